@@ -1,0 +1,131 @@
+"""Sound files in and out: one reader, one resampler, one writer."""
+
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import torch
+from torchaudio.functional import resample
+
+from speechbrain_lmac.errors import InputError
+
+PEAK = 0.99
+"""Largest absolute sample that is written: full scale less a margin for players."""
+
+
+def load_audio(path, sample_rate):
+    """Read a sound file as mono at the asked rate.
+
+    Arguments
+    ---------
+    path : str or Path
+        Anything libsndfile reads: wav, flac, ogg, mp3 ...
+    sample_rate : int
+        Rate wanted, in Hz.
+
+    Returns
+    -------
+    torch.Tensor
+        The channels' mean, ``[time]``, full scale is 1.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, unreadable, empty or holds NaN or infinite samples.
+    """
+    if not Path(path).is_file():
+        raise InputError(f"no such sound file: {path}")
+    try:
+        samples, source_rate = soundfile.read(str(path), dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        raise InputError(
+            f"cannot read {path} as sound ({error}); convert it to wav or flac"
+        ) from error
+    return as_mono(torch.from_numpy(samples.T), source_rate, sample_rate, name=str(path))
+
+
+def as_mono(channels, source_rate, sample_rate, name="the sound"):
+    """Average channels and resample.
+
+    Arguments
+    ---------
+    channels : torch.Tensor
+        ``[channels, time]``.
+    source_rate, sample_rate : int
+        Rate of ``channels`` and rate wanted, in Hz.
+    name : str
+        What to call the sound in an error.
+
+    Returns
+    -------
+    torch.Tensor
+        ``[time']``.
+
+    Example
+    -------
+    >>> as_mono(torch.zeros(2, 44100), 44100, 32000).shape
+    torch.Size([32000])
+    """
+    mono = check_samples(channels.mean(dim=0), name)
+    return resample(mono, source_rate, sample_rate)
+
+
+def check_samples(wav, name="the sound"):
+    """Return ``wav`` if it can be explained, else raise InputError.
+
+    Arguments
+    ---------
+    wav : torch.Tensor
+        ``[time]``.
+    name : str
+        What to call the sound in the error.
+
+    Returns
+    -------
+    torch.Tensor
+        ``wav`` itself.
+    """
+    if wav.numel() == 0:
+        raise InputError(f"{name} holds no samples")
+    if not torch.isfinite(wav).all():
+        raise InputError(f"{name} holds NaN or infinite samples; export it again")
+    return wav
+
+
+def save_audio(path, wav, sample_rate):
+    """Write a mono 16-bit wav whose samples are already within full scale.
+
+    Arguments
+    ---------
+    path : str or Path
+        File to write.
+    wav : torch.Tensor
+        ``[time]``.
+    sample_rate : int
+        In Hz.
+    """
+    samples = wav.detach().cpu().numpy().astype(np.float32)
+    soundfile.write(str(path), samples, sample_rate, subtype="PCM_16")
+
+
+def safe_gain(*wavs):
+    """One gain, at most 1, under which none of the sounds clips when written.
+
+    A common gain keeps the balance between a clip, its explanation and its residual.
+
+    Arguments
+    ---------
+    *wavs : torch.Tensor
+        Of any shape.
+
+    Returns
+    -------
+    float
+
+    Example
+    -------
+    >>> safe_gain(torch.tensor([0.5]), torch.tensor([-1.98]))
+    0.5
+    """
+    peak = max(wav.abs().max().item() for wav in wavs)
+    return min(1.0, PEAK / peak) if peak > 0 else 1.0

@@ -1,0 +1,79 @@
+"""From a manifest to batches: one reader, and draws that a resumed run makes again."""
+
+import random
+
+import torch
+from speechbrain.dataio.dataset import DynamicItemDataset
+from speechbrain.utils.data_pipeline import provides, takes
+from torch.nn.functional import pad
+
+from speechbrain_lmac.audio import load_audio
+from speechbrain_lmac.contamination import mix
+from speechbrain_lmac.errors import InputError
+
+
+def dataset(clips, sample_rate, seconds):
+    """A SpeechBrain dataset of clips of one length.
+
+    Arguments
+    ---------
+    clips : list of Clip
+        Rows of a manifest.
+    sample_rate : int
+        Rate wanted, in Hz.
+    seconds : float
+        Longer clips are cut and shorter ones padded with silence, so that a clip's scores do
+        not depend on the batch it came in.
+
+    Returns
+    -------
+    DynamicItemDataset
+        Items have ``id``, ``label`` and ``sig`` ``[time]``.
+    """
+    length = round(seconds * sample_rate)
+
+    @takes("wav")
+    @provides("sig")
+    def audio(path):
+        wav = load_audio(path, sample_rate)[:length]
+        if not wav.any():
+            raise InputError(f"{path} is all silence: there is nothing to explain; leave it out")
+        return pad(wav, (0, length - len(wav)))
+
+    items = {clip.ID: {"wav": clip.wav, "label": clip.label} for clip in clips}
+    return DynamicItemDataset(items, [audio], ["id", "label", "sig"])
+
+
+def draw(seed, epoch, clip_id):
+    """The random numbers of one clip in one epoch, whatever came before.
+
+    Example
+    -------
+    >>> draw(1, 2, "clip").random() == draw(1, 2, "clip").random()
+    True
+    """
+    return random.Random(f"{seed}/{epoch}/{clip_id}")
+
+
+def augment(wavs, draws, mix_probability):
+    """Turn each clip round in time, and mix some with the next clip of the batch.
+
+    Arguments
+    ---------
+    wavs : torch.Tensor
+        ``[batch, time]``.
+    draws : list of random.Random
+        One per clip.
+    mix_probability : float
+        Of a clip to be mixed, at -5 to 5 dB. Its own prompt and the other clip's are both in
+        the batch, so the objective asks for both masks of the mixture.
+
+    Returns
+    -------
+    torch.Tensor
+        ``[batch, time]``.
+    """
+    turned = torch.stack([wav.roll(rng.randrange(len(wav))) for wav, rng in zip(wavs, draws)])
+    mixed = torch.tensor([rng.random() < mix_probability for rng in draws], device=wavs.device)
+    snr_db = torch.tensor([rng.uniform(-5, 5) for rng in draws], device=wavs.device)
+    return torch.where(mixed.unsqueeze(1), mix(turned, turned.roll(1, dims=0), snr_db), turned)

@@ -1,0 +1,274 @@
+"""Everyday sound events made from a seed: for the demo, the doctests and the tests.
+
+Every kind is a function ``(rng, time) -> samples`` named as its ESC-50 class, where ``time``
+is the instants of the samples in seconds. The sounds are recognisable, not realistic: they
+exercise the same code as recordings do, and stand in for none.
+"""
+
+import csv
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import soundfile
+import torch
+from scipy.signal import butter, lfilter, sosfilt
+
+SAMPLE_RATE = 32000
+LOUDNESS = 0.1
+"""Root mean square of every event."""
+
+COLUMNS = ("filename", "fold", "target", "category", "esc10", "src_file", "take")
+"""Of ESC-50's meta/esc50.csv."""
+
+
+def _noise(rng, time, low, high):
+    """White noise between two frequencies, in Hz."""
+    sos = butter(2, (low, high), "bandpass", fs=SAMPLE_RATE, output="sos")
+    return sosfilt(sos, rng.standard_normal(time.size))
+
+
+def _wander(rng, time, rate):
+    """A smooth random curve in [0, 1] that turns about ``rate`` times a second."""
+    knots = rng.random(int(time[-1] * rate) + 3)
+    return np.interp(time * rate, np.arange(knots.size), knots)
+
+
+def _phase(frequency):
+    """Phase, in radians, of a tone of moving frequency in Hz."""
+    return 2 * np.pi * np.cumsum(frequency) / SAMPLE_RATE
+
+
+def _strikes(time, onsets, decay):
+    """Sum of envelopes that jump to 1 at each onset and decay, both in seconds."""
+    envelope = np.zeros_like(time)
+    for onset in onsets:
+        since = time - onset
+        envelope += np.where(since >= 0, np.exp(-np.maximum(since, 0) / decay), 0)
+    return envelope
+
+
+def _beat(rng, time, period, jitter):
+    """Onsets about ``period`` seconds apart, from a random first one."""
+    onsets = np.arange(rng.uniform(0, period), time[-1], period)
+    return onsets + rng.normal(0, jitter * period, onsets.size)
+
+
+def siren(rng, time):
+    rate = rng.choice([rng.uniform(0.2, 0.5), rng.uniform(2.0, 4.0)])
+    sweep = 0.5 - 0.5 * np.cos(2 * np.pi * rate * time + rng.uniform(0, 6.3))
+    phase = _phase(rng.uniform(500, 700) + rng.uniform(600, 900) * sweep)
+    return np.tanh(2 * np.sin(phase)) + 0.3 * np.sin(2 * phase)
+
+
+def church_bells(rng, time):
+    partials = np.array([0.5, 1, 1.19, 1.5, 2, 2.51, 2.66, 3.01, 4.1])
+    strike = rng.uniform(250, 600)
+    onsets = _beat(rng, time, rng.uniform(0.8, 1.6), 0.01)
+    tones = [
+        _strikes(time, onsets, 1.2 / ratio) * np.sin(2 * np.pi * strike * ratio * time) / (i + 1)
+        for i, ratio in enumerate(partials * rng.uniform(0.997, 1.003, partials.size))
+    ]
+    return np.sum(tones, axis=0)
+
+
+def engine(rng, time):
+    firing = rng.uniform(25, 70) * (1 + 0.08 * _wander(rng, time, 1.5))
+    pulses = np.maximum(np.sin(_phase(firing)), 0) ** 6
+    cylinders = 1 + 0.4 * np.sin(_phase(firing / 4))
+    rumble = lfilter(
+        [1], [1, -0.95], pulses * cylinders * (1 + 0.3 * rng.standard_normal(time.size))
+    )
+    return rumble - rumble.mean() + 0.15 * pulses * _noise(rng, time, 400, 2500)
+
+
+def rain(rng, time):
+    drops = rng.random(time.size) < rng.uniform(100, 500) / SAMPLE_RATE
+    patter = lfilter([1], [1, -1.2, 0.75], drops * rng.exponential(1.0, time.size))
+    wash = _noise(rng, time, 800, 12000) * (0.8 + 0.4 * _wander(rng, time, 1.0))
+    return wash + rng.uniform(0.3, 1.0) * patter
+
+
+def footsteps(rng, time):
+    onsets = _beat(rng, time, rng.uniform(0.42, 0.65), 0.04)
+    thud = _strikes(time, onsets, 0.03) * _noise(rng, time, 60, 350)
+    scrape = _strikes(time, onsets + 0.04, 0.025) * _noise(rng, time, 1200, 5000)
+    return 3 * thud + rng.uniform(0.2, 0.6) * scrape
+
+
+def clock_tick(rng, time):
+    period = rng.choice([0.25, 0.5, 1.0]) * rng.uniform(0.95, 1.05)
+    onsets = _beat(rng, time, period, 0.002)
+    case = rng.uniform(2200, 4500)
+    tick = _strikes(time, onsets[::2], 0.004) * np.sin(2 * np.pi * case * time)
+    tock = _strikes(time, onsets[1::2], 0.005) * np.sin(2 * np.pi * 0.8 * case * time)
+    return tick + tock + 0.002 * rng.standard_normal(time.size)
+
+
+def chirping_birds(rng, time):
+    wave = np.zeros_like(time)
+    for start in _beat(rng, time, rng.uniform(0.5, 1.0), 0.2):
+        base, step, syllable = (
+            rng.uniform(2500, 6000),
+            rng.uniform(0.07, 0.14),
+            rng.uniform(0.04, 0.06),
+        )
+        for onset in start + step * np.arange(rng.integers(2, 6)):
+            progress = (time - onset) / syllable
+            inside = (progress >= 0) & (progress < 1)
+            sweep = base * (1 + rng.uniform(-0.3, 0.3) * np.clip(progress, 0, 1))
+            wave += inside * np.sin(np.pi * np.clip(progress, 0, 1)) * np.sin(_phase(sweep))
+    return wave + 0.002 * rng.standard_normal(time.size)
+
+
+def clock_alarm(rng, time):
+    pitch, beep = rng.uniform(1800, 3200), rng.uniform(0.06, 0.1)
+    cycle = (time + rng.uniform(0, 1)) % rng.choice([0.6, 1.0])
+    on = (cycle < 8 * beep) & (cycle % (2 * beep) < beep)
+    return on * np.sign(np.sin(2 * np.pi * pitch * time)) * (1 - 0.3 * (cycle % beep) / beep)
+
+
+def car_horn(rng, time):
+    low = rng.uniform(330, 440)
+    harmonics = np.arange(1, 15)[:, None]
+    chord = sum(
+        (np.sin(2 * np.pi * pitch * harmonics * time) / harmonics**0.7).sum(axis=0)
+        for pitch in (low, low * rng.uniform(1.18, 1.27))
+    )
+    onsets = _beat(rng, time, rng.uniform(0.9, 2.0), 0.1)
+    honk = rng.uniform(0.25, 0.7)
+    pressed = sum((time >= onset) & (time < onset + honk) for onset in onsets) > 0
+    return chord * lfilter([0.01], [1, -0.99], pressed.astype(float))
+
+
+def wind(rng, time):
+    gusts = [_wander(rng, time, rng.uniform(0.4, 1.0)) ** 2 for _ in range(3)]
+    bands = [(80, 300), (250, 600), (500, 1100)]
+    howl = sum(gust * _noise(rng, time, *band) for gust, band in zip(gusts, bands))
+    return howl + 0.02 * _noise(rng, time, 50, 4000)
+
+
+KINDS = {
+    "rain": (10, rain),
+    "chirping_birds": (14, chirping_birds),
+    "wind": (16, wind),
+    "footsteps": (25, footsteps),
+    "clock_alarm": (37, clock_alarm),
+    "clock_tick": (38, clock_tick),
+    "siren": (42, siren),
+    "car_horn": (43, car_horn),
+    "engine": (44, engine),
+    "church_bells": (46, church_bells),
+}
+"""ESC-50 class name -> (ESC-50 target, synthesiser)."""
+
+
+def synthesise(kind, seed, seconds=5.0):
+    """One sound event.
+
+    Arguments
+    ---------
+    kind : str
+        A key of ``KINDS``.
+    seed : int or sequence of int
+        The same seed gives the same sound.
+    seconds : float
+        Length.
+
+    Returns
+    -------
+    torch.Tensor
+        ``[time]`` at ``SAMPLE_RATE``, root mean square ``LOUDNESS`` unless its peak would pass 0.9.
+
+    Example
+    -------
+    >>> synthesise("siren", seed=0, seconds=1.0).shape
+    torch.Size([32000])
+    """
+    rng = np.random.default_rng(seed)
+    time = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
+    wave = KINDS[kind][1](rng, time)
+    gain = min(LOUDNESS / np.sqrt(np.mean(wave**2)), 0.9 / np.abs(wave).max())
+    return torch.from_numpy((gain * wave).astype(np.float32))
+
+
+class Mixture(NamedTuple):
+    """Two events and their sum; ``mixture`` is ``first + second`` exactly."""
+
+    mixture: torch.Tensor
+    first: torch.Tensor
+    second: torch.Tensor
+
+
+def mixture(first, second, seed, seconds=5.0):
+    """Two events of equal energy (0 dB), added.
+
+    Arguments
+    ---------
+    first, second : str
+        Keys of ``KINDS``.
+    seed : int
+        Of both events.
+    seconds : float
+        Length.
+
+    Returns
+    -------
+    Mixture
+        Each ``[time]`` at ``SAMPLE_RATE``; the sum's peak is at most 0.9.
+
+    Example
+    -------
+    >>> scene = mixture("siren", "rain", seed=0, seconds=1.0)
+    >>> bool((scene.mixture == scene.first + scene.second).all())
+    True
+    """
+    stems = [synthesise(kind, (seed, i), seconds) for i, kind in enumerate((first, second))]
+    stems = [stem * LOUDNESS / stem.square().mean().sqrt() for stem in stems]
+    gain = min(1.0, 0.9 / sum(stems).abs().max().item())
+    first_stem, second_stem = (gain * stem for stem in stems)
+    return Mixture(first_stem + second_stem, first_stem, second_stem)
+
+
+def write_dataset(folder, clips_per_fold=4, folds=5, seed=0, seconds=5.0):
+    """Write an ESC-50-shaped folder of synthetic clips, whole or not at all.
+
+    Arguments
+    ---------
+    folder : str or Path
+        Written beside its final place and then renamed. An existing one is returned as it is.
+    clips_per_fold : int
+        Clips of each kind in each fold.
+    folds : int
+        Number of folds.
+    seed : int
+        Of the whole set.
+    seconds : float
+        Length of a clip.
+
+    Returns
+    -------
+    Path
+        The folder, with ``meta/esc50.csv`` and ``audio/*.wav``.
+    """
+    folder = Path(folder)
+    if (folder / "meta" / "esc50.csv").is_file():
+        return folder
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    (partial / "audio").mkdir(parents=True)
+    (partial / "meta").mkdir()
+    rows = []
+    for fold in range(1, folds + 1):
+        for kind, (target, _) in KINDS.items():
+            for clip in range(clips_per_fold):
+                source = 10000 * fold + 100 * target + clip
+                name = f"{fold}-{source}-A-{target}.wav"
+                wave = synthesise(kind, (seed, fold, target, clip), seconds)
+                soundfile.write(partial / "audio" / name, wave.numpy(), SAMPLE_RATE, "PCM_16")
+                rows.append((name, fold, target, kind, False, source, "A"))
+    with open(partial / "meta" / "esc50.csv", "w", newline="") as file:
+        csv.writer(file).writerows([COLUMNS, *rows])
+    partial.replace(folder)
+    return folder

@@ -1,0 +1,72 @@
+"""Shared parts: the embedded CLAP, both planes, a few sounds. All real, none mocked."""
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing here may reach out
+
+import pytest
+import torch
+
+from speechbrain_lmac.clap.embedded import EmbeddedClap
+from speechbrain_lmac.data.synthetic import mixture, synthesise, write_dataset
+from speechbrain_lmac.decoder import MaskDecoder
+from speechbrain_lmac.listenable_map import ListenableMap
+from speechbrain_lmac.masking import MaskableClassifier
+from speechbrain_lmac.planes import PLANES
+
+REPOSITORY = Path(__file__).parents[1]
+REAL_ESC10 = REPOSITORY.parent / "shared" / "data" / "esc10"
+
+needs_esc10 = pytest.mark.skipif(not REAL_ESC10.is_dir(), reason="real ESC-10 is not here")
+
+
+@pytest.fixture(scope="session")
+def clap():
+    return EmbeddedClap()
+
+
+@pytest.fixture(scope="session", params=sorted(PLANES))
+def plane(request, clap):
+    return PLANES[request.param](clap)
+
+
+@pytest.fixture(scope="session")
+def classifier(plane):
+    return MaskableClassifier(plane)
+
+
+@pytest.fixture
+def model(classifier, clap):
+    """An untrained decoder: random weights, for plumbing only."""
+    torch.manual_seed(0)
+    decoder = MaskDecoder(clap.hidden_channels, clap.text_dim, channels=8)
+    torch.nn.init.zeros_(decoder.head.bias)
+    return ListenableMap(classifier, decoder)
+
+
+@pytest.fixture(scope="session")
+def wavs():
+    """A siren, rain and both at once, one second of each."""
+    scene = mixture("siren", "rain", seed=5, seconds=1.0)
+    return torch.stack([scene.first, scene.second, scene.mixture])
+
+
+@pytest.fixture(scope="session")
+def text(clap):
+    return clap.embed_text([f"this is the sound of {name}" for name in ("siren", "rain", "dog")])
+
+
+@pytest.fixture(scope="session")
+def small_set(tmp_path_factory):
+    """An ESC-50-shaped folder of five folds of ten half-second clips."""
+    return write_dataset(tmp_path_factory.mktemp("data") / "set", clips_per_fold=1, seconds=0.5)
+
+
+@pytest.fixture
+def siren_file(tmp_path):
+    import soundfile
+
+    path = tmp_path / "siren.wav"
+    soundfile.write(path, synthesise("siren", seed=1, seconds=1.0).numpy(), 32000)
+    return path

@@ -1,0 +1,95 @@
+import csv
+import shutil
+
+import pytest
+
+from speechbrain_lmac.data.esc50 import Clip, read_clips, split_by_fold
+from speechbrain_lmac.errors import InputError
+from tests.conftest import REAL_ESC10, needs_esc10
+
+
+@pytest.fixture
+def folder(small_set, tmp_path):
+    return shutil.copytree(small_set, tmp_path / "set")
+
+
+def edit(folder, change):
+    """Rewrite the csv's rows, the header being the first."""
+    meta = folder / "meta" / "esc50.csv"
+    rows = list(csv.reader(meta.open(newline="")))
+    with meta.open("w", newline="") as file:
+        csv.writer(file).writerows(change(rows))
+
+
+def test_synthetic_set_reads_as_esc50(small_set):
+    clips = read_clips(small_set)
+    assert len(clips) == 50
+    assert {clip.fold for clip in clips} == {1, 2, 3, 4, 5}
+    assert all(clip.duration == 0.5 for clip in clips)
+
+
+@needs_esc10
+def test_real_esc10_reads_the_same_way():
+    clips = read_clips(REAL_ESC10)
+    splits = split_by_fold(clips, train=[1, 2, 3], valid=[4], test=[5])
+    assert {name: len(held) for name, held in splits.items()} == {
+        "train": 240,
+        "valid": 80,
+        "test": 80,
+    }
+
+
+def test_missing_folder(tmp_path):
+    with pytest.raises(InputError, match="no such data folder"):
+        read_clips(tmp_path / "gone")
+
+
+def test_missing_csv(tmp_path):
+    with pytest.raises(InputError, match=r"esc50\.csv is missing"):
+        read_clips(tmp_path)
+
+
+def test_missing_column(folder):
+    edit(folder, lambda rows: [["filename", "fold"], *[row[:2] for row in rows[1:]]])
+    with pytest.raises(InputError, match="no column category, src_file, target"):
+        read_clips(folder)
+
+
+def test_empty_csv(folder):
+    edit(folder, lambda rows: rows[:1])
+    with pytest.raises(InputError, match="lists no clip"):
+        read_clips(folder)
+
+
+def test_listed_clip_that_is_not_there(folder):
+    next((folder / "audio").iterdir()).unlink()
+    with pytest.raises(InputError, match="cannot be read"):
+        read_clips(folder)
+
+
+def test_fold_that_is_no_number(folder):
+    edit(folder, lambda rows: [rows[0], [rows[1][0], "one", *rows[1][2:]], *rows[2:]])
+    with pytest.raises(InputError, match="not a number: 'one'"):
+        read_clips(folder)
+
+
+CLIPS = [Clip(str(i), f"{i}.wav", 5.0, i, "dog", str(i)) for i in (1, 2, 3)]
+
+
+@pytest.mark.parametrize(
+    "folds, message",
+    [
+        ({"train": [1, 2], "test": [2]}, "folds overlap: train and test both hold 2"),
+        ({"train": [1], "test": [9]}, r"test asks for fold 9; there are \[1, 2, 3\]"),
+        ({"train": [1], "test": []}, "test has no fold"),
+    ],
+)
+def test_folds_that_cannot_be(folds, message):
+    with pytest.raises(InputError, match=message):
+        split_by_fold(CLIPS, **folds)
+
+
+def test_one_recording_on_both_sides_is_a_leak():
+    leaky = [CLIPS[0], CLIPS[1]._replace(src_file="1")]
+    with pytest.raises(InputError, match="recording 1 is in both train and test"):
+        split_by_fold(leaky, train=[1], test=[2])
