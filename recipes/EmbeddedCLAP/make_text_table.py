@@ -1,0 +1,38 @@
+"""Write the shipped table of sentence embeddings: known class names in every template.
+
+Usage: python recipes/EmbeddedCLAP/make_text_table.py
+"""
+
+import json
+
+from safetensors.torch import save_file
+
+from speechbrain_lmac.clap.minilm import TABLE, MiniLM
+from speechbrain_lmac.data.esc50 import CLASSES
+from speechbrain_lmac.data.prompts import TEMPLATES, class_prompt, speakable
+
+URBANSOUND8K = (
+    *("air_conditioner", "car_horn", "children_playing", "dog_bark", "drilling"),
+    *("engine_idling", "gun_shot", "jackhammer", "siren", "street_music"),
+)
+
+FREE_PROMPTS = (
+    *("a dog barking", "rain falling on a roof", "a siren wailing", "birds singing", "silence"),
+    *("church bells ringing", "someone walking", "an alarm clock", "an engine running"),
+    *("a puppy woofs loudly", "a baby crying", "waves on a beach", "a car horn honking"),
+)
+
+
+def known_prompts():
+    """Every prompt of the table, once."""
+    names = dict.fromkeys([*CLASSES, *URBANSOUND8K])
+    classes = [class_prompt(name, template) for template in TEMPLATES for name in names]
+    underscored = [name for name in names if name != speakable(name)]
+    return list(dict.fromkeys([*classes, *underscored, *FREE_PROMPTS]))
+
+
+if __name__ == "__main__":
+    prompts = known_prompts()
+    embeddings = MiniLM().compute(prompts)
+    save_file({"embeddings": embeddings}, TABLE, metadata={"prompts": json.dumps(prompts)})
+    print(f"{len(prompts)} prompts, {TABLE.stat().st_size / 1e3:.0f} kB -> {TABLE}")

@@ -1,0 +1,1 @@
+"""CLAP adapters: one module for each family of weights, one contract for all."""

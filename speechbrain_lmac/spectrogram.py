@@ -1,0 +1,88 @@
+"""Complex short-time Fourier transform, counted in samples, and its exact inverse."""
+
+import torch
+from torch import nn
+from torch.nn.functional import pad
+
+
+class Spectrogram(nn.Module):
+    """Complex STFT with a periodic Hann window, centred frames and reflected edges.
+
+    SpeechBrain's ``STFT`` counts in milliseconds and uses a Hamming window; CLAP front
+    ends count in samples and use Hann windows, so they need their own.
+
+    Arguments
+    ---------
+    n_fft : int
+        Length of the transform and of the window, in samples.
+    hop_length : int
+        Step between frames, in samples; at most half of ``n_fft``.
+
+    Example
+    -------
+    >>> spectrogram = Spectrogram(n_fft=1024, hop_length=512)
+    >>> wavs = torch.randn(2, 32000)
+    >>> stft = spectrogram(wavs)
+    >>> stft.shape
+    torch.Size([2, 63, 513])
+    >>> torch.allclose(spectrogram.inverse(stft, 32000), wavs, atol=1e-5)
+    True
+    """
+
+    def __init__(self, n_fft, hop_length):
+        super().__init__()
+        if not 0 < hop_length <= n_fft // 2:
+            raise ValueError(f"hop_length must be in 1..{n_fft // 2}, got {hop_length}")
+        self.n_fft = n_fft
+        self.hop_length = hop_length
+        self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
+
+    def forward(self, wavs):
+        """Transform.
+
+        Arguments
+        ---------
+        wavs : torch.Tensor
+            ``[batch, time]``; clips shorter than a window are padded with silence.
+
+        Returns
+        -------
+        torch.Tensor
+            Complex, ``[batch, 1 + time // hop_length, n_fft // 2 + 1]``.
+        """
+        missing = self.n_fft - wavs.shape[-1]
+        if missing > 0:  # reflection needs more samples than it mirrors
+            wavs = pad(wavs, (0, missing))
+        stft = torch.stft(
+            wavs,
+            self.n_fft,
+            self.hop_length,
+            window=self.window,
+            center=True,
+            return_complex=True,
+        )
+        return stft.transpose(-1, -2)
+
+    def inverse(self, stft, length):
+        """Least-squares inverse: exact on an unmodified transform.
+
+        Arguments
+        ---------
+        stft : torch.Tensor
+            Complex, ``[batch, frames, bins]``.
+        length : int
+            Samples wanted.
+
+        Returns
+        -------
+        torch.Tensor
+            ``[batch, length]``.
+        """
+        return torch.istft(
+            stft.transpose(-1, -2),
+            self.n_fft,
+            self.hop_length,
+            window=self.window,
+            center=True,
+            length=length,
+        )
