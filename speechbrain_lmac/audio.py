@@ -13,7 +13,7 @@ PEAK = 0.99
 """Largest absolute sample that is written: full scale less a margin for players."""
 
 
-def load_audio(path, sample_rate):
+def load_audio(path: str | Path, sample_rate: int) -> torch.Tensor:
     """Read a sound file as mono at the asked rate.
 
     Arguments
@@ -44,7 +44,9 @@ def load_audio(path, sample_rate):
     return as_mono(torch.from_numpy(samples.T), source_rate, sample_rate, name=str(path))
 
 
-def as_mono(channels, source_rate, sample_rate, name="the sound"):
+def as_mono(
+    channels: torch.Tensor, source_rate: int, sample_rate: int, name: str = "the sound"
+) -> torch.Tensor:
     """Average channels and resample.
 
     Arguments
@@ -92,7 +94,7 @@ def check_samples(wav, name="the sound"):
     return wav
 
 
-def save_audio(path, wav, sample_rate):
+def save_audio(path: str | Path, wav: torch.Tensor, sample_rate: int) -> None:
     """Write a mono 16-bit wav whose samples are already within full scale.
 
     Arguments
@@ -108,7 +110,7 @@ def save_audio(path, wav, sample_rate):
     soundfile.write(str(path), samples, sample_rate, subtype="PCM_16")
 
 
-def safe_gain(*wavs):
+def safe_gain(*wavs: torch.Tensor) -> float:
     """One gain, at most 1, under which none of the sounds clips when written.
 
     A common gain keeps the balance between a clip, its explanation and its residual.

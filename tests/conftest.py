@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from speechbrain_lmac.clap.embedded import EmbeddedClap
-from speechbrain_lmac.data.synthetic import mixture, synthesise, write_dataset
+from speechbrain_lmac.data.synthetic import mixture, synthesise
+from speechbrain_lmac.data.synthetic_set import write_dataset
 from speechbrain_lmac.decoder import MaskDecoder
 from speechbrain_lmac.listenable_map import ListenableMap
 from speechbrain_lmac.masking import MaskableClassifier

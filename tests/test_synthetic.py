@@ -3,7 +3,8 @@ import torch
 
 from speechbrain_lmac.contamination import mix
 from speechbrain_lmac.data.esc50 import CLASSES, read_clips
-from speechbrain_lmac.data.synthetic import KINDS, LOUDNESS, mixture, synthesise, write_dataset
+from speechbrain_lmac.data.synthetic import KINDS, LOUDNESS, mixture, synthesise
+from speechbrain_lmac.data.synthetic_set import write_dataset
 
 
 @pytest.mark.parametrize("kind", KINDS)

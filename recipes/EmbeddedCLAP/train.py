@@ -26,7 +26,7 @@ from speechbrain_lmac.clap.embedded import (
 from speechbrain_lmac.clap.minilm import MiniLM
 from speechbrain_lmac.data.esc50 import CLASSES, read_clips
 from speechbrain_lmac.data.prompts import TEMPLATES, class_prompt
-from speechbrain_lmac.data.synthetic import write_dataset
+from speechbrain_lmac.data.synthetic_set import write_dataset
 from speechbrain_lmac.spectrogram import Spectrogram
 
 

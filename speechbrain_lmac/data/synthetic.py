@@ -5,22 +5,15 @@ is the instants of the samples in seconds. The sounds are recognisable, not real
 exercise the same code as recordings do, and stand in for none.
 """
 
-import csv
-import shutil
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import soundfile
 import torch
 from scipy.signal import butter, lfilter, sosfilt
 
 SAMPLE_RATE = 32000
 LOUDNESS = 0.1
 """Root mean square of every event."""
-
-COLUMNS = ("filename", "fold", "target", "category", "esc10", "src_file", "take")
-"""Of ESC-50's meta/esc50.csv."""
 
 
 def _noise(rng, time, low, high):
@@ -50,8 +43,8 @@ def _strikes(time, onsets, decay):
 
 
 def _beat(rng, time, period, jitter):
-    """Onsets about ``period`` seconds apart, from a random first one."""
-    onsets = np.arange(rng.uniform(0, period), time[-1], period)
+    """Onsets about ``period`` seconds apart; the first falls in the clip's first half."""
+    onsets = np.arange(rng.uniform(0, min(period, time[-1] / 2)), time[-1], period)
     return onsets + rng.normal(0, jitter * period, onsets.size)
 
 
@@ -124,7 +117,7 @@ def chirping_birds(rng, time):
 
 def clock_alarm(rng, time):
     pitch, beep = rng.uniform(1800, 3200), rng.uniform(0.06, 0.1)
-    cycle = (time + rng.uniform(0, 1)) % rng.choice([0.6, 1.0])
+    cycle = (time + rng.uniform(0, 0.2)) % rng.choice([0.6, 1.0])
     on = (cycle < 8 * beep) & (cycle % (2 * beep) < beep)
     return on * np.sign(np.sin(2 * np.pi * pitch * time)) * (1 - 0.3 * (cycle % beep) / beep)
 
@@ -229,46 +222,3 @@ def mixture(first, second, seed, seconds=5.0):
     gain = min(1.0, 0.9 / sum(stems).abs().max().item())
     first_stem, second_stem = (gain * stem for stem in stems)
     return Mixture(first_stem + second_stem, first_stem, second_stem)
-
-
-def write_dataset(folder, clips_per_fold=4, folds=5, seed=0, seconds=5.0):
-    """Write an ESC-50-shaped folder of synthetic clips, whole or not at all.
-
-    Arguments
-    ---------
-    folder : str or Path
-        Written beside its final place and then renamed. An existing one is returned as it is.
-    clips_per_fold : int
-        Clips of each kind in each fold.
-    folds : int
-        Number of folds.
-    seed : int
-        Of the whole set.
-    seconds : float
-        Length of a clip.
-
-    Returns
-    -------
-    Path
-        The folder, with ``meta/esc50.csv`` and ``audio/*.wav``.
-    """
-    folder = Path(folder)
-    if (folder / "meta" / "esc50.csv").is_file():
-        return folder
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    (partial / "audio").mkdir(parents=True)
-    (partial / "meta").mkdir()
-    rows = []
-    for fold in range(1, folds + 1):
-        for kind, (target, _) in KINDS.items():
-            for clip in range(clips_per_fold):
-                source = 10000 * fold + 100 * target + clip
-                name = f"{fold}-{source}-A-{target}.wav"
-                wave = synthesise(kind, (seed, fold, target, clip), seconds)
-                soundfile.write(partial / "audio" / name, wave.numpy(), SAMPLE_RATE, "PCM_16")
-                rows.append((name, fold, target, kind, False, source, "A"))
-    with open(partial / "meta" / "esc50.csv", "w", newline="") as file:
-        csv.writer(file).writerows([COLUMNS, *rows])
-    partial.replace(folder)
-    return folder
