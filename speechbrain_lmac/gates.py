@@ -1,0 +1,73 @@
+"""How masks are hardened while they are learnt, so that they decide."""
+
+import torch
+
+
+class SoftBudget:
+    """Open each mask to a given share of its cells, softly.
+
+    A CLAP hardly hears gain, so a mask of 0.1 everywhere keeps the decision, and so does what
+    it removes: a soft mask has nothing to learn from. Trained behind this gate, a map must
+    instead *rank*: the best cells open, the others shut, whatever the map's level or spread.
+    Level and spread are left to the terms that see the mask itself.
+
+    Arguments
+    ---------
+    shares : sequence of float
+        Shares of cells that training draws from; empty for masks as they are.
+    softness : float
+        Width of the transition, in standard deviations of the map's logits.
+
+    Example
+    -------
+    >>> gate = SoftBudget(shares=[0.5], softness=0.1)
+    >>> masks = torch.tensor([[[0.1, 0.2, 0.3, 0.4]]])
+    >>> gate(masks, torch.tensor([0.5])).round()
+    tensor([[[0., 0., 1., 1.]]])
+    """
+
+    def __init__(self, shares, softness=0.5):
+        self.shares = tuple(shares)
+        self.softness = softness
+
+    @property
+    def suffix(self):
+        """What it adds to the name of the method."""
+        return "+budget" if self.shares else ""
+
+    def draw(self, draws, device=None):
+        """A share for each clip, ``[batch]``, from its own random numbers."""
+        shares = [rng.choice(self.shares or (1.0,)) for rng in draws]
+        return torch.tensor(shares, device=device)
+
+    def __call__(self, masks, shares):
+        """Harden.
+
+        Arguments
+        ---------
+        masks : torch.Tensor
+            ``[..., frames, bins]``, inside (0, 1).
+        shares : torch.Tensor
+            ``[...]``, of cells to keep; the last axes of ``masks`` may broadcast to it.
+
+        Returns
+        -------
+        torch.Tensor
+            Like ``masks``; ``masks`` itself where there is no budget to draw from.
+        """
+        if not self.shares:
+            return masks
+        logits = masks.logit().flatten(-2)
+        centred = logits - logits.mean(dim=-1, keepdim=True)
+        scale = self.softness * centred.std(dim=-1, keepdim=True) + 1e-4
+        opened = (centred - _threshold(centred.detach(), shares)) / scale
+        return opened.sigmoid().unflatten(-1, masks.shape[-2:])
+
+
+def _threshold(values, shares, sample=4096):
+    """What a share of ``values`` ``[..., cells]`` exceeds, ``[..., 1]``, from even samples."""
+    step = max(1, values.shape[-1] // sample) | 1  # odd, so that every bin has its turn
+    ordered = values[..., ::step].sort(dim=-1).values
+    place = ((1 - shares) * (ordered.shape[-1] - 1)).round().long()
+    place = place.expand(values.shape[:-1]).unsqueeze(-1)
+    return ordered.gather(-1, place)

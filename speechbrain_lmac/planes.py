@@ -1,0 +1,197 @@
+"""The planes that masks live on: how a mask reaches the encoder and how it sounds.
+
+A mask is an amplitude gain in [0, 1] on linear magnitude, never on decibels, where zero would
+be 0 dB and loud. Both planes therefore scale *power* by the mask's square.
+"""
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import nn
+
+from speechbrain_lmac.errors import InputError
+from speechbrain_lmac.grid import Grid
+
+
+class Plane(nn.Module, ABC):
+    """A time-frequency plane of a CLAP's own front end.
+
+    Arguments
+    ---------
+    clap : Clap
+        Whose front end it is.
+    """
+
+    def __init__(self, clap):
+        super().__init__()
+        self.clap = clap
+
+    @abstractmethod
+    def power(self, wavs):
+        """Power on this plane, ``[batch, frames, bins]``, of ``wavs`` ``[batch, time]``."""
+
+    @abstractmethod
+    def encode(self, power):
+        """Encode power on this plane -> AudioEncoding."""
+
+    @abstractmethod
+    def gains(self, mask):
+        """Gain of every linear-frequency bin: ``[..., bins] -> [..., n_fft // 2 + 1]``."""
+
+    @property
+    @abstractmethod
+    def positions(self):
+        """``[bins]``: place of each bin on the encoder's mel axis, 0 to 1."""
+
+    def grid(self, frames):
+        """The :class:`~speechbrain_lmac.grid.Grid` of a clip of so many frames."""
+        return Grid(frames, self.positions)
+
+    def listen(self, wavs, mask):
+        """The sound that a mask keeps, with the input's own phase.
+
+        Linear in the mask: ``listen(M) + listen(1 - M)`` is the clip.
+
+        Arguments
+        ---------
+        wavs : torch.Tensor
+            ``[batch, time]``.
+        mask : torch.Tensor
+            ``[..., batch, frames, bins]``.
+
+        Returns
+        -------
+        torch.Tensor
+            ``[..., batch, time]``.
+        """
+        spectrogram = self.clap.spectrogram
+        kept = self.gains(mask) * spectrogram(wavs)
+        sound = spectrogram.inverse(kept.flatten(0, -3), wavs.shape[-1])
+        return sound.unflatten(0, mask.shape[:-2])
+
+
+class StftPlane(Plane):
+    """Frames x linear-frequency bins: magnitude is masked, then mel and log are taken again.
+
+    Example
+    -------
+    >>> from speechbrain_lmac.clap.embedded import EmbeddedClap
+    >>> plane = StftPlane(EmbeddedClap())
+    >>> plane.power(torch.randn(1, 32000)).shape
+    torch.Size([1, 63, 513])
+    """
+
+    def __init__(self, clap):
+        super().__init__(clap)
+        self.register_buffer("_positions", mel_positions(clap.filterbank), persistent=False)
+
+    def power(self, wavs):
+        return self.clap.stft(wavs).abs().square()
+
+    def encode(self, power):
+        return self.clap.encode(self.clap.mel(power))
+
+    def gains(self, mask):
+        return mask
+
+    @property
+    def positions(self):
+        return self._positions
+
+
+class MelPlane(Plane):
+    """Frames x mel bands: mel power is masked before the log.
+
+    To be heard, the mask is spread to linear bins through the filterbank, each bin taking the
+    average of the bands that it feeds, and bins outside all filters that of the nearest band.
+
+    Example
+    -------
+    >>> from speechbrain_lmac.clap.embedded import EmbeddedClap
+    >>> plane = MelPlane(EmbeddedClap())
+    >>> plane.power(torch.randn(1, 32000)).shape
+    torch.Size([1, 63, 64])
+    """
+
+    def __init__(self, clap):
+        super().__init__(clap)
+        self.register_buffer("to_bins", band_to_bin_weights(clap.filterbank), persistent=False)
+
+    def power(self, wavs):
+        return self.clap.mel(self.clap.stft(wavs).abs().square())
+
+    def encode(self, power):
+        return self.clap.encode(power)
+
+    def gains(self, mask):
+        return mask @ self.to_bins
+
+    @property
+    def positions(self):
+        bands = self.to_bins.shape[0]
+        return (torch.arange(bands, device=self.to_bins.device) + 0.5) / bands
+
+
+PLANES = {"mel": MelPlane, "stft": StftPlane}
+"""Value of the ``masking`` setting -> plane."""
+
+
+def build(masking, clap):
+    """The plane that a ``masking`` setting names.
+
+    Arguments
+    ---------
+    masking : str
+        ``"mel"`` or ``"stft"``.
+    clap : Clap
+        Whose front end it is.
+
+    Returns
+    -------
+    Plane
+    """
+    if masking not in PLANES:
+        raise InputError(f"masking is {' or '.join(PLANES)}, not {masking!r}")
+    return PLANES[masking](clap)
+
+
+def mel_positions(filterbank):
+    """Place of each linear bin on a filterbank's band axis, from the bands' centroids.
+
+    Arguments
+    ---------
+    filterbank : torch.Tensor
+        ``[bins, bands]``.
+
+    Returns
+    -------
+    torch.Tensor
+        ``[bins]``, 0 to 1, non-decreasing.
+    """
+    bins, bands = filterbank.shape
+    bin_index = torch.arange(bins, dtype=filterbank.dtype, device=filterbank.device)
+    centroids = (bin_index @ filterbank) / filterbank.sum(dim=0)
+    above = torch.searchsorted(centroids, bin_index).clamp(1, bands - 1)
+    low, high = centroids[above - 1], centroids[above]
+    band = (above - 1) + ((bin_index - low) / (high - low)).clamp(0, 1)
+    return (band + 0.5) / bands
+
+
+def band_to_bin_weights(filterbank):
+    """Weights that turn a gain per band into a gain per linear bin.
+
+    Arguments
+    ---------
+    filterbank : torch.Tensor
+        ``[bins, bands]``.
+
+    Returns
+    -------
+    torch.Tensor
+        ``[bands, bins]``; each column sums to 1, so that a mask of ones is heard as the clip.
+    """
+    total = filterbank.sum(dim=1, keepdim=True)
+    nearest = (mel_positions(filterbank) * filterbank.shape[1]).long()
+    nearest = nearest.clamp(max=filterbank.shape[1] - 1)
+    alone = torch.nn.functional.one_hot(nearest, filterbank.shape[1]).to(filterbank.dtype)
+    return torch.where(total > 0, filterbank / total.clamp(min=1e-12), alone).T.contiguous()

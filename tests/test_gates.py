@@ -1,0 +1,45 @@
+import random
+
+import pytest
+import torch
+
+from speechbrain_lmac.gates import SoftBudget
+
+MASKS = torch.rand(2, 3, 40, 50, generator=torch.Generator().manual_seed(0)) * 0.8 + 0.1
+
+
+@pytest.mark.parametrize("share", [0.05, 0.1, 0.2, 0.4])
+def test_it_opens_the_share_that_is_asked(share):
+    opened = SoftBudget([share], softness=0.01)(MASKS, torch.full((3,), share))
+    assert opened.mean(dim=(2, 3)).sub(share).abs().max() < 0.02
+
+
+def test_it_keeps_the_order_of_cells():
+    opened = SoftBudget([0.2])(MASKS, torch.full((3,), 0.2))
+    for before, after in zip(MASKS.flatten(2).flatten(0, 1), opened.flatten(2).flatten(0, 1)):
+        assert (after[before.argsort()].diff() >= 0).all()
+
+
+def test_level_and_spread_of_the_logits_do_not_matter():
+    """So no gradient of what is heard can drive a mask all open or all shut."""
+    logits = MASKS.logit()
+    gate, shares = SoftBudget([0.2]), torch.full((3,), 0.2)
+    plain = gate(MASKS.double(), shares)
+    moved = gate((0.5 * logits.double() + 1.0).sigmoid(), shares)
+    torch.testing.assert_close(moved, plain, atol=1e-3, rtol=0)
+    shift = torch.zeros(2, 3, 1, 1, requires_grad=True)
+    gate((logits + shift).sigmoid(), shares).sum().backward()
+    assert shift.grad.abs().max() < 1e-2
+
+
+def test_no_budgets_leave_masks_as_they_are():
+    gate = SoftBudget([])
+    assert gate(MASKS, gate.draw([random.Random(0)] * 3)) is MASKS
+    assert gate.suffix == "" and SoftBudget([0.1]).suffix == "+budget"
+
+
+def test_a_clips_share_is_its_own_draw():
+    gate = SoftBudget([0.05, 0.1, 0.2, 0.4])
+    first, again = (gate.draw([random.Random("a"), random.Random("b")]) for _ in range(2))
+    assert (first == again).all()
+    assert all(share in torch.tensor(gate.shares) for share in first)

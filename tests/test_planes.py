@@ -1,0 +1,75 @@
+"""Identities that hold on both planes, and tones that show where a mask acts."""
+
+import pytest
+import torch
+
+from speechbrain_lmac import planes
+from speechbrain_lmac.errors import InputError
+
+
+def random_mask(power, seed=0):
+    return torch.rand(power.shape, generator=torch.Generator().manual_seed(seed))
+
+
+def test_ones_give_the_encoders_own_embedding(classifier, clap, wavs):
+    analysis = classifier.analyse(wavs)
+    masked = classifier.embed_masked(analysis.power, torch.ones_like(analysis.power))
+    torch.testing.assert_close(masked, clap(wavs).embedding, atol=1e-6, rtol=0)
+
+
+def test_ones_give_the_clip_and_zeros_silence(plane, wavs):
+    power = plane.power(wavs)
+    torch.testing.assert_close(plane.listen(wavs, torch.ones_like(power)), wavs, atol=1e-5, rtol=0)
+    assert plane.listen(wavs, torch.zeros_like(power)).abs().max() == 0
+
+
+def test_kept_and_removed_add_up_to_the_clip(plane, wavs):
+    mask = random_mask(plane.power(wavs))
+    both = plane.listen(wavs, mask) + plane.listen(wavs, 1 - mask)
+    torch.testing.assert_close(both, wavs, atol=1e-5, rtol=0)
+
+
+def test_listening_takes_many_masks_of_a_clip(plane, wavs):
+    mask = random_mask(plane.power(wavs)).expand(2, -1, -1, -1)
+    assert plane.listen(wavs, mask).shape == (2, *wavs.shape)
+
+
+def test_a_mask_passes_its_own_tone_only(plane):
+    """Keep below 2 kHz of 500 Hz + 6 kHz: the low tone stays whole, the high one goes."""
+    time = torch.arange(32000) / 32000
+    low, high = (torch.sin(2 * torch.pi * f * time).unsqueeze(0) for f in (500.0, 6000.0))
+    power = plane.power(low + high)
+    below = planes.mel_positions(plane.clap.filterbank)[round(2000 / 31.25)]
+    mask = (plane.positions < below).float().expand_as(power)
+    heard = plane.listen(low + high, mask)
+    inner = slice(2048, -2048)
+    assert (heard - low)[:, inner].square().mean() < 1e-4 * low.square().mean()
+
+
+def test_a_tone_is_where_its_position_says(plane):
+    """The band or bin of greatest power has the position that its frequency has on the mel axis."""
+    time = torch.arange(32000) / 32000
+    for frequency in (400.0, 1500.0, 5000.0, 11000.0):
+        power = plane.power(torch.sin(2 * torch.pi * frequency * time).unsqueeze(0))
+        loudest = power[0].sum(dim=0).argmax()
+        expected = planes.mel_positions(plane.clap.filterbank)[round(frequency / 31.25)]
+        assert abs(plane.positions[loudest] - expected) < 1 / plane.clap.filterbank.shape[1]
+
+
+def test_positions_rise(plane):
+    assert (plane.positions.diff() >= 0).all()
+    assert plane.positions.min() >= 0
+    assert plane.positions.max() <= 1
+
+
+def test_gains_of_a_filterbank_with_gaps_still_sum_to_one():
+    filterbank = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.5, 0.5], [0.0, 1.0], [0.0, 0.0]])
+    weights = planes.band_to_bin_weights(filterbank)
+    torch.testing.assert_close(weights.sum(dim=0), torch.ones(5))
+    torch.testing.assert_close(weights[:, 0], torch.tensor([1.0, 0.0]))
+    torch.testing.assert_close(weights[:, 4], torch.tensor([0.0, 1.0]))
+
+
+def test_unknown_masking_is_named(clap):
+    with pytest.raises(InputError, match="mel or stft, not 'cqt'"):
+        planes.build("cqt", clap)
