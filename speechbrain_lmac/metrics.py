@@ -1,0 +1,143 @@
+"""Faithfulness metrics: one pure function per metric, one value per clip.
+
+``p``, ``q`` and ``r`` are ``[batch]``: the probability of the class that is explained, given
+the clip, what the mask keeps of it, and what the mask removes. Masks are
+``[batch, frames, bins]``. Averages are the caller's business.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+
+
+class Outcome(NamedTuple):
+    """All that the metrics look at."""
+
+    p: torch.Tensor
+    q: torch.Tensor
+    r: torch.Tensor
+    kept: torch.Tensor
+    """``[batch]`` of bool: does the masked-in clip keep the decision?"""
+    mask: torch.Tensor
+
+
+def average_increase(p, q):
+    """AI: ``100 * 1[q > p]`` (Chattopadhay et al., 2018)."""
+    return 100 * (q > p).float()
+
+
+def average_drop(p, q):
+    """AD: ``100 * relu(p - q) / p`` (Chattopadhay et al., 2018)."""
+    return 100 * (p - q).clamp(min=0) / p.clamp(min=1e-12)
+
+
+def average_gain(p, q):
+    """AG: ``100 * relu(q - p) / (1 - p)`` (Zhang et al., 2024); 0 where ``p`` is 1."""
+    return 100 * (q - p).clamp(min=0) / (1 - p).clamp(min=1e-12)
+
+
+def faithfulness(p, r):
+    """FF: ``p - r``, what the removed part was worth (Parekh et al., 2022)."""
+    return p - r
+
+
+def input_fidelity(kept):
+    """Fid-In: ``1[argmax q = c]`` (Paissan et al., 2024)."""
+    return kept.float()
+
+
+def sparseness(mask):
+    """SPS: Gini index of the mask (Chalasani et al., 2020); 0 for a mask of zeros.
+
+    Example
+    -------
+    >>> one_of_four = torch.tensor([[[0.0, 0.0], [0.0, 1.0]]])
+    >>> sparseness(one_of_four)
+    tensor([0.7500])
+    """
+    cells = mask.flatten(1).double().sort(dim=1).values
+    count = cells.shape[1]
+    rank = torch.arange(1, count + 1, device=mask.device, dtype=cells.dtype)
+    total = cells.sum(dim=1)
+    gini = ((2 * rank - count - 1) * cells).sum(dim=1) / (count * total.clamp(min=1e-12))
+    return gini.float()
+
+
+def complexity(mask):
+    """COMP: entropy in nats of the mask as a distribution (Bhatt et al., 2020); 0 for zeros."""
+    cells = mask.flatten(1).double()
+    share = cells / cells.sum(dim=1, keepdim=True).clamp(min=1e-12)
+    return torch.special.entr(share).sum(dim=1).float()
+
+
+def relative_complexity(mask):
+    """COMP over its bound, ``ln(cells)``."""
+    return complexity(mask) / math.log(mask[0].numel())
+
+
+def mask_mean(mask):
+    """MM: mean of the mask."""
+    return mask.flatten(1).mean(dim=1)
+
+
+def silent(mask):
+    """1 where a mask keeps nothing."""
+    return (mask.flatten(1).amax(dim=1) == 0).float()
+
+
+METRICS = {
+    "AI": lambda outcome: average_increase(outcome.p, outcome.q),
+    "AD": lambda outcome: average_drop(outcome.p, outcome.q),
+    "AG": lambda outcome: average_gain(outcome.p, outcome.q),
+    "FF": lambda outcome: faithfulness(outcome.p, outcome.r),
+    "Fid-In": lambda outcome: input_fidelity(outcome.kept),
+    "SPS": lambda outcome: sparseness(outcome.mask),
+    "COMP": lambda outcome: complexity(outcome.mask),
+    "COMP/ln": lambda outcome: relative_complexity(outcome.mask),
+    "MM": lambda outcome: mask_mean(outcome.mask),
+    "silent": lambda outcome: silent(outcome.mask),
+}
+"""Column of the tables -> function of :class:`Outcome`."""
+
+
+def outcome(scores, mask):
+    """Turn logits into what the metrics look at; the class explained is the clip's best.
+
+    Arguments
+    ---------
+    scores : MaskedSimilarity
+        Logits ``[batch, prompts]``; softmax is taken here and only here.
+    mask : torch.Tensor
+        ``[batch, frames, bins]``.
+
+    Returns
+    -------
+    Outcome
+    """
+    target = scores.original.argmax(dim=1, keepdim=True)
+    p, q, r = (logits.softmax(dim=1).gather(1, target).squeeze(1) for logits in scores)
+    kept = scores.masked_in.argmax(dim=1) == target.squeeze(1)
+    return Outcome(p, q, r, kept, mask)
+
+
+def si_sdr(estimate, reference):
+    """Scale-invariant signal-to-distortion ratio in dB (Le Roux et al., 2019).
+
+    Arguments
+    ---------
+    estimate, reference : torch.Tensor
+        ``[..., time]``; means are removed.
+
+    Returns
+    -------
+    torch.Tensor
+        ``[...]``; minus infinity for a silent estimate, which resembles nothing.
+    """
+    estimate = (estimate - estimate.mean(dim=-1, keepdim=True)).double()
+    reference = (reference - reference.mean(dim=-1, keepdim=True)).double()
+    scale = (estimate * reference).sum(-1, keepdim=True) / reference.square().sum(-1, keepdim=True)
+    target = scale * reference
+    noise = estimate - target
+    ratio = target.square().sum(-1) / noise.square().sum(-1)
+    return (10 * ratio.nan_to_num(0.0).log10()).float()

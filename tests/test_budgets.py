@@ -1,0 +1,33 @@
+from itertools import pairwise
+
+import torch
+
+from speechbrain_lmac.budgets import BUDGETS, keep_top, rank_cells
+
+
+def test_every_budget_keeps_its_share_and_nests():
+    maps = torch.rand(3, 20, 30, generator=torch.Generator().manual_seed(0)).round(decimals=1)
+    ranks = rank_cells(maps, seeds=[1, 2, 3])
+    kept = [keep_top(ranks, share) for share in BUDGETS]
+    for share, mask in zip(BUDGETS, kept):
+        assert (mask.mean(dim=(1, 2)) == share).all()
+    assert all((small <= large).all() for small, large in pairwise(kept))
+
+
+def test_what_is_kept_is_nowhere_below_what_is_not():
+    maps = torch.rand(2, 20, 30, generator=torch.Generator().manual_seed(0)).round(decimals=1)
+    mask = keep_top(rank_cells(maps, seeds=[1, 2]), 0.2).bool()
+    for cells, kept in zip(maps, mask):
+        assert cells[kept].min() >= cells[~kept].max()
+
+
+def test_ties_fall_by_the_clips_seed_whatever_the_batch():
+    flat = torch.ones(2, 20, 30)
+    ranks = rank_cells(flat, seeds=[1, 2])
+    assert (ranks[0] != ranks[1]).any()
+    assert (rank_cells(flat[:1], seeds=[2])[0] == ranks[1]).all()
+
+
+def test_ranking_survives_any_rising_map():
+    maps = torch.rand(1, 9, 9, generator=torch.Generator().manual_seed(0))
+    assert (rank_cells(maps, [0]) == rank_cells(maps.square() * 0.1, [0])).all()

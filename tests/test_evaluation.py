@@ -1,0 +1,81 @@
+"""The harness, on an untrained decoder: what it counts, not how well anything explains."""
+
+import math
+
+import pandas as pd
+import pytest
+import torch
+
+from speechbrain_lmac.budgets import BUDGETS
+from speechbrain_lmac.evaluation import (
+    MEAN,
+    RAW,
+    Prompts,
+    evaluate,
+    markdown_table,
+    summarise,
+    write_rows,
+)
+from speechbrain_lmac.explainers import EXPLAINERS
+from speechbrain_lmac.metrics import METRICS
+
+IDS = ["a", "b", "c"]
+
+
+@pytest.fixture
+def prompts(text):
+    return Prompts(("siren", "rain", "dog"), text)
+
+
+def test_a_row_for_every_clip_method_and_budget(model, wavs, prompts):
+    rows = evaluate(model, EXPLAINERS, [(IDS, wavs)], prompts)
+    assert len(rows) == 3 * len(EXPLAINERS) * (1 + len(BUDGETS))
+    assert len({(row["clip"], row["method"], row["budget"]) for row in rows}) == len(rows)
+
+
+def test_batches_change_nothing(model, wavs, prompts):
+    whole = evaluate(model, EXPLAINERS, [(IDS, wavs)], prompts)
+    parts = [([clip_id], wavs[i : i + 1]) for i, clip_id in enumerate(IDS)]
+    keys = ["method", "clip", "budget"]
+    frames = (pd.DataFrame(rows) for rows in (whole, evaluate(model, EXPLAINERS, parts, prompts)))
+    one, other = (frame.astype({"budget": str}).set_index(keys).sort_index() for frame in frames)
+    pd.testing.assert_frame_equal(one, other, check_exact=False, atol=2e-3, rtol=1e-3)
+
+
+def test_controls_behave_as_theory_says(model, wavs, prompts):
+    rows = evaluate(model, {"ones": EXPLAINERS["ones"]}, [(IDS, wavs)], prompts)
+    raw = summarise(rows, RAW).loc["ones"]
+    assert raw["AD"] == pytest.approx(0, abs=1e-3)
+    assert raw["Fid-In"] == raw["MM"] == 1
+    assert raw["SPS"] == pytest.approx(0, abs=1e-6)
+    assert raw["COMP/ln"] == pytest.approx(1)
+    for budget in BUDGETS:
+        assert summarise(rows, budget).loc["ones", "MM"] == pytest.approx(budget, abs=1e-3)
+    assert summarise(rows, MEAN).loc["ones", "MM"] == pytest.approx(sum(BUDGETS) / 4, abs=1e-3)
+
+
+def test_silent_maps_are_counted_not_dropped(model, wavs, prompts):
+    def nothing(model, analysis, text, seeds):
+        return torch.zeros_like(analysis.power)
+
+    rows = evaluate(model, {"nothing": nothing}, [(IDS, wavs)], prompts)
+    raw = summarise(rows, RAW).loc["nothing"]
+    assert raw["silent"] == 1
+    assert raw["SPS"] == raw["COMP"] == 0
+    assert all(math.isfinite(raw[name]) for name in METRICS)
+
+
+def test_written_rows_are_read_back(model, wavs, prompts, tmp_path):
+    rows = evaluate(model, {"energy": EXPLAINERS["energy"]}, [(IDS, wavs)], prompts)
+    write_rows(tmp_path / "metrics.csv", rows)
+    frame = pd.read_csv(tmp_path / "metrics.csv")
+    assert list(frame.columns) == list(rows[0])
+    assert frame["AD"].tolist() == pytest.approx([row["AD"] for row in rows])
+    assert not (tmp_path / "metrics.partial").exists()
+
+
+def test_table_has_a_line_a_method(model, wavs, prompts):
+    rows = evaluate(model, EXPLAINERS, [(IDS, wavs)], prompts)
+    for budget in (MEAN, RAW, 0.05):
+        lines = markdown_table(rows, budget).splitlines()
+        assert [line.split("|")[1].strip() for line in lines[2:]] == list(EXPLAINERS)
