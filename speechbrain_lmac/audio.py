@@ -31,7 +31,19 @@ def load_audio(path: str | Path, sample_rate: int) -> torch.Tensor:
     Raises
     ------
     InputError
-        If the file is missing, unreadable, empty or holds NaN or infinite samples.
+        If the file is missing, unreadable, empty, silent or holds NaN or infinite samples.
+    """
+    mono, source_rate = read_mono(path)
+    return resample(mono, source_rate, sample_rate)
+
+
+def read_mono(path: str | Path) -> tuple[torch.Tensor, int]:
+    """Read a sound file at its own rate; the arguments and errors of :func:`load_audio`.
+
+    Returns
+    -------
+    torch.Tensor, int
+        The channels' mean, ``[time]``, and the rate in Hz.
     """
     if not Path(path).is_file():
         raise InputError(f"no such sound file: {path}")
@@ -41,35 +53,7 @@ def load_audio(path: str | Path, sample_rate: int) -> torch.Tensor:
         raise InputError(
             f"cannot read {path} as sound ({error}); convert it to wav or flac"
         ) from error
-    return as_mono(torch.from_numpy(samples.T), source_rate, sample_rate, name=str(path))
-
-
-def as_mono(
-    channels: torch.Tensor, source_rate: int, sample_rate: int, name: str = "the sound"
-) -> torch.Tensor:
-    """Average channels and resample.
-
-    Arguments
-    ---------
-    channels : torch.Tensor
-        ``[channels, time]``.
-    source_rate, sample_rate : int
-        Rate of ``channels`` and rate wanted, in Hz.
-    name : str
-        What to call the sound in an error.
-
-    Returns
-    -------
-    torch.Tensor
-        ``[time']``.
-
-    Example
-    -------
-    >>> as_mono(torch.zeros(2, 44100), 44100, 32000).shape
-    torch.Size([32000])
-    """
-    mono = check_samples(channels.mean(dim=0), name)
-    return resample(mono, source_rate, sample_rate)
+    return check_samples(torch.from_numpy(samples).mean(dim=1), str(path)), source_rate
 
 
 def check_samples(wav, name="the sound"):
@@ -91,6 +75,8 @@ def check_samples(wav, name="the sound"):
         raise InputError(f"{name} holds no samples")
     if not torch.isfinite(wav).all():
         raise InputError(f"{name} holds NaN or infinite samples; export it again")
+    if not wav.any():
+        raise InputError(f"{name} is all silence: there is nothing to explain; leave it out")
     return wav
 
 

@@ -3,7 +3,7 @@ import pytest
 import soundfile
 import torch
 
-from speechbrain_lmac.audio import as_mono, load_audio, safe_gain, save_audio
+from speechbrain_lmac.audio import load_audio, safe_gain, save_audio
 from speechbrain_lmac.errors import InputError
 
 
@@ -12,8 +12,9 @@ def tone(frequency, rate, seconds=1.0):
 
 
 @pytest.mark.parametrize("rate", [8000, 22050, 44100, 48000])
-def test_a_tone_keeps_its_pitch_level_and_length_at_any_rate(rate):
-    heard = as_mono(tone(1000.0, rate).unsqueeze(0), rate, 32000)
+def test_a_tone_keeps_its_pitch_level_and_length_at_any_rate(tmp_path, rate):
+    soundfile.write(tmp_path / "tone.wav", tone(1000.0, rate).numpy(), rate, "FLOAT")
+    heard = load_audio(tmp_path / "tone.wav", 32000)
     assert len(heard) == 32000
     inner = slice(1000, -1000)
     error = (heard - tone(1000.0, 32000))[inner]
@@ -57,6 +58,13 @@ def test_samples_that_are_no_numbers(tmp_path, bad):
     path = tmp_path / "bad.wav"
     soundfile.write(path, np.array([0.0, bad], dtype=np.float32), 32000, "FLOAT")
     with pytest.raises(InputError, match="NaN or infinite"):
+        load_audio(path, 32000)
+
+
+def test_a_silent_file(tmp_path):
+    path = tmp_path / "silent.wav"
+    soundfile.write(path, np.zeros(100, dtype=np.float32), 32000)
+    with pytest.raises(InputError, match="all silence"):
         load_audio(path, 32000)
 
 

@@ -9,7 +9,6 @@ from torch.nn.functional import pad
 
 from speechbrain_lmac.audio import load_audio
 from speechbrain_lmac.contamination import mix
-from speechbrain_lmac.errors import InputError
 
 
 def dataset(clips, sample_rate, seconds):
@@ -36,8 +35,6 @@ def dataset(clips, sample_rate, seconds):
     @provides("sig")
     def audio(path):
         wav = load_audio(path, sample_rate)[:length]
-        if not wav.any():
-            raise InputError(f"{path} is all silence: there is nothing to explain; leave it out")
         return pad(wav, (0, length - len(wav)))
 
     items = {clip.ID: {"wav": clip.wav, "label": clip.label} for clip in clips}

@@ -1,0 +1,29 @@
+"""Command line: ``speechbrain-lmac demo``, ``speechbrain-lmac train HPARAMS``."""
+
+import sys
+
+USAGE = """\
+usage: speechbrain-lmac demo [FOLDER]           the main job on sounds it makes itself
+       speechbrain-lmac train HPARAMS [--key value ...]"""
+
+
+def main():
+    """Run the command that the arguments name."""
+    command, *arguments = sys.argv[1:] or ["--help"]
+    if command == "demo" and len(arguments) <= 1:
+        from speechbrain_lmac.demo import main as demo
+
+        demo(*arguments)
+    elif command == "train" and arguments:
+        from speechbrain_lmac.training import main as train
+
+        train(arguments)
+    elif command in ("-h", "--help"):
+        print(USAGE)
+    else:
+        print(USAGE, file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

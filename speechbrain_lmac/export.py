@@ -1,0 +1,78 @@
+"""What training leaves for others: a small folder that an Interpreter loads."""
+
+import shutil
+from pathlib import Path
+
+import yaml
+from safetensors.torch import save_file
+
+HPARAMS_FILE = "hyperparams.yaml"
+DECODER_FILE = "decoder.safetensors"
+
+HPARAMS = """\
+# {method}, masks on the {masking} plane. Only scalars and classes of speechbrain_lmac.
+method: {method}
+clap_name: {reference.name}
+clap_revision: "{reference.revision}"
+clap_sha256: {reference.sha256}
+
+clap: !new:{clap_class}
+plane: !new:{plane_class}
+    clap: !ref <clap>
+classifier: !new:speechbrain_lmac.masking.MaskableClassifier
+    plane: !ref <plane>
+decoder: !new:speechbrain_lmac.decoder.MaskDecoder
+{decoder_config}
+model: !new:speechbrain_lmac.listenable_map.ListenableMap
+    classifier: !ref <classifier>
+    decoder: !ref <decoder>
+modules:
+    model: !ref <model>
+"""
+
+
+def export_interpreter(model, method, folder):
+    """Write ``hyperparams.yaml`` and ``decoder.safetensors``, whole or not at all.
+
+    The CLAP's weights are not in it, only their name, revision and sha256.
+
+    Arguments
+    ---------
+    model : ListenableMap
+        Trained.
+    method : str
+        Name of the method, as in the tables.
+    folder : str or Path
+        Replaced if it exists.
+
+    Returns
+    -------
+    Path
+        ``folder``.
+    """
+    folder = Path(folder)
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    state = {name: weight.cpu().contiguous() for name, weight in model.decoder.state_dict().items()}
+    save_file(state, partial / DECODER_FILE)
+    (partial / HPARAMS_FILE).write_text(_hyperparams(model, method))
+    shutil.rmtree(folder, ignore_errors=True)
+    return partial.rename(folder)
+
+
+def _hyperparams(model, method):
+    plane, clap = model.classifier.plane, model.classifier.clap
+    config = yaml.safe_dump(model.decoder.config, default_flow_style=None, sort_keys=False)
+    return HPARAMS.format(
+        method=method,
+        masking=type(plane).__name__.removesuffix("Plane").lower(),
+        reference=clap.reference,
+        clap_class=_path(clap),
+        plane_class=_path(plane),
+        decoder_config="\n".join("    " + line for line in config.splitlines()),
+    )
+
+
+def _path(thing):
+    return f"{type(thing).__module__}.{type(thing).__qualname__}"

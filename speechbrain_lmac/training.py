@@ -1,0 +1,169 @@
+"""The training run: prepare, fit, export, evaluate. ``python train.py`` is this."""
+
+import logging
+import sys
+from pathlib import Path
+
+import speechbrain as sb
+from hyperpyyaml import load_hyperpyyaml
+from ruamel.yaml.error import MarkedYAMLError
+from tqdm import tqdm
+
+from speechbrain_lmac.audio import read_mono
+from speechbrain_lmac.brain import LmacZs
+from speechbrain_lmac.data import esc50, manifest
+from speechbrain_lmac.data.pipeline import dataset
+from speechbrain_lmac.data.prompts import class_prompt
+from speechbrain_lmac.data.synthetic_set import write_dataset
+from speechbrain_lmac.errors import InputError, report_errors
+from speechbrain_lmac.evaluation import (
+    MEAN,
+    RAW,
+    Prompts,
+    evaluate,
+    markdown_table,
+    write_rows,
+)
+from speechbrain_lmac.explainers import EXPLAINERS
+from speechbrain_lmac.export import export_interpreter
+from speechbrain_lmac.memory import keep_freed_memory
+
+logger = logging.getLogger(__name__)
+
+
+@report_errors
+def main(arguments=None):
+    """Train an interpreter as a YAML file says.
+
+    Arguments
+    ---------
+    arguments : list of str
+        The YAML file, then ``--key value`` for each change; the command line's by default.
+    """
+    keep_freed_memory()
+    hparams_file, run_opts, overrides = sb.parse_arguments(arguments or sys.argv[1:])
+    hparams = load_hparams(hparams_file, overrides)
+    sb.create_experiment_directory(hparams["output_folder"], hparams_file, overrides)
+    splits = prepare(hparams)
+    hparams["prompts"] = label_prompts(hparams, splits)
+    explainers = chosen_explainers(hparams)
+
+    brain = LmacZs(
+        hparams["modules"], hparams["opt_class"], hparams, run_opts, hparams["checkpointer"]
+    )
+    sets = {
+        name: dataset(clips, hparams["clap"].sample_rate, hparams["clip_seconds"])
+        for name, clips in splits.items()
+    }
+    brain.fit(
+        hparams["epoch_counter"],
+        sets["train"],
+        sets["valid"],
+        train_loader_kwargs=hparams["train_loader"],
+        valid_loader_kwargs=hparams["valid_loader"],
+    )
+    model = brain.restore_best()
+    folder = Path(hparams["output_folder"])
+    method = method_name(hparams)
+    export_interpreter(model, method, folder / "interpreter")
+    report(brain, sets["test"], explainers, hparams, folder)
+
+
+def method_name(hparams):
+    """``LMAC-ZS``, and what was added to the poster's terms."""
+    return hparams["objective"].method + hparams["gate"].suffix
+
+
+def load_hparams(hparams_file, overrides):
+    """Build what a YAML file describes, with changes from the command line.
+
+    Arguments
+    ---------
+    hparams_file : str
+        HyperPyYAML.
+    overrides : str
+        YAML of the changes.
+
+    Returns
+    -------
+    dict
+    """
+    if not Path(hparams_file).is_file():
+        raise InputError(f"no such hyperparameter file: {hparams_file}")
+    with open(hparams_file) as file:
+        try:
+            return load_hyperpyyaml(file, overrides)
+        except MarkedYAMLError as error:
+            raise InputError(f"the settings cannot be read: {error.problem}") from error
+        except KeyError as error:  # HyperPyYAML's word for an override without a key to change
+            raise InputError(f"no such setting in {hparams_file}: {error.args[0]}") from error
+
+
+def prepare(hparams):
+    """Read the data, share it out by fold, and write the manifests.
+
+    Returns
+    -------
+    dict
+        Split name -> list of Clip.
+    """
+    data_folder = hparams["data_folder"]
+    if data_folder is None:
+        data_folder = write_dataset(hparams["synthetic_folder"], seed=0)
+    clips = esc50.read_clips(data_folder)
+    folds = {name: hparams[f"{name}_folds"] for name in ("train", "valid", "test")}
+    splits = esc50.split_by_fold(clips, **folds)
+    for clip in tqdm([clip for held in splits.values() for clip in held], "checking sounds"):
+        read_mono(clip.wav)
+    for name, held in splits.items():
+        sb.utils.distributed.run_on_main(
+            manifest.write, args=[Path(hparams["output_folder"]) / f"{name}.csv", held]
+        )
+    return splits
+
+
+def label_prompts(hparams, splits):
+    """The names that clips are scored against, embedded."""
+    present = sorted({clip.label for clips in splits.values() for clip in clips})
+    choices = {"all": esc50.CLASSES, "present": tuple(present)}
+    if hparams["label_names"] not in choices:
+        raise InputError(f"label_names is all or present, not {hparams['label_names']!r}")
+    names = choices[hparams["label_names"]]
+    return Prompts(names, hparams["clap"].embed_text([class_prompt(name) for name in names]))
+
+
+def chosen_explainers(hparams):
+    """The trained interpreter under its method's name, and what it is compared with."""
+    for name in hparams["compare"]:
+        if name not in EXPLAINERS:
+            raise InputError(f"compare names {name!r}; there are {', '.join(EXPLAINERS)}")
+    others = {name: EXPLAINERS[name] for name in hparams["compare"]}
+    return {method_name(hparams): EXPLAINERS["lmac-zs"], **others}
+
+
+def report(brain, test_set, explainers, hparams, folder):
+    """Evaluate the explainers on the test clips; print and write the tables."""
+    loader = brain.make_dataloader(
+        test_set, sb.Stage.TEST, ckpt_prefix=None, **hparams["valid_loader"]
+    )
+    batches = [(batch.id, batch.sig.data.to(brain.device)) for batch in tqdm(loader, "reading")]
+    rows = evaluate(brain.model, explainers, batches, hparams["prompts"])
+    write_rows(folder / "metrics.csv", rows)
+    tables = format_tables(rows, len(test_set), hparams)
+    (folder / "table.md").write_text(tables)
+    logger.info("%s", tables)
+    logger.info("rows: %s; tables: %s", folder / "metrics.csv", folder / "table.md")
+
+
+def format_tables(rows, clips, hparams):
+    """Equal budgets first, the raw masks after."""
+    heading = (
+        f"{clips} test clips, {len(hparams['prompts'].names)} names, "
+        f"{hparams['masking']} masking, folds {hparams['test_folds']}"
+    )
+    return (
+        f"\nAt equal budgets (mean over the top 5, 10, 20 and 40 % of cells): {heading}\n\n"
+        f"{markdown_table(rows, MEAN)}\n\n"
+        f"Raw masks, whose means differ and which therefore do not compare: {heading}\n\n"
+        f"{markdown_table(rows, RAW)}\n"
+    )

@@ -1,0 +1,97 @@
+"""The order of the house: imports run downwards, arithmetic knows no framework."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import speechbrain_lmac
+
+PACKAGE = Path(speechbrain_lmac.__file__).parent
+
+FLOORS = [
+    {"errors", "spectrogram", "grid", "budgets", "gates", "contamination", "environment", "memory"},
+    {
+        "audio",
+        "losses",
+        "decoder",
+        "clap.base",
+        "clap.minilm",
+        "data.prompts",
+        "data.synthetic",
+        "data.manifest",
+    },
+    {
+        "clap.embedded",
+        "planes",
+        "data.esc50",
+        "data.synthetic_set",
+        "data.pipeline",
+        "figures",
+    },
+    {"masking", "interpretation"},
+    {"metrics", "listenable_map", "export"},
+    {"explainers.cam", "explainers.controls", "explainers.learned"},
+    {"explainers", "inference"},
+    {"evaluation"},
+    {"brain"},
+    {"training"},
+    {"demo"},
+    {"__main__"},
+]
+"""Every module, lowest first; a module may import what stands on a lower floor."""
+
+FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}
+FACES = {"__init__", "clap", "data"}
+GLUE = {"brain", "training", "inference", "data.pipeline"}
+"""The only modules that import SpeechBrain."""
+
+
+def modules():
+    for path in PACKAGE.rglob("*.py"):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
+        yield name, ast.parse(path.read_text())
+
+
+TREES = dict(modules())
+
+
+def imports(tree):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+@pytest.mark.parametrize("name", sorted(set(TREES) - FACES))
+def test_imports_run_downwards(name):
+    prefix = "speechbrain_lmac."
+    inside = {
+        target.removeprefix(prefix) for target in imports(TREES[name]) if target.startswith(prefix)
+    }
+    higher = {target for target in inside & set(FLOOR) if FLOOR[target] >= FLOOR[name]}
+    assert not higher, f"{name} imports {higher}"
+
+
+def test_only_the_glue_knows_speechbrain():
+    users = {
+        name
+        for name, tree in modules()
+        if any(t.split(".")[0] == "speechbrain" for t in imports(tree))
+    }
+    assert users <= GLUE
+
+
+def test_importing_the_package_is_light():
+    code = (
+        "import sys, speechbrain_lmac; "
+        "heavy = {'torch', 'speechbrain', 'laion_clap', 'transformers'}; "
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"

@@ -1,0 +1,112 @@
+"""Training on a few half-second sounds: what is kept, what is restored, what is repeated."""
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from speechbrain_lmac import training
+from speechbrain_lmac.brain import LmacZs
+from speechbrain_lmac.hparams import path_of
+
+
+def arguments(small_set, output, **changes):
+    settings = {
+        "data_folder": small_set,
+        "output_folder": output,
+        "clip_seconds": 0.5,
+        "number_of_epochs": 2,
+        "batch_size": 4,
+        "ckpt_interval_minutes": 0,
+        "ckpt_interval_steps": 1,
+        "compare": "[energy]",
+        "device": "cpu",
+        "masking": "mel",
+        **changes,
+    }
+    pairs = [(f"--{name}", str(value)) for name, value in settings.items()]
+    return [str(path_of("lmac_zs.yaml")), *(word for pair in pairs for word in pair)]
+
+
+def weights(output):
+    return load_file(output / "interpreter" / "decoder.safetensors")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(small_set, tmp_path_factory):
+    output = tmp_path_factory.mktemp("undisturbed")
+    training.main(arguments(small_set, output))
+    return output
+
+
+@pytest.mark.parametrize("steps_before", [3, 7, 10])
+def test_an_interrupted_run_resumes_as_if_undisturbed(
+    small_set, undisturbed, tmp_path, monkeypatch, capsys, steps_before
+):
+    """Seven steps an epoch: stopped inside the first, at its end, inside the second."""
+    stop_after(monkeypatch, steps_before)
+    with pytest.raises(SystemExit) as stopped:
+        training.main(arguments(small_set, tmp_path))
+    assert stopped.value.code == 130
+    assert "goes on where this one stopped" in capsys.readouterr().err
+    assert not (tmp_path / "interpreter").exists()
+    monkeypatch.undo()
+    steps_after = stop_after(monkeypatch, None)
+    training.main(arguments(small_set, tmp_path))
+    assert len(steps_after) == 2 * 7 - steps_before
+    expected, resumed = weights(undisturbed), weights(tmp_path)
+    for name in expected:
+        torch.testing.assert_close(resumed[name], expected[name], atol=1e-6, rtol=0, msg=name)
+
+
+def stop_after(monkeypatch, steps):
+    """Interrupt training after so many steps (None: never); the list grows by one a step."""
+    fit_batch, taken = LmacZs.fit_batch, []
+
+    def interrupted(self, batch):
+        if len(taken) == steps:
+            raise KeyboardInterrupt
+        taken.append(batch)
+        return fit_batch(self, batch)
+
+    monkeypatch.setattr(LmacZs, "fit_batch", interrupted)
+    return taken
+
+
+def test_the_best_epoch_is_the_one_that_is_exported(small_set, tmp_path, monkeypatch):
+    """Scores are made to fall after the first epoch: its weights must come back, not the last."""
+    kept = []
+    on_stage_end = LmacZs.on_stage_end
+
+    def falling_scores(self, stage, stage_loss, epoch=None):
+        if self.scores:
+            self.scores = [-float(epoch)]
+            decoder = self.model.decoder.state_dict()
+            kept.append({name: weight.clone() for name, weight in decoder.items()})
+        return on_stage_end(self, stage, stage_loss, epoch)
+
+    monkeypatch.setattr(LmacZs, "on_stage_end", falling_scores)
+    training.main(arguments(small_set, tmp_path, number_of_epochs=3))
+    exported = weights(tmp_path)
+    assert len(kept) == 3
+    assert all((exported[name] == kept[0][name]).all() for name in exported)
+    assert any((exported[name] != kept[2][name]).any() for name in exported)
+
+
+def test_the_classifier_does_not_move(small_set, undisturbed, clap):
+    from speechbrain_lmac import Interpreter
+
+    loaded = Interpreter.from_hparams(source=undisturbed, run_opts={"device": "cpu"})
+    trained = loaded.model.classifier.clap.state_dict()
+    assert all((trained[name] == weight).all() for name, weight in clap.state_dict().items())
+
+
+def test_draws_are_functions_of_seed_epoch_and_clip():
+    from speechbrain_lmac.data.pipeline import augment, draw
+
+    clips = torch.randn(2, 4000, generator=torch.Generator().manual_seed(0))
+    once, again, later = (
+        augment(clips, [draw(1, epoch, name) for name in "ab"], mix_probability=0.5)
+        for epoch in (1, 1, 2)
+    )
+    assert (once == again).all()
+    assert (once != later).any()

@@ -1,0 +1,162 @@
+"""Loading and explaining. Untrained decoders stand for plumbing; the shipped ones are real."""
+
+import json
+import shutil
+
+import pytest
+import soundfile
+import torch
+
+from speechbrain_lmac import Interpreter
+from speechbrain_lmac.audio import load_audio
+from speechbrain_lmac.data.synthetic import mixture, synthesise
+from speechbrain_lmac.errors import InputError
+from speechbrain_lmac.export import export_interpreter
+from speechbrain_lmac.metrics import si_sdr
+
+CPU = {"device": "cpu"}
+PROMPTS = ["this is the sound of siren", "this is the sound of rain"]
+
+
+@pytest.fixture(scope="session", params=["embedded-stft", "embedded-mel"])
+def interpreter(request):
+    return Interpreter.from_hparams(source=request.param, run_opts=CPU)
+
+
+@pytest.fixture
+def exported(model, tmp_path):
+    return export_interpreter(model, "LMAC-ZS", tmp_path / "results" / "interpreter")
+
+
+def test_a_results_folder_gives_the_same_mask_back(model, exported, wavs):
+    analysis = model.classifier.analyse(wavs)
+    text = model.classifier.clap.embed_text(PROMPTS)
+    expected = model(analysis, text.unsqueeze(1)).detach()
+    for source in (exported, exported.parent, str(exported.parent)):
+        loaded = Interpreter.from_hparams(source=source, run_opts=CPU)
+        for i, why in enumerate(loaded.interpret_batch(wavs, PROMPTS)):
+            torch.testing.assert_close(why.mask, expected[:, i], atol=1e-5, rtol=0)
+
+
+def test_the_exported_folder_holds_no_more_than_it_should(exported, clap):
+    assert {path.name for path in exported.iterdir()} == {"hyperparams.yaml", "decoder.safetensors"}
+    text = (exported / "hyperparams.yaml").read_text()
+    assert "!apply" not in text and "!name" not in text
+    assert clap.reference.sha256 in text
+    tags = [word for word in text.split() if word.startswith("!new:")]
+    assert all(tag.startswith("!new:speechbrain_lmac.") for tag in tags)
+
+
+def test_another_claps_interpreter_is_refused(exported):
+    file = exported / "hyperparams.yaml"
+    lines = [
+        "clap_sha256: 0000" if line.startswith("clap_sha256") else line
+        for line in file.read_text().splitlines()
+    ]
+    file.write_text("\n".join(lines))
+    with pytest.raises(InputError, match="was trained on the CLAP"):
+        Interpreter.from_hparams(source=exported, run_opts=CPU)
+
+
+def test_torn_weights_are_refused(exported):
+    weights = exported / "decoder.safetensors"
+    weights.write_bytes(weights.read_bytes()[:100])
+    with pytest.raises(InputError, match="does not hold this decoder's weights"):
+        Interpreter.from_hparams(source=exported, run_opts=CPU)
+
+
+@pytest.mark.parametrize("source", ["./gone", "/gone/for/good", "embedded", "tests"])
+def test_a_source_that_is_not_there_names_what_is(source):
+    with pytest.raises(InputError, match="embedded-mel, embedded-stft"):
+        Interpreter.from_hparams(source=source, run_opts=CPU)
+
+
+def test_a_hub_id_without_the_hub(monkeypatch):
+    with pytest.raises(InputError, match="neither a folder here nor to be had"):
+        Interpreter.from_hparams(source="nobody/nothing", run_opts=CPU)
+
+
+def test_explanation_and_residual_are_the_clip(interpreter, wavs):
+    for clip, why in zip(wavs, interpreter.interpret_batch(wavs, PROMPTS)):
+        torch.testing.assert_close(why.original, clip)
+        torch.testing.assert_close(
+            why.waveform + why.residual, clip.expand(2, -1), atol=1e-6, rtol=0
+        )
+        assert why.probabilities.sum().item() == pytest.approx(1)
+        assert why.similarity[why.target] == why.similarity.max()
+
+
+@pytest.mark.parametrize("kinds", [("siren", "rain"), ("chirping_birds", "engine")])
+def test_each_prompt_brings_out_its_own_sound(interpreter, kinds):
+    scene = mixture(*kinds, seed=77)
+    prompts = [f"this is the sound of {kind.replace('_', ' ')}" for kind in kinds]
+    (why,) = interpreter.interpret_batch(scene.mixture.unsqueeze(0), prompts)
+    for heard, stem in zip(why.waveform, (scene.first, scene.second)):
+        assert si_sdr(heard, stem) > si_sdr(scene.mixture, stem)
+
+
+def test_one_prompt_as_a_string(interpreter, siren_file):
+    why = interpreter.interpret_file(siren_file, PROMPTS[0])
+    assert why.prompts == (PROMPTS[0],)
+    assert why.waveform.shape[0] == why.mask.shape[0] == 1
+
+
+@pytest.mark.parametrize("rate, channels", [(8000, 1), (44100, 2), (48000, 6)])
+@pytest.mark.parametrize("seconds", [0.02, 7.3])
+def test_any_rate_channels_and_length(interpreter, tmp_path, rate, channels, seconds):
+    noise = 0.1 * torch.randn(round(rate * seconds), channels)
+    soundfile.write(tmp_path / "odd.wav", noise.numpy(), rate)
+    why = interpreter.interpret_file(tmp_path / "odd.wav", PROMPTS)
+    assert why.waveform.shape == (2, len(why.original))
+    assert len(why.original) == pytest.approx(seconds * interpreter.sample_rate, abs=1)
+    assert why.waveform.isfinite().all()
+
+
+def test_padding_is_left_out(interpreter, wavs):
+    padded = torch.nn.functional.pad(wavs[:1], (0, 32000))
+    (alone,) = interpreter.interpret_batch(wavs[:1], PROMPTS)
+    (cut,) = interpreter.interpret_batch(padded, PROMPTS, wav_lens=torch.tensor([0.5]))
+    torch.testing.assert_close(cut.waveform, alone.waveform)
+
+
+def test_saved_folder(interpreter, wavs, tmp_path):
+    (why,) = interpreter.interpret_batch(3 * wavs[2:], PROMPTS)  # loud enough to clip
+    paths = why.save(tmp_path / "out")
+    scores = json.loads((tmp_path / "out" / "scores.json").read_text())
+    rate = interpreter.sample_rate
+    original = load_audio(tmp_path / "out" / "original.wav", rate)
+    for path, waveform, row in zip(paths, why.waveform, scores["prompts"]):
+        explanation = load_audio(path, rate)
+        residual = load_audio(str(path).replace("explanation", "residual"), rate)
+        assert explanation.abs().max() <= 0.99 + 2**-15
+        torch.testing.assert_close(explanation, scores["gain"] * waveform, atol=2**-15, rtol=0)
+        torch.testing.assert_close(explanation + residual, original, atol=3 * 2**-15, rtol=0)
+        assert 0 <= row["probability_of_explanation"] <= 1
+    assert (tmp_path / "out" / "figure.png").stat().st_size > 10_000
+    assert [row["prompt"] for row in scores["prompts"]] == PROMPTS
+
+
+def test_prompts_alike_in_name_do_not_overwrite_each_other(interpreter, wavs, tmp_path):
+    (why,) = interpreter.interpret_batch(wavs[:1], ["rain", "rain!", "雨"])
+    assert len(set(why.save(tmp_path))) == 3
+
+
+@pytest.mark.parametrize("prompts", [[], "", ["siren", " "]])
+def test_empty_prompts(interpreter, siren_file, prompts):
+    with pytest.raises(InputError, match="at least one prompt"):
+        interpreter.interpret_file(siren_file, prompts)
+
+
+def test_silence_is_refused(interpreter):
+    with pytest.raises(InputError, match="all silence"):
+        interpreter.interpret_batch(torch.zeros(1, 32000), PROMPTS)
+
+
+def test_one_dimension_is_refused(interpreter):
+    with pytest.raises(InputError, match=r"\[batch, time\], not \[32000\]"):
+        interpreter.interpret_batch(synthesise("siren", 0)[:32000], PROMPTS)
+
+
+def test_a_folder_moved_elsewhere_still_loads(exported, tmp_path):
+    moved = shutil.move(exported, tmp_path / "elsewhere")
+    assert Interpreter.from_hparams(source=moved, run_opts=CPU).sample_rate == 32000

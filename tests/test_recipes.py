@@ -1,0 +1,94 @@
+"""The commands as a user runs them."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from speechbrain_lmac import Interpreter
+from speechbrain_lmac.data.synthetic_set import write_dataset
+from speechbrain_lmac.hparams import path_of
+from tests.conftest import REPOSITORY
+
+QUICK = {"clip_seconds": 0.5, "number_of_epochs": 1, "batch_size": 4, "device": "cpu"}
+
+
+def train(cwd=REPOSITORY, hparams="hparams/lmac_zs.yaml", **settings):
+    words = [word for name, value in {**QUICK, **settings}.items() for word in (f"--{name}", value)]
+    command = [sys.executable, str(REPOSITORY / "train.py"), hparams, *map(str, words)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+def test_train_from_an_empty_folder(small_set, tmp_path):
+    hparams = str(path_of("lmac_zs.yaml"))
+    run = train(tmp_path, hparams, data_folder=small_set, masking="stft", output_folder="out")
+    assert run.returncode == 0, run.stderr
+    rows = pd.read_csv(tmp_path / "out" / "metrics.csv")
+    assert set(rows.method) == {
+        *(
+            "LMAC-ZS+masked_out+own_share+binarisation+budget",
+            "gradcam++",
+            "energy",
+            "random",
+            "ones",
+        )
+    }
+    assert len(rows) == 10 * 5 * 5  # clips x methods x (raw and four budgets)
+    table = (tmp_path / "out" / "table.md").read_text()
+    assert "| gradcam++ " in table and table in run.stdout + run.stderr
+    assert len(pd.read_csv(tmp_path / "out" / "train.csv")) == 30
+    Interpreter.from_hparams(source=tmp_path / "out", run_opts={"device": "cpu"})
+
+
+def spoil_wav(folder, samples):
+    path = sorted((folder / "audio").iterdir())[0]
+    soundfile.write(path, samples, 32000, "FLOAT")
+
+
+@pytest.mark.parametrize(
+    "setting, message",
+    [
+        ({"data_folder": "/gone"}, "no such data folder: /gone"),
+        ({"data_folder": REPOSITORY}, "esc50.csv is missing"),
+        ({"valid_folds": "[3]"}, "folds overlap: train and valid both hold 3"),
+        ({"number_of_epoch": 3}, "number_of_epoch"),
+        ({"masking": "cqt"}, "masking is mel or stft, not 'cqt'"),
+        ({"compare": "[gradcam]"}, "compare names 'gradcam'"),
+        ({"label_names": "some"}, "label_names is all or present"),
+        ({"train_folds": "[1, 2"}, "the settings cannot be read"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_bad_settings_end_in_one_sentence(small_set, tmp_path, setting, message):
+    run = train(**{"data_folder": small_set, "output_folder": tmp_path, **setting})
+    assert run.returncode == 2
+    assert run.stderr.splitlines()[-1].startswith("error: ")
+    assert message in run.stderr.splitlines()[-1]
+    assert "Traceback" not in run.stdout + run.stderr
+
+
+@pytest.mark.parametrize(
+    "samples, message",
+    [
+        (np.full(16000, np.nan, dtype=np.float32), "NaN or infinite"),
+        (np.zeros(16000, dtype=np.float32), "all silence"),
+    ],
+)
+def test_bad_sounds_end_in_one_sentence(tmp_path, samples, message):
+    folder = write_dataset(tmp_path / "set", clips_per_fold=1, seconds=0.5)
+    spoil_wav(folder, samples)
+    run = train(data_folder=folder, output_folder=tmp_path / "out")
+    assert run.returncode == 2
+    assert message in run.stderr
+    assert "Traceback" not in run.stdout + run.stderr
+
+
+def test_scores_of_the_shipped_interpreters_are_json(tmp_path, siren_file):
+    why = Interpreter.from_hparams(source="embedded-mel", run_opts={"device": "cpu"})
+    why.interpret_file(siren_file, ["siren", "rain"]).save(tmp_path)
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    assert scores["prompts"][scores["target"]]["prompt"] == "siren"
