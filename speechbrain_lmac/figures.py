@@ -1,16 +1,17 @@
 """Pictures of explanations."""
 
-import matplotlib
-
-matplotlib.use("Agg", force=False)
-from matplotlib import pyplot as plt
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 RANGE_DB = 70
 """Below the loudest cell; what is fainter is drawn as silence."""
 
+TICKS_KHZ = (0.25, 0.5, 1, 2, 4, 8, 16)
+
 
 def draw_interpretation(interpretation, path):
-    """The clip's spectrogram, and under each prompt what the mask keeps of it and the mask.
+    """The clip, and for each prompt what its mask keeps and the mask, on a mel axis.
 
     Arguments
     ---------
@@ -19,52 +20,77 @@ def draw_interpretation(interpretation, path):
     path : str or Path
         Image file to write.
     """
-    prompts = interpretation.prompts
-    spectrogram = interpretation.model.classifier.clap.spectrogram
-    levels = [
-        _decibels(spectrogram, wav) for wav in (interpretation.original, *interpretation.waveform)
-    ]
+    classifier = interpretation.model.classifier
+    sounds = (interpretation.original, *interpretation.waveform)
+    levels = [_decibels(classifier.clap.spectrogram, wav) for wav in sounds]
     top = levels[0].max()
-    rows = 1 + len(prompts)
-    figure, axes = plt.subplots(
-        rows, 2, figsize=(11, 2.3 * rows), sharex=True, layout="constrained", squeeze=False
-    )
-    axes[0, 1].axis("off")
-    image = _show(axes[0, 0], levels[0], interpretation, "magma", top - RANGE_DB, top)
-    axes[0, 0].set_title("the clip", fontsize=10)
-    for i, prompt in enumerate(prompts):
-        _show(axes[i + 1, 0], levels[i + 1], interpretation, "magma", top - RANGE_DB, top)
-        axes[i + 1, 0].set_title(f"kept for “{_short(prompt)}”", fontsize=10)
-        mask = interpretation.model.classifier.plane.gains(interpretation.mask[i])
-        mask_image = _show(axes[i + 1, 1], mask, interpretation, "viridis", 0, 1)
-        share = interpretation.probabilities[i].item()
-        axes[i + 1, 1].set_title(f"its mask (p = {share:.2f} over these prompts)", fontsize=10)
-    figure.colorbar(image, ax=axes[:, 0], label="dB", shrink=0.6)
-    figure.colorbar(mask_image, ax=axes[1:, 1], label="mask", shrink=0.6)
-    for axis in axes[-1]:
+    rows = len(sounds)
+    figure = Figure(figsize=(11, 2.2 * rows), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(rows, 2, squeeze=False)
+    _draw_probabilities(axes[0, 1], interpretation)
+    for i, level in enumerate(levels):
+        image = _draw_plane(axes[i, 0], level, interpretation, "magma", top - RANGE_DB, top)
+        title = f"kept for “{_short(interpretation.prompts[i - 1])}”" if i else "the clip"
+        axes[i, 0].set_title(title, fontsize=10)
+    device = classifier.clap.filterbank.device
+    for i, mask in enumerate(classifier.plane.gains(interpretation.mask.to(device))):
+        gain = _draw_plane(axes[i + 1, 1], mask, interpretation, "viridis", 0, 1)
+        axes[i + 1, 1].set_title("its mask", fontsize=10)
+    for axis in (axes[-1, 0], axes[-1, 1]):
         axis.set_xlabel("time, s")
+    figure.colorbar(image, ax=axes[:, 0], label="dB", fraction=0.04)
+    figure.colorbar(gain, ax=axes[1:, 1], label="gain", fraction=0.04)
     figure.savefig(path, dpi=110)
-    plt.close(figure)
 
 
 def _decibels(spectrogram, wav):
     power = spectrogram(wav.unsqueeze(0).to(spectrogram.window.device)).abs().square()
-    return 10 * power.squeeze(0).clamp(min=1e-8).log10().cpu()
+    return 10 * power.squeeze(0).clamp(min=1e-8).log10()
 
 
-def _show(axis, values, interpretation, colours, low, high):
+def _draw_plane(axis, values, interpretation, colours, low, high):
+    """Frames x linear bins as an image whose frequency axis is spaced in mel."""
+    frames, bins = values.shape
     seconds = interpretation.original.shape[-1] / interpretation.sample_rate
-    extent = (0, seconds, 0, interpretation.sample_rate / 2000)
-    axis.set_ylabel("kHz")
-    return axis.imshow(
-        values.T.cpu(),
-        origin="lower",
-        aspect="auto",
-        extent=extent,
+    nyquist = interpretation.sample_rate / 2000
+    image = axis.pcolormesh(
+        np.linspace(0, seconds, frames),
+        np.linspace(0, nyquist, bins),
+        values.T.cpu().numpy(),
         cmap=colours,
-        vmin=low,
-        vmax=high,
+        vmin=float(low),
+        vmax=float(high),
+        shading="nearest",
+        rasterized=True,
     )
+    axis.set_yscale("function", functions=(_mel, _from_mel))
+    axis.set_ylim(0, nyquist)
+    axis.set_yticks([tick for tick in TICKS_KHZ if tick <= nyquist])
+    axis.set_yticklabels([f"{tick:g}" for tick in TICKS_KHZ if tick <= nyquist])
+    axis.set_ylabel("kHz")
+    return image
+
+
+def _draw_probabilities(axis, interpretation):
+    """How the classifier shares its belief over the prompts."""
+    shares = interpretation.probabilities.tolist()
+    for place, (prompt, share) in enumerate(zip(interpretation.prompts, shares)):
+        axis.barh(place, share, color="#4c78a8", height=0.4)
+        axis.text(0, place - 0.28, f"{_short(prompt, 50)}: {share:.2f}", va="bottom", fontsize=9)
+    axis.set_yticks([])
+    axis.set_ylim(len(shares) - 0.5, -0.8)
+    axis.set_xlim(0, 1)
+    axis.set_title("probability over these prompts", fontsize=10)
+    axis.spines[["top", "right", "left"]].set_visible(False)
+
+
+def _mel(kilohertz):
+    return np.log1p(np.asarray(kilohertz) / 0.7)
+
+
+def _from_mel(mel):
+    return 0.7 * np.expm1(mel)
 
 
 def _short(prompt, width=60):

@@ -69,12 +69,13 @@ class ListenableMap(nn.Module):
         """
         masks = self(analysis, text.unsqueeze(1))
         heard = masks if harden is None else harden(masks)
-        own = heard.diagonal(dim1=0, dim2=1).movedim(-1, 0).unsqueeze(0)
+        own = heard.diagonal(dim1=0, dim2=1).movedim(-1, 0)
+        left = self.classifier.embed_masked(analysis.power, 1 - own)
         cosines = self.classifier.pair_cosines
         return Pairs(
             masks=masks,
             text=text,
             original=text @ analysis.encoding.embedding.T,
             masked_in=cosines(analysis.power, heard, text.unsqueeze(1), chunk_size),
-            masked_out=cosines(analysis.power, 1 - own, text.unsqueeze(0), chunk_size).squeeze(0),
+            masked_out=text @ left.T,
         )

@@ -2,7 +2,7 @@
 
 The poster (NeurIPS 2024) has three: similarity matching, mask regularisation and prompt
 diversity. Alone they leave soft masks that explain nothing, because a CLAP hardly notices
-gain; ``masked_out``, ``own_share`` and ``binarisation`` are ours and make masks decide.
+gain; the others here are ours and make masks decide.
 Means, not sums: no weight depends on the batch or on the size of a mask.
 """
 
@@ -27,7 +27,8 @@ class Pairs(NamedTuple):
     masked_in: torch.Tensor
     """Cosines ``t_i . f(M_ij * X_j)``, ``[texts, batch]``, of the masks as they were heard."""
     masked_out: torch.Tensor
-    """Cosines ``t_j . f((1 - M_jj) * X_j)`` of the clips with their own texts, ``[batch]``."""
+    """Cosines ``t_i . f((1 - M_jj) * X_j)``, ``[texts, batch]``: every text with what the mask
+    of a clip's own text leaves of it."""
 
 
 def similarity_matching(pairs):
@@ -60,7 +61,17 @@ def masked_out(pairs):
     Bounded: once the remainder is no more similar to the clip's text than the batch's texts
     are to the clip on average, there is nothing more to gain. (L-MAC's ``-CE`` is unbounded.)
     """
-    return relu(pairs.masked_out - pairs.original.mean(dim=0)).mean()
+    return relu(pairs.masked_out.diagonal() - pairs.original.mean(dim=0)).mean()
+
+
+def others_kept(pairs):
+    """``mean_ij (1 - max(0, t_i . t_j)) relu(C_ij - t_i . f((1 - M_jj) * X_j))``.
+
+    Taking one prompt's sound out of a mixture must leave the other prompts theirs. Texts that
+    mean the same as the clip's own do not count.
+    """
+    unlike = 1 - (pairs.text @ pairs.text.T).clamp(min=0)
+    return (unlike * relu(pairs.original - pairs.masked_out)).mean()
 
 
 def own_share(pairs, share=0.2):

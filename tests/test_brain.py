@@ -110,3 +110,9 @@ def test_draws_are_functions_of_seed_epoch_and_clip():
     )
     assert (once == again).all()
     assert (once != later).any()
+
+
+def test_a_folder_does_not_go_on_with_other_data(small_set, undisturbed, capsys):
+    with pytest.raises(SystemExit):
+        training.main(arguments(small_set, undisturbed, train_folds="[1, 2]"))
+    assert "holds a run on other data" in capsys.readouterr().err

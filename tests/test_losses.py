@@ -10,6 +10,7 @@ TERMS = {
     "sparsity": losses.sparsity,
     "diversity": losses.prompt_diversity,
     "masked_out": losses.masked_out,
+    "others_kept": losses.others_kept,
     "own_share": losses.own_share,
     "binarisation": losses.binarisation,
 }
@@ -24,7 +25,7 @@ def pairs():
         text=text,
         original=torch.rand(4, 4, generator=generator),
         masked_in=torch.rand(4, 4, generator=generator),
-        masked_out=torch.rand(4, generator=generator),
+        masked_out=torch.rand(4, 4, generator=generator),
     )
 
 
@@ -35,7 +36,7 @@ def twice(pairs):
         pairs.text.repeat(2, 1),
         pairs.original.repeat(2, 2),
         pairs.masked_in.repeat(2, 2),
-        pairs.masked_out.repeat(2),
+        pairs.masked_out.repeat(2, 2),
     )
 
 
@@ -52,7 +53,7 @@ def test_diversity_does_not_depend_on_batch_size(pairs):
 
 
 def test_a_perfect_explanation_costs_only_its_cells(pairs):
-    ideal = pairs._replace(masked_in=pairs.original, masked_out=torch.full((4,), -1.0))
+    ideal = pairs._replace(masked_in=pairs.original, masked_out=torch.full((4, 4), -1.0))
     assert losses.similarity_matching(ideal) == 0
     assert losses.masked_out(ideal) == 0
 
@@ -66,7 +67,7 @@ def test_paraphrases_may_share_a_mask_and_strangers_may_not(pairs):
 
 
 def test_masked_out_is_bounded_below(pairs):
-    lowest = pairs._replace(masked_out=torch.full((4,), -100.0))
+    lowest = pairs._replace(masked_out=torch.full((4, 4), -100.0))
     assert losses.masked_out(lowest) == 0
 
 
@@ -78,10 +79,21 @@ def test_binarisation_ends():
 
 def test_the_poster_keeps_its_name_and_others_get_their_own(pairs):
     weights = dict.fromkeys(TERMS, 1.0)
-    poster = {**weights, "masked_out": 0, "own_share": 0, "binarisation": 0}
+    poster = {name: float(name in losses.POSTER_TERMS) for name in TERMS}
     assert Objective(TERMS, poster).method == "LMAC-ZS"
-    assert Objective(TERMS, weights).method == "LMAC-ZS+masked_out+own_share+binarisation"
+    assert (
+        Objective(TERMS, weights).method == "LMAC-ZS+masked_out+others_kept+own_share+binarisation"
+    )
     assert Objective(TERMS, {**poster, "diversity": 0}).method == "LMAC-ZS-diversity"
+
+
+def test_taking_one_sound_out_must_leave_the_others(pairs):
+    apart = pairs._replace(text=torch.eye(4, 8))
+    silenced = apart._replace(masked_out=torch.zeros(4, 4))
+    only_own = apart._replace(masked_out=pairs.original * (1 - torch.eye(4)))
+    unlike = 1 - torch.eye(4)
+    assert losses.others_kept(only_own) == 0
+    assert losses.others_kept(silenced) == pytest.approx((unlike * pairs.original).mean().item())
 
 
 def test_own_share_holds_sparsity_off_the_own_masks_alone(pairs):
