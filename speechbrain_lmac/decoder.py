@@ -31,6 +31,7 @@ class MaskDecoder(nn.Module):
 
     Example
     -------
+    >>> import torch
     >>> from speechbrain_lmac.grid import Grid
     >>> decoder = MaskDecoder(hidden_channels=[64, 32], text_dim=16, channels=8)
     >>> hidden = (torch.randn(2, 64, 10, 4), torch.randn(2, 32, 20, 8))

@@ -32,7 +32,7 @@ def clip_seed(clip_id, seed=0):
     Example
     -------
     >>> clip_seed("1-100032-A-0")
-    2330082372
+    3568672833
     """
     return zlib.crc32(f"{seed}/{clip_id}".encode())
 
@@ -61,16 +61,16 @@ def evaluate_batch(model, explainer, ids, wavs, prompts, budgets=BUDGETS):
     list of dict
         A row per clip and budget.
     """
-    classifier = model.classifier
+    classifier, text = model.classifier, prompts.text.to(wavs.device)
     analysis = classifier.analyse(wavs)
-    target = classifier.logits(analysis.encoding.embedding, prompts.text).argmax(dim=1)
+    target = classifier.logits(analysis.encoding.embedding, text).argmax(dim=1)
     seeds = [clip_seed(clip_id) for clip_id in ids]
-    raw = explainer(model, analysis, prompts.text[target], seeds)
+    raw = explainer(model, analysis, text[target], seeds)
     ranks = rank_cells(raw, seeds)
     masks = {RAW: raw, **{share: keep_top(ranks, share) for share in budgets}}
     rows = []
     for budget, mask in masks.items():
-        scores = classifier.masked_similarity(analysis, mask, prompts.text)
+        scores = classifier.masked_similarity(analysis, mask, text)
         measured = _measure(outcome(scores, mask))
         for i, clip_id in enumerate(ids):
             row = {"clip": clip_id, "target": prompts.names[target[i]], "budget": budget}

@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 RANGE_DB = 70
 """Below the loudest cell; what is fainter is drawn as silence."""
@@ -41,6 +42,8 @@ def draw_interpretation(interpretation, path):
         axis.set_xlabel("time, s")
     figure.colorbar(image, ax=axes[:, 0], label="dB", fraction=0.04)
     figure.colorbar(gain, ax=axes[1:, 1], label="gain", fraction=0.04)
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)  # prompts are words, also where they hold dollar signs
     figure.savefig(path, dpi=110)
 
 

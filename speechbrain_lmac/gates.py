@@ -1,6 +1,10 @@
 """How masks are hardened while they are learnt, so that they decide."""
 
+import math
+
 import torch
+
+from speechbrain_lmac.errors import InputError
 
 
 class SoftBudget:
@@ -21,12 +25,14 @@ class SoftBudget:
     Example
     -------
     >>> gate = SoftBudget(shares=[0.5], softness=0.1)
-    >>> masks = torch.tensor([[[0.1, 0.2, 0.3, 0.4]]])
-    >>> gate(masks, torch.tensor([0.5])).round()
-    tensor([[[0., 0., 1., 1.]]])
+    >>> masks = torch.tensor([[[0.1, 0.2, 0.3, 0.4, 0.5]]])
+    >>> gate(masks, torch.tensor([0.5])).sub(0.5).sign()
+    tensor([[[-1., -1.,  0.,  1.,  1.]]])
     """
 
     def __init__(self, shares, softness=0.5):
+        if not isinstance(shares, list | tuple) or not all(0 < share < 1 for share in shares):
+            raise InputError(f"train_budgets is a list of shares such as [0.1], not {shares!r}")
         self.shares = tuple(shares)
         self.softness = softness
 
@@ -66,8 +72,17 @@ class SoftBudget:
 
 def _threshold(values, shares, sample=4096):
     """What a share of ``values`` ``[..., cells]`` exceeds, ``[..., 1]``, from even samples."""
-    step = max(1, values.shape[-1] // sample) | 1  # odd, so that every bin has its turn
-    ordered = values[..., ::step].sort(dim=-1).values
+    ordered = values[..., :: _stride(values.shape[-1], sample)].sort(dim=-1).values
     place = ((1 - shares) * (ordered.shape[-1] - 1)).round().long()
     place = place.expand(values.shape[:-1]).unsqueeze(-1)
     return ordered.gather(-1, place)
+
+
+def _stride(cells, sample):
+    """Step that takes about ``sample`` of ``cells``, and shares no factor with their number, so
+    that every bin has its turn.
+    """
+    step = max(1, cells // sample)
+    while math.gcd(step, cells) > 1:
+        step += 1
+    return step

@@ -13,6 +13,7 @@ from speechbrain_lmac.audio import check_samples, load_audio
 from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.export import DECODER_FILE, HPARAMS_FILE
 from speechbrain_lmac.interpretation import Interpretation
+from speechbrain_lmac.safe_yaml import check_tags
 
 SHIPPED = Path(__file__).parent / "assets" / "interpreters"
 """Interpreters in the package, by name."""
@@ -45,8 +46,8 @@ class Interpreter(Pretrained):
     ) -> "Interpreter":
         """Load an interpreter.
 
-        A downloaded ``hyperparams.yaml`` constructs the classes that it names: load from
-        sources that you trust.
+        Its ``hyperparams.yaml`` may build an interpreter's own parts and nothing else; weights
+        are safetensors. ``overrides`` are yours and not checked.
 
         Arguments
         ---------
@@ -72,8 +73,9 @@ class Interpreter(Pretrained):
             If there is no interpreter at ``source``, or it was trained on another CLAP.
         """
         folder = find_interpreter(source, revision, savedir)
-        with open(folder / HPARAMS_FILE) as file:
-            hparams = load_hyperpyyaml(file, overrides)
+        text = (folder / HPARAMS_FILE).read_text(encoding="utf-8")
+        check_tags(text, str(folder / HPARAMS_FILE))
+        hparams = load_hyperpyyaml(text, overrides)
         model = hparams["modules"]["model"]
         check_clap(hparams, model.classifier.clap, folder)
         load_decoder(model.decoder, folder / DECODER_FILE)

@@ -1,7 +1,7 @@
 """What an explanation is: a frozen value that can be heard, seen and saved."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ class Interpretation:
     target: int
     prompts: tuple
     sample_rate: int
-    model: Any
+    model: Any = field(repr=False)
 
     @property
     def residual(self) -> torch.Tensor:
@@ -56,23 +56,30 @@ class Interpretation:
     def score(self) -> dict[str, torch.Tensor]:
         """What the CLAP makes of the kept and the removed *sounds*; two more encodes a prompt.
 
+        The sounds are encoded, not the masked spectrograms: it is sounds that people hear.
+
         Returns
         -------
         dict
-            ``p``, ``q`` and ``r``: each prompt's probability given the clip, its explanation
-            and its residual, ``[prompts]``. The sounds are encoded, not the masked
-            spectrograms: it is sounds that people hear.
+            ``kept`` and ``removed``: each prompt's logit given its explanation and given its
+            residual, ``[prompts]``; ``p``, ``q`` and ``r``: its probability over the prompts
+            given the clip, the explanation and the residual, ``[prompts]``.
         """
         classifier = self.model.classifier
         text = classifier.clap.embed_text(list(self.prompts))
-        device = text.device
         with torch.no_grad():
-            kept = classifier.clap(self.waveform.to(device)).embedding
-            removed = classifier.clap(self.residual.to(device)).embedding
-        own = [
-            classifier.logits(sound, text).softmax(dim=1).diagonal() for sound in (kept, removed)
-        ]
-        return {"p": self.probabilities, "q": own[0].cpu(), "r": own[1].cpu()}
+            kept, removed = (
+                classifier.logits(classifier.clap(sounds.to(text.device)).embedding, text).cpu()
+                for sounds in (self.waveform, self.residual)
+            )
+        q, r = (logits.softmax(dim=1).diagonal() for logits in (kept, removed))
+        return {
+            "kept": kept.diagonal(),
+            "removed": removed.diagonal(),
+            "p": self.probabilities,
+            "q": q,
+            "r": r,
+        }
 
     def save(self, folder: str | Path) -> list[Path]:
         """Write sounds, figure and scores.
@@ -111,6 +118,8 @@ class Interpretation:
             {
                 "prompt": prompt,
                 "similarity": self.similarity[i].item(),
+                "similarity_of_explanation": scores["kept"][i],
+                "similarity_of_residual": scores["removed"][i],
                 "probability": scores["p"][i],
                 "probability_of_explanation": scores["q"][i],
                 "probability_of_residual": scores["r"][i],

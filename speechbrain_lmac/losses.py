@@ -3,7 +3,7 @@
 The poster (NeurIPS 2024) has three: similarity matching, mask regularisation and prompt
 diversity. Alone they leave soft masks that explain nothing, because a CLAP hardly notices
 gain; the others here are ours and make masks decide.
-Means, not sums: no weight depends on the batch or on the size of a mask.
+Means, not sums: a batch with everything in it twice has the same loss, and so have larger masks.
 """
 
 from typing import NamedTuple
@@ -113,6 +113,8 @@ class Objective(nn.Module):
 
     def __init__(self, terms, weights):
         super().__init__()
+        if not isinstance(weights, dict):
+            raise InputError(f"weights is a dict of numbers, not {weights!r}")
         odd = sorted(set(terms) ^ set(weights))
         if odd:
             raise InputError(f"weights and terms differ: {', '.join(odd)}")

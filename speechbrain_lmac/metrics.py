@@ -140,4 +140,4 @@ def si_sdr(estimate, reference):
     target = scale * reference
     noise = estimate - target
     ratio = target.square().sum(-1) / noise.square().sum(-1)
-    return (10 * ratio.nan_to_num(0.0).log10()).float()
+    return (10 * ratio.nan_to_num(0.0, posinf=torch.inf).log10()).float()

@@ -5,12 +5,14 @@ import sys
 from pathlib import Path
 
 import speechbrain as sb
+import torch
 from hyperpyyaml import load_hyperpyyaml
 from ruamel.yaml.error import MarkedYAMLError
 from tqdm import tqdm
 
 from speechbrain_lmac.audio import read_mono
 from speechbrain_lmac.brain import LmacZs
+from speechbrain_lmac.budgets import BUDGETS
 from speechbrain_lmac.data import esc50, manifest
 from speechbrain_lmac.data.pipeline import dataset
 from speechbrain_lmac.data.prompts import class_prompt
@@ -22,10 +24,13 @@ from speechbrain_lmac.evaluation import (
     Prompts,
     evaluate,
     markdown_table,
+    summarise,
     write_rows,
 )
 from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.export import export_interpreter
+from speechbrain_lmac.hparams import path_of
+from speechbrain_lmac.identity import claim, run_identity
 from speechbrain_lmac.memory import keep_freed_memory
 
 logger = logging.getLogger(__name__)
@@ -42,19 +47,24 @@ def main(arguments=None):
     """
     keep_freed_memory()
     hparams_file, run_opts, overrides = sb.parse_arguments(arguments or sys.argv[1:])
+    check_device(run_opts.get("device"))
     hparams = load_hparams(hparams_file, overrides)
-    sb.create_experiment_directory(hparams["output_folder"], hparams_file, overrides)
-    splits = prepare(hparams)
-    hparams["prompts"] = label_prompts(hparams, splits)
     explainers = chosen_explainers(hparams)
+    splits = prepare(hparams)
+    folder = Path(hparams["output_folder"])
+    sb.utils.distributed.run_on_main(claim, args=[folder, run_identity(hparams, splits)])
+    sb.create_experiment_directory(hparams["output_folder"], hparams_file, overrides)
+    for name, held in splits.items():
+        sb.utils.distributed.run_on_main(manifest.write, args=[folder / f"{name}.csv", held])
 
-    brain = LmacZs(
-        hparams["modules"], hparams["opt_class"], hparams, run_opts, hparams["checkpointer"]
-    )
+    hparams["prompts"] = label_prompts(hparams, splits)
     sets = {
         name: dataset(clips, hparams["clap"].sample_rate, hparams["clip_seconds"])
         for name, clips in splits.items()
     }
+    brain = LmacZs(
+        hparams["modules"], hparams["opt_class"], hparams, run_opts, hparams["checkpointer"]
+    )
     brain.fit(
         hparams["epoch_counter"],
         sets["train"],
@@ -62,11 +72,14 @@ def main(arguments=None):
         train_loader_kwargs=hparams["train_loader"],
         valid_loader_kwargs=hparams["valid_loader"],
     )
-    model = brain.restore_best()
-    folder = Path(hparams["output_folder"])
-    method = method_name(hparams)
-    export_interpreter(model, method, folder / "interpreter")
-    report(brain, sets["test"], explainers, hparams, folder)
+    export_interpreter(brain.restore_best(), method_name(hparams), folder / "interpreter")
+    report(brain, sets["test"], explainers, hparams)
+
+
+def check_device(device):
+    """Refuse a GPU that is not there."""
+    if device is not None and device.startswith("cuda") and not torch.cuda.is_available():
+        raise InputError(f"--device {device}: torch sees no GPU here; use --device cpu")
 
 
 def method_name(hparams):
@@ -88,9 +101,12 @@ def load_hparams(hparams_file, overrides):
     -------
     dict
     """
-    if not Path(hparams_file).is_file():
+    path = Path(hparams_file)
+    if not path.is_file():
+        path = path_of(path.name)  # installed without its repository
+    if not path.is_file():
         raise InputError(f"no such hyperparameter file: {hparams_file}")
-    with open(hparams_file) as file:
+    with open(path) as file:
         try:
             return load_hyperpyyaml(file, overrides)
         except MarkedYAMLError as error:
@@ -100,7 +116,7 @@ def load_hparams(hparams_file, overrides):
 
 
 def prepare(hparams):
-    """Read the data, share it out by fold, and write the manifests.
+    """Read the data, share it out by fold, and hear that every sound can be used.
 
     Returns
     -------
@@ -113,12 +129,13 @@ def prepare(hparams):
     clips = esc50.read_clips(data_folder)
     folds = {name: hparams[f"{name}_folds"] for name in ("train", "valid", "test")}
     splits = esc50.split_by_fold(clips, **folds)
+    if hparams["number_of_epochs"] < 1 or len(splits["train"]) < hparams["batch_size"]:
+        raise InputError(
+            f"nothing to train: {len(splits['train'])} training clips, batch_size "
+            f"{hparams['batch_size']}, number_of_epochs {hparams['number_of_epochs']}"
+        )
     for clip in tqdm([clip for held in splits.values() for clip in held], "checking sounds"):
         read_mono(clip.wav)
-    for name, held in splits.items():
-        sb.utils.distributed.run_on_main(
-            manifest.write, args=[Path(hparams["output_folder"]) / f"{name}.csv", held]
-        )
     return splits
 
 
@@ -141,29 +158,43 @@ def chosen_explainers(hparams):
     return {method_name(hparams): EXPLAINERS["lmac-zs"], **others}
 
 
-def report(brain, test_set, explainers, hparams, folder):
-    """Evaluate the explainers on the test clips; print and write the tables."""
+def report(brain, test_set, explainers, hparams):
+    """Evaluate the explainers on the test clips; print and write rows and tables."""
+    folder = Path(hparams["output_folder"])
     loader = brain.make_dataloader(
         test_set, sb.Stage.TEST, ckpt_prefix=None, **hparams["valid_loader"]
     )
     batches = [(batch.id, batch.sig.data.to(brain.device)) for batch in tqdm(loader, "reading")]
     rows = evaluate(brain.model, explainers, batches, hparams["prompts"])
     write_rows(folder / "metrics.csv", rows)
-    tables = format_tables(rows, len(test_set), hparams)
-    (folder / "table.md").write_text(tables)
+    tables = format_tables(rows, method_name(hparams), hparams)
+    (folder / "table.md").write_text(tables, encoding="utf-8")
     logger.info("%s", tables)
     logger.info("rows: %s; tables: %s", folder / "metrics.csv", folder / "table.md")
 
 
-def format_tables(rows, clips, hparams):
-    """Equal budgets first, the raw masks after."""
-    heading = (
+def format_tables(rows, method, hparams):
+    """The equal budgets, their mean first, then the raw masks."""
+    clips = len({row["clip"] for row in rows})
+    what = (
         f"{clips} test clips, {len(hparams['prompts'].names)} names, "
         f"{hparams['masking']} masking, folds {hparams['test_folds']}"
     )
+    parts = [f"At equal budgets, mean over the top 5, 10, 20 and 40 % of cells ({what})"]
+    parts += [markdown_table(rows, MEAN), gap_to_energy(rows, method)]
+    for budget in BUDGETS:
+        parts += [f"The top {budget:.0%} of cells", markdown_table(rows, budget)]
+    parts += ["Raw masks; their means differ, so they do not compare", markdown_table(rows, RAW)]
+    return "\n" + "\n\n".join(part for part in parts if part) + "\n"
+
+
+def gap_to_energy(rows, method):
+    """What the method has over the loudness control, in words; empty without the control."""
+    means = summarise(rows, MEAN)
+    if "energy" not in means.index:
+        return ""
+    gap = means.loc[method] - means.loc["energy"]
     return (
-        f"\nAt equal budgets (mean over the top 5, 10, 20 and 40 % of cells): {heading}\n\n"
-        f"{markdown_table(rows, MEAN)}\n\n"
-        f"Raw masks, whose means differ and which therefore do not compare: {heading}\n\n"
-        f"{markdown_table(rows, RAW)}\n"
+        f"{method} less energy: AD {gap['AD']:+.1f} (lower is better), FF {gap['FF']:+.3f}, "
+        f"Fid-In {gap['Fid-In']:+.3f}"
     )

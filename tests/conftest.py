@@ -17,9 +17,11 @@ from speechbrain_lmac.masking import MaskableClassifier
 from speechbrain_lmac.planes import PLANES
 
 REPOSITORY = Path(__file__).parents[1]
-REAL_ESC10 = REPOSITORY.parent / "shared" / "data" / "esc10"
+REAL_ESC10 = Path(os.environ.get("ESC10_FOLDER", REPOSITORY / "ESC-10"))
 
-needs_esc10 = pytest.mark.skipif(not REAL_ESC10.is_dir(), reason="real ESC-10 is not here")
+needs_esc10 = pytest.mark.skipif(
+    not REAL_ESC10.is_dir(), reason="ESC10_FOLDER names no folder of real recordings"
+)
 
 
 @pytest.fixture(scope="session")

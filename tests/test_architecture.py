@@ -12,7 +12,18 @@ import speechbrain_lmac
 PACKAGE = Path(speechbrain_lmac.__file__).parent
 
 FLOORS = [
-    {"errors", "spectrogram", "grid", "budgets", "gates", "contamination", "environment", "memory"},
+    {"errors"},
+    {
+        "spectrogram",
+        "grid",
+        "budgets",
+        "gates",
+        "contamination",
+        "environment",
+        "memory",
+        "safe_yaml",
+        "identity",
+    },
     {
         "audio",
         "losses",

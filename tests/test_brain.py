@@ -92,12 +92,17 @@ def test_the_best_epoch_is_the_one_that_is_exported(small_set, tmp_path, monkeyp
     assert any((exported[name] != kept[2][name]).any() for name in exported)
 
 
-def test_the_classifier_does_not_move(small_set, undisturbed, clap):
-    from speechbrain_lmac import Interpreter
-
-    loaded = Interpreter.from_hparams(source=undisturbed, run_opts={"device": "cpu"})
-    trained = loaded.model.classifier.clap.state_dict()
+def test_only_the_decoder_moves(small_set, tmp_path, monkeypatch, clap):
+    brains = []
+    restore_best = LmacZs.restore_best
+    monkeypatch.setattr(
+        LmacZs, "restore_best", lambda self: (brains.append(self), restore_best(self))[1]
+    )
+    training.main(arguments(small_set, tmp_path, number_of_epochs=1))
+    trained = brains[0].model.classifier.clap.state_dict()
     assert all((trained[name] == weight).all() for name, weight in clap.state_dict().items())
+    optimised = {weight for group in brains[0].optimizer.param_groups for weight in group["params"]}
+    assert optimised == set(brains[0].model.decoder.parameters())
 
 
 def test_draws_are_functions_of_seed_epoch_and_clip():
@@ -115,4 +120,12 @@ def test_draws_are_functions_of_seed_epoch_and_clip():
 def test_a_folder_does_not_go_on_with_other_data(small_set, undisturbed, capsys):
     with pytest.raises(SystemExit):
         training.main(arguments(small_set, undisturbed, train_folds="[1, 2]"))
-    assert "holds a run on other data" in capsys.readouterr().err
+    assert "holds a run with another data" in capsys.readouterr().err
+
+
+def test_a_folder_does_not_go_on_with_other_settings(small_set, undisturbed, capsys):
+    before = (undisturbed / "hyperparams.yaml").read_text()
+    with pytest.raises(SystemExit):
+        training.main(arguments(small_set, undisturbed, lr=0.1))
+    assert "holds a run with another lr" in capsys.readouterr().err
+    assert (undisturbed / "hyperparams.yaml").read_text() == before

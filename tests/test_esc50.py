@@ -67,6 +67,18 @@ def test_listed_clip_that_is_not_there(folder):
         read_clips(folder)
 
 
+def test_a_short_row(folder):
+    edit(folder, lambda rows: [*rows, ["9-x-A-1.wav"]])
+    with pytest.raises(InputError, match=r"short row: 9-x-A-1\.wav"):
+        read_clips(folder)
+
+
+def test_a_clip_listed_twice(folder):
+    edit(folder, lambda rows: [*rows, rows[1]])
+    with pytest.raises(InputError, match="more than once"):
+        read_clips(folder)
+
+
 def test_fold_that_is_no_number(folder):
     edit(folder, lambda rows: [rows[0], [rows[1][0], "one", *rows[1][2:]], *rows[2:]])
     with pytest.raises(InputError, match="not a number: 'one'"):
@@ -81,7 +93,8 @@ CLIPS = [Clip(str(i), f"{i}.wav", 5.0, i, "dog", str(i)) for i in (1, 2, 3)]
     [
         ({"train": [1, 2], "test": [2]}, "folds overlap: train and test both hold 2"),
         ({"train": [1], "test": [9]}, r"test asks for fold 9; there are \[1, 2, 3\]"),
-        ({"train": [1], "test": []}, "test has no fold"),
+        ({"train": 1, "test": [2]}, "train_folds is a list"),
+        ({"train": [1], "test": []}, r"test_folds is a list such as \[1, 2\], not \[\]"),
     ],
 )
 def test_folds_that_cannot_be(folds, message):

@@ -58,6 +58,26 @@ def test_another_claps_interpreter_is_refused(exported):
         Interpreter.from_hparams(source=exported, run_opts=CPU)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "x: !apply:pathlib.Path.touch [MARKER]",
+        "x: !new:subprocess.Popen [touch]",
+        "x: !name:os.system",
+        "x: !!python/object/apply:os.system [touch]",
+        "x: !include:other.yaml",
+        "x: [{y: !apply:os.getcwd []}]",
+    ],
+)
+def test_a_file_that_builds_anything_else_is_refused_unread(exported, line, tmp_path):
+    marker = tmp_path / "marker"
+    file = exported / "hyperparams.yaml"
+    file.write_text(file.read_text() + line.replace("MARKER", str(marker)) + "\n")
+    with pytest.raises(InputError, match=r"line \d+: .* is refused"):
+        Interpreter.from_hparams(source=exported, run_opts=CPU)
+    assert not marker.exists()
+
+
 def test_torn_weights_are_refused(exported):
     weights = exported / "decoder.safetensors"
     weights.write_bytes(weights.read_bytes()[:100])
@@ -79,9 +99,9 @@ def test_a_hub_id_without_the_hub(monkeypatch):
 def test_explanation_and_residual_are_the_clip(interpreter, wavs):
     for clip, why in zip(wavs, interpreter.interpret_batch(wavs, PROMPTS)):
         torch.testing.assert_close(why.original, clip)
-        torch.testing.assert_close(
-            why.waveform + why.residual, clip.expand(2, -1), atol=1e-6, rtol=0
-        )
+        plane = interpreter.model.classifier.plane
+        removed = plane.listen(clip.unsqueeze(0), 1 - why.mask.unsqueeze(1)).squeeze(1)
+        torch.testing.assert_close(why.residual, removed, atol=1e-5, rtol=0)
         assert why.probabilities.sum().item() == pytest.approx(1)
         assert why.similarity[why.target] == why.similarity.max()
 

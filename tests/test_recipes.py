@@ -40,6 +40,7 @@ def test_train_from_an_empty_folder(small_set, tmp_path):
     assert len(rows) == 10 * 5 * 5  # clips x methods x (raw and four budgets)
     table = (tmp_path / "out" / "table.md").read_text()
     assert "| gradcam++ " in table and table in run.stdout + run.stderr
+    assert "less energy: AD" in table
     assert len(pd.read_csv(tmp_path / "out" / "train.csv")) == 30
     Interpreter.from_hparams(source=tmp_path / "out", run_opts={"device": "cpu"})
 
@@ -59,6 +60,9 @@ def spoil_wav(folder, samples):
         ({"masking": "cqt"}, "masking is mel or stft, not 'cqt'"),
         ({"compare": "[gradcam]"}, "compare names 'gradcam'"),
         ({"label_names": "some"}, "label_names is all or present"),
+        ({"train_folds": 1}, "train_folds is a list such as [1, 2], not 1"),
+        ({"train_budgets": 0.1}, "train_budgets is a list of shares"),
+        ({"batch_size": 64}, "nothing to train: 30 training clips, batch_size 64"),
         ({"train_folds": "[1, 2"}, "the settings cannot be read"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

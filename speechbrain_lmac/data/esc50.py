@@ -1,6 +1,7 @@
 """ESC-50's official layout: ``meta/esc50.csv`` and ``audio/``; ESC-10 and ours have the same."""
 
 import csv
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -68,10 +69,15 @@ def read_clips(data_folder):
         clips = [_clip(folder, row, meta) for row in reader]
     if not clips:
         raise InputError(f"{meta} lists no clip")
+    twice = [name for name, count in Counter(clip.ID for clip in clips).items() if count > 1]
+    if twice:
+        raise InputError(f"{meta} lists {twice[0]} more than once")
     return clips
 
 
 def _clip(folder, row, meta):
+    if any(row[name] is None for name in COLUMNS):
+        raise InputError(f"{meta} has a short row: {row['filename']}")
     wav = folder / "audio" / row["filename"]
     try:
         duration = soundfile.info(str(wav)).duration
@@ -123,8 +129,8 @@ def _check_folds(clips, folds):
     known = {clip.fold for clip in clips}
     owner = {}
     for name, held in folds.items():
-        if not held:
-            raise InputError(f"{name} has no fold")
+        if not isinstance(held, list) or not held:
+            raise InputError(f"{name}_folds is a list such as [1, 2], not {held!r}")
         for fold in held:
             if fold in owner:
                 raise InputError(f"folds overlap: {owner[fold]} and {name} both hold {fold}")

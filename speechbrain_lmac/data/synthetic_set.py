@@ -7,6 +7,7 @@ from pathlib import Path
 import soundfile
 
 from speechbrain_lmac.data.synthetic import KINDS, SAMPLE_RATE, synthesise
+from speechbrain_lmac.errors import InputError
 
 COLUMNS = ("filename", "fold", "target", "category", "esc10", "src_file", "take")
 """Of ESC-50's meta/esc50.csv."""
@@ -36,6 +37,8 @@ def write_dataset(folder, clips_per_fold=4, folds=5, seed=0, seconds=5.0):
     folder = Path(folder)
     if (folder / "meta" / "esc50.csv").is_file():
         return folder
+    if folder.exists():
+        raise InputError(f"{folder} exists and is no set of sounds; give another folder")
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     (partial / "audio").mkdir(parents=True)

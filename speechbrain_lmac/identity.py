@@ -1,0 +1,68 @@
+"""What makes a run that run: a results folder goes on only with the same data and settings."""
+
+import hashlib
+import json
+from pathlib import Path
+
+from speechbrain_lmac.errors import InputError
+
+FILE = "run.json"
+
+SETTINGS = (
+    *("seed", "masking", "clip_seconds", "label_names", "weights", "train_budgets"),
+    *("batch_size", "lr", "mix_probability", "templates"),
+)
+"""Settings that a run may not change on the way; the number of epochs it may."""
+
+
+def run_identity(hparams, splits):
+    """Data and settings of a run, as plain values.
+
+    Arguments
+    ---------
+    hparams : dict
+        With the keys of ``SETTINGS`` and ``clap``.
+    splits : dict
+        Split name -> list of Clip. Where the files lie does not count.
+
+    Returns
+    -------
+    dict
+    """
+    held = {
+        name: [(clip.ID, clip.label, clip.fold) for clip in clips] for name, clips in splits.items()
+    }
+    identity = {name: hparams[name] for name in SETTINGS}
+    identity["clap"] = hparams["clap"].reference.sha256
+    identity["data"] = hashlib.sha256(json.dumps(held).encode()).hexdigest()
+    return identity
+
+
+def claim(folder, identity):
+    """Take a results folder for a run, new or to be resumed.
+
+    Arguments
+    ---------
+    folder : str or Path
+        Made if absent.
+    identity : dict
+        Of :func:`run_identity`.
+
+    Raises
+    ------
+    InputError
+        If the folder holds another run; nothing in it is touched.
+    """
+    path = Path(folder) / FILE
+    if path.is_file():
+        found = json.loads(path.read_text())
+        wanted = json.loads(json.dumps(identity))
+        changed = sorted(name for name in wanted if found.get(name) != wanted[name])
+        if changed:
+            raise InputError(
+                f"{folder} holds a run with another {', '.join(changed)}; give another "
+                "--output_folder, or remove it to start again"
+            )
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(identity, indent=2) + "\n")
