@@ -176,7 +176,7 @@ def find_interpreter(source, revision=None, savedir=None):
     for folder in (SHIPPED / str(source), Path(source) / "interpreter", Path(source)):
         if (folder / HPARAMS_FILE).is_file() and (folder / DECODER_FILE).is_file():
             return folder
-    shipped = sorted(folder.name for folder in SHIPPED.iterdir())
+    shipped = sorted(folder.name for folder in SHIPPED.glob("*"))
     if Path(source).exists() or str(source).count("/") != 1 or str(source).startswith("."):
         raise InputError(
             f"no interpreter at {source}: give a results folder of train.py, "

@@ -4,7 +4,7 @@ import pytest
 
 from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.hparams import path_of
-from speechbrain_lmac.training import load_hparams
+from speechbrain_lmac.training import load_hparams, method_name
 
 FILES = sorted(path_of("lmac_zs.yaml").parent.glob("*.yaml"))
 
@@ -34,6 +34,17 @@ def test_every_key_is_used(file):
         and not key.endswith("_folds")  # read as f"{name}_folds"
     }
     assert not unused
+
+
+def test_readmes_poster_command_is_the_poster():
+    readme = (path_of("lmac_zs.yaml").parents[1] / "README.md").read_text()
+    budgets, weights = re.search(
+        r'--train_budgets "(.*?)".*?--weights "(.*?)"', readme, re.S
+    ).groups()
+    hparams = load_hparams(
+        str(path_of("lmac_zs.yaml")), f"train_budgets: {budgets}\nweights: {weights}"
+    )
+    assert method_name(hparams) == "LMAC-ZS"
 
 
 def test_unknown_setting_is_named():
