@@ -14,9 +14,6 @@ from speechbrain_lmac.metrics import METRICS, outcome
 RAW = "raw"
 """Name, in the budget column, of the explainer's own soft mask."""
 
-MEAN = "mean"
-"""The average over the equal budgets."""
-
 
 class Prompts(NamedTuple):
     """The names a clip is scored against, and their embeddings."""
@@ -117,56 +114,3 @@ def write_rows(path, rows):
     partial = Path(path).with_suffix(".partial")
     pd.DataFrame(rows).to_csv(partial, index=False)
     partial.replace(path)
-
-
-def summarise(rows, budget):
-    """Means over clips, one line per method.
-
-    Arguments
-    ---------
-    rows : list of dict
-        Of :func:`evaluate`.
-    budget : float or str
-        One of the budgets; ``"raw"``, the explainers' own soft masks; or ``"mean"``, the
-        average over the equal budgets.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Indexed by method, in the order of the rows; a column per metric.
-    """
-    frame = pd.DataFrame(rows)
-    wanted = frame.budget != RAW if budget == MEAN else frame.budget == budget
-    return frame[wanted].groupby("method", sort=False)[list(METRICS)].mean()
-
-
-EQUAL_COLUMNS = ("AD", "FF", "Fid-In", "AI", "AG")
-"""Shown at equal budgets, where the metrics of the mask itself say nothing."""
-
-ARROWS = {"AI": "↑", "AD": "↓", "AG": "↑", "FF": "↑", "Fid-In": "↑", "SPS": "↑", "COMP": "↓"}
-"""Which way is better."""
-
-DECIMALS = {"AI": 1, "AD": 1, "AG": 1, "COMP": 2}
-"""Of a column, 3 unless it stands here."""
-
-
-def markdown_table(rows, budget):
-    """The table of one budget, in Markdown.
-
-    Arguments
-    ---------
-    rows : list of dict
-        Of :func:`evaluate`.
-    budget : float or str
-        As for :func:`summarise`.
-
-    Returns
-    -------
-    str
-    """
-    means = summarise(rows, budget)
-    if budget != RAW:
-        means = means[list(EQUAL_COLUMNS)]
-    formats = tuple(f".{DECIMALS.get(name, 3)}f" for name in means)
-    heads = [f"{name} {ARROWS.get(name, '')}".strip() for name in means]
-    return means.to_markdown(headers=["method", *heads], floatfmt=("", *formats))

@@ -10,23 +10,15 @@ from hyperpyyaml import load_hyperpyyaml
 from ruamel.yaml.error import MarkedYAMLError
 from tqdm import tqdm
 
+from speechbrain_lmac import tables
 from speechbrain_lmac.audio import read_mono
 from speechbrain_lmac.brain import LmacZs
-from speechbrain_lmac.budgets import BUDGETS
 from speechbrain_lmac.data import esc50, manifest
 from speechbrain_lmac.data.pipeline import dataset
 from speechbrain_lmac.data.prompts import class_prompt
 from speechbrain_lmac.data.synthetic_set import write_dataset
 from speechbrain_lmac.errors import InputError, report_errors
-from speechbrain_lmac.evaluation import (
-    MEAN,
-    RAW,
-    Prompts,
-    evaluate,
-    markdown_table,
-    summarise,
-    write_rows,
-)
+from speechbrain_lmac.evaluation import Prompts, evaluate, write_rows
 from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.export import export_interpreter
 from speechbrain_lmac.hparams import path_of
@@ -167,34 +159,11 @@ def report(brain, test_set, explainers, hparams):
     batches = [(batch.id, batch.sig.data.to(brain.device)) for batch in tqdm(loader, "reading")]
     rows = evaluate(brain.model, explainers, batches, hparams["prompts"])
     write_rows(folder / "metrics.csv", rows)
-    tables = format_tables(rows, method_name(hparams), hparams)
-    (folder / "table.md").write_text(tables, encoding="utf-8")
-    logger.info("%s", tables)
-    logger.info("rows: %s; tables: %s", folder / "metrics.csv", folder / "table.md")
-
-
-def format_tables(rows, method, hparams):
-    """The equal budgets, their mean first, then the raw masks."""
-    clips = len({row["clip"] for row in rows})
     what = (
-        f"{clips} test clips, {len(hparams['prompts'].names)} names, "
+        f"{len(test_set)} test clips, {len(hparams['prompts'].names)} names, "
         f"{hparams['masking']} masking, folds {hparams['test_folds']}"
     )
-    parts = [f"At equal budgets, mean over the top 5, 10, 20 and 40 % of cells ({what})"]
-    parts += [markdown_table(rows, MEAN), gap_to_energy(rows, method)]
-    for budget in BUDGETS:
-        parts += [f"The top {budget:.0%} of cells", markdown_table(rows, budget)]
-    parts += ["Raw masks; their means differ, so they do not compare", markdown_table(rows, RAW)]
-    return "\n" + "\n\n".join(part for part in parts if part) + "\n"
-
-
-def gap_to_energy(rows, method):
-    """What the method has over the loudness control, in words; empty without the control."""
-    means = summarise(rows, MEAN)
-    if "energy" not in means.index:
-        return ""
-    gap = means.loc[method] - means.loc["energy"]
-    return (
-        f"{method} less energy: AD {gap['AD']:+.1f} (lower is better), FF {gap['FF']:+.3f}, "
-        f"Fid-In {gap['Fid-In']:+.3f}"
-    )
+    text = tables.report(rows, method_name(hparams), what)
+    (folder / "table.md").write_text(text, encoding="utf-8")
+    logger.info("\n%s", text)
+    logger.info("rows: %s; tables: %s", folder / "metrics.csv", folder / "table.md")

@@ -47,6 +47,7 @@ FLOORS = [
     {"explainers.cam", "explainers.controls", "explainers.learned"},
     {"explainers", "inference"},
     {"evaluation"},
+    {"tables"},
     {"brain"},
     {"training"},
     {"demo"},

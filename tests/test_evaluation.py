@@ -7,17 +7,10 @@ import pytest
 import torch
 
 from speechbrain_lmac.budgets import BUDGETS
-from speechbrain_lmac.evaluation import (
-    MEAN,
-    RAW,
-    Prompts,
-    evaluate,
-    markdown_table,
-    summarise,
-    write_rows,
-)
+from speechbrain_lmac.evaluation import RAW, Prompts, evaluate, write_rows
 from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.metrics import METRICS
+from speechbrain_lmac.tables import MEAN, gap_to_energy, markdown_table, report, summarise
 
 IDS = ["a", "b", "c"]
 
@@ -79,3 +72,13 @@ def test_table_has_a_line_a_method(model, wavs, prompts):
     for budget in (MEAN, RAW, 0.05):
         lines = markdown_table(rows, budget).splitlines()
         assert [line.split("|")[1].strip() for line in lines[2:]] == list(EXPLAINERS)
+
+
+def test_report_says_the_gap_to_energy_and_every_budget(model, wavs, prompts):
+    rows = evaluate(model, EXPLAINERS, [(IDS, wavs)], prompts)
+    text = report(rows, "lmac-zs", "three clips")
+    assert all(f"top {budget:.0%} of cells" in text for budget in BUDGETS)
+    means = summarise(rows, MEAN)
+    gap = means.loc["lmac-zs", "AD"] - means.loc["energy", "AD"]
+    assert f"AD {gap:+.1f}" in gap_to_energy(rows, "lmac-zs")
+    assert gap_to_energy([row for row in rows if row["method"] != "energy"], "lmac-zs") == ""
