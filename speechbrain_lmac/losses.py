@@ -123,7 +123,7 @@ class Objective(nn.Module):
 
     @property
     def method(self):
-        """``LMAC-ZS`` for the poster's terms, with ``+term`` for each that is added."""
+        """``LMAC-ZS`` for the poster's terms, then what is added (``+``) and left out (``-``)."""
         added = [name for name in self.terms if name not in POSTER_TERMS]
         taken = [name for name in POSTER_TERMS if name not in self.terms]
         suffix = [f"+{name}" for name in added] + [f"-{name}" for name in taken]

@@ -9,10 +9,10 @@ TERMS = {
     "similarity": losses.similarity_matching,
     "sparsity": losses.sparsity,
     "diversity": losses.prompt_diversity,
-    "masked_out": losses.masked_out,
-    "others_kept": losses.others_kept,
-    "own_share": losses.own_share,
-    "binarisation": losses.binarisation,
+    "out": losses.masked_out,
+    "others": losses.others_kept,
+    "share": losses.own_share,
+    "binary": losses.binarisation,
 }
 
 
@@ -81,9 +81,7 @@ def test_the_poster_keeps_its_name_and_others_get_their_own(pairs):
     weights = dict.fromkeys(TERMS, 1.0)
     poster = {name: float(name in losses.POSTER_TERMS) for name in TERMS}
     assert Objective(TERMS, poster).method == "LMAC-ZS"
-    assert (
-        Objective(TERMS, weights).method == "LMAC-ZS+masked_out+others_kept+own_share+binarisation"
-    )
+    assert Objective(TERMS, weights).method == "LMAC-ZS+out+others+share+binary"
     assert Objective(TERMS, {**poster, "diversity": 0}).method == "LMAC-ZS-diversity"
 
 
@@ -104,9 +102,9 @@ def test_own_share_holds_sparsity_off_the_own_masks_alone(pairs):
 
 
 def test_objective_is_the_weighted_sum(pairs):
-    weights = {**dict.fromkeys(TERMS, 0), "similarity": 2.0, "sparsity": 0.5, "masked_out": 1}
+    weights = {**dict.fromkeys(TERMS, 0), "similarity": 2.0, "sparsity": 0.5, "out": 1}
     loss, terms = Objective(TERMS, weights)(pairs)
-    assert set(terms) == {"similarity", "sparsity", "masked_out"}
+    assert set(terms) == {"similarity", "sparsity", "out"}
     assert loss.item() == pytest.approx(
         sum(weights[name] * term.item() for name, term in terms.items())
     )
