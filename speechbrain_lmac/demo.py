@@ -10,7 +10,7 @@ from speechbrain_lmac.data.synthetic import SAMPLE_RATE, mixture
 from speechbrain_lmac.errors import report_errors
 from speechbrain_lmac.metrics import si_sdr
 
-KINDS = ("chirping_birds", "engine")
+KINDS = ("clock_alarm", "engine")
 """The two sounds of the mixture."""
 
 SEED = 7
