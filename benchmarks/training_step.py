@@ -1,13 +1,15 @@
-"""What a training step costs, as ratios measured side by side.
+"""What a training step costs: ratios measured side by side, and peak memory.
 
 Usage: python benchmarks/training_step.py [--batch 8] [--rounds 5]
 
-Prints, for both planes, the medians of interleaved rounds: the step over its floor (the
-encoder forward and backward once per pair, and no decoder), and the step with freed memory
-kept over the step without. Run on one machine with nothing else to do.
+Prints, for both planes, medians of interleaved rounds: the step over its floor (the encoder
+forward and backward once per pair, without decoder and objective), the step with freed memory
+kept over the step without, and the peak of the process. For a machine with nothing else to do.
 """
 
 import argparse
+import random
+import resource
 import statistics
 import subprocess
 import sys
@@ -15,14 +17,10 @@ import time
 
 import torch
 
-from speechbrain_lmac.clap.embedded import EmbeddedClap
-from speechbrain_lmac.decoder import MaskDecoder
-from speechbrain_lmac.listenable_map import ListenableMap
-from speechbrain_lmac.masking import MaskableClassifier
+from speechbrain_lmac.hparams import path_of
 from speechbrain_lmac.memory import keep_freed_memory
 from speechbrain_lmac.planes import PLANES
-
-CHUNK = 16
+from speechbrain_lmac.training import load_hparams
 
 
 def seconds(function):
@@ -33,33 +31,56 @@ def seconds(function):
 
 
 def step_and_floor(masking, batch):
-    """Two functions: a whole step, and its floor."""
-    clap = EmbeddedClap()
-    classifier = MaskableClassifier(PLANES[masking](clap))
-    decoder = MaskDecoder(clap.hidden_channels, clap.text_dim)
-    model = ListenableMap(classifier, decoder)
-    wavs = 0.1 * torch.randn(batch, 5 * clap.sample_rate)
-    text = torch.nn.functional.normalize(torch.randn(batch, clap.text_dim), dim=1)
+    """Two functions: a whole step as the Brain takes it, and its floor."""
+    hparams = load_hparams(str(path_of("lmac_zs.yaml")), f"masking: {masking}")
+    model, gate, chunk = hparams["model"], hparams["gate"], hparams["chunk_size"]
+    classifier = model.classifier
+    optimizer = hparams["opt_class"](model.decoder.parameters())
+    wavs = 0.1 * torch.randn(batch, 5 * classifier.clap.sample_rate)
+    text = torch.nn.functional.normalize(torch.randn(batch, classifier.clap.text_dim), dim=1)
     power = classifier.analyse(wavs).power
     masks = torch.rand(batch, *power.shape, requires_grad=True)
+    shares = gate.draw([random.Random(clip) for clip in range(batch)])
 
     def step():
-        pairs = model.pairs(classifier.analyse(wavs), text, CHUNK)
-        (pairs.masked_in.mean() + pairs.masked_out.mean() + pairs.masks.mean()).backward()
+        analysis = classifier.analyse(wavs)
+        pairs = model.pairs(analysis, text, chunk, harden=lambda m: gate(m, shares))
+        loss, _ = hparams["objective"](pairs)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
 
     def floor():
-        classifier.pair_cosines(power, masks, text.unsqueeze(1), CHUNK).mean().backward()
+        classifier.pair_cosines(power, masks, text.unsqueeze(1), chunk).mean().backward()
 
     return step, floor
 
 
 def measure(masking, batch, rounds):
-    """Medians of step and floor, interleaved, in seconds."""
-    functions = step_and_floor(masking, batch)
-    for function in functions:
-        function()
-    times = [[seconds(function) for function in functions] for _ in range(rounds)]
-    return [statistics.median(column) for column in zip(*times)]
+    """Medians of step and floor, interleaved, in seconds, and the peak in GiB."""
+    step, floor = step_and_floor(masking, batch)
+    step()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    floor()
+    times = [(seconds(step), seconds(floor)) for _ in range(rounds)]
+    return [*(statistics.median(column) for column in zip(*times)), peak]
+
+
+def compare(masking, options):
+    """Run with and without kept memory in turn, each in its own process, and print ratios."""
+    base = [sys.executable, __file__, "--masking", masking]
+    base += ["--batch", str(options.batch), "--rounds", str(options.rounds)]
+    plain, kept = [], []
+    for _ in range(3):
+        for extra, runs in (([], plain), (["--keep"], kept)):
+            out = subprocess.run([*base, *extra], capture_output=True, text=True, check=True)
+            runs.append([float(value) for value in out.stdout.split()[-3:]])
+    without, _, _ = (statistics.median(column) for column in zip(*plain))
+    step, floor, peak = (statistics.median(column) for column in zip(*kept))
+    print(
+        f"{masking}, batch {options.batch}: step over its floor {step / floor:.2f}; with memory "
+        f"kept over without {step / without:.2f}; peak {peak:.1f} GiB"
+    )
 
 
 def main():
@@ -76,24 +97,6 @@ def main():
         return
     for masking in PLANES:
         compare(masking, options)
-
-
-def compare(masking, options):
-    """Run with and without kept memory in turn, each in its own process, and print ratios."""
-    base = [sys.executable, __file__, "--masking", masking]
-    base += ["--batch", str(options.batch), "--rounds", str(options.rounds)]
-    plain, kept = [], []
-    for _ in range(3):
-        for extra, runs in (([], plain), (["--keep"], kept)):
-            out = subprocess.run([*base, *extra], capture_output=True, text=True, check=True)
-            runs.append([float(value) for value in out.stdout.split()])
-    (step, _), (kept_step, kept_floor) = (
-        [statistics.median(c) for c in zip(*r)] for r in (plain, kept)
-    )
-    print(
-        f"{masking}, batch {options.batch}: step {kept_step:.2f} s, over its floor "
-        f"{kept_step / kept_floor:.2f}; with memory kept over without {kept_step / step:.2f}"
-    )
 
 
 if __name__ == "__main__":
