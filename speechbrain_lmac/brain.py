@@ -1,7 +1,6 @@
 """The SpeechBrain Brain that trains the mask decoder."""
 
 import speechbrain as sb
-import torch
 
 from speechbrain_lmac.data.pipeline import augment, draw
 from speechbrain_lmac.data.prompts import TEMPLATE, class_prompt
@@ -54,9 +53,9 @@ class LmacZs(sb.Brain):
 
     def keeping_scores(self, batch):
         """``q - r`` of each clip at each equal budget."""
-        wavs = batch.sig.data.to(self.device)
+        analysis = self.model.classifier.analyse(batch.sig.data.to(self.device))
         explainer = EXPLAINERS["lmac-zs"]
-        rows = evaluate_batch(self.model, explainer, batch.id, wavs, self.hparams.prompts)
+        rows = evaluate_batch(self.model, explainer, batch.id, analysis, self.hparams.prompts)
         return [row["q"] - row["r"] for row in rows if row["budget"] != RAW]
 
     @property
@@ -91,8 +90,3 @@ class LmacZs(sb.Brain):
         """Load the best epoch's decoder, and return the model in evaluation mode."""
         self.on_evaluate_start(max_key="score")
         return self.model.eval()
-
-    @torch.no_grad()
-    def evaluate_batch(self, batch, stage):
-        """Validation loss of a batch."""
-        return super().evaluate_batch(batch, stage)

@@ -1,4 +1,4 @@
-"""Explainers side by side: one row per clip, method and budget, and the table of their means."""
+"""Explainers side by side: one row per clip, method and budget."""
 
 import zlib
 from pathlib import Path
@@ -35,7 +35,7 @@ def clip_seed(clip_id, seed=0):
 
 
 @torch.no_grad()
-def evaluate_batch(model, explainer, ids, wavs, prompts, budgets=BUDGETS):
+def evaluate_batch(model, explainer, ids, analysis, prompts, budgets=BUDGETS):
     """Measure one explainer on a batch of clips.
 
     Arguments
@@ -46,8 +46,8 @@ def evaluate_batch(model, explainer, ids, wavs, prompts, budgets=BUDGETS):
         One of ``EXPLAINERS``.
     ids : list of str
         One per clip.
-    wavs : torch.Tensor
-        ``[batch, time]``.
+    analysis : Analysis
+        Of the clips; one serves every explainer.
     prompts : Prompts
         What the clips are scored against; the best one is explained.
     budgets : sequence of float
@@ -58,8 +58,7 @@ def evaluate_batch(model, explainer, ids, wavs, prompts, budgets=BUDGETS):
     list of dict
         A row per clip and budget.
     """
-    classifier, text = model.classifier, prompts.text.to(wavs.device)
-    analysis = classifier.analyse(wavs)
+    classifier, text = model.classifier, prompts.text.to(analysis.power.device)
     target = classifier.logits(analysis.encoding.embedding, text).argmax(dim=1)
     seeds = [clip_seed(clip_id) for clip_id in ids]
     raw = explainer(model, analysis, text[target], seeds)
@@ -103,8 +102,9 @@ def evaluate(model, explainers, batches, prompts, budgets=BUDGETS):
     """
     rows = []
     for ids, wavs in tqdm(batches, desc="evaluating", unit="batch", dynamic_ncols=True):
+        analysis = model.classifier.analyse(wavs)
         for name, explainer in explainers.items():
-            measured = evaluate_batch(model, explainer, ids, wavs, prompts, budgets)
+            measured = evaluate_batch(model, explainer, ids, analysis, prompts, budgets)
             rows.extend({"method": name, **row} for row in measured)
     return rows
 

@@ -20,11 +20,14 @@ class Plane(nn.Module, ABC):
     ---------
     clap : Clap
         Whose front end it is.
+    positions : torch.Tensor
+        ``[bins]``: place of each bin on the encoder's mel axis, 0 to 1.
     """
 
-    def __init__(self, clap):
+    def __init__(self, clap, positions):
         super().__init__()
         self.clap = clap
+        self.register_buffer("positions", positions, persistent=False)
 
     @abstractmethod
     def power(self, wavs):
@@ -37,11 +40,6 @@ class Plane(nn.Module, ABC):
     @abstractmethod
     def gains(self, mask):
         """Gain of every linear-frequency bin: ``[..., bins] -> [..., n_fft // 2 + 1]``."""
-
-    @property
-    @abstractmethod
-    def positions(self):
-        """``[bins]``: place of each bin on the encoder's mel axis, 0 to 1."""
 
     def grid(self, frames):
         """The :class:`~speechbrain_lmac.grid.Grid` of a clip of so many frames."""
@@ -82,8 +80,7 @@ class StftPlane(Plane):
     """
 
     def __init__(self, clap):
-        super().__init__(clap)
-        self.register_buffer("_positions", mel_positions(clap.filterbank), persistent=False)
+        super().__init__(clap, mel_positions(clap.filterbank))
 
     def power(self, wavs):
         return self.clap.stft(wavs).abs().square()
@@ -93,10 +90,6 @@ class StftPlane(Plane):
 
     def gains(self, mask):
         return mask
-
-    @property
-    def positions(self):
-        return self._positions
 
 
 class MelPlane(Plane):
@@ -114,7 +107,8 @@ class MelPlane(Plane):
     """
 
     def __init__(self, clap):
-        super().__init__(clap)
+        bands = clap.filterbank.shape[1]
+        super().__init__(clap, (torch.arange(bands) + 0.5) / bands)
         self.register_buffer("to_bins", band_to_bin_weights(clap.filterbank), persistent=False)
 
     def power(self, wavs):
@@ -125,11 +119,6 @@ class MelPlane(Plane):
 
     def gains(self, mask):
         return mask @ self.to_bins
-
-    @property
-    def positions(self):
-        bands = self.to_bins.shape[0]
-        return (torch.arange(bands, device=self.to_bins.device) + 0.5) / bands
 
 
 PLANES = {"mel": MelPlane, "stft": StftPlane}
