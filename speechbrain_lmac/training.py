@@ -43,13 +43,13 @@ def main(arguments=None):
     hparams = load_hparams(hparams_file, overrides)
     explainers = chosen_explainers(hparams)
     splits = prepare(hparams)
+    hparams["prompts"] = label_prompts(hparams, splits)
     folder = Path(hparams["output_folder"])
     sb.utils.distributed.run_on_main(claim, args=[folder, run_identity(hparams, splits)])
     sb.create_experiment_directory(hparams["output_folder"], hparams_file, overrides)
     for name, held in splits.items():
         sb.utils.distributed.run_on_main(manifest.write, args=[folder / f"{name}.csv", held])
 
-    hparams["prompts"] = label_prompts(hparams, splits)
     sets = {
         name: dataset(clips, hparams["clap"].sample_rate, hparams["clip_seconds"])
         for name, clips in splits.items()
@@ -94,8 +94,8 @@ def load_hparams(hparams_file, overrides):
     dict
     """
     path = Path(hparams_file)
-    if not path.is_file():
-        path = path_of(path.name)  # installed without its repository
+    if not path.is_file() and path.name == hparams_file:
+        path = path_of(path.name)  # a bare name: installed without its repository
     if not path.is_file():
         raise InputError(f"no such hyperparameter file: {hparams_file}")
     with open(path) as file:

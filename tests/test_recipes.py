@@ -73,6 +73,7 @@ def test_bad_settings_end_in_one_sentence(small_set, tmp_path, setting, message)
     assert run.stderr.splitlines()[-1].startswith("error: ")
     assert message in run.stderr.splitlines()[-1]
     assert "Traceback" not in run.stdout + run.stderr
+    assert not (tmp_path / "run.json").exists()  # the folder is still free for the right settings
 
 
 @pytest.mark.parametrize(
