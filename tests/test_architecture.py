@@ -32,6 +32,7 @@ FLOORS = [
         "clap.minilm",
         "data.prompts",
         "data.synthetic",
+        "data.urbansound8k",
         "data.manifest",
     },
     {

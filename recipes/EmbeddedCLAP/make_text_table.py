@@ -8,13 +8,8 @@ import json
 from safetensors.torch import save_file
 
 from speechbrain_lmac.clap.minilm import TABLE, MiniLM
-from speechbrain_lmac.data.esc50 import CLASSES
+from speechbrain_lmac.data import esc50, urbansound8k
 from speechbrain_lmac.data.prompts import TEMPLATES, class_prompt, speakable
-
-URBANSOUND8K = (
-    *("air_conditioner", "car_horn", "children_playing", "dog_bark", "drilling"),
-    *("engine_idling", "gun_shot", "jackhammer", "siren", "street_music"),
-)
 
 FREE_PROMPTS = (
     *("a dog barking", "rain falling on a roof", "a siren wailing", "birds singing", "silence"),
@@ -25,7 +20,7 @@ FREE_PROMPTS = (
 
 def known_prompts():
     """Every prompt of the table, once."""
-    names = dict.fromkeys([*CLASSES, *URBANSOUND8K])
+    names = dict.fromkeys([*esc50.CLASSES, *urbansound8k.CLASSES])
     classes = [class_prompt(name, template) for template in TEMPLATES for name in names]
     underscored = [name for name in names if name != speakable(name)]
     return list(dict.fromkeys([*classes, *underscored, *FREE_PROMPTS]))

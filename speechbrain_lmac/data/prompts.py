@@ -1,5 +1,11 @@
 """Class names as people say them, and the sentences they are put in."""
 
+import csv
+from functools import cache
+from pathlib import Path
+
+PARAPHRASES = Path(__file__).parents[1] / "assets" / "paraphrases.csv"
+
 TEMPLATE = "this is the sound of {}"
 """The paper's prompt."""
 
@@ -32,3 +38,27 @@ def class_prompt(name, template=TEMPLATE):
     'this is the sound of crying baby'
     """
     return template.format(speakable(name))
+
+
+@cache
+def paraphrases():
+    """Other ways to say the class names of ESC-50 and UrbanSound8K, for evaluation only.
+
+    They were written before anything was trained on prompts, and nothing may be trained on
+    them or chosen by them: they measure what a change of wording costs.
+
+    Returns
+    -------
+    dict
+        Class name -> tuple of five prompts.
+
+    Example
+    -------
+    >>> paraphrases()["rain"][0]
+    'raindrops falling on a roof'
+    """
+    found = {}
+    with open(PARAPHRASES, newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            found.setdefault(row["category"], []).append(row["prompt"])
+    return {category: tuple(prompts) for category, prompts in found.items()}
