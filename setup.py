@@ -25,7 +25,7 @@ setup(
         # torchaudio ends at 2.11 and loads torch's own libraries: the three move together
         "torch==2.11.*",
         "torchaudio==2.11.*",
-        "torchvision==0.26.*",  # needed by laion-clap, which does not say so
+        "torchvision==0.26.*",  # the tagger's layers; laion-clap needs it without saying so
         "speechbrain>=1.1.2,<1.2",
         "laion-clap==1.1.7",
         "transformers>=5,<6",
@@ -38,6 +38,7 @@ setup(
         "tabulate",
         "safetensors",
         "soundfile",
+        "soxr",
         "matplotlib",
         "PyYAML",
         "tqdm",

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+import soxr
 import torch
-from torchaudio.functional import resample
 
 from speechbrain_lmac.errors import InputError
 
@@ -34,7 +34,18 @@ def load_audio(path: str | Path, sample_rate: int) -> torch.Tensor:
         If the file is missing, unreadable, empty, silent or holds NaN or infinite samples.
     """
     mono, source_rate = read_mono(path)
-    return resample(mono, source_rate, sample_rate)
+    return check_samples(resample(mono, source_rate, sample_rate), str(path))
+
+
+def resample(wav: torch.Tensor, source_rate: int, sample_rate: int) -> torch.Tensor:
+    """Change the rate of ``wav`` ``[time]``; rates in Hz.
+
+    By soxr's HQ, as librosa does it. A shorter filter is heard: torchaudio's default moves a
+    tagger's logits by up to 0.2.
+    """
+    if source_rate == sample_rate:
+        return wav
+    return torch.from_numpy(soxr.resample(wav.numpy(), source_rate, sample_rate))
 
 
 def read_mono(path: str | Path) -> tuple[torch.Tensor, int]:

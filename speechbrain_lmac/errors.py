@@ -23,7 +23,7 @@ def report_errors(command):
             print(f"error: {error}", file=sys.stderr)
             sys.exit(2)
         except KeyboardInterrupt:
-            print("\ninterrupted; the same command goes on where this one stopped", file=sys.stderr)
+            print("\ninterrupted; give the same command again to go on", file=sys.stderr)
             sys.exit(130)
 
     return wrapped
