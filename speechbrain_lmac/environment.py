@@ -1,8 +1,10 @@
-"""Do the compiled packages fit together? ``python -m speechbrain_lmac.environment``."""
+"""What there is to run on. ``python -m speechbrain_lmac.environment``: do torch and co. fit?"""
 
 import importlib
 import sys
 from importlib.metadata import version
+
+from speechbrain_lmac.errors import InputError
 
 TRIO = ("torch", "torchvision", "torchaudio")
 
@@ -23,6 +25,19 @@ def clash():
                 "up again, with all three from one index (make TORCH_INDEX=...) or none"
             )
     return None
+
+
+def check_device(device):
+    """Refuse a device that is not there; ``None`` leaves the choice to others."""
+    import torch
+
+    if device is None:
+        return
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason, _, _ = str(error).partition("\n")
+        raise InputError(f"--device {device} is not there ({reason}); use --device cpu") from error
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 import speechbrain as sb
-import torch
 from hyperpyyaml import load_hyperpyyaml
 from ruamel.yaml.error import MarkedYAMLError
 from tqdm import tqdm
@@ -13,10 +12,12 @@ from tqdm import tqdm
 from speechbrain_lmac import tables
 from speechbrain_lmac.audio import read_mono
 from speechbrain_lmac.brain import LmacZs
-from speechbrain_lmac.data import esc50, manifest
+from speechbrain_lmac.data import manifest
+from speechbrain_lmac.data.clips import find_layout, read_clips, split_by_fold
 from speechbrain_lmac.data.pipeline import dataset
 from speechbrain_lmac.data.prompts import class_prompt
 from speechbrain_lmac.data.synthetic_set import write_dataset
+from speechbrain_lmac.environment import check_device
 from speechbrain_lmac.errors import InputError, report_errors
 from speechbrain_lmac.evaluation import Prompts, evaluate, write_rows
 from speechbrain_lmac.explainers import EXPLAINERS
@@ -68,12 +69,6 @@ def main(arguments=None):
     report(brain, sets["test"], explainers, hparams)
 
 
-def check_device(device):
-    """Refuse a GPU that is not there."""
-    if device is not None and device.startswith("cuda") and not torch.cuda.is_available():
-        raise InputError(f"--device {device}: torch sees no GPU here; use --device cpu")
-
-
 def method_name(hparams):
     """``LMAC-ZS``, and what was added to the poster's terms."""
     return hparams["objective"].method + hparams["gate"].suffix
@@ -118,9 +113,9 @@ def prepare(hparams):
     data_folder = hparams["data_folder"]
     if data_folder is None:
         data_folder = write_dataset(hparams["synthetic_folder"], seed=0)
-    clips = esc50.read_clips(data_folder)
+    clips = read_clips(data_folder)
     folds = {name: hparams[f"{name}_folds"] for name in ("train", "valid", "test")}
-    splits = esc50.split_by_fold(clips, **folds)
+    splits = split_by_fold(clips, **folds)
     if hparams["number_of_epochs"] < 1 or len(splits["train"]) < hparams["batch_size"]:
         raise InputError(
             f"nothing to train: {len(splits['train'])} training clips, batch_size "
@@ -134,7 +129,8 @@ def prepare(hparams):
 def label_prompts(hparams, splits):
     """The names that clips are scored against, embedded."""
     present = sorted({clip.label for clips in splits.values() for clip in clips})
-    choices = {"all": esc50.CLASSES, "present": tuple(present)}
+    layout = find_layout(hparams["data_folder"] or hparams["synthetic_folder"])
+    choices = {"all": layout.classes, "present": tuple(present)}
     if hparams["label_names"] not in choices:
         raise InputError(f"label_names is all or present, not {hparams['label_names']!r}")
     names = choices[hparams["label_names"]]

@@ -1,7 +1,7 @@
 import pytest
 
 from speechbrain_lmac.data import esc50, urbansound8k
-from speechbrain_lmac.data.prompts import paraphrases, speakable
+from speechbrain_lmac.data.prompts import TEMPLATES, in_template, paraphrases, speakable
 
 
 @pytest.mark.parametrize("classes", [esc50.CLASSES, urbansound8k.CLASSES], ids=["esc50", "us8k"])
@@ -17,3 +17,7 @@ def test_a_paraphrase_is_not_the_name_again():
 
 def test_nothing_is_paraphrased_that_is_no_class():
     assert set(paraphrases()) == set(esc50.CLASSES) | set(urbansound8k.CLASSES)
+
+
+def test_the_template_does_not_matter():
+    assert len({in_template(template.format("sea waves")) for template in TEMPLATES}) == 1

@@ -54,7 +54,7 @@ def spoil_wav(folder, samples):
     "setting, message",
     [
         ({"data_folder": "/gone"}, "no such data folder: /gone"),
-        ({"data_folder": REPOSITORY}, "esc50.csv is missing"),
+        ({"data_folder": REPOSITORY}, "holds no meta/esc50.csv"),
         ({"valid_folds": "[3]"}, "folds overlap: train and valid both hold 3"),
         ({"number_of_epoch": 3}, "number_of_epoch"),
         ({"masking": "cqt"}, "masking is mel or stft, not 'cqt'"),

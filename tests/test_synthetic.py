@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from speechbrain_lmac.contamination import mix
-from speechbrain_lmac.data.esc50 import CLASSES, read_clips
+from speechbrain_lmac.data.clips import read_clips
+from speechbrain_lmac.data.esc50 import CLASSES
 from speechbrain_lmac.data.synthetic import KINDS, LOUDNESS, mixture, synthesise
 from speechbrain_lmac.data.synthetic_set import write_dataset
 

@@ -1,4 +1,4 @@
-"""Write the shipped table of sentence embeddings: known class names in every template.
+"""Write the shipped table of sentence embeddings: class names, paraphrases, AudioSet's labels.
 
 Usage: python recipes/EmbeddedCLAP/make_text_table.py
 """
@@ -8,8 +8,15 @@ import json
 from safetensors.torch import save_file
 
 from speechbrain_lmac.clap.minilm import TABLE, MiniLM
+from speechbrain_lmac.clap.tagger import labels
 from speechbrain_lmac.data import esc50, urbansound8k
-from speechbrain_lmac.data.prompts import TEMPLATES, class_prompt, speakable
+from speechbrain_lmac.data.prompts import (
+    TEMPLATES,
+    class_prompt,
+    in_template,
+    paraphrases,
+    speakable,
+)
 
 FREE_PROMPTS = (
     *("a dog barking", "rain falling on a roof", "a siren wailing", "birds singing", "silence"),
@@ -22,8 +29,12 @@ def known_prompts():
     """Every prompt of the table, once."""
     names = dict.fromkeys([*esc50.CLASSES, *urbansound8k.CLASSES])
     classes = [class_prompt(name, template) for template in TEMPLATES for name in names]
+    labelled = [class_prompt(label) for label in labels()]
+    reworded = [prompt for prompts in paraphrases().values() for prompt in prompts]
+    free = [*reworded, *FREE_PROMPTS]
+    framed = [in_template(prompt) for prompt in free]  # as the embedded CLAP reads them
     underscored = [name for name in names if name != speakable(name)]
-    return list(dict.fromkeys([*classes, *underscored, *FREE_PROMPTS]))
+    return list(dict.fromkeys([*classes, *underscored, *labelled, *free, *framed]))
 
 
 if __name__ == "__main__":

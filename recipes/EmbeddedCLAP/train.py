@@ -24,7 +24,8 @@ from speechbrain_lmac.clap.embedded import (
     mel_filterbank,
 )
 from speechbrain_lmac.clap.minilm import MiniLM
-from speechbrain_lmac.data.esc50 import CLASSES, read_clips
+from speechbrain_lmac.data.clips import read_clips
+from speechbrain_lmac.data.esc50 import CLASSES
 from speechbrain_lmac.data.prompts import TEMPLATES, class_prompt
 from speechbrain_lmac.data.synthetic_set import write_dataset
 from speechbrain_lmac.spectrogram import Spectrogram

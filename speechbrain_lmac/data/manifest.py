@@ -1,7 +1,34 @@
-"""Manifests: CSV files that SpeechBrain and pandas read."""
+"""Clips as rows: what a layout reads, and the CSV files that SpeechBrain and pandas read."""
 
 import csv
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
+
+
+class Clip(NamedTuple):
+    """One row of a manifest."""
+
+    ID: str
+    wav: str
+    duration: float
+    fold: int
+    label: str
+    src_file: str
+
+
+class Layout(NamedTuple):
+    """How a published set of labelled sounds is laid out in its folder."""
+
+    name: str
+    meta: str
+    """Its csv, relative to the folder."""
+    columns: dict
+    """Field of a :class:`Clip` (``fold``, ``label``, ``src_file``) or ``filename`` -> column."""
+    audio: Callable
+    """Row of the csv, by column -> sound file, relative to the folder."""
+    classes: tuple
+    """All class names, whether or not a folder holds them."""
 
 
 def write(path, clips):

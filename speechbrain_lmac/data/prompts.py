@@ -40,6 +40,21 @@ def class_prompt(name, template=TEMPLATE):
     return template.format(speakable(name))
 
 
+def in_template(prompt):
+    """A prompt in the paper's template, whichever template it came in.
+
+    Example
+    -------
+    >>> in_template("a recording of rain"), in_template("rain")
+    ('this is the sound of rain', 'this is the sound of rain')
+    """
+    openings = [template.removesuffix("{}") for template in TEMPLATES if template != "{}"]
+    for opening in openings:
+        if prompt.lower().startswith(opening):
+            return class_prompt(prompt[len(opening) :])
+    return class_prompt(prompt)
+
+
 @cache
 def paraphrases():
     """Other ways to say the class names of ESC-50 and UrbanSound8K, for evaluation only.

@@ -1,0 +1,139 @@
+"""Published sets as lists of clips, shared out by fold."""
+
+import csv
+from collections import Counter
+from pathlib import Path
+
+import soundfile
+
+from speechbrain_lmac.data import esc50, urbansound8k
+from speechbrain_lmac.data.manifest import Clip
+from speechbrain_lmac.errors import InputError
+
+LAYOUTS = (esc50.LAYOUT, urbansound8k.LAYOUT)
+"""What a folder may be laid out as."""
+
+
+def find_layout(data_folder):
+    """The :class:`~speechbrain_lmac.data.manifest.Layout` of a folder.
+
+    Raises
+    ------
+    InputError
+        If there is no such folder, or it is laid out in no way that is known.
+    """
+    folder = Path(data_folder)
+    if not folder.is_dir():
+        raise InputError(f"no such data folder: {folder}")
+    for layout in LAYOUTS:
+        if (folder / layout.meta).is_file():
+            return layout
+    known = " or ".join(f"{layout.meta} ({layout.name})" for layout in LAYOUTS)
+    raise InputError(f"{folder} holds no {known}; unpack the set and give the folder above it")
+
+
+def read_clips(data_folder):
+    """Read a folder that is laid out as ESC-50 or UrbanSound8K is.
+
+    Arguments
+    ---------
+    data_folder : str or Path
+        Holds the set's csv and its ``audio/``.
+
+    Returns
+    -------
+    list of Clip
+        In the order of the csv.
+
+    Raises
+    ------
+    InputError
+        If the folder, the csv, a column or a sound file is missing or unreadable.
+    """
+    folder, layout = Path(data_folder), find_layout(data_folder)
+    meta = folder / layout.meta
+    try:
+        with open(meta, newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            missing = sorted(set(layout.columns.values()) - set(reader.fieldnames or ()))
+            if missing:
+                raise InputError(f"{meta} has no column {', '.join(missing)}")
+            clips = [_clip(folder, layout, row) for row in reader]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{meta} cannot be read as csv: {error}") from error
+    if not clips:
+        raise InputError(f"{meta} lists no clip")
+    twice = [name for name, count in Counter(clip.ID for clip in clips).items() if count > 1]
+    if twice:
+        raise InputError(f"{meta} lists {twice[0]} more than once")
+    return clips
+
+
+def _clip(folder, layout, row):
+    meta = folder / layout.meta
+    values = {field: row[column] for field, column in layout.columns.items()}
+    if None in values.values():
+        raise InputError(f"{meta} has a short row: {values['filename']}")
+    if not values["fold"].isdecimal():
+        raise InputError(
+            f"{meta}: fold of {values['filename']} is not a number: {values['fold']!r}"
+        )
+    wav = folder / layout.audio(row)
+    try:
+        duration = soundfile.info(str(wav)).duration
+    except soundfile.LibsndfileError as error:
+        raise InputError(f"{meta} lists {wav}, which cannot be read: {error}") from error
+    return Clip(
+        wav.stem, str(wav), duration, int(values["fold"]), values["label"], values["src_file"]
+    )
+
+
+def split_by_fold(clips, **folds):
+    """Share clips out to named splits by fold.
+
+    Arguments
+    ---------
+    clips : list of Clip
+        All clips.
+    **folds : list of int
+        Split name -> its folds.
+
+    Returns
+    -------
+    dict
+        Split name -> list of Clip.
+
+    Raises
+    ------
+    InputError
+        If two splits share a fold or a source recording, or a fold holds no clip.
+
+    Example
+    -------
+    >>> clips = [Clip("a", "a.wav", 5.0, 1, "dog", "7"), Clip("b", "b.wav", 5.0, 2, "dog", "8")]
+    >>> [clip.ID for clip in split_by_fold(clips, train=[1], test=[2])["test"]]
+    ['b']
+    """
+    _check_folds(clips, folds)
+    splits = {name: [clip for clip in clips if clip.fold in held] for name, held in folds.items()}
+    sources = {}
+    for name, held in splits.items():
+        for clip in held:
+            other = sources.setdefault(clip.src_file, name)
+            if other != name:
+                raise InputError(f"recording {clip.src_file} is in both {other} and {name}")
+    return splits
+
+
+def _check_folds(clips, folds):
+    known = {clip.fold for clip in clips}
+    owner = {}
+    for name, held in folds.items():
+        if not isinstance(held, list) or not held:
+            raise InputError(f"{name}_folds is a list such as [1, 2], not {held!r}")
+        for fold in held:
+            if fold in owner:
+                raise InputError(f"folds overlap: {owner[fold]} and {name} both hold {fold}")
+            if fold not in known:
+                raise InputError(f"{name} asks for fold {fold}; there are {sorted(known)}")
+            owner[fold] = name
