@@ -1,0 +1,115 @@
+"""Fetch a file over HTTP: resumed where it broke off, checked, whole or not at all."""
+
+import hashlib
+from http import HTTPStatus
+from http.client import HTTPException
+from pathlib import Path
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
+
+from tqdm import tqdm
+
+from speechbrain_lmac.errors import InputError
+
+ATTEMPTS = 5
+"""Connections tried before giving up; each goes on where the last one broke off."""
+TIMEOUT_S = 30
+CHUNK = 1 << 16
+NETWORK = (URLError, ConnectionError, TimeoutError, HTTPException)
+"""What the network may do to us; any other OSError is the disk's."""
+
+
+def fetch(url, path, sha256):
+    """Download a file, unless it is there already.
+
+    What has arrived is kept beside ``path`` as ``*.partial``, so that a later call goes on.
+
+    Arguments
+    ---------
+    url : str
+        http or https.
+    path : str or Path
+        Where it goes; its folder is made.
+    sha256 : str
+        What the whole file must hash to.
+
+    Returns
+    -------
+    Path
+        ``path``, holding exactly the file asked for.
+
+    Raises
+    ------
+    InputError
+        If it cannot be had, cannot be written, or is not the file asked for.
+    """
+    path = Path(path)
+    partial = path.with_name(path.name + ".partial")
+    try:
+        if path.is_file() and digest(path) == sha256:
+            return path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        resumed = partial.is_file()
+        _arrive(url, partial)
+        if resumed and digest(partial) != sha256:  # what lay there began another file
+            partial.unlink()
+            _arrive(url, partial)
+        found = digest(partial)
+        if found != sha256:
+            partial.unlink()
+            raise InputError(f"{url} is not the file expected (sha256 {found}, not {sha256})")
+        partial.replace(path)
+    except NETWORK as error:
+        raise InputError(f"{url} cannot be had ({error}); put the file at {path}") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error}") from error
+    return path
+
+
+def digest(path):
+    """SHA-256 of a file, in hex."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _arrive(url, partial):
+    """Try until the server has sent everything."""
+    for attempt in range(ATTEMPTS):
+        try:
+            return _receive(url, partial)
+        except HTTPError as error:
+            if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                return None  # nothing lies beyond what is here
+            if error.code < HTTPStatus.INTERNAL_SERVER_ERROR or attempt == ATTEMPTS - 1:
+                raise
+        except NETWORK:
+            if attempt == ATTEMPTS - 1:
+                raise
+
+
+def _read(response):
+    """Next bytes; whatever goes wrong here is the network's fault (TLS, routes)."""
+    try:
+        return response.read(CHUNK)
+    except OSError as error:
+        raise ConnectionError(error) from error
+
+
+def _receive(url, partial):
+    """One connection: append what is missing, or begin again where the server knows no ranges."""
+    have = partial.stat().st_size if partial.is_file() else 0
+    request = Request(url, headers={"Range": f"bytes={have}-"} if have else {})
+    with urlopen(request, timeout=TIMEOUT_S) as response:
+        resumed = response.status == HTTPStatus.PARTIAL_CONTENT
+        length = response.headers.get("Content-Length")
+        done = have if resumed else 0
+        total = done + int(length) if length else None
+        with (
+            open(partial, "ab" if resumed else "wb") as file,
+            tqdm(total=total, initial=done, unit="B", unit_scale=True, desc=partial.stem) as bar,
+        ):
+            while chunk := _read(response):
+                file.write(chunk)
+                bar.update(len(chunk))
+            if total is not None and file.tell() < total:
+                raise ConnectionError(f"{url} broke off at {file.tell()} of {total} bytes")
