@@ -1,10 +1,12 @@
-"""Command line: ``speechbrain-lmac demo``, ``speechbrain-lmac train HPARAMS``."""
+"""Command line: ``speechbrain-lmac demo``, ``train HPARAMS``, ``zero-shot --clap NAME``."""
 
 import sys
 
 USAGE = """\
 usage: speechbrain-lmac demo [FOLDER]           the main job on sounds it makes itself
-       speechbrain-lmac train HPARAMS [--key value ...]"""
+       speechbrain-lmac train HPARAMS [--key value ...]
+       speechbrain-lmac zero-shot --clap NAME --data_folder FOLDER [--prompts ...]
+                                               how well a CLAP classifies a labelled set"""
 
 
 def main():
@@ -18,6 +20,10 @@ def main():
         from speechbrain_lmac.training import main as train
 
         train(arguments)
+    elif command == "zero-shot":
+        from speechbrain_lmac.zero_shot import main as zero_shot
+
+        zero_shot(arguments)
     elif command in ("-h", "--help"):
         print(USAGE)
     else:

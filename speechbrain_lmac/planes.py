@@ -157,13 +157,25 @@ def mel_positions(filterbank):
     torch.Tensor
         ``[bins]``, 0 to 1, non-decreasing.
     """
-    bins, bands = filterbank.shape
-    bin_index = torch.arange(bins, dtype=filterbank.dtype, device=filterbank.device)
-    centroids = (bin_index @ filterbank) / filterbank.sum(dim=0)
-    above = torch.searchsorted(centroids, bin_index).clamp(1, bands - 1)
+    low, high, fraction = _bands_around(filterbank)
+    return (low + fraction * (high - low) + 0.5) / filterbank.shape[1]
+
+
+def _bands_around(filterbank):
+    """For each linear bin the bands whose centroids lie around it, and how far it is between.
+
+    Bands too narrow to hold a bin have no centroid, and of bands that share their only bin the
+    first stands for all: the others are passed over.
+    """
+    total = filterbank.sum(dim=0)
+    (held,) = total.nonzero(as_tuple=True)
+    bin_index = torch.arange(len(filterbank), dtype=filterbank.dtype, device=filterbank.device)
+    centroids = (bin_index @ filterbank)[held] / total[held]
+    rising = centroids.diff(prepend=centroids[:1] - 1) > 0
+    held, centroids = held[rising], centroids[rising]
+    above = torch.searchsorted(centroids, bin_index).clamp(1, len(held) - 1)
     low, high = centroids[above - 1], centroids[above]
-    band = (above - 1) + ((bin_index - low) / (high - low)).clamp(0, 1)
-    return (band + 0.5) / bands
+    return held[above - 1], held[above], ((bin_index - low) / (high - low)).clamp(0, 1)
 
 
 def band_to_bin_weights(filterbank):
@@ -180,7 +192,7 @@ def band_to_bin_weights(filterbank):
         ``[bands, bins]``; each column sums to 1, so that a mask of ones is heard as the clip.
     """
     total = filterbank.sum(dim=1, keepdim=True)
-    nearest = (mel_positions(filterbank) * filterbank.shape[1]).long()
-    nearest = nearest.clamp(max=filterbank.shape[1] - 1)
+    low, high, fraction = _bands_around(filterbank)
+    nearest = torch.where(fraction < 0.5, low, high)
     alone = torch.nn.functional.one_hot(nearest, filterbank.shape[1]).to(filterbank.dtype)
     return torch.where(total > 0, filterbank / total.clamp(min=1e-12), alone).T.contiguous()

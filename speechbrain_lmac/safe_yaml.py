@@ -6,6 +6,7 @@ from speechbrain_lmac.errors import InputError
 
 CLASSES = (
     "clap.embedded.EmbeddedClap",
+    "clap.tagger.TaggerClap",
     "planes.StftPlane",
     "planes.MelPlane",
     "masking.MaskableClassifier",

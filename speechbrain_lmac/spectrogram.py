@@ -6,7 +6,7 @@ from torch.nn.functional import pad
 
 
 class Spectrogram(nn.Module):
-    """Complex STFT with a periodic Hann window, centred frames and reflected edges.
+    """Complex STFT with a Hann window, centred frames and reflected edges.
 
     SpeechBrain's ``STFT`` counts in milliseconds and uses a Hamming window; CLAP front
     ends count in samples and use Hann windows, so they need their own.
@@ -14,9 +14,12 @@ class Spectrogram(nn.Module):
     Arguments
     ---------
     n_fft : int
-        Length of the transform and of the window, in samples.
+        Length of the transform, in samples.
     hop_length : int
-        Step between frames, in samples; at most half of ``n_fft``.
+        Step between frames, in samples; at most half of the window.
+    window : torch.Tensor
+        Up to ``n_fft`` samples, centred in the transform; a periodic Hann window of ``n_fft``
+        by default.
 
     Example
     -------
@@ -29,13 +32,14 @@ class Spectrogram(nn.Module):
     True
     """
 
-    def __init__(self, n_fft, hop_length):
+    def __init__(self, n_fft, hop_length, window=None):
         super().__init__()
-        if not 0 < hop_length <= n_fft // 2:
-            raise ValueError(f"hop_length must be in 1..{n_fft // 2}, got {hop_length}")
+        window = torch.hann_window(n_fft) if window is None else window
+        if not 0 < hop_length <= len(window) // 2:
+            raise ValueError(f"hop_length must be in 1..{len(window) // 2}, got {hop_length}")
         self.n_fft = n_fft
         self.hop_length = hop_length
-        self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
+        self.register_buffer("window", window, persistent=False)
 
     def forward(self, wavs):
         """Transform.
@@ -57,7 +61,8 @@ class Spectrogram(nn.Module):
             wavs,
             self.n_fft,
             self.hop_length,
-            window=self.window,
+            len(self.window),
+            self.window,
             center=True,
             return_complex=True,
         )
@@ -82,7 +87,8 @@ class Spectrogram(nn.Module):
             stft.transpose(-1, -2),
             self.n_fft,
             self.hop_length,
-            window=self.window,
+            len(self.window),
+            self.window,
             center=True,
             length=length,
         )

@@ -1,6 +1,7 @@
 """Shared parts: the embedded CLAP, both planes, a few sounds. All real, none mocked."""
 
 import os
+import re
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing here may reach out
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 from speechbrain_lmac.clap.embedded import EmbeddedClap
+from speechbrain_lmac.clap.tagger import FILE, Tagger, TaggerClap
 from speechbrain_lmac.data.synthetic import mixture, synthesise
 from speechbrain_lmac.data.synthetic_set import write_dataset
 from speechbrain_lmac.decoder import MaskDecoder
@@ -19,6 +21,11 @@ from speechbrain_lmac.planes import PLANES
 REPOSITORY = Path(__file__).parents[1]
 REAL_ESC10 = Path(os.environ.get("ESC10_FOLDER", REPOSITORY / "ESC-10"))
 
+REAL_US8K = Path(os.environ.get("US8K_FOLDER", REPOSITORY / "UrbanSound8K"))
+
+needs_us8k = pytest.mark.skipif(
+    not REAL_US8K.is_dir(), reason="US8K_FOLDER names no folder of real recordings"
+)
 needs_esc10 = pytest.mark.skipif(
     not REAL_ESC10.is_dir(), reason="ESC10_FOLDER names no folder of real recordings"
 )
@@ -27,6 +34,33 @@ needs_esc10 = pytest.mark.skipif(
 @pytest.fixture(scope="session")
 def clap():
     return EmbeddedClap()
+
+
+@pytest.fixture(scope="session")
+def tagger_weights(tmp_path_factory):
+    """Random weights in the file format of the tagger's authors: for plumbing only."""
+    torch.manual_seed(0)
+    state = Tagger().state_dict()
+    for name, value in state.items():
+        if name.endswith("running_var"):
+            value.uniform_(0.5, 2)
+        elif name.endswith("running_mean"):
+            value.normal_(0, 0.3)
+    published = {re.sub(r"\.fc(\d)", r".conc_se_layers.0.fc\1", key): v for key, v in state.items()}
+    path = tmp_path_factory.mktemp("tagger") / FILE
+    torch.save(published, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def tagger(tagger_weights):
+    return TaggerClap(tagger_weights)
+
+
+@pytest.fixture(scope="session", params=["clap", "tagger"])
+def any_clap(request):
+    """Every CLAP that needs no download."""
+    return request.getfixturevalue(request.param)
 
 
 @pytest.fixture(scope="session", params=sorted(PLANES))

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from speechbrain_lmac.clap import minilm
-from speechbrain_lmac.data.esc50 import CLASSES, read_clips
+from speechbrain_lmac.data.clips import read_clips
+from speechbrain_lmac.data.esc50 import CLASSES
 from speechbrain_lmac.data.pipeline import dataset
 from speechbrain_lmac.data.prompts import class_prompt
 from speechbrain_lmac.data.synthetic import KINDS, synthesise

@@ -6,8 +6,6 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from speechbrain_lmac.spectrogram import Spectrogram
-
 
 class AudioEncoding(NamedTuple):
     """What an audio encoder makes of a batch of clips."""
@@ -37,8 +35,8 @@ class Clap(nn.Module, ABC):
     ---------
     sample_rate : int
         Rate of the waveforms, in Hz.
-    n_fft, hop_length : int
-        Of the short-time Fourier transform, in samples.
+    spectrogram : Spectrogram
+        The short-time Fourier transform through which clips are heard and explanations sound.
     filterbank : torch.Tensor
         Mel weights, ``[n_fft // 2 + 1, bands]``.
     """
@@ -48,14 +46,18 @@ class Clap(nn.Module, ABC):
     text_dim: int
     """Size of an embedding."""
 
-    def __init__(self, sample_rate, n_fft, hop_length, filterbank):
+    def __init__(self, sample_rate, spectrogram, filterbank):
         super().__init__()
         self.sample_rate = sample_rate
-        self.spectrogram = Spectrogram(n_fft, hop_length)
+        self.spectrogram = spectrogram
         self.register_buffer("filterbank", filterbank, persistent=False)
 
     def stft(self, wavs):
-        """Complex spectrogram that the encoder hears, ``[batch, frames, bins]``."""
+        """Complex spectrogram that the encoder hears, ``[batch, frames, bins]``.
+
+        Its frames and bins are those of ``spectrogram``; an encoder that hears a filtered clip
+        overrides it.
+        """
         return self.spectrogram(wavs)
 
     def mel(self, power):

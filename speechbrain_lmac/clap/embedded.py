@@ -12,6 +12,7 @@ from torchaudio.functional import melscale_fbanks
 
 from speechbrain_lmac.clap import minilm
 from speechbrain_lmac.clap.base import AudioEncoding, Clap, ClapReference
+from speechbrain_lmac.spectrogram import Spectrogram
 
 WEIGHTS = Path(__file__).parents[1] / "assets" / "embedded_clap.safetensors"
 REVISION = "1"
@@ -127,7 +128,7 @@ class EmbeddedClap(Clap):
     text_dim = DIM
 
     def __init__(self, weights=WEIGHTS):
-        super().__init__(SAMPLE_RATE, N_FFT, HOP_LENGTH, mel_filterbank())
+        super().__init__(SAMPLE_RATE, Spectrogram(N_FFT, HOP_LENGTH), mel_filterbank())
         self.audio_tower = AudioTower()
         self.text_tower = TextTower()
         self.register_buffer("scale", torch.tensor(1.0))

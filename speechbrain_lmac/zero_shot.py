@@ -1,0 +1,346 @@
+"""Zero-shot classification of a labelled set: how good is the CLAP that is to be explained?"""
+
+import argparse
+import math
+from pathlib import Path
+
+import pandas as pd
+import torch
+from scipy.stats import binomtest
+from torch.nn.functional import pad
+from tqdm import tqdm
+
+from speechbrain_lmac.audio import load_audio, read_mono
+from speechbrain_lmac.clap.registry import CLAPS, load_clap
+from speechbrain_lmac.data.clips import find_layout, read_clips
+from speechbrain_lmac.data.prompts import TEMPLATE, paraphrases, speakable
+from speechbrain_lmac.environment import check_device
+from speechbrain_lmac.errors import InputError, report_errors
+
+PARAPHRASES = "paraphrases"
+"""Value of ``--prompts`` that stands for the shipped ones."""
+
+MATRIX_NAMES = 12
+"""Up to so many names the confusion matrix is printed, not only written."""
+
+
+@report_errors
+def main(arguments=None):
+    """Classify a set as the command line says; print a report, write it where asked."""
+    options = parser().parse_args(arguments)
+    check_device(options.device)
+    if options.output_folder:
+        ready_folder(options.output_folder)
+    clips = chosen_clips(options.data_folder, options.folds, options.without)
+    names = chosen_names(options.data_folder, clips, options.label_names)
+    wordings = chosen_wordings(names, options.prompts)
+    clap = load_clap(options.clap, options.weights).to(options.device)
+    embeddings = embed_clips(clap, clips, options.clip_seconds)
+    rows = classify(clap, embeddings, clips, names, wordings)
+    what = f"{options.clap} CLAP, {len(clips)} clips of {options.data_folder}, {len(names)} names"
+    text = report(rows, names, what)
+    print(text)
+    if options.output_folder:
+        write(Path(options.output_folder), rows, names, text)
+
+
+def parser():
+    """The command's arguments."""
+    this = argparse.ArgumentParser(
+        prog="speechbrain-lmac zero-shot",
+        description="Zero-shot accuracy of a CLAP on a folder laid out as ESC-50 or UrbanSound8K.",
+    )
+    add = this.add_argument
+    add("--clap", required=True, choices=CLAPS)
+    add("--data_folder", required=True, metavar="FOLDER")
+    add("--weights", metavar="FILE", help="of the CLAP, if not its own")
+    add(
+        "--prompts",
+        nargs="+",
+        default=[TEMPLATE],
+        metavar="P",
+        help='templates such as "the sound of {}", or "paraphrases", or a csv file with the '
+        f'columns category and prompt; default "{TEMPLATE}"',
+    )
+    add("--label_names", default="all", help="all names of the set, or those present (%(default)s)")
+    add("--folds", nargs="+", type=int, metavar="N", help="only these")
+    add("--without", metavar="FOLDER", help="leave out recordings that this set holds as well")
+    add("--clip_seconds", type=duration, metavar="S", help="cut or pad clips; default: as they are")
+    add("--output_folder", metavar="FOLDER", help="for predictions, confusion and tables")
+    add("--device", default="cpu")
+    return this
+
+
+def duration(text):
+    """Seconds of the command line, positive."""
+    seconds = float(text)
+    if not (math.isfinite(seconds) and seconds > 0):
+        raise ValueError
+    return seconds
+
+
+def ready_folder(folder):
+    """Make the output folder before the work, not after it."""
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        (Path(folder) / "report.md").touch()
+    except OSError as error:
+        raise InputError(f"--output_folder {folder} cannot be written: {error}") from error
+
+
+def chosen_clips(data_folder, folds=None, without=None):
+    """Clips of a folder, of some folds, whose source recordings another set does not hold."""
+    clips = read_clips(data_folder)
+    if folds is not None:
+        known = sorted({clip.fold for clip in clips})
+        unknown = sorted(set(folds) - set(known))
+        if unknown:
+            raise InputError(f"{data_folder} has no fold {unknown[0]}; there are {known}")
+        clips = [clip for clip in clips if clip.fold in folds]
+    if without is not None:
+        shared = {clip.src_file for clip in read_clips(without)}
+        clips = [clip for clip in clips if clip.src_file not in shared]
+    if not clips:
+        raise InputError(f"no clip of {data_folder} is left to classify")
+    return clips
+
+
+def chosen_names(data_folder, clips, label_names):
+    """The names that clips are scored against."""
+    present = tuple(sorted({clip.label for clip in clips}))
+    choices = {"all": find_layout(data_folder).classes, "present": present}
+    if label_names not in choices:
+        raise InputError(f"label_names is all or present, not {label_names!r}")
+    names = choices[label_names]
+    strange = sorted(set(present) - set(names))
+    if strange:
+        raise InputError(f"{data_folder} holds {strange[0]!r}, which is no class of that set")
+    return names
+
+
+def chosen_wordings(names, prompts):
+    """Ways to put the names into words.
+
+    Arguments
+    ---------
+    names : sequence of str
+        Class names.
+    prompts : list of str
+        Templates that hold ``{}``, ``"paraphrases"``, paths of csv files.
+
+    Returns
+    -------
+    dict
+        What to call a wording -> a prompt per name.
+
+    Example
+    -------
+    >>> chosen_wordings(["sea_waves"], ["a recording of {}"])
+    {'a recording of {}': ['a recording of sea waves']}
+    """
+    wordings = {}
+    for choice in prompts:
+        if choice == PARAPHRASES:
+            wordings.update(_numbered(names, paraphrases(), choice))
+        elif choice.count("{}") == 1:
+            wordings[choice] = [choice.replace("{}", speakable(name)) for name in names]
+        elif choice.endswith(".csv"):
+            wordings.update(_numbered(names, read_prompts(choice), choice))
+        else:
+            raise InputError(
+                f"--prompts {choice!r} is no template with one {{}}, no csv file and not "
+                f"{PARAPHRASES!r}"
+            )
+    return wordings
+
+
+def _numbered(names, prompts, source):
+    missing = [name for name in names if name not in prompts]
+    if missing:
+        raise InputError(f"{source} has no prompt for {missing[0]!r}")
+    count = min(len(prompts[name]) for name in names)
+    uneven = [name for name in names if len(prompts[name]) > count]
+    if uneven:
+        raise InputError(f"{source} has more prompts for {uneven[0]!r} than for other names")
+    return {f"{source} {k + 1}": [prompts[name][k] for name in names] for k in range(count)}
+
+
+def read_prompts(path):
+    """Prompts of a csv file with the columns category and prompt: category -> list."""
+    try:
+        table = pd.read_csv(path, dtype=str, na_filter=False, encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise InputError(f"{path} cannot be read as csv: {error}") from error
+    if not {"category", "prompt"} <= set(table.columns):
+        raise InputError(f"{path} has no columns category and prompt")
+    empty = table[table.prompt.str.strip() == ""]
+    if len(empty):
+        raise InputError(f"{path} has an empty prompt for {empty.category.iloc[0]!r}")
+    return table.groupby("category").prompt.apply(list).to_dict()
+
+
+@torch.no_grad()
+def embed_clips(clap, clips, seconds=None):
+    """Embed clips one by one, each at its own length or all at one.
+
+    Arguments
+    ---------
+    clap : Clap
+        Any adapter.
+    clips : list of Clip
+        Their files are read.
+    seconds : float
+        Longer clips are cut, shorter ones padded with silence.
+
+    Raises
+    ------
+    InputError
+        If one cannot be heard: all are read before the first is embedded.
+
+    Returns
+    -------
+    torch.Tensor
+        ``[clips, dim]``.
+    """
+    embeddings = []
+    device = clap.filterbank.device
+    for clip in tqdm(clips, desc="checking sounds", unit="clip", dynamic_ncols=True):
+        read_mono(clip.wav)
+    for clip in tqdm(clips, desc="listening", unit="clip", dynamic_ncols=True):
+        wav = load_audio(clip.wav, clap.sample_rate)
+        if seconds is not None:
+            length = round(seconds * clap.sample_rate)
+            wav = pad(wav[:length], (0, max(0, length - len(wav))))
+        embeddings.append(clap(wav.unsqueeze(0).to(device)).embedding)
+    return torch.cat(embeddings)
+
+
+def classify(clap, embeddings, clips, names, wordings):
+    """Score every clip against every name, in every wording.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per clip and wording: ``clip``, ``label``, ``wording``, ``predicted``, ``rank`` of
+        the label (1: right) and ``confidence``, the prediction's share of a softmax over names.
+    """
+    labels = torch.tensor([names.index(clip.label) for clip in clips], device=embeddings.device)
+    tables = []
+    for wording, prompts in wordings.items():
+        logits = clap.logit_scale * embeddings @ clap.embed_text(prompts).T
+        if not logits.isfinite().all():
+            raise InputError(f"some scores under {wording!r} are no numbers; check the weights")
+        order = logits.argsort(dim=1, descending=True, stable=True)
+        rank = 1 + (order == labels.unsqueeze(1)).int().argmax(dim=1)
+        best, confidence = order[:, 0], torch.softmax(logits, dim=1).amax(dim=1)
+        tables.append(
+            pd.DataFrame(
+                {
+                    "clip": [clip.ID for clip in clips],
+                    "label": [clip.label for clip in clips],
+                    "wording": wording,
+                    "predicted": [names[i] for i in best.tolist()],
+                    "rank": rank.tolist(),
+                    "confidence": confidence.tolist(),
+                }
+            )
+        )
+    return pd.concat(tables, ignore_index=True)
+
+
+def accuracies(rows):
+    """Accuracy and top-3 of each wording, in per cent, with a 95 % Wilson interval.
+
+    Arguments
+    ---------
+    rows : pandas.DataFrame
+        Of :func:`classify`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by wording.
+    """
+    lines = {}
+    for wording, held in rows.groupby("wording", sort=False):
+        right = int((held["rank"] == 1).sum())
+        low, high = binomtest(right, len(held)).proportion_ci(method="wilson")
+        lines[wording] = {
+            "accuracy": 100 * right / len(held),
+            "95 %": f"{100 * low:.1f} to {100 * high:.1f}",
+            "top-3": 100 * (held["rank"] <= 3).mean(),
+            "confidence": 100 * held["confidence"].mean(),
+        }
+    return pd.DataFrame.from_dict(lines, orient="index")
+
+
+def per_class(rows):
+    """Of each class that is present: clips, accuracy, top-3, and what it is taken for instead.
+
+    Arguments
+    ---------
+    rows : pandas.DataFrame
+        Of :func:`classify`; wordings count alike.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by label.
+    """
+    lines = {}
+    for label, held in rows.groupby("label"):
+        wrong = held[held.predicted != label].predicted.value_counts(normalize=False)
+        lines[label] = {
+            "clips": held["clip"].nunique(),
+            "accuracy": 100 * (held["rank"] == 1).mean(),
+            "top-3": 100 * (held["rank"] <= 3).mean(),
+            "taken for": ", ".join(
+                f"{name} {100 * count / len(held):.0f} %" for name, count in wrong.head(3).items()
+            ),
+        }
+    return pd.DataFrame.from_dict(lines, orient="index")
+
+
+def confusion(rows, names):
+    """How often each label was taken for each name: ``[labels present, names]``, counts."""
+    counts = pd.crosstab(rows.label, rows.predicted)
+    return counts.reindex(columns=list(names), fill_value=0)
+
+
+def report(rows, names, what):
+    """Everything as Markdown.
+
+    Arguments
+    ---------
+    rows : pandas.DataFrame
+        Of :func:`classify`.
+    names : sequence of str
+        What clips were scored against.
+    what : str
+        The heading.
+
+    Returns
+    -------
+    str
+    """
+    table = accuracies(rows)
+    parts = [what, table.to_markdown(floatfmt=".1f")]
+    if len(table) > 1:
+        parts.append(
+            f"Mean of the wordings: accuracy {table.accuracy.mean():.1f} % "
+            f"({table.accuracy.min():.1f} to {table.accuracy.max():.1f})"
+        )
+    together = "" if len(table) == 1 else ", all wordings together"
+    parts += [f"Per class{together}", per_class(rows).to_markdown(floatfmt=".1f")]
+    if len(names) <= MATRIX_NAMES:
+        parts += ["Label (row) taken for (column)", confusion(rows, names).to_markdown()]
+    return "\n\n".join(parts) + "\n"
+
+
+def write(folder, rows, names, text):
+    """Write ``predictions.csv``, ``confusion.csv``, ``per_class.csv`` and ``report.md``."""
+    rows.to_csv(folder / "predictions.csv", index=False)
+    confusion(rows, names).to_csv(folder / "confusion.csv")
+    per_class(rows).to_csv(folder / "per_class.csv", index_label="label")
+    (folder / "report.md").write_text(text, encoding="utf-8")
+    print(f"written to {folder}")
