@@ -6,6 +6,7 @@ import numpy as np
 import soundfile
 import soxr
 import torch
+from torch.nn.functional import pad
 
 from speechbrain_lmac.errors import InputError
 
@@ -65,6 +66,11 @@ def read_mono(path: str | Path) -> tuple[torch.Tensor, int]:
             f"cannot read {path} as sound ({error}); convert it to wav or flac"
         ) from error
     return check_samples(torch.from_numpy(samples).mean(dim=1), str(path)), source_rate
+
+
+def fit(wav: torch.Tensor, length: int) -> torch.Tensor:
+    """Cut ``wav`` ``[time]`` to ``length`` samples, or pad it with silence."""
+    return pad(wav[:length], (0, max(0, length - len(wav))))
 
 
 def check_samples(wav, name="the sound"):

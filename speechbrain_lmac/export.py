@@ -1,10 +1,13 @@
-"""What training leaves for others: a small folder that an Interpreter loads."""
+"""What training leaves for others, a small folder that an Interpreter loads, and back."""
 
 import shutil
 from pathlib import Path
 
 import yaml
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from speechbrain_lmac.errors import InputError
 
 HPARAMS_FILE = "hyperparams.yaml"
 DECODER_FILE = "decoder.safetensors"
@@ -59,6 +62,14 @@ def export_interpreter(model, method, folder):
     (partial / HPARAMS_FILE).write_text(_hyperparams(model, method))
     shutil.rmtree(folder, ignore_errors=True)
     return partial.rename(folder)
+
+
+def load_decoder(decoder, path):
+    """Load weights that an interpreter was exported with, strictly: every key, every shape."""
+    try:
+        decoder.load_state_dict(load_file(path))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise InputError(f"{path} does not hold this decoder's weights: {error}") from error
 
 
 def _hyperparams(model, method):

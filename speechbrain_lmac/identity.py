@@ -10,7 +10,7 @@ FILE = "run.json"
 
 SETTINGS = (
     *("seed", "masking", "clip_seconds", "label_names", "weights", "train_budgets"),
-    *("batch_size", "lr", "mix_probability", "templates"),
+    *("batch_size", "lr", "mix_probability", "templates", "initial_decoder"),
 )
 """Settings that a run may not change on the way; the number of epochs it may."""
 

@@ -5,13 +5,11 @@ from typing import Any, ClassVar
 
 import torch
 from hyperpyyaml import load_hyperpyyaml
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from speechbrain.inference.interfaces import Pretrained
 
 from speechbrain_lmac.audio import check_samples, load_audio
 from speechbrain_lmac.errors import InputError
-from speechbrain_lmac.export import DECODER_FILE, HPARAMS_FILE
+from speechbrain_lmac.export import DECODER_FILE, HPARAMS_FILE, load_decoder
 from speechbrain_lmac.interpretation import Interpretation
 from speechbrain_lmac.safe_yaml import check_tags
 
@@ -213,14 +211,6 @@ def check_clap(hparams, clap, folder):
             f"{hparams['clap_revision']}, not on the one loaded ({found.name} {found.revision}); "
             "its masks would mean nothing"
         )
-
-
-def load_decoder(decoder, path):
-    """Load weights strictly: every key, every shape."""
-    try:
-        decoder.load_state_dict(load_file(path))
-    except (SafetensorError, RuntimeError) as error:
-        raise InputError(f"{path} does not hold this decoder's weights: {error}") from error
 
 
 def _as_prompts(prompts):

@@ -13,7 +13,7 @@ from speechbrain_lmac import tables
 from speechbrain_lmac.audio import read_mono
 from speechbrain_lmac.brain import LmacZs
 from speechbrain_lmac.data import manifest
-from speechbrain_lmac.data.clips import find_layout, read_clips, split_by_fold
+from speechbrain_lmac.data.clips import class_names, read_clips, split_by_fold
 from speechbrain_lmac.data.pipeline import dataset
 from speechbrain_lmac.data.prompts import class_prompt
 from speechbrain_lmac.data.synthetic_set import write_dataset
@@ -21,7 +21,7 @@ from speechbrain_lmac.environment import check_device
 from speechbrain_lmac.errors import InputError, report_errors
 from speechbrain_lmac.evaluation import Prompts, evaluate, write_rows
 from speechbrain_lmac.explainers import EXPLAINERS
-from speechbrain_lmac.export import export_interpreter
+from speechbrain_lmac.export import export_interpreter, load_decoder
 from speechbrain_lmac.hparams import path_of
 from speechbrain_lmac.identity import claim, run_identity
 from speechbrain_lmac.memory import keep_freed_memory
@@ -45,6 +45,8 @@ def main(arguments=None):
     explainers = chosen_explainers(hparams)
     splits = prepare(hparams)
     hparams["prompts"] = label_prompts(hparams, splits)
+    if hparams["initial_decoder"] is not None:
+        load_decoder(hparams["decoder"], hparams["initial_decoder"])
     folder = Path(hparams["output_folder"])
     sb.utils.distributed.run_on_main(claim, args=[folder, run_identity(hparams, splits)])
     sb.create_experiment_directory(hparams["output_folder"], hparams_file, overrides)
@@ -128,12 +130,9 @@ def prepare(hparams):
 
 def label_prompts(hparams, splits):
     """The names that clips are scored against, embedded."""
-    present = sorted({clip.label for clips in splits.values() for clip in clips})
-    layout = find_layout(hparams["data_folder"] or hparams["synthetic_folder"])
-    choices = {"all": layout.classes, "present": tuple(present)}
-    if hparams["label_names"] not in choices:
-        raise InputError(f"label_names is all or present, not {hparams['label_names']!r}")
-    names = choices[hparams["label_names"]]
+    folder = hparams["data_folder"] or hparams["synthetic_folder"]
+    clips = [clip for held in splits.values() for clip in held]
+    names = class_names(folder, clips, hparams["label_names"])
     return Prompts(names, hparams["clap"].embed_text([class_prompt(name) for name in names]))
 
 

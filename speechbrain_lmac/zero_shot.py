@@ -7,12 +7,11 @@ from pathlib import Path
 import pandas as pd
 import torch
 from scipy.stats import binomtest
-from torch.nn.functional import pad
 from tqdm import tqdm
 
-from speechbrain_lmac.audio import load_audio, read_mono
+from speechbrain_lmac.audio import fit, load_audio, read_mono
 from speechbrain_lmac.clap.registry import CLAPS, load_clap
-from speechbrain_lmac.data.clips import find_layout, read_clips
+from speechbrain_lmac.data.clips import class_names, read_clips
 from speechbrain_lmac.data.prompts import TEMPLATE, paraphrases, speakable
 from speechbrain_lmac.environment import check_device
 from speechbrain_lmac.errors import InputError, report_errors
@@ -32,7 +31,7 @@ def main(arguments=None):
     if options.output_folder:
         ready_folder(options.output_folder)
     clips = chosen_clips(options.data_folder, options.folds, options.without)
-    names = chosen_names(options.data_folder, clips, options.label_names)
+    names = class_names(options.data_folder, clips, options.label_names)
     wordings = chosen_wordings(names, options.prompts)
     clap = load_clap(options.clap, options.weights).to(options.device)
     embeddings = embed_clips(clap, clips, options.clip_seconds)
@@ -103,19 +102,6 @@ def chosen_clips(data_folder, folds=None, without=None):
     if not clips:
         raise InputError(f"no clip of {data_folder} is left to classify")
     return clips
-
-
-def chosen_names(data_folder, clips, label_names):
-    """The names that clips are scored against."""
-    present = tuple(sorted({clip.label for clip in clips}))
-    choices = {"all": find_layout(data_folder).classes, "present": present}
-    if label_names not in choices:
-        raise InputError(f"label_names is all or present, not {label_names!r}")
-    names = choices[label_names]
-    strange = sorted(set(present) - set(names))
-    if strange:
-        raise InputError(f"{data_folder} holds {strange[0]!r}, which is no class of that set")
-    return names
 
 
 def chosen_wordings(names, prompts):
@@ -209,8 +195,7 @@ def embed_clips(clap, clips, seconds=None):
     for clip in tqdm(clips, desc="listening", unit="clip", dynamic_ncols=True):
         wav = load_audio(clip.wav, clap.sample_rate)
         if seconds is not None:
-            length = round(seconds * clap.sample_rate)
-            wav = pad(wav[:length], (0, max(0, length - len(wav))))
+            wav = fit(wav, round(seconds * clap.sample_rate))
         embeddings.append(clap(wav.unsqueeze(0).to(device)).embedding)
     return torch.cat(embeddings)
 

@@ -6,7 +6,9 @@ from safetensors.torch import load_file
 
 from speechbrain_lmac import training
 from speechbrain_lmac.brain import LmacZs
+from speechbrain_lmac.export import DECODER_FILE
 from speechbrain_lmac.hparams import path_of
+from speechbrain_lmac.inference import SHIPPED
 
 
 def arguments(small_set, output, **changes):
@@ -129,3 +131,23 @@ def test_a_folder_does_not_go_on_with_other_settings(small_set, undisturbed, cap
         training.main(arguments(small_set, undisturbed, lr=0.1))
     assert "holds a run with another lr" in capsys.readouterr().err
     assert (undisturbed / "hyperparams.yaml").read_text() == before
+
+
+def test_a_run_may_start_from_another_planes_decoder(small_set, tmp_path):
+    """Learning next to nothing, it ends as it began."""
+    start = SHIPPED / "embedded-mel" / DECODER_FILE
+    changes = {"masking": "stft", "number_of_epochs": 1, "lr": 1e-12, "initial_decoder": start}
+    training.main(arguments(small_set, tmp_path, **changes))
+    before, after = load_file(start), weights(tmp_path)
+    for name, value in before.items():
+        torch.testing.assert_close(after[name], value, atol=1e-6, rtol=0, msg=name)
+
+
+def test_a_decoder_that_is_none_is_refused_before_the_folder_is_claimed(
+    small_set, tmp_path, capsys
+):
+    output = tmp_path / "out"
+    with pytest.raises(SystemExit):
+        training.main(arguments(small_set, output, initial_decoder="gone.safetensors"))
+    assert "gone.safetensors does not hold this decoder's weights" in capsys.readouterr().err
+    assert not (output / "run.json").exists()

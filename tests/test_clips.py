@@ -1,9 +1,12 @@
 import csv
 import shutil
 
+import numpy as np
 import pytest
+import soundfile
 
-from speechbrain_lmac.data.clips import read_clips, split_by_fold
+from speechbrain_lmac.data import esc50, urbansound8k
+from speechbrain_lmac.data.clips import class_names, read_clips, split_by_fold
 from speechbrain_lmac.data.manifest import Clip
 from speechbrain_lmac.errors import InputError
 from tests.conftest import REAL_ESC10, needs_esc10
@@ -109,3 +112,34 @@ def test_one_recording_on_both_sides_is_a_leak():
     leaky = [CLIPS[0], CLIPS[1]._replace(src_file="1")]
     with pytest.raises(InputError, match="recording 1 is in both train and test"):
         split_by_fold(leaky, train=[1], test=[2])
+
+
+def test_names_are_the_sets_or_the_clips_own(small_set):
+    clips = read_clips(small_set)
+    assert class_names(small_set, clips, "all") == esc50.CLASSES
+    assert class_names(small_set, clips, "present") == tuple(sorted({c.label for c in clips}))
+
+
+def test_a_label_that_is_no_class_is_named(small_set):
+    clips = [clip._replace(label="unicorn") for clip in read_clips(small_set)]
+    with pytest.raises(InputError, match="holds 'unicorn', which is no class"):
+        class_names(small_set, clips, "all")
+
+
+@pytest.fixture
+def urban(tmp_path):
+    """A folder laid out as UrbanSound8K is, of one slice."""
+    (tmp_path / "metadata").mkdir()
+    (tmp_path / "audio" / "fold10").mkdir(parents=True)
+    (tmp_path / "metadata" / "UrbanSound8K.csv").write_text(
+        "slice_file_name,fsID,start,end,salience,fold,classID,class\n"
+        "100-8-0-0.wav,100,0.0,0.5,1,10,8,siren\n"
+    )
+    soundfile.write(tmp_path / "audio" / "fold10" / "100-8-0-0.wav", np.full(8000, 0.1), 16000)
+    return tmp_path
+
+
+def test_urbansound8k_reads_by_its_own_columns(urban):
+    (clip,) = read_clips(urban)
+    assert clip[2:] == (0.5, 10, "siren", "100")
+    assert class_names(urban, [clip], "all") == urbansound8k.CLASSES

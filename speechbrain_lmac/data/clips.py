@@ -88,6 +88,38 @@ def _clip(folder, layout, row):
     )
 
 
+def class_names(data_folder, clips, label_names):
+    """The names that clips are scored against.
+
+    Arguments
+    ---------
+    data_folder : str or Path
+        Where the clips come from.
+    clips : list of Clip
+        Those in use.
+    label_names : str
+        ``"all"``: every class of the set that the folder is laid out as; ``"present"``: the
+        clips' own.
+
+    Returns
+    -------
+    tuple of str
+
+    Raises
+    ------
+    InputError
+        If ``label_names`` is neither, or a clip has a label that is no class of the set.
+    """
+    present = tuple(sorted({clip.label for clip in clips}))
+    choices = {"all": find_layout(data_folder).classes, "present": present}
+    if label_names not in choices:
+        raise InputError(f"label_names is all or present, not {label_names!r}")
+    strange = sorted(set(present) - set(choices[label_names]))
+    if strange:
+        raise InputError(f"{data_folder} holds {strange[0]!r}, which is no class of that set")
+    return choices[label_names]
+
+
 def split_by_fold(clips, **folds):
     """Share clips out to named splits by fold.
 

@@ -5,9 +5,8 @@ import random
 import torch
 from speechbrain.dataio.dataset import DynamicItemDataset
 from speechbrain.utils.data_pipeline import provides, takes
-from torch.nn.functional import pad
 
-from speechbrain_lmac.audio import load_audio
+from speechbrain_lmac.audio import fit, load_audio
 from speechbrain_lmac.contamination import mix
 
 
@@ -34,8 +33,7 @@ def dataset(clips, sample_rate, seconds):
     @takes("wav")
     @provides("sig")
     def audio(path):
-        wav = load_audio(path, sample_rate)[:length]
-        return pad(wav, (0, length - len(wav)))
+        return fit(load_audio(path, sample_rate), length)
 
     items = {clip.ID: {"wav": clip.wav, "label": clip.label} for clip in clips}
     return DynamicItemDataset(items, [audio], ["id", "label", "sig"])
