@@ -36,7 +36,7 @@ def main(folder="results/demo"):
     save_audio(path, scene.mixture, SAMPLE_RATE)
 
     say(f"1. A shipped interpreter explains {path} ({' and '.join(KINDS)} at 0 dB)")
-    explain("embedded-stft", path, scene, folder / "shipped")
+    explain("embedded-mel", path, scene, folder / "shipped")
     say(f"   {time.monotonic() - start:.0f} s after the start")
 
     say("2. The whole job: synthesise, train on each plane, evaluate")

@@ -174,6 +174,7 @@ def test_the_command_writes_what_it_prints(small_set, tmp_path, capsys):
         (["--device", "toaster"], "--device toaster is not there"),
         (["--clip_seconds", "nan"], "invalid duration value: 'nan'"),
         (["--output_folder", "/dev/null/x"], "--output_folder /dev/null/x cannot be written"),
+        (["--weights", "gone.safetensors"], "gone.safetensors"),
     ],
 )
 def test_bad_input_is_one_line(small_set, capsys, arguments, message):

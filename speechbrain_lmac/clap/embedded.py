@@ -1,10 +1,10 @@
 """The CLAP that ships with the package: small, ours, and enough to try everything offline."""
 
-import hashlib
 from itertools import pairwise
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 from torch.nn.functional import avg_pool2d, normalize
@@ -12,10 +12,13 @@ from torchaudio.functional import melscale_fbanks
 
 from speechbrain_lmac.clap import minilm
 from speechbrain_lmac.clap.base import AudioEncoding, Clap, ClapReference
+from speechbrain_lmac.data.prompts import in_template
+from speechbrain_lmac.download import digest
+from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.spectrogram import Spectrogram
 
 WEIGHTS = Path(__file__).parents[1] / "assets" / "embedded_clap.safetensors"
-REVISION = "1"
+REVISION = "2"
 
 SAMPLE_RATE = 32000
 N_FFT = 1024
@@ -26,6 +29,10 @@ POWER_FLOOR = 1e-3
 
 CHANNELS = (16, 32, 64, 128, 256)
 DIM = 256
+LABELS = 527
+"""Of AudioSet: what the tagger that taught it tells apart."""
+TEMPERATURE = 0.02
+"""Of cosines of sentences, where a prompt is looked up among the known phrases."""
 
 
 def _conv(channels_in, channels_out, stride=1):
@@ -39,7 +46,9 @@ def _conv(channels_in, channels_out, stride=1):
 class AudioTower(nn.Module):
     """Mel power to an embedding, through blocks of halving resolution.
 
-    Clips of any length: the head averages and maximises over what is there.
+    Clips of any length: the head averages and maximises over what is there. ``common`` is what
+    sounds have in common, taken off so that a prompt which fits most of them ("music") does not
+    win by that alone.
 
     Example
     -------
@@ -52,6 +61,7 @@ class AudioTower(nn.Module):
         super().__init__()
         self.register_buffer("mean", torch.zeros(MEL_BANDS))
         self.register_buffer("std", torch.ones(MEL_BANDS))
+        self.register_buffer("common", torch.zeros(DIM))
         self.stem = _conv(1, CHANNELS[0], stride=2)
         self.blocks = nn.ModuleList(
             nn.Sequential(_conv(before, after), _conv(after, after))
@@ -82,18 +92,52 @@ class AudioTower(nn.Module):
             hidden.append(maps)
         over_bins = maps.mean(dim=3)
         embedding = self.head(over_bins.mean(dim=2) + over_bins.amax(dim=2))
-        return AudioEncoding(normalize(embedding, dim=-1), tuple(reversed(hidden)))
+        own = normalize(embedding, dim=-1) - self.common
+        return AudioEncoding(normalize(own, dim=-1), tuple(reversed(hidden)))
 
 
 class TextTower(nn.Module):
-    """A linear map from sentence embeddings ``[prompts, 384]`` to ``[prompts, 256]``, unit norm."""
+    """Sentence embeddings to embeddings, by way of AudioSet's labels.
 
-    def __init__(self):
+    A prompt is looked up among phrases that each name a label: it is the mixture of labels whose
+    phrases are most like it, and each label has a learnt direction.
+
+    Arguments
+    ---------
+    phrases : int
+        How many it knows.
+    """
+
+    def __init__(self, phrases):
         super().__init__()
-        self.projection = nn.Linear(minilm.DIM, DIM)
+        self.register_buffer("phrases", torch.zeros(phrases, minilm.DIM))
+        self.register_buffer("label_of", torch.zeros(phrases, dtype=torch.long))
+        self.directions = nn.Linear(LABELS, DIM, bias=False)
 
     def forward(self, sentences):
-        return normalize(self.projection(sentences), dim=-1)
+        """Embed sentence embeddings ``[prompts, 384]`` -> ``[prompts, 256]``, unit norm."""
+        return self.embed_mixtures(self.mixtures(sentences))
+
+    def mixtures(self, sentences):
+        """Shares of the labels in each prompt, ``[prompts, 527]``."""
+        likeness = torch.softmax(sentences @ self.phrases.T / TEMPERATURE, dim=-1)
+        shares = likeness.new_zeros(len(sentences), LABELS)
+        return shares.index_add(1, self.label_of, likeness)
+
+    def embed_mixtures(self, shares):
+        """Embed mixtures of labels ``[prompts, 527]`` -> ``[prompts, 256]``, unit norm."""
+        return normalize(self.directions(shares), dim=-1)
+
+
+def load_weights(path):
+    """Tensors of a safetensors file, floats in single precision."""
+    try:
+        state = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path} cannot be read as safetensors: {error}") from error
+    return {
+        name: value.float() if value.is_floating_point() else value for name, value in state.items()
+    }
 
 
 def mel_filterbank():
@@ -106,8 +150,9 @@ def mel_filterbank():
 class EmbeddedClap(Clap):
     """The CLAP in the package: 32 kHz, a convolutional audio tower, MiniLM for text.
 
-    It knows the few classes it was trained on (see recipes/EmbeddedCLAP); it is there to run
-    the whole system without a download, not to be believed on other sounds.
+    A student of :class:`~speechbrain_lmac.clap.tagger.TaggerClap`, with free text (see
+    recipes/EmbeddedCLAP for what it can do and what it has never heard). It is there to run the
+    whole system without a download; explain the CLAP that you use.
 
     Arguments
     ---------
@@ -129,10 +174,14 @@ class EmbeddedClap(Clap):
 
     def __init__(self, weights=WEIGHTS):
         super().__init__(SAMPLE_RATE, Spectrogram(N_FFT, HOP_LENGTH), mel_filterbank())
+        state = load_weights(weights)
         self.audio_tower = AudioTower()
-        self.text_tower = TextTower()
+        self.text_tower = TextTower(len(state.get("text_tower.phrases", ())))
         self.register_buffer("scale", torch.tensor(1.0))
-        self.load_state_dict(load_file(weights))
+        try:
+            self.load_state_dict(state)
+        except RuntimeError as error:
+            raise InputError(f"{weights} does not hold an embedded CLAP: {error}") from error
         self.weights = Path(weights)
         self.sentences = minilm.MiniLM()
         self.to(memory_format=torch.channels_last)
@@ -143,7 +192,8 @@ class EmbeddedClap(Clap):
 
     @torch.no_grad()
     def embed_text(self, prompts):
-        return self.text_tower(self.sentences(prompts).to(self.scale.device))
+        sentences = self.sentences([in_template(prompt) for prompt in prompts])
+        return self.text_tower(sentences.to(self.scale.device))
 
     @property
     def logit_scale(self):
@@ -151,5 +201,4 @@ class EmbeddedClap(Clap):
 
     @property
     def reference(self):
-        digest = hashlib.sha256(self.weights.read_bytes()).hexdigest()
-        return ClapReference("embedded", REVISION, digest)
+        return ClapReference("embedded", REVISION, digest(self.weights))
