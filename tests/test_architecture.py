@@ -23,6 +23,7 @@ FLOORS = [
         "memory",
         "safe_yaml",
         "identity",
+        "download",
     },
     {
         "audio",
@@ -33,7 +34,7 @@ FLOORS = [
         "data.prompts",
         "data.synthetic",
         "data.manifest",
-        "download",
+        "zero_shot_tables",
     },
     {
         "clap.embedded",

@@ -9,12 +9,12 @@ from speechbrain_lmac.data.synthetic import KINDS, synthesise
 from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.zero_shot import (
     PARAPHRASES,
-    accuracies,
     chosen_clips,
     chosen_wordings,
     classify,
     embed_clips,
 )
+from speechbrain_lmac.zero_shot_tables import accuracies
 from tests.conftest import REAL_ESC10, REAL_US8K, needs_esc10, needs_us8k
 
 

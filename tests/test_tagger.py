@@ -29,12 +29,12 @@ from speechbrain_lmac.listenable_map import ListenableMap
 from speechbrain_lmac.masking import MaskableClassifier
 from speechbrain_lmac.planes import PLANES
 from speechbrain_lmac.zero_shot import (
-    accuracies,
     chosen_clips,
     chosen_wordings,
     classify,
     embed_clips,
 )
+from speechbrain_lmac.zero_shot_tables import accuracies
 from tests.conftest import REAL_ESC10, REAL_US8K, needs_esc10, needs_us8k
 
 REAL = Path(os.environ.get("TAGGER_FOLDER", "no-tagger"))

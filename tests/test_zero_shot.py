@@ -6,14 +6,12 @@ from speechbrain_lmac.data.clips import read_clips
 from speechbrain_lmac.data.prompts import TEMPLATE
 from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.zero_shot import (
-    accuracies,
     chosen_clips,
     chosen_wordings,
     classify,
-    confusion,
     main,
-    per_class,
 )
+from speechbrain_lmac.zero_shot_tables import accuracies, confusion, per_class
 
 
 class Axes:

@@ -11,13 +11,13 @@ on what clips are called.
 import sys
 
 import torch
-from pool import Pool, split_shards
+from pool import Pool, mel_power, split_shards
 from recordings import TEST_FOLD
 from safetensors.torch import load_file, save_file
 from scipy.optimize import minimize_scalar
 from torch.nn.functional import cross_entropy
 
-from speechbrain_lmac.clap.embedded import POWER_FLOOR, EmbeddedClap
+from speechbrain_lmac.clap.embedded import EmbeddedClap
 from speechbrain_lmac.data.clips import read_clips
 from speechbrain_lmac.data.esc50 import CLASSES
 from speechbrain_lmac.data.prompts import class_prompt
@@ -32,8 +32,8 @@ SHARDS = 8
 def mean_embedding(clap, pool):
     """Of the last shards' scenes, ``[256]``."""
     scenes = Pool(split_shards(pool, SHARDS)[1]).log_mel
-    mels = ((part.float().exp() - POWER_FLOOR).clamp(min=0) for part in scenes.split(50))
-    return torch.cat([clap.encode(mel).embedding for mel in mels]).mean(dim=0)
+    parts = [clap.encode(mel_power(part)).embedding for part in scenes.split(50)]
+    return torch.cat(parts).mean(dim=0)
 
 
 def main(weights, pool, esc10):

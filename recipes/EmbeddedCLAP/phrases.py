@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from speechbrain_lmac.clap.embedded import LABELS, TEMPERATURE, TextTower
+from speechbrain_lmac.clap.embedded import TextTower
 from speechbrain_lmac.clap.minilm import MiniLM
 from speechbrain_lmac.clap.tagger import labels
 from speechbrain_lmac.data.prompts import in_template
@@ -33,6 +33,4 @@ def taught_tower():
 def mixtures_of_others(tower):
     """What a text tower would make of each phrase if it did not know it, ``[phrases, 527]``."""
     cosines = tower.phrases @ tower.phrases.T
-    likeness = torch.softmax(cosines.fill_diagonal_(-1) / TEMPERATURE, dim=-1)
-    shares = likeness.new_zeros(len(likeness), LABELS)
-    return shares.index_add(1, tower.label_of, likeness)
+    return tower.look_up(cosines.fill_diagonal_(-1))

@@ -43,6 +43,11 @@ class Pool(Dataset):
         return some.mean(dim=(0, 1)), some.std(dim=(0, 1))
 
 
+def mel_power(log_mel):
+    """Mel power of what a pool holds; the inverse of its logarithm."""
+    return (log_mel.float().exp() - POWER_FLOOR).clamp(min=0)
+
+
 def split_shards(folder, held_out):
     """Shards to learn from, and the last ones of the folder, kept for validation."""
     shards = sorted(Path(folder).glob("*.safetensors"))

@@ -14,11 +14,11 @@ import speechbrain as sb
 import torch
 from hyperpyyaml import load_hyperpyyaml
 from phrases import mixtures_of_others
-from pool import Pool, split_shards
+from pool import Pool, mel_power, split_shards
 from safetensors.torch import save_file
 from torch.nn.functional import logsigmoid
 
-from speechbrain_lmac.clap.embedded import LABELS, POWER_FLOOR
+from speechbrain_lmac.clap.embedded import LABELS
 
 
 def divergence(teacher, student, dim):
@@ -59,7 +59,7 @@ class Distiller(sb.Brain):
         torch.manual_seed(self.hparams.seed + done)  # a resumed run draws what is still to come
 
     def compute_forward(self, batch, stage):
-        mel = (batch["log_mel"].to(self.device).float().exp() - POWER_FLOOR).clamp(min=0)
+        mel = mel_power(batch["log_mel"].to(self.device))
         if stage == sb.Stage.TRAIN:
             mel = mel.roll(int(torch.randint(mel.shape[1], ())), dims=1)
         shares = self.prompts(stage)

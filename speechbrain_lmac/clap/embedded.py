@@ -120,8 +120,12 @@ class TextTower(nn.Module):
 
     def mixtures(self, sentences):
         """Shares of the labels in each prompt, ``[prompts, 527]``."""
-        likeness = torch.softmax(sentences @ self.phrases.T / TEMPERATURE, dim=-1)
-        shares = likeness.new_zeros(len(sentences), LABELS)
+        return self.look_up(sentences @ self.phrases.T)
+
+    def look_up(self, cosines):
+        """Shares of the labels ``[prompts, 527]``, from cosines with the phrases it knows."""
+        likeness = torch.softmax(cosines / TEMPERATURE, dim=-1)
+        shares = likeness.new_zeros(len(cosines), LABELS)
         return shares.index_add(1, self.label_of, likeness)
 
     def embed_mixtures(self, shares):

@@ -1,6 +1,5 @@
 """Sentence embeddings of all-MiniLM-L6-v2, from a shipped table where they are known."""
 
-import hashlib
 import importlib.util
 import json
 from functools import cached_property
@@ -10,6 +9,7 @@ import torch
 from safetensors import safe_open
 from torch.nn.functional import normalize
 
+from speechbrain_lmac.download import digest
 from speechbrain_lmac.errors import InputError
 
 TABLE = Path(__file__).parents[1] / "assets" / "text_embeddings.safetensors"
@@ -83,9 +83,9 @@ def find_model():
         folder = Path(spec.submodule_search_locations[0]) / "model"
     else:
         folder = download_model()
-    digest = hashlib.sha256((folder / FILES[0]).read_bytes()).hexdigest()
-    if digest != SHA256:
-        raise InputError(f"{folder / FILES[0]} is not all-MiniLM-L6-v2 (sha256 {digest})")
+    found = digest(folder / FILES[0])
+    if found != SHA256:
+        raise InputError(f"{folder / FILES[0]} is not all-MiniLM-L6-v2 (sha256 {found})")
     return folder
 
 
