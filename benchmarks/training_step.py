@@ -38,8 +38,8 @@ def step_and_floor(masking, batch):
     optimizer = hparams["opt_class"](model.decoder.parameters())
     wavs = 0.1 * torch.randn(batch, 5 * classifier.clap.sample_rate)
     text = torch.nn.functional.normalize(torch.randn(batch, classifier.clap.text_dim), dim=1)
-    power = classifier.analyse(wavs).power
-    masks = torch.rand(batch, *power.shape, requires_grad=True)
+    clips = classifier.analyse(wavs)
+    masks = torch.rand(batch, *clips.power.shape, requires_grad=True)
     shares = gate.draw([random.Random(clip) for clip in range(batch)])
 
     def step():
@@ -51,7 +51,7 @@ def step_and_floor(masking, batch):
         optimizer.step()
 
     def floor():
-        classifier.pair_cosines(power, masks, text.unsqueeze(1), chunk).mean().backward()
+        classifier.pair_cosines(clips, masks, text.unsqueeze(1), chunk).mean().backward()
 
     return step, floor
 

@@ -35,7 +35,8 @@ class MaskDecoder(nn.Module):
     >>> from speechbrain_lmac.grid import Grid
     >>> decoder = MaskDecoder(hidden_channels=[64, 32], text_dim=16, channels=8)
     >>> hidden = (torch.randn(2, 64, 10, 4), torch.randn(2, 32, 20, 8))
-    >>> decoder(hidden, torch.randn(3, 1, 16), Grid(77, torch.linspace(0, 1, 40))).shape
+    >>> grid = Grid(torch.linspace(0, 1, 77).unsqueeze(0), torch.linspace(0, 1, 40))
+    >>> decoder(hidden, torch.randn(3, 1, 16), grid).shape
     torch.Size([3, 2, 77, 40])
     """
 
@@ -76,13 +77,14 @@ class MaskDecoder(nn.Module):
         """
         logits = self.text_side(self.audio_side(hidden), text)
         pairs = logits.shape[:2]
-        return spread(logits.flatten(0, 1), grid).sigmoid().unflatten(0, pairs)
+        masks = spread(logits.flatten(0, 1), grid).sigmoid().unflatten(0, pairs)
+        return masks if grid.heard.all() else masks * grid.heard.unsqueeze(1)
 
     def audio_side(self, hidden):
         """Merge hidden maps from the deepest up -> one map ``[batch, channels, ., .]`` a scale."""
         pyramid = []
         for maps, lateral, merge in zip(hidden, self.laterals, self.merges):
-            level = lateral(maps)
+            level = lateral(maps.float())  # an encoder may run in bfloat16
             if pyramid:
                 level = level + _resize(pyramid[-1], level)
             pyramid.append(merge(level))

@@ -3,16 +3,21 @@
 from typing import NamedTuple
 
 import torch
-from torch.nn.functional import interpolate
 
 
 class Grid(NamedTuple):
     """Cells of a time-frequency plane, placed on an encoder's own axes."""
 
-    frames: int
-    """Frames of the plane; they share the encoder's time axis."""
+    times: torch.Tensor
+    """``[repeats, frames]``: place of each frame along the encoder's time axis, 0 to 1. An
+    encoder may hear a frame several times, or never: NaN."""
     positions: torch.Tensor
     """``[bins]``: place of each bin along the encoder's frequency axis, 0 to 1."""
+
+    @property
+    def heard(self):
+        """1 for each frame that the encoder hears at all, else 0, ``[frames]``."""
+        return (~self.times.isnan()).any(dim=0).to(self.positions)
 
 
 def spread(maps, grid):
@@ -20,7 +25,7 @@ def spread(maps, grid):
 
     An encoder's maps are evenly spaced on its mel axis, a plane's bins need not be: the STFT
     plane's are evenly spaced in Hz. Stretching one over the other would move every
-    frequency, so bins are looked up by position.
+    frequency, so bins are looked up by position; and frames by when they are heard.
 
     Arguments
     ---------
@@ -32,35 +37,49 @@ def spread(maps, grid):
     Returns
     -------
     torch.Tensor
-        ``[batch, frames, bins]``.
+        ``[batch, frames, bins]``: the mean over the times a frame is heard, 0 if it never is.
 
     Example
     -------
     >>> rising = torch.tensor([[[0.25, 0.75]]])
-    >>> spread(rising, Grid(frames=1, positions=torch.tensor([0.25, 0.5, 0.75])))
+    >>> spread(rising, Grid(torch.tensor([[0.5]]), torch.tensor([0.25, 0.5, 0.75])))
     tensor([[[0.2500, 0.5000, 0.7500]]])
     """
-    weights = bin_weights(maps.shape[-1], grid.positions.to(maps.dtype))
-    in_bins = maps @ weights
-    in_time = interpolate(in_bins.transpose(1, 2), grid.frames, mode="linear")
-    return in_time.transpose(1, 2)
+    in_time = _look_up(maps, grid.times.to(maps))
+    return in_time @ axis_weights(maps.shape[-1], grid.positions.to(maps))
 
 
-def bin_weights(bins_in, positions):
-    """Linear interpolation between the centres of ``bins_in`` even bins, as a matrix.
+def _look_up(maps, times):
+    """Maps at the times of frames: by the two cells around each, for clips may be long."""
+    cells = maps.shape[-2]
+    heard = ~times.isnan()
+    place = (times.nan_to_num() * cells - 0.5).clamp(0, cells - 1)
+    low = place.floor().long().clamp(max=max(0, cells - 2))
+    fraction = (place - low).unsqueeze(-1)
+    found = 0.0
+    for row in range(len(times)):  # of repetitions
+        before = maps.index_select(-2, low[row])
+        after = maps.index_select(-2, (low[row] + 1).clamp(max=cells - 1))
+        here = before + fraction[row] * (after - before)
+        found = found + here * heard[row].unsqueeze(-1)
+    return found / heard.sum(dim=0).clamp(min=1).unsqueeze(-1)
+
+
+def axis_weights(cells, positions):
+    """Linear interpolation between the centres of ``cells`` even cells, as a matrix.
 
     Arguments
     ---------
-    bins_in : int
-        Bins interpolated from.
+    cells : int
+        Interpolated from.
     positions : torch.Tensor
-        ``[bins]``, 0 to 1; beyond the outermost centres the value is held.
+        ``[points]``, 0 to 1; beyond the outermost centres the value is held.
 
     Returns
     -------
     torch.Tensor
-        ``[bins_in, bins]``; each column sums to 1.
+        ``[cells, points]``; each column sums to 1.
     """
-    place = (positions * bins_in - 0.5).clamp(0, bins_in - 1)
-    centres = torch.arange(bins_in, device=positions.device, dtype=positions.dtype)
+    place = (positions * cells - 0.5).clamp(0, cells - 1)
+    centres = torch.arange(cells, device=positions.device, dtype=positions.dtype)
     return (1 - (place - centres.unsqueeze(1)).abs()).clamp(min=0)

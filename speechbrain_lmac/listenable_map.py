@@ -45,8 +45,7 @@ class ListenableMap(nn.Module):
         text : torch.Tensor
             ``[texts, 1, dim]`` for all pairs, or ``[texts, batch, dim]``.
         """
-        grid = self.classifier.plane.grid(analysis.power.shape[1])
-        return self.decoder(analysis.encoding.hidden, text, grid)
+        return self.decoder(analysis.encoding.hidden, text, self.classifier.grid(analysis))
 
     def pairs(self, analysis, text, chunk_size, harden=None):
         """All pairs of a batch, for the objective.
@@ -70,12 +69,12 @@ class ListenableMap(nn.Module):
         masks = self(analysis, text.unsqueeze(1))
         heard = masks if harden is None else harden(masks)
         own = heard.diagonal(dim1=0, dim2=1).movedim(-1, 0)
-        left = self.classifier.embed_masked(analysis.power, 1 - own)
+        left = self.classifier.embed_masked(analysis, 1 - own)
         cosines = self.classifier.pair_cosines
         return Pairs(
             masks=masks,
             text=text,
             original=text @ analysis.encoding.embedding.T,
-            masked_in=cosines(analysis.power, heard, text.unsqueeze(1), chunk_size),
+            masked_in=cosines(analysis, heard, text.unsqueeze(1), chunk_size),
             masked_out=text @ left.T,
         )

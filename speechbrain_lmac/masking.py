@@ -15,7 +15,9 @@ class Analysis(NamedTuple):
     wavs: torch.Tensor
     """``[batch, time]``."""
     power: torch.Tensor
-    """On the plane, ``[batch, frames, bins]``."""
+    """On the plane, ``[batch, frames, bins]``: what masks are made for."""
+    heard: torch.Tensor
+    """Power that the encoder hears, ``[batch, frames heard, bins]``."""
     encoding: AudioEncoding
 
 
@@ -59,12 +61,50 @@ class MaskableClassifier(nn.Module):
     @torch.no_grad()
     def analyse(self, wavs):
         """Hear clips ``[batch, time]`` -> :class:`Analysis`, without gradients."""
-        power = self.plane.power(wavs)
-        return Analysis(wavs, power, self.plane.encode(power))
+        filled = self.clap.window.fill(wavs)
+        heard = self.plane.power(filled)
+        power = heard if filled.shape == wavs.shape else self.plane.power(wavs)
+        return Analysis(wavs, power, heard, self.plane.encode(heard))
 
-    def embed_masked(self, power, mask):
-        """Embedding ``[batch, dim]`` of masked power; both are ``[batch, frames, bins]``."""
-        return self.plane.encode(power * mask.square()).embedding
+    def grid(self, analysis):
+        """The :class:`~speechbrain_lmac.grid.Grid` of masks of the clips analysed."""
+        return self.plane.grid(analysis.power, analysis.wavs.shape[-1])
+
+    def embed_masked(self, analysis, mask):
+        """Embed clips under a mask.
+
+        Arguments
+        ---------
+        analysis : Analysis
+            Of ``batch`` clips.
+        mask : torch.Tensor
+            ``[batch, frames, bins]``.
+
+        Returns
+        -------
+        torch.Tensor
+            ``[batch, dim]``.
+        """
+        return self.encode_masked(analysis.heard, mask, analysis.wavs.shape[-1]).embedding
+
+    def encode_masked(self, heard, mask, samples):
+        """Encode what a clip's mask leaves of the power that is heard.
+
+        Arguments
+        ---------
+        heard : torch.Tensor
+            ``[batch, frames heard, bins]``.
+        mask : torch.Tensor
+            ``[batch, frames, bins]``, on the clip's own frames.
+        samples : int
+            Length of the clip.
+
+        Returns
+        -------
+        AudioEncoding
+        """
+        gains = self.clap.window.carry(mask, samples)
+        return self.plane.encode(heard * gains.square())
 
     def logits(self, embedding, text):
         """Scaled cosines ``[batch, prompts]`` of ``[batch, dim]`` and ``[prompts, dim]``."""
@@ -89,12 +129,12 @@ class MaskableClassifier(nn.Module):
         """
         embeddings = (
             analysis.encoding.embedding,
-            self.embed_masked(analysis.power, mask),
-            self.embed_masked(analysis.power, 1 - mask),
+            self.embed_masked(analysis, mask),
+            self.embed_masked(analysis, 1 - mask),
         )
         return MaskedSimilarity(*(self.logits(embedding, text) for embedding in embeddings))
 
-    def pair_cosines(self, power, masks, text, chunk_size):
+    def pair_cosines(self, analysis, masks, text, chunk_size):
         """Cosine of every masked clip with the prompt of its mask, differentiable in the masks.
 
         Pairs go through the encoder ``chunk_size`` at a time and nothing of it is kept but the
@@ -102,8 +142,8 @@ class MaskableClassifier(nn.Module):
 
         Arguments
         ---------
-        power : torch.Tensor
-            ``[batch, frames, bins]``.
+        analysis : Analysis
+            Of ``batch`` clips.
         masks : torch.Tensor
             ``[texts, batch, frames, bins]``.
         text : torch.Tensor
@@ -119,7 +159,7 @@ class MaskableClassifier(nn.Module):
         pairs = masks.shape[:2]
         clip = torch.arange(pairs[1], device=masks.device).expand(pairs).flatten()
         prompts = text.expand(*pairs, -1).flatten(0, 1)
-        flat = _PairCosines.apply(masks.flatten(0, 1), power, clip, prompts, self, chunk_size)
+        flat = _PairCosines.apply(masks.flatten(0, 1), analysis, clip, prompts, self, chunk_size)
         return flat.unflatten(0, pairs)
 
 
@@ -129,13 +169,16 @@ class _PairCosines(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, masks, power, clip, prompts, classifier, chunk_size):
+    def forward(ctx, masks, analysis, clip, prompts, classifier, chunk_size):
+        samples = analysis.wavs.shape[-1]
         wanted = ctx.needs_input_grad[0]
         cosines, gradients = [], []
         for part in torch.arange(len(masks), device=masks.device).split(chunk_size):
             mask = masks[part].requires_grad_(wanted)
             with torch.set_grad_enabled(wanted):
-                embedding = classifier.embed_masked(power[clip[part]], mask)
+                embedding = classifier.encode_masked(
+                    analysis.heard[clip[part]], mask, samples
+                ).embedding
                 cosine = (embedding * prompts[part]).sum(dim=-1)
             if wanted:
                 gradients.append(torch.autograd.grad(cosine, mask, torch.ones_like(cosine))[0])

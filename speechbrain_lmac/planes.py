@@ -41,9 +41,22 @@ class Plane(nn.Module, ABC):
     def gains(self, mask):
         """Gain of every linear-frequency bin: ``[..., bins] -> [..., n_fft // 2 + 1]``."""
 
-    def grid(self, frames):
-        """The :class:`~speechbrain_lmac.grid.Grid` of a clip of so many frames."""
-        return Grid(frames, self.positions)
+    def grid(self, power, samples):
+        """Where the cells of a clip's masks lie on the encoder's axes.
+
+        Arguments
+        ---------
+        power : torch.Tensor
+            Of the clip on this plane, ``[batch, frames, bins]``.
+        samples : int
+            Length of the clip.
+
+        Returns
+        -------
+        Grid
+        """
+        times = self.clap.window.times(power.shape[-2], samples)
+        return Grid(times.to(self.positions.device), self.positions)
 
     def listen(self, wavs, mask):
         """The sound that a mask keeps, with the input's own phase.

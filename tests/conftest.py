@@ -14,9 +14,11 @@ from speechbrain_lmac.clap.tagger import FILE, Tagger, TaggerClap
 from speechbrain_lmac.data.synthetic import mixture, synthesise
 from speechbrain_lmac.data.synthetic_set import write_dataset
 from speechbrain_lmac.decoder import MaskDecoder
+from speechbrain_lmac.grid import Grid
 from speechbrain_lmac.listenable_map import ListenableMap
 from speechbrain_lmac.masking import MaskableClassifier
 from speechbrain_lmac.planes import PLANES
+from speechbrain_lmac.window import WholeClip
 
 REPOSITORY = Path(__file__).parents[1]
 REAL_ESC10 = Path(os.environ.get("ESC10_FOLDER", REPOSITORY / "ESC-10"))
@@ -29,6 +31,11 @@ needs_us8k = pytest.mark.skipif(
 needs_esc10 = pytest.mark.skipif(
     not REAL_ESC10.is_dir(), reason="ESC10_FOLDER names no folder of real recordings"
 )
+
+
+def even_grid(frames, positions):
+    """Cells of a clip that is heard whole."""
+    return Grid(WholeClip().times(frames, samples=None), positions)
 
 
 @pytest.fixture(scope="session")

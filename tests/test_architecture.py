@@ -15,6 +15,7 @@ FLOORS = [
     {"errors"},
     {
         "spectrogram",
+        "window",
         "grid",
         "budgets",
         "gates",

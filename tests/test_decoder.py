@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from speechbrain_lmac.decoder import MaskDecoder
-from speechbrain_lmac.grid import Grid
+from tests.conftest import even_grid
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def hidden(batch, frames):
 @pytest.mark.parametrize("frames", [8, 31, 313])
 def test_any_number_of_frames(decoder, frames):
     masks = decoder(
-        hidden(2, frames), torch.randn(3, 1, 10), Grid(frames, torch.linspace(0, 1, 40))
+        hidden(2, frames), torch.randn(3, 1, 10), even_grid(frames, torch.linspace(0, 1, 40))
     )
     assert masks.shape == (3, 2, frames, 40)
     assert masks.min() >= 0 and masks.max() <= 1
@@ -30,7 +30,7 @@ def test_any_number_of_frames(decoder, frames):
 
 def test_a_pair_does_not_hear_its_batch(decoder):
     maps, text = hidden(3, 40), torch.randn(2, 1, 10)
-    grid = Grid(40, torch.linspace(0, 1, 20))
+    grid = even_grid(40, torch.linspace(0, 1, 20))
     together = decoder(maps, text, grid)
     alone = decoder(tuple(m[1:2] for m in maps), text[1:], grid)
     torch.testing.assert_close(together[1:, 1:2], alone, atol=1e-5, rtol=0)
@@ -38,14 +38,14 @@ def test_a_pair_does_not_hear_its_batch(decoder):
 
 def test_aligned_prompts_are_the_diagonal_of_all_pairs(decoder):
     maps, text = hidden(3, 40), torch.randn(3, 10)
-    grid = Grid(40, torch.linspace(0, 1, 20))
+    grid = even_grid(40, torch.linspace(0, 1, 20))
     every = decoder(maps, text.unsqueeze(1), grid)
     aligned = decoder(maps, text.unsqueeze(0), grid).squeeze(0)
     torch.testing.assert_close(every[range(3), range(3)], aligned, atol=1e-5, rtol=0)
 
 
 def test_the_prompt_steers_the_mask(decoder):
-    masks = decoder(hidden(1, 40), torch.randn(2, 1, 10), Grid(40, torch.linspace(0, 1, 20)))
+    masks = decoder(hidden(1, 40), torch.randn(2, 1, 10), even_grid(40, torch.linspace(0, 1, 20)))
     assert (masks[0] - masks[1]).abs().max() > 1e-3
 
 

@@ -59,7 +59,7 @@ def test_gradcam_plus_plus_equals_its_equation_on_torchcams_maps_and_gradients(
             hook[0].detach().double().numpy() for hook in (oracle.hook_a, oracle.hook_g)
         )
     cams = np.stack([eq_19(*clip) for clip in zip(maps, gradient)])
-    expected = spread(torch.from_numpy(cams).float(), plane.grid(power.shape[1]))
+    expected = spread(torch.from_numpy(cams).float(), plane.grid(power, wavs.shape[1]))
     expected = expected / expected.amax(dim=(1, 2), keepdim=True)
     explain = EXPLAINERS["gradcam++"]
     ours = explain(model, model.classifier.analyse(wavs), text, [0] * 3, layer=layer)

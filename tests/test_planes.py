@@ -13,7 +13,7 @@ def random_mask(power, seed=0):
 
 def test_ones_give_the_encoders_own_embedding(classifier, clap, wavs):
     analysis = classifier.analyse(wavs)
-    masked = classifier.embed_masked(analysis.power, torch.ones_like(analysis.power))
+    masked = classifier.embed_masked(analysis, torch.ones_like(analysis.power))
     torch.testing.assert_close(masked, clap(wavs).embedding, atol=1e-6, rtol=0)
 
 

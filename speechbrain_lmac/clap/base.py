@@ -1,10 +1,13 @@
 """The contract that every CLAP adapter keeps, so that nothing else knows which CLAP it is."""
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from pathlib import Path
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import nn
+
+from speechbrain_lmac.window import WholeClip
 
 
 class AudioEncoding(NamedTuple):
@@ -24,12 +27,18 @@ class ClapReference(NamedTuple):
     sha256: str
 
 
+def lasting(source):
+    """What is here by its full path, so that it is found from any folder; other names as given."""
+    return str(Path(source).resolve()) if Path(source).exists() else str(source)
+
+
 class Clap(nn.Module, ABC):
     """A frozen CLAP: the model's own front end, its audio encoder and its text encoder.
 
     The front end is split where masks are applied, and each step is differentiable:
-    ``wavs -> stft -> power -> mel -> encode``. An adapter fixes the constants and writes
-    ``encode``, ``embed_text`` and ``reference``; it ends its ``__init__`` with ``freeze()``.
+    ``wavs -> window -> stft -> power -> mel -> encode``. An adapter fixes the constants and
+    writes ``encode``, ``compute_text`` and ``reference``; it ends its ``__init__`` with
+    ``freeze()``.
 
     Arguments
     ---------
@@ -39,18 +48,24 @@ class Clap(nn.Module, ABC):
         The short-time Fourier transform through which clips are heard and explanations sound.
     filterbank : torch.Tensor
         Mel weights, ``[n_fft // 2 + 1, bands]``.
+    window : WholeClip
+        How much of a clip the encoder hears; all of it by default.
     """
 
     hidden_channels: tuple
     """Channels of the hidden maps, deepest first."""
     text_dim: int
     """Size of an embedding."""
+    settings: ClassVar[dict] = {}
+    """Arguments, as scalars, that build the same CLAP again."""
 
-    def __init__(self, sample_rate, spectrogram, filterbank):
+    def __init__(self, sample_rate, spectrogram, filterbank, window=None):
         super().__init__()
         self.sample_rate = sample_rate
         self.spectrogram = spectrogram
+        self.window = WholeClip() if window is None else window
         self.register_buffer("filterbank", filterbank, persistent=False)
+        self._embedded = {}
 
     def stft(self, wavs):
         """Complex spectrogram that the encoder hears, ``[batch, frames, bins]``.
@@ -62,15 +77,25 @@ class Clap(nn.Module, ABC):
 
     def mel(self, power):
         """Mel power ``[batch, frames, bands]`` of a power spectrum ``[batch, frames, bins]``."""
-        return power @ self.filterbank
+        with torch.autocast(power.device.type, enabled=False):  # bfloat16 would be heard
+            return power @ self.filterbank
 
     @abstractmethod
     def encode(self, mel):
-        """Encode mel power ``[batch, frames, bands]`` -> :class:`AudioEncoding`."""
+        """Encode mel power ``[batch, frames heard, bands]`` -> :class:`AudioEncoding`."""
 
     @abstractmethod
+    def compute_text(self, prompts):
+        """Embed prompts (list of str) -> ``[prompts, text_dim]``, unit norm, each time anew."""
+
+    @torch.no_grad()
     def embed_text(self, prompts):
-        """Embed prompts (list of str) -> ``[prompts, text_dim]``, unit norm."""
+        """Embed prompts (list of str) -> ``[prompts, text_dim]``, unit norm, each once and kept."""
+        fresh = [prompt for prompt in dict.fromkeys(prompts) if prompt not in self._embedded]
+        if fresh:
+            self._embedded.update(zip(fresh, self.compute_text(fresh).cpu()))
+        text = torch.stack([self._embedded[prompt] for prompt in prompts])
+        return text.to(self.filterbank.device)
 
     @property
     @abstractmethod
@@ -84,7 +109,8 @@ class Clap(nn.Module, ABC):
 
     def forward(self, wavs):
         """Encode waveforms ``[batch, time]`` -> :class:`AudioEncoding`."""
-        return self.encode(self.mel(self.stft(wavs).abs().square()))
+        heard = self.stft(self.window.fill(wavs))
+        return self.encode(self.mel(heard.abs().square()))
 
     def freeze(self):
         """Take gradients off every weight; gradients still flow to the input."""

@@ -194,8 +194,7 @@ class EmbeddedClap(Clap):
     def encode(self, mel):
         return self.audio_tower(mel)
 
-    @torch.no_grad()
-    def embed_text(self, prompts):
+    def compute_text(self, prompts):
         sentences = self.sentences([in_template(prompt) for prompt in prompts])
         return self.text_tower(sentences.to(self.scale.device))
 

@@ -24,7 +24,7 @@ from torchaudio.compliance.kaldi import get_mel_banks
 from torchvision.ops import Conv2dNormActivation
 
 from speechbrain_lmac.clap import minilm
-from speechbrain_lmac.clap.base import AudioEncoding, Clap, ClapReference
+from speechbrain_lmac.clap.base import AudioEncoding, Clap, ClapReference, lasting
 from speechbrain_lmac.data.prompts import class_prompt
 from speechbrain_lmac.download import digest, fetch
 from speechbrain_lmac.errors import InputError
@@ -239,6 +239,7 @@ class TaggerClap(Clap):
         filterbank = kaldi_filterbank()
         super().__init__(SAMPLE_RATE, TaggerSpectrogram(), filterbank)
         self.weights = download_weights() if weights is None else Path(weights)
+        self.settings = {} if weights is None else {"weights": lasting(weights)}
         self.tagger = Tagger()
         load_weights(self.tagger, self.weights)
         self.sentences = minilm.MiniLM()
@@ -258,12 +259,11 @@ class TaggerClap(Clap):
         """Sentence embeddings of the labels, ``[527, 384]``."""
         return self.sentences([class_prompt(label) for label in labels()])
 
-    @torch.no_grad()
-    def embed_text(self, prompts):
+    def compute_text(self, prompts):
         cosines = self.sentences(prompts) @ self.label_sentences.T
         weights = torch.softmax(cosines / TEMPERATURE, dim=-1)
         rest = (1 - weights.square().sum(dim=-1, keepdim=True)).clamp(min=0).sqrt()
-        return torch.cat([weights, rest], dim=-1).to(self.filterbank.device)
+        return torch.cat([weights, rest], dim=-1)
 
     @property
     def logit_scale(self):

@@ -27,22 +27,21 @@ def gradcam_plus_plus(model, analysis, text, seeds, layer=0):
     torch.Tensor
         ``[batch, frames, bins]`` in [0, 1].
     """
-    plane = model.classifier.plane
     maps, gradient = _map_and_gradient(model.classifier, analysis, text, layer)
     # g^2 / (2 g^2 + sum(A) g^3), with g^2 cancelled: it underflows where g is small
     evidence = 2 + maps.sum(dim=(2, 3), keepdim=True) * gradient
     alpha = torch.where(evidence.abs() > 1e-6, 1 / evidence, 0.0)
     weights = (alpha * relu(gradient)).sum(dim=(2, 3), keepdim=True)
     cam = relu((weights * maps).sum(dim=1))
-    cam = spread(cam, plane.grid(analysis.power.shape[1]))
+    cam = spread(cam, model.classifier.grid(analysis))
     return cam / cam.amax(dim=(1, 2), keepdim=True).clamp(min=1e-12)
 
 
 def _map_and_gradient(classifier, analysis, text, layer):
     """A hidden map and the gradient of each clip's logit with respect to it."""
     with torch.enable_grad():
-        encoding = classifier.plane.encode(analysis.power.detach().requires_grad_())
+        encoding = classifier.plane.encode(analysis.heard.detach().requires_grad_())
         maps = encoding.hidden[layer]
         logits = classifier.clap.logit_scale * (encoding.embedding * text).sum(dim=1)
         (gradient,) = torch.autograd.grad(logits.sum(), maps)
-    return maps.detach(), gradient
+    return maps.detach().float(), gradient.float()  # an encoder may run in bfloat16
