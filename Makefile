@@ -1,6 +1,7 @@
 # make demo    set up, then the main job on sounds that it makes itself, offline
 # make test    set up, then the tests
 # make check   lint, format, types, tests
+# make oracles    tests against upstream packages whose pins clash with ours, kept apart
 #
 # PYTHON=python3.12         another Python (3.11 or 3.12)
 # TORCH_INDEX=<index url>   a package index with CPU builds of torch 2.11, torchvision 0.26 and
@@ -13,7 +14,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check lint setup clean
+ORACLES := .oracles
+
+.PHONY: demo test check lint oracles setup clean
 
 demo: setup
 	$(BIN)/python -m speechbrain_lmac demo
@@ -27,6 +30,12 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# msclap wants transformers 4; without its dependencies it runs beside ours
+oracles: setup
+	$(BIN)/pip install --quiet --no-deps --upgrade --target $(ORACLES) msclap==1.3.4
+	PYTHONPATH=$(ORACLES) $(BIN)/python -c 'import msclap.models.clap'
+	PYTHONPATH=$(ORACLES) $(BIN)/python -m pytest tests/test_published_claps.py -k microsoft
 
 setup: $(READY)
 
@@ -43,4 +52,4 @@ $(READY): setup.py
 	touch $(READY)
 
 clean:
-	rm -rf $(VENV) results
+	rm -rf $(VENV) $(ORACLES) results

@@ -1,6 +1,7 @@
 """What a training step costs: ratios measured side by side, and peak memory.
 
 Usage: python benchmarks/training_step.py [--batch 8] [--rounds 5]
+       [--hparams lmac_zs_laion.yaml --settings "clap: {weights: official.pt, tokenizer: folder}"]
 
 Prints, for both planes, medians of interleaved rounds: the step over its floor (the encoder
 forward and backward once per pair, without decoder and objective), the step with freed memory
@@ -20,7 +21,7 @@ import torch
 from speechbrain_lmac.hparams import path_of
 from speechbrain_lmac.memory import keep_freed_memory
 from speechbrain_lmac.planes import PLANES
-from speechbrain_lmac.training import load_hparams
+from speechbrain_lmac.settings import load_hparams
 
 
 def seconds(function):
@@ -30,9 +31,11 @@ def seconds(function):
     return time.perf_counter() - start
 
 
-def step_and_floor(masking, batch):
+def step_and_floor(options):
     """Two functions: a whole step as the Brain takes it, and its floor."""
-    hparams = load_hparams(str(path_of("lmac_zs.yaml")), f"masking: {masking}")
+    batch = options.batch
+    overrides = f"masking: {options.masking}\n{options.settings}"
+    hparams = load_hparams(str(path_of(options.hparams)), overrides)
     model, gate, chunk = hparams["model"], hparams["gate"], hparams["chunk_size"]
     classifier = model.classifier
     optimizer = hparams["opt_class"](model.decoder.parameters())
@@ -56,13 +59,13 @@ def step_and_floor(masking, batch):
     return step, floor
 
 
-def measure(masking, batch, rounds):
+def measure(options):
     """Medians of step and floor, interleaved, in seconds, and the peak in GiB."""
-    step, floor = step_and_floor(masking, batch)
+    step, floor = step_and_floor(options)
     step()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     floor()
-    times = [(seconds(step), seconds(floor)) for _ in range(rounds)]
+    times = [(seconds(step), seconds(floor)) for _ in range(options.rounds)]
     return [*(statistics.median(column) for column in zip(*times)), peak]
 
 
@@ -70,6 +73,7 @@ def compare(masking, options):
     """Run with and without kept memory in turn, each in its own process, and print ratios."""
     base = [sys.executable, __file__, "--masking", masking]
     base += ["--batch", str(options.batch), "--rounds", str(options.rounds)]
+    base += ["--hparams", options.hparams, "--settings", options.settings]
     plain, kept = [], []
     for _ in range(3):
         for extra, runs in (([], plain), (["--keep"], kept)):
@@ -78,8 +82,9 @@ def compare(masking, options):
     without, _, _ = (statistics.median(column) for column in zip(*plain))
     step, floor, peak = (statistics.median(column) for column in zip(*kept))
     print(
-        f"{masking}, batch {options.batch}: step over its floor {step / floor:.2f}; with memory "
-        f"kept over without {step / without:.2f}; peak {peak:.1f} GiB"
+        f"{masking}, batch {options.batch}: step {step:.2f} s, floor {floor:.2f} s, ratio "
+        f"{step / floor:.2f}; with memory kept over without {step / without:.2f}; peak "
+        f"{peak:.1f} GiB"
     )
 
 
@@ -87,13 +92,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--hparams", default="lmac_zs.yaml")
+    parser.add_argument("--settings", default="", help="YAML of changes, such as the CLAP's files")
     parser.add_argument("--masking", help=argparse.SUPPRESS)
     parser.add_argument("--keep", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.masking:
         if options.keep:
             keep_freed_memory()
-        print(*measure(options.masking, options.batch, options.rounds))
+        print(*measure(options))
         return
     for masking in PLANES:
         compare(masking, options)

@@ -27,3 +27,8 @@ def report_errors(command):
             sys.exit(130)
 
     return wrapped
+
+
+def first_line(error):
+    """What an error says, for one sentence."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

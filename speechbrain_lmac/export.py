@@ -20,6 +20,7 @@ clap_revision: "{reference.revision}"
 clap_sha256: {reference.sha256}
 
 clap: !new:{clap_class}
+{clap_settings}
 plane: !new:{plane_class}
     clap: !ref <clap>
 classifier: !new:speechbrain_lmac.masking.MaskableClassifier
@@ -74,15 +75,23 @@ def load_decoder(decoder, path):
 
 def _hyperparams(model, method):
     plane, clap = model.classifier.plane, model.classifier.clap
-    config = yaml.safe_dump(model.decoder.config, default_flow_style=None, sort_keys=False)
     return HPARAMS.format(
         method=method,
         masking=type(plane).__name__.removesuffix("Plane").lower(),
         reference=clap.reference,
         clap_class=_path(clap),
+        clap_settings=_indented(clap.settings, flow=False),
         plane_class=_path(plane),
-        decoder_config="\n".join("    " + line for line in config.splitlines()),
+        decoder_config=_indented(model.decoder.config),
     )
+
+
+def _indented(values, flow=None):
+    """Plain values as the body of a YAML mapping; PyYAML's flow style."""
+    if not values:
+        return ""
+    lines = yaml.safe_dump(values, default_flow_style=flow, sort_keys=False).splitlines()
+    return "\n".join("    " + line for line in lines)
 
 
 def _path(thing):

@@ -45,8 +45,8 @@ def spread(maps, grid):
     >>> spread(rising, Grid(torch.tensor([[0.5]]), torch.tensor([0.25, 0.5, 0.75])))
     tensor([[[0.2500, 0.5000, 0.7500]]])
     """
-    in_time = _look_up(maps, grid.times.to(maps))
-    return in_time @ axis_weights(maps.shape[-1], grid.positions.to(maps))
+    in_time = _look_up(maps, grid.times.to(maps.device))
+    return in_time @ axis_weights(maps.shape[-1], grid.positions.to(maps.device)).to(maps)
 
 
 def _look_up(maps, times):
@@ -55,7 +55,7 @@ def _look_up(maps, times):
     heard = ~times.isnan()
     place = (times.nan_to_num() * cells - 0.5).clamp(0, cells - 1)
     low = place.floor().long().clamp(max=max(0, cells - 2))
-    fraction = (place - low).unsqueeze(-1)
+    fraction = (place - low).unsqueeze(-1).to(maps)
     found = 0.0
     for row in range(len(times)):  # of repetitions
         before = maps.index_select(-2, low[row])

@@ -34,6 +34,10 @@ def run_identity(hparams, splits):
     }
     identity = {name: hparams[name] for name in SETTINGS}
     identity["clap"] = hparams["clap"].reference.sha256
+    paths = ("weights", "source", "tokenizer")
+    identity["clap_settings"] = {
+        name: value for name, value in hparams["clap"].settings.items() if name not in paths
+    }
     identity["data"] = hashlib.sha256(json.dumps(held).encode()).hexdigest()
     return identity
 

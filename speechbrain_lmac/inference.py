@@ -1,5 +1,6 @@
 """Interpreter: load a trained interpreter, explain sounds."""
 
+import warnings
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,6 +11,7 @@ from speechbrain.inference.interfaces import Pretrained
 from speechbrain_lmac.audio import check_samples, load_audio
 from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.export import DECODER_FILE, HPARAMS_FILE, load_decoder
+from speechbrain_lmac.hub import hub_folder
 from speechbrain_lmac.interpretation import Interpretation
 from speechbrain_lmac.safe_yaml import check_tags
 
@@ -142,6 +144,7 @@ class Interpreter(Pretrained):
     def _interpret(self, wav, prompts):
         """Explain one clip ``[time]``."""
         classifier = self.model.classifier
+        self._warn_of_what_is_not_heard(len(wav))
         wavs = wav.unsqueeze(0).to(self.device)
         analysis = classifier.analyse(wavs)
         text = classifier.clap.embed_text(prompts)
@@ -157,6 +160,16 @@ class Interpreter(Pretrained):
             sample_rate=self.sample_rate,
             model=self.model,
         )
+
+    def _warn_of_what_is_not_heard(self, samples):
+        start, stop = self.model.classifier.clap.window.extent(samples)
+        if samples - (stop - start) >= self.sample_rate / 100:
+            seconds = [f"{count / self.sample_rate:.1f}" for count in (samples, start, stop)]
+            warnings.warn(
+                "of this clip of {} s the CLAP hears {} to {} s, and only that is explained; cut "
+                "the clip to explain the rest".format(*seconds),
+                stacklevel=2,
+            )
 
 
 def find_interpreter(source, revision=None, savedir=None):
@@ -184,22 +197,12 @@ def find_interpreter(source, revision=None, savedir=None):
 
 
 def _download(repo_id, revision, savedir):
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError
-
     files = [HPARAMS_FILE, DECODER_FILE]
-    try:
-        found = snapshot_download(
-            repo_id, revision=revision, local_dir=savedir, allow_patterns=files
-        )
-    except (RepositoryNotFoundError, LocalEntryNotFoundError) as error:
-        raise InputError(
-            f"{repo_id} is neither a folder here nor to be had from the Hugging Face Hub"
-        ) from error
-    missing = [name for name in files if not (Path(found) / name).is_file()]
+    found = hub_folder(repo_id, files, revision, savedir, remedy="it is no folder here either")
+    missing = [name for name in files if not (found / name).is_file()]
     if missing:
         raise InputError(f"{repo_id} is no interpreter: it has no {' and no '.join(missing)}")
-    return Path(found)
+    return found
 
 
 def check_clap(hparams, clap, folder):

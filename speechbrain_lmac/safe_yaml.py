@@ -7,6 +7,9 @@ from speechbrain_lmac.errors import InputError
 CLASSES = (
     "clap.embedded.EmbeddedClap",
     "clap.tagger.TaggerClap",
+    "clap.laion.LaionClap",
+    "clap.microsoft.MicrosoftClap",
+    "clap.huggingface.TransformersClap",
     "planes.StftPlane",
     "planes.MelPlane",
     "masking.MaskableClassifier",

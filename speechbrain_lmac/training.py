@@ -5,8 +5,6 @@ import sys
 from pathlib import Path
 
 import speechbrain as sb
-from hyperpyyaml import load_hyperpyyaml
-from ruamel.yaml.error import MarkedYAMLError
 from tqdm import tqdm
 
 from speechbrain_lmac import tables
@@ -22,9 +20,9 @@ from speechbrain_lmac.errors import InputError, report_errors
 from speechbrain_lmac.evaluation import Prompts, evaluate, write_rows
 from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.export import export_interpreter, load_decoder
-from speechbrain_lmac.hparams import path_of
 from speechbrain_lmac.identity import claim, run_identity
 from speechbrain_lmac.memory import keep_freed_memory
+from speechbrain_lmac.settings import load_hparams, save_settings
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +47,8 @@ def main(arguments=None):
         load_decoder(hparams["decoder"], hparams["initial_decoder"])
     folder = Path(hparams["output_folder"])
     sb.utils.distributed.run_on_main(claim, args=[folder, run_identity(hparams, splits)])
-    sb.create_experiment_directory(hparams["output_folder"], hparams_file, overrides)
+    sb.create_experiment_directory(hparams["output_folder"], overrides=overrides)
+    sb.utils.distributed.run_on_main(save_settings, args=[hparams_file, overrides, folder])
     for name, held in splits.items():
         sb.utils.distributed.run_on_main(manifest.write, args=[folder / f"{name}.csv", held])
 
@@ -76,34 +75,6 @@ def method_name(hparams):
     return hparams["objective"].method + hparams["gate"].suffix
 
 
-def load_hparams(hparams_file, overrides):
-    """Build what a YAML file describes, with changes from the command line.
-
-    Arguments
-    ---------
-    hparams_file : str
-        HyperPyYAML.
-    overrides : str
-        YAML of the changes.
-
-    Returns
-    -------
-    dict
-    """
-    path = Path(hparams_file)
-    if not path.is_file() and path.name == hparams_file:
-        path = path_of(path.name)  # a bare name: installed without its repository
-    if not path.is_file():
-        raise InputError(f"no such hyperparameter file: {hparams_file}")
-    with open(path) as file:
-        try:
-            return load_hyperpyyaml(file, overrides)
-        except MarkedYAMLError as error:
-            raise InputError(f"the settings cannot be read: {error.problem}") from error
-        except KeyError as error:  # HyperPyYAML's word for an override without a key to change
-            raise InputError(f"no such setting in {hparams_file}: {error.args[0]}") from error
-
-
 def prepare(hparams):
     """Read the data, share it out by fold, and hear that every sound can be used.
 
@@ -122,6 +93,12 @@ def prepare(hparams):
         raise InputError(
             f"nothing to train: {len(splits['train'])} training clips, batch_size "
             f"{hparams['batch_size']}, number_of_epochs {hparams['number_of_epochs']}"
+        )
+    start, stop = hparams["clap"].window.extent(sys.maxsize)
+    heard_s = (stop - start) / hparams["clap"].sample_rate
+    if hparams["clip_seconds"] > heard_s:
+        raise InputError(
+            f"clip_seconds is {hparams['clip_seconds']}, but this CLAP hears {heard_s:g} s at once"
         )
     for clip in tqdm([clip for held in splits.values() for clip in held], "checking sounds"):
         read_mono(clip.wav)

@@ -30,7 +30,8 @@ def main(arguments=None):
     clips = chosen_clips(options.data_folder, options.folds, options.without)
     names = class_names(options.data_folder, clips, options.label_names)
     wordings = chosen_wordings(names, options.prompts)
-    clap = load_clap(options.clap, options.weights).to(options.device)
+    others = {} if options.tokenizer is None else {"tokenizer": options.tokenizer}
+    clap = load_clap(options.clap, options.weights, **others).to(options.device)
     embeddings = embed_clips(clap, clips, options.clip_seconds)
     rows = classify(clap, embeddings, clips, names, wordings)
     what = f"{options.clap} CLAP, {len(clips)} clips of {options.data_folder}, {len(names)} names"
@@ -49,7 +50,8 @@ def parser():
     add = this.add_argument
     add("--clap", required=True, choices=CLAPS)
     add("--data_folder", required=True, metavar="FOLDER")
-    add("--weights", metavar="FILE", help="of the CLAP, if not its own")
+    add("--weights", metavar="FILE", help="of the CLAP, or a folder or Hub id, if not its own")
+    add("--tokenizer", metavar="FOLDER", help="of the CLAP, if not its own")
     add(
         "--prompts",
         nargs="+",

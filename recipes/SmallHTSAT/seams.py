@@ -1,0 +1,58 @@
+"""Do masks jump where HTSAT folds its spectrogram?
+
+Usage: python recipes/SmallHTSAT/seams.py RESULTS --data_folder ESC50 [--folds 5]
+
+HTSAT cuts ten seconds in four and lays the pieces under each other: tokens on both sides of a cut
+are far apart in its image. The mean change of a mask from frame to frame across the cuts is
+compared with that elsewhere.
+"""
+
+import argparse
+
+import torch
+from tqdm import tqdm
+
+from speechbrain_lmac import Interpreter
+from speechbrain_lmac.audio import load_audio
+from speechbrain_lmac.data.clips import read_clips
+from speechbrain_lmac.data.prompts import class_prompt
+
+CHUNKS = 4
+REACH = 2
+"""Frames on each side of a cut: as far as one token reaches."""
+
+
+def jumps(mask, borders):
+    """Mean change from frame to frame of ``mask`` ``[frames, bins]``, at cuts and elsewhere."""
+    change = mask.diff(dim=0).abs().mean(dim=1)
+    at_cut = torch.zeros(len(change), dtype=torch.bool)
+    for border in borders:
+        at_cut[border - REACH : border + REACH] = True
+    return change[at_cut].mean(), change[~at_cut].mean()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("results")
+    parser.add_argument("--data_folder", required=True)
+    parser.add_argument("--folds", nargs="+", type=int, default=[5])
+    options = parser.parse_args()
+    interpreter = Interpreter.from_hparams(options.results, run_opts={"device": "cpu"})
+    window = interpreter.model.classifier.clap.window
+    frames = window.samples // window.hop_length
+    borders = [round(frames * cut / CHUNKS) for cut in range(1, CHUNKS)]
+    clips = [clip for clip in read_clips(options.data_folder) if clip.fold in options.folds]
+    found = []
+    for clip, other in zip(tqdm(clips[::2]), clips[1::2]):  # two clips fill a window
+        halves = [load_audio(c.wav, interpreter.sample_rate) for c in (clip, other)]
+        wavs = torch.cat(halves)[: window.samples].unsqueeze(0)
+        (why,) = interpreter.interpret_batch(wavs, class_prompt(clip.label))
+        cuts = [border for border in borders if border * window.hop_length != len(halves[0])]
+        found.append(torch.stack(jumps(why.mask[0], cuts)))
+    at_cuts, elsewhere = torch.stack(found).mean(dim=0).tolist()
+    print(f"{len(found)} windows: {at_cuts:.4f} at cuts, {elsewhere:.4f} elsewhere", end=", ")
+    print(f"ratio {at_cuts / elsewhere:.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""CNN14: the convolutional audio encoder of Microsoft's CLAP and of LAION's PANN-14.
+
+Kong et al., "PANNs: Large-scale pretrained audio neural networks for audio pattern recognition",
+2020. Names of layers are those of the published checkpoints.
+"""
+
+from itertools import pairwise
+
+from torch import nn
+from torch.nn.functional import avg_pool2d, relu
+
+CHANNELS = (1, 64, 128, 256, 512, 1024, 2048)
+HANDED_OUT = (1, 2, 3, 5)
+"""Blocks whose maps are hidden maps: one of each resolution from a quarter to 1/32."""
+
+UNUSED = ("fc_audioset.weight", "fc_audioset.bias")
+"""In the checkpoints: AudioSet's classifier, no part of an embedding."""
+
+
+class ConvBlock(nn.Module):
+    """Two convolutions, then pooling over ``pool`` x ``pool`` cells."""
+
+    def __init__(self, channels_in, channels_out, pool):
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels_in, channels_out, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels_out)
+        self.conv2 = nn.Conv2d(channels_out, channels_out, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels_out)
+        self.pool = pool
+
+    def forward(self, maps):
+        """``[batch, channels in, frames, bins]`` -> ``[batch, channels out, ./pool, ./pool]``."""
+        maps = relu(self.bn1(self.conv1(maps)))
+        maps = relu(self.bn2(self.conv2(maps)))
+        return avg_pool2d(maps, self.pool)
+
+
+class Cnn14(nn.Module):
+    """Log-mel to an embedding.
+
+    Arguments
+    ---------
+    bands : int
+        Of the log-mel.
+
+    Example
+    -------
+    >>> import torch
+    >>> pooled, hidden = Cnn14().eval()(torch.randn(1, 128, 64))
+    >>> pooled.shape
+    torch.Size([1, 2048])
+    >>> [tuple(maps.shape) for maps in hidden]
+    [(1, 2048, 4, 2), (1, 512, 8, 4), (1, 256, 16, 8), (1, 128, 32, 16)]
+    """
+
+    hidden_channels = tuple(CHANNELS[1 + block] for block in reversed(HANDED_OUT))
+    dim = CHANNELS[-1]
+
+    def __init__(self, bands=64):
+        super().__init__()
+        self.bn0 = nn.BatchNorm2d(bands)
+        for index, (before, after) in enumerate(pairwise(CHANNELS), start=1):
+            pool = 1 if after == self.dim else 2
+            self.add_module(f"conv_block{index}", ConvBlock(before, after, pool))
+        self.fc1 = nn.Linear(self.dim, self.dim)
+
+    def forward(self, log_mel):
+        """Encode.
+
+        Arguments
+        ---------
+        log_mel : torch.Tensor
+            In decibels, ``[batch, frames, bands]``.
+
+        Returns
+        -------
+        torch.Tensor, tuple of torch.Tensor
+            ``[batch, 2048]``; hidden maps ``[batch, channels, frames', bins']``, deepest first.
+        """
+        maps = self.bn0(log_mel.unsqueeze(1).transpose(1, 3)).transpose(1, 3)
+        hidden = []
+        for index in range(len(CHANNELS) - 1):
+            maps = self.get_submodule(f"conv_block{index + 1}")(maps)
+            if index in HANDED_OUT:
+                hidden.insert(0, maps)
+        over_bins = maps.mean(dim=3)
+        return relu(self.fc1(over_bins.amax(dim=2) + over_bins.mean(dim=2))), tuple(hidden)
