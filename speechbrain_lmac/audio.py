@@ -14,8 +14,8 @@ PEAK = 0.99
 """Largest absolute sample that is written: full scale less a margin for players."""
 
 
-def load_audio(path: str | Path, sample_rate: int) -> torch.Tensor:
-    """Read a sound file as mono at the asked rate.
+def load_audio(path: str | Path, sample_rate: int, start: int = 0, stop: int = 0) -> torch.Tensor:
+    """Read a sound file, or a stretch of it, as mono at the asked rate.
 
     Arguments
     ---------
@@ -23,6 +23,8 @@ def load_audio(path: str | Path, sample_rate: int) -> torch.Tensor:
         Anything libsndfile reads: wav, flac, ogg, mp3 ...
     sample_rate : int
         Rate wanted, in Hz.
+    start, stop : int
+        First sample and the one after the last, at the file's own rate; 0 for the file's end.
 
     Returns
     -------
@@ -34,7 +36,7 @@ def load_audio(path: str | Path, sample_rate: int) -> torch.Tensor:
     InputError
         If the file is missing, unreadable, empty, silent or holds NaN or infinite samples.
     """
-    mono, source_rate = read_mono(path)
+    mono, source_rate = read_mono(path, start, stop)
     return check_samples(resample(mono, source_rate, sample_rate), str(path))
 
 
@@ -49,7 +51,7 @@ def resample(wav: torch.Tensor, source_rate: int, sample_rate: int) -> torch.Ten
     return torch.from_numpy(soxr.resample(wav.numpy(), source_rate, sample_rate))
 
 
-def read_mono(path: str | Path) -> tuple[torch.Tensor, int]:
+def read_mono(path: str | Path, start: int = 0, stop: int = 0) -> tuple[torch.Tensor, int]:
     """Read a sound file at its own rate; the arguments and errors of :func:`load_audio`.
 
     Returns
@@ -60,7 +62,9 @@ def read_mono(path: str | Path) -> tuple[torch.Tensor, int]:
     if not Path(path).is_file():
         raise InputError(f"no such sound file: {path}")
     try:
-        samples, source_rate = soundfile.read(str(path), dtype="float32", always_2d=True)
+        samples, source_rate = soundfile.read(
+            str(path), dtype="float32", always_2d=True, start=start, stop=stop or None
+        )
     except soundfile.LibsndfileError as error:
         raise InputError(
             f"cannot read {path} as sound ({error}); convert it to wav or flac"

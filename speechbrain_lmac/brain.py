@@ -28,7 +28,8 @@ class LmacZs(sb.Brain):
         if stage == sb.Stage.TRAIN:
             wavs = augment(wavs, draws, self.hparams.mix_probability)
             templates = [rng.choice(self.hparams.templates) for rng in draws]
-        prompts = [class_prompt(label, t) for label, t in zip(batch.label, templates)]
+        described = zip(batch.text, batch.label, templates)
+        prompts = [text or class_prompt(label, template) for text, label, template in described]
         classifier, gate = self.model.classifier, self.hparams.gate
         return self.model.pairs(
             classifier.analyse(wavs),

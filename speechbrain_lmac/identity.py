@@ -9,7 +9,8 @@ from speechbrain_lmac.errors import InputError
 FILE = "run.json"
 
 SETTINGS = (
-    *("seed", "masking", "clip_seconds", "label_names", "weights", "train_budgets"),
+    *("seed", "masking", "clip_seconds", "label_names", "label_templates", "weights"),
+    "train_budgets",
     *("batch_size", "lr", "mix_probability", "templates", "initial_decoder"),
 )
 """Settings that a run may not change on the way; the number of epochs it may."""
@@ -30,7 +31,8 @@ def run_identity(hparams, splits):
     dict
     """
     held = {
-        name: [(clip.ID, clip.label, clip.fold) for clip in clips] for name, clips in splits.items()
+        name: [(clip.ID, clip.label, clip.text, clip.fold, clip.start, clip.stop) for clip in clips]
+        for name, clips in splits.items()
     }
     identity = {name: hparams[name] for name in SETTINGS}
     identity["clap"] = hparams["clap"].reference.sha256

@@ -11,9 +11,8 @@ from speechbrain_lmac import tables
 from speechbrain_lmac.audio import read_mono
 from speechbrain_lmac.brain import LmacZs
 from speechbrain_lmac.data import manifest
-from speechbrain_lmac.data.clips import class_names, read_clips, split_by_fold
+from speechbrain_lmac.data.clips import check_sources, class_names, read_clips, split_by_fold
 from speechbrain_lmac.data.pipeline import dataset
-from speechbrain_lmac.data.prompts import class_prompt
 from speechbrain_lmac.data.synthetic_set import write_dataset
 from speechbrain_lmac.environment import check_device
 from speechbrain_lmac.errors import InputError, report_errors
@@ -88,7 +87,12 @@ def prepare(hparams):
         data_folder = write_dataset(hparams["synthetic_folder"], seed=0)
     clips = read_clips(data_folder)
     folds = {name: hparams[f"{name}_folds"] for name in ("train", "valid", "test")}
-    splits = split_by_fold(clips, **folds)
+    if hparams["train_manifest"] is None:
+        splits = split_by_fold(clips, **folds)
+    else:  # other sounds to learn from; the folds of the data select and test
+        held = [c for c in manifest.read(hparams["train_manifest"]) if c.split in ("", "train")]
+        splits = {"train": held, **split_by_fold(clips, valid=folds["valid"], test=folds["test"])}
+        check_sources(splits)
     if hparams["number_of_epochs"] < 1 or len(splits["train"]) < hparams["batch_size"]:
         raise InputError(
             f"nothing to train: {len(splits['train'])} training clips, batch_size "
@@ -100,17 +104,20 @@ def prepare(hparams):
         raise InputError(
             f"clip_seconds is {hparams['clip_seconds']}, but this CLAP hears {heard_s:g} s at once"
         )
-    for clip in tqdm([clip for held in splits.values() for clip in held], "checking sounds"):
-        read_mono(clip.wav)
+    stretches = {(c.wav, c.start, c.stop) for held in splits.values() for c in held}
+    for stretch in tqdm(sorted(stretches), "checking sounds"):
+        read_mono(*stretch)
     return splits
 
 
 def label_prompts(hparams, splits):
     """The names that clips are scored against, embedded."""
     folder = hparams["data_folder"] or hparams["synthetic_folder"]
-    clips = [clip for held in splits.values() for clip in held]
+    clips = [*splits["valid"], *splits["test"]]
+    if hparams["train_manifest"] is None:
+        clips = [*splits["train"], *clips]
     names = class_names(folder, clips, hparams["label_names"])
-    return Prompts(names, hparams["clap"].embed_text([class_prompt(name) for name in names]))
+    return Prompts(names, hparams["clap"].embed_names(names, hparams["label_templates"]))
 
 
 def chosen_explainers(hparams):

@@ -190,9 +190,9 @@ def embed_clips(clap, clips, seconds=None):
     embeddings = []
     device = clap.filterbank.device
     for clip in tqdm(clips, desc="checking sounds", unit="clip", dynamic_ncols=True):
-        read_mono(clip.wav)
+        read_mono(clip.wav, clip.start, clip.stop)
     for clip in tqdm(clips, desc="listening", unit="clip", dynamic_ncols=True):
-        wav = load_audio(clip.wav, clap.sample_rate)
+        wav = load_audio(clip.wav, clap.sample_rate, clip.start, clip.stop)
         if seconds is not None:
             wav = fit(wav, round(seconds * clap.sample_rate))
         embeddings.append(clap(wav.unsqueeze(0).to(device)).embedding)

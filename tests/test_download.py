@@ -56,6 +56,14 @@ def test_a_file_arrives_whole_in_a_folder_that_is_made(server, tmp_path):
     assert [found.name for found in path.parent.iterdir()] == ["weights.pt"]
 
 
+def test_without_a_checksum_the_length_is_what_counts(server, tmp_path):
+    server.cuts = [1000, 3000]
+    path = fetch(server.url, tmp_path / "weights.pt", None)
+    assert path.read_bytes() == CONTENT and len(server.starts) == 3
+    path.write_bytes(b"mine")
+    assert fetch(server.url, path, None).read_bytes() == b"mine"
+
+
 def test_what_is_there_is_not_fetched_again(server, tmp_path):
     path = tmp_path / "weights.pt"
     path.write_bytes(CONTENT)

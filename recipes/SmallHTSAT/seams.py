@@ -34,7 +34,7 @@ def jumps(mask, borders):
 def half_window(clip, interpreter):
     """A clip, repeated or cut to half of what the encoder hears: windows without silence."""
     samples = interpreter.model.classifier.clap.window.samples // 2
-    wav = load_audio(clip.wav, interpreter.sample_rate)
+    wav = load_audio(clip.wav, interpreter.sample_rate, clip.start, clip.stop)
     return wav.repeat(-(-samples // len(wav)))[:samples]
 
 

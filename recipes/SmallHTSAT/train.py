@@ -142,7 +142,7 @@ def read_mels(clips, names):
     window = Window(FRONT_END.seconds * rate, FRONT_END.hop_length, FRONT_END.whole_repeats)
     mels = []
     for clip in tqdm(clips, "reading"):
-        wavs = window.fill(load_audio(clip.wav, rate).unsqueeze(0))
+        wavs = window.fill(load_audio(clip.wav, rate, clip.start, clip.stop).unsqueeze(0))
         mels.append(spectrogram(wavs).abs().square() @ filterbank)
     labels = torch.tensor([names.index(clip.label) for clip in clips])
     return torch.utils.data.TensorDataset(torch.cat(mels), labels)

@@ -6,7 +6,10 @@ from typing import ClassVar, NamedTuple
 
 import torch
 from torch import nn
+from torch.nn.functional import normalize
 
+from speechbrain_lmac.data.prompts import TEMPLATE, class_prompt
+from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.window import WholeClip
 
 
@@ -100,6 +103,19 @@ class Clap(nn.Module, ABC):
                 self._embedded[prompt] = self.compute_text([prompt])[0].cpu()
         text = torch.stack([self._embedded[prompt] for prompt in prompts])
         return text.to(self.filterbank.device)
+
+    def embed_names(self, names, templates=(TEMPLATE,)):
+        """Embed class names: each one's mean over templates, ``[names, text_dim]``, unit norm."""
+        if not isinstance(templates, list | tuple) or not templates:
+            raise InputError(f"templates are a list such as [{TEMPLATE!r}], not {templates!r}")
+        for template in templates:
+            if not isinstance(template, str) or template.count("{}") != 1:
+                raise InputError(f"a template has one {{}} for the name; {template!r} has not")
+        wordings = [
+            self.embed_text([class_prompt(name, template) for name in names])
+            for template in templates
+        ]
+        return wordings[0] if len(wordings) == 1 else normalize(sum(wordings), dim=-1)
 
     @property
     @abstractmethod

@@ -1,12 +1,11 @@
 """Published sets as lists of clips, shared out by fold."""
 
 import csv
-from collections import Counter
 from pathlib import Path
 
 import soundfile
 
-from speechbrain_lmac.data import esc50, urbansound8k
+from speechbrain_lmac.data import esc50, manifest, urbansound8k
 from speechbrain_lmac.data.manifest import Clip
 from speechbrain_lmac.errors import InputError
 
@@ -33,12 +32,13 @@ def find_layout(data_folder):
 
 
 def read_clips(data_folder):
-    """Read a folder that is laid out as ESC-50 or UrbanSound8K is.
+    """Read a folder that is laid out as ESC-50 or UrbanSound8K is, or a manifest.
 
     Arguments
     ---------
     data_folder : str or Path
-        Holds the set's csv and its ``audio/``.
+        Holds the set's csv and its ``audio/``; or a csv file of
+        :func:`speechbrain_lmac.data.manifest.write`.
 
     Returns
     -------
@@ -50,6 +50,8 @@ def read_clips(data_folder):
     InputError
         If the folder, the csv, a column or a sound file is missing or unreadable.
     """
+    if Path(data_folder).is_file():
+        return manifest.read(data_folder)
     folder, layout = Path(data_folder), find_layout(data_folder)
     meta = folder / layout.meta
     try:
@@ -59,13 +61,9 @@ def read_clips(data_folder):
             if missing:
                 raise InputError(f"{meta} has no column {', '.join(missing)}")
             clips = [_clip(folder, layout, row) for row in reader]
-    except (UnicodeDecodeError, csv.Error) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{meta} cannot be read as csv: {error}") from error
-    if not clips:
-        raise InputError(f"{meta} lists no clip")
-    twice = [name for name, count in Counter(clip.ID for clip in clips).items() if count > 1]
-    if twice:
-        raise InputError(f"{meta} lists {twice[0]} more than once")
+    manifest.check(clips, meta)
     return clips
 
 
@@ -84,7 +82,13 @@ def _clip(folder, layout, row):
     except soundfile.LibsndfileError as error:
         raise InputError(f"{meta} lists {wav}, which cannot be read: {error}") from error
     return Clip(
-        wav.stem, str(wav), duration, int(values["fold"]), values["label"], values["src_file"]
+        ID=wav.stem,
+        wav=str(wav),
+        duration=duration,
+        fold=int(values["fold"]),
+        label=values["label"],
+        src_file=values["src_file"],
+        dataset=layout.name,
     )
 
 
@@ -110,14 +114,32 @@ def class_names(data_folder, clips, label_names):
     InputError
         If ``label_names`` is neither, or a clip has a label that is no class of the set.
     """
-    present = tuple(sorted({clip.label for clip in clips}))
-    choices = {"all": find_layout(data_folder).classes, "present": present}
-    if label_names not in choices:
+    if label_names not in ("all", "present"):
         raise InputError(f"label_names is all or present, not {label_names!r}")
-    strange = sorted(set(present) - set(choices[label_names]))
+    unnamed = [clip.ID for clip in clips if not clip.label]
+    if unnamed:
+        raise InputError(f"{unnamed[0]} of {data_folder} has no label to be told by")
+    present = tuple(sorted({clip.label for clip in clips}))
+    if label_names == "present":
+        return present
+    classes = all_classes(data_folder, clips)
+    strange = sorted(set(present) - set(classes))
     if strange:
         raise InputError(f"{data_folder} holds {strange[0]!r}, which is no class of that set")
-    return choices[label_names]
+    return classes
+
+
+def all_classes(data_folder, clips):
+    """All class names of a set, or of the one set that a manifest's clips are of."""
+    if not Path(data_folder).is_file():
+        return find_layout(data_folder).classes
+    named = {clip.dataset for clip in clips}
+    for layout in LAYOUTS:
+        if named == {layout.name}:
+            return layout.classes
+    raise InputError(
+        f"{data_folder} does not say of which set its classes are: give --label_names present"
+    )
 
 
 def split_by_fold(clips, **folds):
@@ -148,13 +170,18 @@ def split_by_fold(clips, **folds):
     """
     _check_folds(clips, folds)
     splits = {name: [clip for clip in clips if clip.fold in held] for name, held in folds.items()}
+    check_sources(splits)
+    return splits
+
+
+def check_sources(splits):
+    """Raise InputError if two splits, of whatever sets, share a source recording."""
     sources = {}
     for name, held in splits.items():
         for clip in held:
             other = sources.setdefault(clip.src_file, name)
             if other != name:
                 raise InputError(f"recording {clip.src_file} is in both {other} and {name}")
-    return splits
 
 
 def _check_folds(clips, folds):

@@ -1,9 +1,18 @@
-"""Clips as rows: what a layout reads, and the CSV files that SpeechBrain and pandas read."""
+"""Clips as rows: what a layout reads, and the one format of CSV files for all sets.
+
+SpeechBrain and pandas read them. A clip has a label of its set, or a text that describes it; it
+belongs to a fold, or to a split that has a name.
+"""
 
 import csv
+import os
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
+
+from speechbrain_lmac.data.prompts import TEMPLATE, class_prompt
+from speechbrain_lmac.errors import InputError
 
 
 class Clip(NamedTuple):
@@ -11,10 +20,35 @@ class Clip(NamedTuple):
 
     ID: str
     wav: str
+    """Sound file; in a CSV file, relative to it or absolute."""
     duration: float
+    """In seconds."""
     fold: int
+    """From 1 on; 0 where the set has none."""
     label: str
+    """Class name, or empty."""
     src_file: str
+    """Recording that the clip was cut from; on Freesound its number, whatever the set."""
+    text: str = ""
+    """What the clip holds, in a sentence, or empty."""
+    split: str = ""
+    start: int = 0
+    """First sample of the file, at its own rate."""
+    stop: int = 0
+    """The one after the last; 0 for the file's end."""
+    licence: str = ""
+    dataset: str = ""
+    """Name of the published set, whose classes its labels are."""
+
+    def prompt(self, template=TEMPLATE):
+        """The clip's text, or its label in a template.
+
+        Example
+        -------
+        >>> Clip("a", "a.wav", 5.0, 1, "crying_baby", "7").prompt("a recording of {}")
+        'a recording of crying baby'
+        """
+        return self.text or class_prompt(self.label, template)
 
 
 class Layout(NamedTuple):
@@ -31,19 +65,138 @@ class Layout(NamedTuple):
     """All class names, whether or not a folder holds them."""
 
 
+NUMBERS = {"duration": float, "fold": int, "start": int, "stop": int}
+"""Fields that are not text."""
+
+
+SPLITS = ("", "train", "valid", "test")
+
+
 def write(path, clips):
     """Write clips as CSV, whole or not at all.
 
     Arguments
     ---------
     path : str or Path
-        File to write.
+        File to write; a manifest that is there is replaced.
     clips : list of Clip
         At least one; their fields are the columns.
+
+    Raises
+    ------
+    InputError
+        If the clips make no manifest, or it cannot be written there.
     """
-    partial = Path(path).with_suffix(".partial")
-    with open(partial, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(clips[0]._fields)
-        writer.writerows(clips)
-    partial.replace(path)
+    path = Path(path)
+    check(clips, path)
+    write_rows(path, [clip._replace(wav=relative(clip.wav, path)) for clip in clips])
+
+
+def write_rows(path, rows):
+    """Write named tuples as CSV, whole or not at all."""
+    partial = path.with_suffix(".partial")
+    try:
+        with open(partial, "w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(rows[0]._fields)
+            writer.writerows(rows)
+        partial.replace(path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error}") from error
+
+
+def relative(wav, path):
+    """A sound file as a table at ``path`` names it: from the table's folder on."""
+    return os.path.relpath(os.path.abspath(wav), path.absolute().parent) if wav else ""
+
+
+def clear(path, fields):
+    """Make way for a table: remove an older one, and nothing else.
+
+    Raises
+    ------
+    InputError
+        If something else is there, or there is no folder for it.
+    """
+    path = Path(path)
+    if not path.absolute().parent.is_dir():
+        raise InputError(f"no such folder to write to: {path.absolute().parent}")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder, and no file to write")
+    if path.exists():
+        with open(path, newline="", encoding="utf-8", errors="replace") as file:
+            if next(csv.reader(file), None) != list(fields):
+                raise InputError(f"{path} holds something else; it is left alone")
+        path.unlink()
+
+
+def read(path):
+    """Read and check a manifest.
+
+    Arguments
+    ---------
+    path : str or Path
+        Of :func:`write`, or anybody's with the same columns.
+
+    Returns
+    -------
+    list of Clip
+        Their files' paths are absolute.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, lacks a column, or a row of it makes no sense or names no file.
+    """
+    path = Path(path)
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            missing = [name for name in Clip._fields if name not in (reader.fieldnames or ())]
+            if missing:
+                raise InputError(f"{path} has no column {', '.join(missing)}")
+            clips = [_clip(path, line, row) for line, row in enumerate(reader, start=2)]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path} cannot be read as a manifest: {error}") from error
+    check(clips, path)
+    for clip in clips:
+        if not os.path.isfile(clip.wav):
+            raise InputError(f"{path} lists {clip.ID}, whose file is not there: {clip.wav}")
+    return clips
+
+
+def _clip(path, line, row):
+    try:
+        values = {name: row[name] for name in Clip._fields}
+        values.update({name: kind(row[name]) for name, kind in NUMBERS.items()})
+        if None in values.values():
+            raise ValueError("it is shorter than the header")
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{path}, line {line}: {error}") from error
+    wav = os.path.normpath(os.path.join(path.absolute().parent, values["wav"]))
+    return Clip(**{**values, "wav": wav})
+
+
+def check(clips, path):
+    """Raise InputError unless clips make a manifest: some, each once, each said what it holds."""
+    if not clips:
+        raise InputError(f"{path} lists no clip")
+    twice = [name for name, count in Counter(clip.ID for clip in clips).items() if count > 1]
+    if twice:
+        raise InputError(f"{path} lists {twice[0]} more than once")
+    for clip in clips:
+        if not clip.ID or bool(clip.label) == bool(clip.text):
+            raise InputError(f"{path}: {clip.ID or 'a row'} needs an ID, and a label or a text")
+        if clip.start < 0 or (clip.stop and clip.stop <= clip.start) or not clip.duration > 0:
+            raise InputError(
+                f"{path}: {clip.ID} is from {clip.start} to {clip.stop}, {clip.duration} s"
+            )
+        if clip.fold < 0 or clip.split not in SPLITS or not (clip.fold or clip.split):
+            raise InputError(
+                f"{path}: {clip.ID} is in fold {clip.fold} and split {clip.split!r}; give a fold "
+                f"from 1 on, or a split: {', '.join(SPLITS[1:])}"
+            )
+        if not clip.src_file:
+            raise InputError(f"{path}: {clip.ID} does not say which recording it is of (src_file)")
+        if "$" in clip.text + clip.wav:  # SpeechBrain takes what follows for a variable
+            raise InputError(f"{path}: {clip.ID} has a $ in its text or path; leave it out")

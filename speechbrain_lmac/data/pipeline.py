@@ -26,17 +26,17 @@ def dataset(clips, sample_rate, seconds):
     Returns
     -------
     DynamicItemDataset
-        Items have ``id``, ``label`` and ``sig`` ``[time]``.
+        Items have ``id``, ``label``, ``text`` and ``sig`` ``[time]``.
     """
     length = round(seconds * sample_rate)
 
-    @takes("wav")
+    @takes("wav", "start", "stop")
     @provides("sig")
-    def audio(path):
-        return fit(load_audio(path, sample_rate), length)
+    def audio(path, start, stop):
+        return fit(load_audio(path, sample_rate, start, stop), length)
 
-    items = {clip.ID: {"wav": clip.wav, "label": clip.label} for clip in clips}
-    return DynamicItemDataset(items, [audio], ["id", "label", "sig"])
+    items = {clip.ID: clip._asdict() for clip in clips}
+    return DynamicItemDataset(items, [audio], ["id", "label", "text", "sig"])
 
 
 def draw(seed, epoch, clip_id):

@@ -1,0 +1,27 @@
+"""UrbanSound8K, where you have placed it, as a checked manifest.
+
+Usage: python recipes/UrbanSound8k/prepare.py FOLDER [--manifest FILE]
+
+Its licence (CC BY-NC 3.0) asks you to fetch it yourself, from
+https://urbansounddataset.weebly.com/urbansound8k.html: unpack it and give the folder that holds
+metadata/UrbanSound8K.csv and audio/fold1 to fold10.
+"""
+
+import argparse
+
+from speechbrain_lmac.data.prepare import prepare_labelled
+from speechbrain_lmac.errors import report_errors
+
+
+@report_errors
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", help="holds metadata/UrbanSound8K.csv and audio/")
+    parser.add_argument("--manifest", help="default: manifest.csv in the folder")
+    options = parser.parse_args()
+    clips = prepare_labelled(options.folder, options.manifest, licence="CC BY-NC 3.0")
+    print(f"{len(clips)} clips: give the manifest or {options.folder} as --data_folder")
+
+
+if __name__ == "__main__":
+    main()

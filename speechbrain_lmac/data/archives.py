@@ -1,0 +1,147 @@
+"""Published sets as archives: fetched once, checked, unpacked whole or not at all."""
+
+import lzma
+import shutil
+import tarfile
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from speechbrain_lmac.download import fetch
+from speechbrain_lmac.errors import InputError
+
+BROKEN = (
+    *(zipfile.BadZipFile, tarfile.TarError, shutil.ReadError, EOFError, zlib.error),
+    *(lzma.LZMAError, RuntimeError, NotImplementedError),  # encrypted, or packed in another way
+)
+"""What unpacking raises on what is no whole archive."""
+
+
+class Archive(NamedTuple):
+    """A published set as its authors hand it out."""
+
+    name: str
+    url: str
+    sha256: str | None
+    """None where the authors do not say."""
+    inside: str
+    """The folder in it that is the set."""
+    sign: str
+    """A file or folder of the set by which it is known to be there."""
+    licence: str
+
+
+ESC50 = Archive(
+    name="ESC-50",
+    url="https://github.com/karolpiczak/ESC-50/archive/master.zip",
+    sha256="805afc618aff80eff0641d51311647871fead5807da68bb18e43a27db47a79ce",
+    inside="ESC-50-master",
+    sign="meta/esc50.csv",
+    licence="CC BY-NC 3.0",
+)
+LJSPEECH = Archive(
+    name="LJSpeech",
+    url="https://data.keithito.com/data/speech/LJSpeech-1.1.tar.bz2",
+    sha256="be1a30453f28eb8dd26af4101ae40cbf2c50413b1bb21936cbcdc6fae3de8aa5",
+    inside="LJSpeech-1.1",
+    sign="wavs",
+    licence="public domain",
+)
+WHAM = Archive(
+    name="WHAM! noise",
+    url="https://my-bucket-a8b4b49c25c811ee9a7e8bba05fa24c7.s3.amazonaws.com/wham_noise.zip",
+    sha256=None,
+    inside="wham_noise",
+    sign="tt",
+    licence="CC BY-NC 4.0",
+)
+
+
+def obtain(archive, folder):
+    """A published set: the copy that is here already, or fetched and unpacked.
+
+    Arguments
+    ---------
+    archive : Archive
+        Which.
+    folder : str or Path
+        Where it is or goes.
+
+    Returns
+    -------
+    Path
+        ``folder``.
+
+    Raises
+    ------
+    InputError
+        If it cannot be had or unpacked, or another thing lies there.
+    """
+    folder = Path(folder).absolute()
+    if (folder / archive.sign).exists():
+        return folder
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder} holds something, but no {archive.sign} of {archive.name}")
+    packed = folder.with_name(folder.name + "-" + archive.url.rpartition("/")[2])
+    fetch(archive.url, packed, archive.sha256)
+    unpack(packed, folder, archive.inside, archive.sign)
+    packed.unlink()
+    return folder
+
+
+def unpack(packed, folder, inside, sign):
+    """Unpack a zip or tar archive, refusing whatever would be written elsewhere.
+
+    Arguments
+    ---------
+    packed : Path
+        The archive.
+    folder : Path
+        Gets what lies in ``inside``; it appears when all of it is there.
+    inside : str
+        Folder in the archive.
+    sign : str
+        What must lie in that.
+
+    Raises
+    ------
+    InputError
+        If the archive is broken, names a file outside itself or holds links, or there is no
+        room for it.
+    """
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        check_members(packed)
+        careful = {} if zipfile.is_zipfile(packed) else {"filter": "data"}
+        shutil.unpack_archive(packed, partial, **careful)
+        if not (partial / inside / sign).exists():
+            raise InputError(f"{packed} holds no {inside}/{sign}")
+        if folder.is_dir():
+            folder.rmdir()
+        (partial / inside).rename(folder)
+    except BROKEN as error:
+        raise InputError(f"{packed} is no whole zip or tar archive: {error}") from error
+    except OSError as error:
+        raise InputError(f"{packed} cannot be unpacked to {folder}: {error}") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def check_members(packed):
+    """Raise InputError if an archive would write outside its folder, or holds links."""
+    if zipfile.is_zipfile(packed):
+        with zipfile.ZipFile(packed) as archive:
+            links = [m.filename for m in archive.infolist() if (m.external_attr >> 28) == 0xA]
+            names = archive.namelist()
+    else:
+        with tarfile.open(packed) as archive:
+            names = archive.getnames()
+            links = [m.name for m in archive if not (m.isfile() or m.isdir())]
+    for name in names:
+        path = PurePosixPath(name.replace("\\", "/"))
+        if path.is_absolute() or ".." in path.parts or ":" in name:
+            raise InputError(f"{packed} is refused: it would write to {name}")
+    if links:
+        raise InputError(f"{packed} is refused: {links[0]} is a link, no file")

@@ -1,0 +1,170 @@
+"""Sets of described sounds, fabricated in their authors' layouts."""
+
+import csv
+import json
+
+import pytest
+import soundfile
+import yaml
+
+from speechbrain_lmac import training
+from speechbrain_lmac.data import captions, manifest
+from speechbrain_lmac.data.captions import read_captions
+from speechbrain_lmac.data.synthetic import synthesise
+from speechbrain_lmac.errors import InputError
+
+
+def sound(path, kind="siren", seed=1):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, synthesise(kind, seed=seed, seconds=0.5).numpy(), 32000)
+
+
+def table(path, *rows):
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows)
+
+
+@pytest.fixture
+def sets(tmp_path):
+    """A small one of each."""
+    folders = {name: tmp_path / name for name in captions.SETS}
+    clotho = folders["clotho"]
+    sound(clotho / "development" / "a siren.wav")
+    sound(clotho / "evaluation" / "rain.wav", "rain")
+    header = ["file_name", *(f"caption_{i}" for i in range(1, 6))]
+    five = [f"A siren, told {i} times" for i in range(1, 6)]
+    table(clotho / "clotho_captions_development.csv", header, ["a siren.wav", *five])
+    table(clotho / "clotho_captions_evaluation.csv", header, ["rain.wav", *five])
+    about = ["file_name", "keywords", "sound_id", "license"]
+    row = ["a siren.wav", "siren", "345.0", "CC0"]
+    table(clotho / "clotho_metadata_development.csv", about, row)
+
+    sound(folders["audiocaps"] / "audio" / "xyz_30.wav")
+    table(
+        folders["audiocaps"] / "train.csv",
+        ["audiocap_id", "youtube_id", "start_time", "caption"],
+        ["1", "xyz", "30", "A siren wails"],
+    )
+
+    sound(folders["macs"] / "audio" / "park-1.wav", "rain")
+    sentences = [{"annotator_id": i, "sentence": f"rain in a park {i}"} for i in (1, 2)]
+    files = {"files": [{"filename": "park-1.wav", "annotations": sentences}]}
+    (folders["macs"] / "MACS.yaml").write_text(yaml.safe_dump(files))
+
+    sound(folders["fsd50k"] / "FSD50K.dev_audio" / "345.wav")
+    info = {"345": {"title": "Siren", "description": "from a\nwindow", "license": "CC BY"}}
+    (folders["fsd50k"] / "FSD50K.metadata").mkdir()
+    (folders["fsd50k"] / "FSD50K.metadata" / "dev_clips_info_FSD50K.json").write_text(
+        json.dumps(info)
+    )
+    return folders
+
+
+def test_each_set_reads_as_rows_with_a_text(sets):
+    clips = {name: read_captions({name: folder}) for name, folder in sets.items()}
+    assert {name: len(held) for name, held in clips.items()} == {
+        "clotho": 10,
+        "audiocaps": 1,
+        "macs": 2,
+        "fsd50k": 1,
+    }
+    first = clips["clotho"][0]
+    assert (first.text, first.split, first.licence) == ("A siren, told 1 times", "train", "CC0")
+    assert (first.duration, first.stop, first.label) == (0.5, 16000, "")
+    assert clips["clotho"][-1].split == "test"
+    assert clips["audiocaps"][0].src_file == "youtube:xyz"
+    assert clips["fsd50k"][0].text == "Siren. from a window"
+    assert first.src_file == clips["fsd50k"][0].src_file == "345"  # one Freesound recording
+
+
+def test_together_they_are_one_manifest(sets, tmp_path):
+    clips = read_captions(sets)
+    manifest.write(tmp_path / "all.csv", clips)
+    assert manifest.read(tmp_path / "all.csv") == clips
+
+
+@pytest.mark.parametrize("name", captions.SETS)
+def test_an_empty_folder_says_what_it_should_hold(name, tmp_path):
+    with pytest.raises(InputError, match=f"holds no .*; unpack {name} and give the folder"):
+        read_captions({name: tmp_path})
+
+
+@pytest.mark.parametrize(
+    "name, file, content, message",
+    [
+        ("clotho", "clotho_captions_development.csv", "a,b\n1,2\n", "no column file_name"),
+        ("audiocaps", "train.csv", "youtube_id,caption\nx,y\n", "no column start_time"),
+        ("macs", "MACS.yaml", "files: [{filename: a.wav}]", "is not as MACS has it"),
+        ("macs", "MACS.yaml", "files: [", "is not as MACS has it"),
+        ("fsd50k", "FSD50K.metadata/dev_clips_info_FSD50K.json", "[]", "is not as FSD50K"),
+        ("fsd50k", "FSD50K.metadata/dev_clips_info_FSD50K.json", "{", "is not as FSD50K"),
+    ],
+)
+def test_a_malformed_set_is_one_sentence(sets, name, file, content, message):
+    (sets[name] / file).write_text(content)
+    with pytest.raises(InputError, match=message):
+        read_captions({name: sets[name]})
+
+
+def test_a_sound_that_is_not_there(sets):
+    (sets["audiocaps"] / "audio" / "xyz_30.wav").unlink()
+    with pytest.raises(InputError, match=r"holds no train\.csv, or none of its sounds"):
+        read_captions({"audiocaps": sets["audiocaps"]})
+    (sets["macs"] / "audio" / "park-1.wav").unlink()
+    with pytest.raises(InputError, match=r"macs lists .*park-1\.wav, which cannot be read"):
+        read_captions({"macs": sets["macs"]})
+
+
+@pytest.fixture
+def described(tmp_path, small_set):
+    """A manifest of captions of synthetic sounds, none of them in the set that tests."""
+    clips = []
+    for number, kind in enumerate(("siren", "rain", "siren", "rain")):
+        path = tmp_path / "sounds" / f"{number}.wav"
+        sound(path, kind, seed=100 + number)
+        text = f"the noise that {kind} makes, heard {number} times"
+        clips.append(
+            manifest.Clip(path.stem, str(path), 0.5, 0, "", f"x{number}", text, split="train")
+        )
+    manifest.write(tmp_path / "captions.csv", clips)
+    return tmp_path / "captions.csv"
+
+
+def test_training_on_captions_and_testing_on_a_labelled_set(
+    described, small_set, tmp_path, published, monkeypatch
+):
+    """The paper's: Microsoft's CLAP, free captions, another set to report; random weights."""
+    heard = []
+    pairs = training.LmacZs.compute_forward
+
+    def listen(self, batch, stage):
+        if stage.name == "TRAIN":
+            heard.extend(batch.text)
+        return pairs(self, batch, stage)
+
+    monkeypatch.setattr(training.LmacZs, "compute_forward", listen)
+    settings = {
+        "train_manifest": described,
+        "data_folder": small_set,
+        "output_folder": tmp_path / "out",
+        "masking": "mel",
+        "clap": json.dumps(published["lmac_zs_microsoft"]["clap"]),
+        **{"clip_seconds": 0.5, "number_of_epochs": 1, "batch_size": 2, "compare": "[energy]"},
+        **{"label_names": "present", "device": "cpu"},
+    }
+    words = [word for name, value in settings.items() for word in (f"--{name}", str(value))]
+    training.main(["hparams/lmac_zs_microsoft.yaml", *words])
+    assert len(heard) == 4 and all("the noise that" in text for text in heard)
+    assert (tmp_path / "out" / "table.md").is_file()
+    rows = manifest.read(tmp_path / "out" / "train.csv")
+    assert {clip.text for clip in rows} == set(heard)
+
+
+def test_a_recording_that_the_other_set_tests_on_is_refused(described, small_set, tmp_path, capsys):
+    clips = manifest.read(described)
+    tested = next(clip for clip in training.read_clips(small_set) if clip.fold == 5)
+    manifest.write(described, [clips[0]._replace(src_file=tested.src_file), *clips[1:]])
+    words = ["--train_manifest", described, "--data_folder", small_set, "--batch_size", "2"]
+    with pytest.raises(SystemExit):
+        training.main(["hparams/lmac_zs.yaml", *map(str, words), "--device", "cpu"])
+    assert "is in both train and test" in capsys.readouterr().err

@@ -1,0 +1,92 @@
+"""The preparing commands as a user runs them."""
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+import soundfile
+
+from speechbrain_lmac.data import manifest, plans
+from speechbrain_lmac.data.synthetic import synthesise
+from tests.conftest import REAL_ESC10, REAL_US8K, REPOSITORY, needs_esc10, needs_us8k
+
+
+def run(recipe, *arguments):
+    command = [sys.executable, REPOSITORY / "recipes" / recipe / "prepare.py", *arguments]
+    return subprocess.run(map(str, command), capture_output=True, text=True, check=False)
+
+
+def prepared(recipe, *arguments):
+    done = run(recipe, *arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_an_esc50_folder(small_set, tmp_path):
+    said = prepared("ESC50", small_set, "--manifest", tmp_path / "set.csv")
+    assert said.startswith("50 clips")
+    assert len(manifest.read(tmp_path / "set.csv")) == 50
+
+
+@needs_esc10
+def test_real_esc10(tmp_path):
+    prepared("ESC50", REAL_ESC10, "--manifest", tmp_path / "set.csv")
+    assert len(manifest.read(tmp_path / "set.csv")) == 400
+
+
+@needs_us8k
+def test_real_urbansound8k(tmp_path):
+    prepared("UrbanSound8k", REAL_US8K, "--manifest", tmp_path / "set.csv")
+    clips = manifest.read(tmp_path / "set.csv")
+    assert len({clip.label for clip in clips}) == 10
+    assert {clip.licence for clip in clips} == {"CC BY-NC 3.0"}
+
+
+@pytest.mark.parametrize("kind", ["mixture", "white_noise", "speech", "wham"])
+def test_contamination(small_set, tmp_path, kind):
+    (tmp_path / "corpus").mkdir()
+    voice = synthesise("siren", seed=1, seconds=0.3)
+    soundfile.write(tmp_path / "corpus" / "voice.wav", voice.numpy(), 32000)
+    plan = tmp_path / "plan.csv"
+    common = [plan, "--data_folder", small_set, "--kind", kind, "--corpus", tmp_path / "corpus"]
+    assert prepared("Contamination", *common).startswith("10 clips with")
+    first = plan.read_text()
+    prepared("Contamination", *common)
+    assert plan.read_text() == first
+    assert len(plans.read(plan)) == 10
+
+
+@pytest.mark.parametrize(
+    "recipe, arguments, message",
+    [
+        ("ESC50", ["/gone"], "no such data folder: /gone"),
+        ("UrbanSound8k", [REPOSITORY], "unpack the set and give the folder above it"),
+        ("Captions", ["x.csv"], "name the folder of at least one set"),
+        ("Captions", ["x.csv", "--macs", REPOSITORY], "unpack macs"),
+        (
+            "Contamination",
+            ["x.csv", "--data_folder", "SET", "--kind", "speech"],
+            "speech comes from a folder of sounds: give it as --corpus",
+        ),
+        (
+            "Contamination",
+            ["x.csv", "--data_folder", "SET", "--kind", "mixture", "--test_folds", "9"],
+            "--test_folds must hold clips",
+        ),
+    ],
+)
+def test_what_is_wrong_ends_in_one_sentence(small_set, recipe, arguments, message):
+    done = run(recipe, *(small_set if word == "SET" else word for word in arguments))
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("error: ")
+    assert message in done.stderr.splitlines()[-1]
+
+
+def test_a_bad_sound_leaves_no_manifest(small_set, tmp_path):
+    folder = shutil.copytree(small_set, tmp_path / "set")
+    prepared("ESC50", folder)
+    sorted((folder / "audio").iterdir())[7].write_bytes(b"")
+    done = run("ESC50", folder)
+    assert done.returncode == 2 and "cannot be read" in done.stderr.splitlines()[-1]
+    assert not (folder / "manifest.csv").exists()
