@@ -53,13 +53,6 @@ def test_a_clip_is_its_stretch_of_the_file(clips, tmp_path):
         assert (item["sig"].numpy() == whole[32000 * number : 32000 * (number + 1)]).all()
 
 
-def test_a_prompt_is_the_text_or_the_label_in_a_template(clips):
-    assert [clip.prompt("the sound of {}") for clip in clips[1:]] == [
-        "the sound of siren",
-        "a siren, rising",
-    ]
-
-
 def test_a_manifest_is_data(clips, tmp_path):
     manifest.write(tmp_path / "set.csv", clips[:2])
     back = read_clips(tmp_path / "set.csv")

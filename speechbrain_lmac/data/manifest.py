@@ -11,7 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from speechbrain_lmac.data.prompts import TEMPLATE, class_prompt
 from speechbrain_lmac.errors import InputError
 
 
@@ -39,16 +38,6 @@ class Clip(NamedTuple):
     licence: str = ""
     dataset: str = ""
     """Name of the published set, whose classes its labels are."""
-
-    def prompt(self, template=TEMPLATE):
-        """The clip's text, or its label in a template.
-
-        Example
-        -------
-        >>> Clip("a", "a.wav", 5.0, 1, "crying_baby", "7").prompt("a recording of {}")
-        'a recording of crying baby'
-        """
-        return self.text or class_prompt(self.label, template)
 
 
 class Layout(NamedTuple):
