@@ -10,6 +10,8 @@ from torch.nn.functional import pad
 
 from speechbrain_lmac.errors import InputError
 
+SOUNDS = (".wav", ".flac", ".ogg", ".mp3")
+"""Endings of sound files that are looked for in folders."""
 PEAK = 0.99
 """Largest absolute sample that is written: full scale less a margin for players."""
 

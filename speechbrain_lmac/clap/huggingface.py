@@ -68,7 +68,7 @@ class TransformersClap(PretrainedClap):
         bfloat16=False,
     ):
         folder = find_settings(source, revision)
-        check_front_end(folder, highest_hz)
+        check_extractor(folder, highest_hz)
         words = load_tokenizer(folder if tokenizer is None else tokenizer)
         folder, weights = find_weights(source, folder, revision)
         model = load_model(folder)
@@ -140,7 +140,7 @@ def pinned(source, revision):
     return REVISION if revision is None and str(source) == HUB_ID else revision
 
 
-def check_front_end(folder, highest_hz):
+def check_extractor(folder, highest_hz):
     """Refuse a model whose feature extractor says that it hears otherwise than LAION's do.
 
     Of its lowest frequency nothing is asked: published ones say 0 Hz, and are wrong.

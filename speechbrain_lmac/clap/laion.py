@@ -2,8 +2,8 @@
 
 Wu et al., "Large-scale contrastive language-audio pretraining with feature fusion and
 keyword-to-caption augmentation", ICASSP 2023. What the network is, is read from the checkpoint;
-models with feature fusion are refused. The package laion-clap is not imported: its tests are
-what this adapter is held against.
+models with feature fusion are refused. The package laion-clap is not imported: its modules
+are what this adapter is held against.
 """
 
 from transformers import RobertaConfig, RobertaModel

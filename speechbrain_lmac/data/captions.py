@@ -13,12 +13,12 @@ import soundfile
 import yaml
 from tqdm import tqdm
 
+from speechbrain_lmac.audio import SOUNDS
 from speechbrain_lmac.data.manifest import Clip
 from speechbrain_lmac.errors import InputError
 
 CLOTHO_SPLITS = {"development": "train", "validation": "valid", "evaluation": "test"}
 CLOTHO_CAPTIONS = [f"caption_{number}" for number in range(1, 6)]
-AUDIO = (".wav", ".flac", ".ogg", ".mp3")
 
 
 def clotho(folder):
@@ -174,7 +174,7 @@ def _by_name(path):
 
 def _find(folder, stems):
     for stem in stems:
-        for suffix in AUDIO:
+        for suffix in SOUNDS:
             if (folder / (stem + suffix)).is_file():
                 return folder / (stem + suffix)
     return None

@@ -9,13 +9,12 @@ from typing import NamedTuple
 
 import torch
 
-from speechbrain_lmac.audio import fit, load_audio
+from speechbrain_lmac.audio import SOUNDS, fit, load_audio
 from speechbrain_lmac.contamination import at_snr
 from speechbrain_lmac.data.manifest import Clip, relative, write_rows
 from speechbrain_lmac.errors import InputError
 
 WHITE_NOISE = "white_noise"
-SOUNDS = (".wav", ".flac", ".ogg", ".mp3")
 DECIMALS = 6
 """Of what is drawn, so that a plan reads back as it was."""
 DRAWS = 100
