@@ -87,6 +87,13 @@ class Clap(nn.Module, ABC):
     def encode(self, mel):
         """Encode mel power ``[batch, frames heard, bands]`` -> :class:`AudioEncoding`."""
 
+    @property
+    @abstractmethod
+    def audio_blocks(self):
+        """Modules that hold the audio encoder's weights, each weight in one of them: a tuple from
+        the output down, the projection or head first, then the deepest stage, the input's last.
+        """
+
     @abstractmethod
     def compute_text(self, prompts):
         """Embed prompts (list of str) -> ``[prompts, text_dim]``, unit norm, each time anew."""

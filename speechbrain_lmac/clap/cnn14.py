@@ -64,6 +64,14 @@ class Cnn14(nn.Module):
             self.add_module(f"conv_block{index}", ConvBlock(before, after, pool))
         self.fc1 = nn.Linear(self.dim, self.dim)
 
+    @property
+    def blocks(self):
+        """The last layer, then the blocks of convolutions, deepest first."""
+        first, *deeper = (
+            self.get_submodule(f"conv_block{index}") for index in range(1, len(CHANNELS))
+        )
+        return (self.fc1, *reversed(deeper), nn.ModuleList([self.bn0, first]))
+
     def forward(self, log_mel):
         """Encode.
 

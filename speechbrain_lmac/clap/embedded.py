@@ -194,6 +194,11 @@ class EmbeddedClap(Clap):
     def encode(self, mel):
         return self.audio_tower(mel)
 
+    @property
+    def audio_blocks(self):
+        tower = self.audio_tower
+        return (tower.head, *reversed(tower.blocks), tower.stem)
+
     def compute_text(self, prompts):
         sentences = self.sentences([in_template(prompt) for prompt in prompts])
         return self.text_tower(sentences.to(self.scale.device))

@@ -58,6 +58,14 @@ class Htsat(nn.Module):
         load_strictly(model.audio_encoder, to_transformers(state), what, ignored=UNUSED)
         return cls(model.audio_encoder)
 
+    @property
+    def blocks(self):
+        """The stages, deepest first, with the norms that lie outside them; the patches last."""
+        encoder = self.encoder
+        deepest, *shallower = reversed(encoder.layers)
+        patches = nn.ModuleList([encoder.batch_norm, encoder.patch_embed])
+        return (nn.ModuleList([encoder.norm, deepest]), *shallower, patches)
+
     def forward(self, log_mel):
         """Encode.
 

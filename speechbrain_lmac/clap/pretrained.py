@@ -52,7 +52,8 @@ class PretrainedClap(Clap):
     filterbank : torch.Tensor
         Mel weights, ``[n_fft // 2 + 1, bands]``.
     audio : torch.nn.Module
-        Log-mel to ``(pooled, hidden maps)``, as :class:`~speechbrain_lmac.clap.htsat.Htsat`.
+        Log-mel to ``(pooled, hidden maps)``, as :class:`~speechbrain_lmac.clap.htsat.Htsat`;
+        its ``blocks`` are its share of the audio blocks.
     audio_projection : torch.nn.Module
         From ``pooled`` to the embedding, not yet of unit norm.
     sentences : Sentences
@@ -102,6 +103,10 @@ class PretrainedClap(Clap):
             pooled, hidden = self.audio(log_mel)
         embedding = normalize(self.audio_projection(pooled.float()), dim=-1)
         return AudioEncoding(embedding, hidden)
+
+    @property
+    def audio_blocks(self):
+        return (self.audio_projection, *self.audio.blocks)
 
     def log_mel(self, mel):
         """Decibels of mel power."""

@@ -13,6 +13,7 @@ zero-shot classifier to measure explainers on, but its text side is close to loo
 
 import os
 from functools import cache, cached_property
+from itertools import pairwise
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import NamedTuple
@@ -20,6 +21,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 from torch.nn.functional import logsigmoid, normalize
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchaudio.compliance.kaldi import get_mel_banks
 from torchvision.ops import Conv2dNormActivation
 
@@ -191,6 +193,7 @@ class Tagger(nn.Module):
             maps = feature(maps)
             if layer in STAGES:
                 hidden.insert(0, maps.transpose(2, 3))
+                maps = hidden[0].transpose(2, 3)  # gradients must pass through what is handed out
         return self.classifier(maps), hidden
 
 
@@ -242,6 +245,7 @@ class TaggerClap(Clap):
         self.settings = {} if weights is None else {"weights": lasting(weights)}
         self.tagger = Tagger()
         load_weights(self.tagger, self.weights)
+        fold_norms(self.tagger.to(memory_format=torch.channels_last))
         self.sentences = minilm.MiniLM()
         self.freeze()
 
@@ -253,6 +257,12 @@ class TaggerClap(Clap):
         log_probabilities = logsigmoid(logits)
         embedding = normalize(nn.functional.pad(log_probabilities, (0, 1)), dim=-1)
         return AudioEncoding(embedding, tuple(hidden))
+
+    @property
+    def audio_blocks(self):
+        features, ends = self.tagger.features, [0, *(layer + 1 for layer in STAGES)]
+        stages = [features[start:end] for start, end in pairwise(ends)]
+        return (self.tagger.classifier, *reversed(stages))
 
     @cached_property
     def label_sentences(self):
@@ -299,6 +309,14 @@ def download_weights():
     """The authors' weights, from the cache or from their release."""
     folder = Path(os.environ.get(CACHE, Path.home() / ".cache" / "speechbrain_lmac"))
     return fetch(RELEASE + FILE, folder / FILE, SHA256)
+
+
+def fold_norms(tagger):
+    """Make each batch norm part of the convolution before it: the same function, to rounding."""
+    for part in tagger.modules():
+        if isinstance(part, Conv2dNormActivation):
+            part[0] = fuse_conv_bn_eval(part[0].eval(), part[1].eval())
+            part[1] = nn.Identity()
 
 
 def load_weights(tagger, path):
