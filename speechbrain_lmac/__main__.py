@@ -1,10 +1,12 @@
-"""Command line: ``speechbrain-lmac demo``, ``train HPARAMS``, ``zero-shot --clap NAME``."""
+"""Command line: ``speechbrain-lmac demo``, ``train``, ``evaluate``, ``zero-shot``."""
 
 import sys
 
 USAGE = """\
 usage: speechbrain-lmac demo [FOLDER]           the main job on sounds it makes itself
        speechbrain-lmac train HPARAMS [--key value ...]
+       speechbrain-lmac evaluate HPARAMS [--key value ...]
+                                               compare explainers: evaluate.yaml
        speechbrain-lmac zero-shot --clap NAME --data_folder FOLDER [--prompts ...]
                                                how well a CLAP classifies a labelled set"""
 
@@ -20,6 +22,10 @@ def main():
         from speechbrain_lmac.training import main as train
 
         train(arguments)
+    elif command == "evaluate" and arguments:
+        from speechbrain_lmac.bench.run import main as evaluate
+
+        evaluate(arguments)
     elif command == "zero-shot":
         from speechbrain_lmac.zero_shot import main as zero_shot
 

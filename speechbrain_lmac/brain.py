@@ -2,9 +2,10 @@
 
 import speechbrain as sb
 
+from speechbrain_lmac.budgets import BUDGETS
 from speechbrain_lmac.data.pipeline import augment, draw
 from speechbrain_lmac.data.prompts import TEMPLATE, class_prompt
-from speechbrain_lmac.evaluation import RAW, evaluate_batch
+from speechbrain_lmac.evaluation import ask, column, explain, faithfulness
 from speechbrain_lmac.explainers import EXPLAINERS
 
 
@@ -55,9 +56,12 @@ class LmacZs(sb.Brain):
     def keeping_scores(self, batch):
         """``q - r`` of each clip at each equal budget."""
         analysis = self.model.classifier.analyse(batch.sig.data.to(self.device))
-        explainer = EXPLAINERS["lmac-zs"]
-        rows = evaluate_batch(self.model, explainer, batch.id, analysis, self.hparams.prompts)
-        return [row["q"] - row["r"] for row in rows if row["budget"] != RAW]
+        asked = ask(self.model, batch.id, analysis, self.hparams.prompts)
+        explained = explain(self.model, EXPLAINERS["lmac-zs"], asked)
+        seen = faithfulness(self.model, asked, explained)
+        kept = [seen[column("q", budget)] for budget in BUDGETS]
+        left = [seen[column("r", budget)] for budget in BUDGETS]
+        return [q - r for qs, rs in zip(kept, left) for q, r in zip(qs, rs)]
 
     @property
     def model(self):

@@ -4,10 +4,18 @@ Soft masks of different means are not comparable, and scaling them to equal mean
 rankings; ranking the cells and keeping the top ones does neither.
 """
 
+from functools import lru_cache
+
 import torch
+
+from speechbrain_lmac.ranking import sort_by
 
 BUDGETS = (0.05, 0.10, 0.20, 0.40)
 """Shares of cells that the tables keep."""
+
+SPARE_BITS = 7
+"""Of a float's 23, that do not count in ranking: cells that are alike but for rounding, which
+depends on the batch they were computed in, are ties. What is left tells a part in 60 000."""
 
 
 def rank_cells(maps, seeds):
@@ -25,17 +33,27 @@ def rank_cells(maps, seeds):
     torch.Tensor
         ``[batch, frames, bins]`` of int.
     """
-    return torch.stack([_rank(cells, seed) for cells, seed in zip(maps, seeds)])
+    return torch.stack([_rank(cells, seed) for cells, seed in zip(_rounded(maps), seeds)])
+
+
+def _rounded(maps):
+    """Maps to the nearest float with the spare bits 0."""
+    bits = maps.float().contiguous().view(torch.int32)
+    return (bits + (1 << (SPARE_BITS - 1)) >> SPARE_BITS << SPARE_BITS).view(torch.float32)
 
 
 def _rank(cells, seed):
-    flat = cells.flatten()
-    order = torch.randperm(len(flat), generator=torch.Generator().manual_seed(seed))
-    order = order.to(flat.device)
-    order = order[flat[order].argsort(descending=True, stable=True)]
-    ranks = torch.empty_like(order)
-    ranks[order] = torch.arange(len(order), device=order.device)
-    return ranks.view_as(cells)
+    ties = _draw(cells.numel(), seed).to(cells.device)
+    _, order = sort_by(cells.flatten(), ties)
+    ranks = torch.empty_like(ties)
+    ranks[order] = torch.arange(len(order) - 1, -1, -1, device=order.device)
+    return ranks[ties].view_as(cells)
+
+
+@lru_cache(maxsize=32)
+def _draw(count, seed):
+    """A place for each cell in a seeded order: the same for all maps of a clip."""
+    return torch.randperm(count, generator=torch.Generator().manual_seed(seed))
 
 
 def keep_top(ranks, share):

@@ -1,5 +1,6 @@
-"""Explainers side by side: one row per clip, method and budget."""
+"""Explainers measured on clips: one row per clip and method."""
 
+import time
 import zlib
 from pathlib import Path
 from typing import NamedTuple
@@ -9,10 +10,12 @@ import torch
 from tqdm import tqdm
 
 from speechbrain_lmac.budgets import BUDGETS, keep_top, rank_cells
+from speechbrain_lmac.explainers.base import Question, as_masks
+from speechbrain_lmac.masking import Analysis
 from speechbrain_lmac.metrics import METRICS, outcome
 
-RAW = "raw"
-"""Name, in the budget column, of the explainer's own soft mask."""
+EQUAL = ("AD", "FF", "Fid-In", "AI", "AG")
+"""Metrics that are taken at equal budgets; those of the mask itself say nothing there."""
 
 
 class Prompts(NamedTuple):
@@ -21,6 +24,34 @@ class Prompts(NamedTuple):
     names: tuple
     text: torch.Tensor
     """``[prompts, dim]``."""
+
+
+class Asked(NamedTuple):
+    """A batch of clips, heard once, and what is to be explained of each."""
+
+    ids: tuple
+    analysis: Analysis
+    target: torch.Tensor
+    """``[batch]``: index of the name that is explained."""
+    question: Question
+    prompts: Prompts
+
+
+class Explained(NamedTuple):
+    """What an explainer makes of a batch."""
+
+    maps: torch.Tensor
+    """``[batch, frames, bins]``, at least 0; of zeros where it failed."""
+    masks: torch.Tensor
+    """In [0, 1]: what is heard through."""
+    ranks: torch.Tensor
+    """Of the cells, 0 for the best."""
+    failed: torch.Tensor
+    """``[batch]`` of bool: it gave something that is no number."""
+    constant: torch.Tensor
+    """``[batch]`` of bool: all cells are alike, and ranks are a seeded draw."""
+    seconds: float
+    """That it took, per clip."""
 
 
 def clip_seed(clip_id, seed=0):
@@ -34,49 +65,124 @@ def clip_seed(clip_id, seed=0):
     return zlib.crc32(f"{seed}/{clip_id}".encode())
 
 
-@torch.no_grad()
-def evaluate_batch(model, explainer, ids, analysis, prompts, budgets=BUDGETS):
-    """Measure one explainer on a batch of clips.
+def column(metric, budget=None):
+    """Name of a metric in a row: of the explainer's own mask, or of an equal budget.
+
+    Example
+    -------
+    >>> column("AD"), column("AD", 0.05)
+    ('AD', 'AD@5')
+    """
+    return metric if budget is None else f"{metric}@{100 * budget:g}"
+
+
+def ask(model, ids, analysis, prompts, target=None, **more):
+    """Put the question to a batch.
 
     Arguments
     ---------
     model : ListenableMap
         What is explained.
-    explainer : callable
-        One of ``EXPLAINERS``.
-    ids : list of str
+    ids : sequence of str
         One per clip.
     analysis : Analysis
         Of the clips; one serves every explainer.
     prompts : Prompts
-        What the clips are scored against; the best one is explained.
+        What the clips are scored against.
+    target : torch.Tensor
+        ``[batch]``: name that is explained; each clip's best by default.
+    **more
+        Further fields of :class:`~speechbrain_lmac.explainers.base.Question`.
+
+    Returns
+    -------
+    Asked
+    """
+    text = prompts.text.to(analysis.power.device)
+    if target is None:
+        target = model.classifier.logits(analysis.encoding.embedding, text).argmax(dim=1)
+    seeds = tuple(clip_seed(clip_id) for clip_id in ids)
+    question = Question(text[target], seeds, names=text, **more)
+    return Asked(tuple(ids), analysis, target, question, prompts)
+
+
+def explain(model, explainer, asked):
+    """One explainer's maps, as masks and as ranks.
+
+    Arguments
+    ---------
+    model : ListenableMap
+        What is explained.
+    explainer : Explainer
+        Whom to ask.
+    asked : Asked
+        About what.
+
+    Returns
+    -------
+    Explained
+    """
+    device = asked.analysis.power.device
+    begin = _now(device)
+    maps = explainer(model, asked.analysis, asked.question).detach().float()
+    seconds = (_now(device) - begin) / len(asked.ids)
+    failed = ~maps.isfinite().flatten(1).all(dim=1)
+    maps = torch.where(failed[:, None, None], 0.0, maps)
+    constant = maps.flatten(1).amax(dim=1) == maps.flatten(1).amin(dim=1)
+    masks = maps if explainer.is_mask else as_masks(maps)
+    ranks = rank_cells(maps, asked.question.seeds)
+    return Explained(maps, masks, ranks, failed, constant, seconds)
+
+
+def _now(device):
+    """Seconds on a clock, when all that was asked of a device is done."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
+@torch.no_grad()
+def faithfulness(model, asked, explained, budgets=BUDGETS):
+    """What the metrics of :mod:`~speechbrain_lmac.metrics` say of maps.
+
+    Arguments
+    ---------
+    model : ListenableMap
+        What is explained.
+    asked : Asked
+        The clips.
+    explained : Explained
+        Maps of them.
     budgets : sequence of float
         Shares of cells to keep, beside the raw mask.
 
     Returns
     -------
-    list of dict
-        A row per clip and budget.
+    dict
+        Column -> a number for each clip.
     """
-    classifier, text = model.classifier, prompts.text.to(analysis.power.device)
-    target = classifier.logits(analysis.encoding.embedding, text).argmax(dim=1)
-    seeds = [clip_seed(clip_id) for clip_id in ids]
-    raw = explainer(model, analysis, text[target], seeds)
-    ranks = rank_cells(raw, seeds)
-    masks = {RAW: raw, **{share: keep_top(ranks, share) for share in budgets}}
-    rows = []
+    masks = {None: explained.masks}
+    masks.update({budget: keep_top(explained.ranks, budget) for budget in budgets})
+    columns = {}
     for budget, mask in masks.items():
-        scores = classifier.masked_similarity(analysis, mask, text)
-        measured = _measure(outcome(scores, mask))
-        for i, clip_id in enumerate(ids):
-            row = {"clip": clip_id, "target": prompts.names[target[i]], "budget": budget}
-            rows.append({**row, **{name: values[i] for name, values in measured.items()}})
-    return rows
+        text = asked.question.names
+        scores = model.classifier.masked_similarity(asked.analysis, mask, text)
+        seen = outcome(scores, mask, asked.target)
+        shown = METRICS if budget is None else {name: METRICS[name] for name in EQUAL}
+        for name in ("p", "q", "r") if budget is None else ("q", "r"):
+            columns[column(name, budget)] = getattr(seen, name).tolist()
+        for name, metric in shown.items():
+            columns[column(name, budget)] = metric(seen).tolist()
+    columns["failed"] = explained.failed.float().tolist()
+    columns["constant"] = explained.constant.float().tolist()
+    return columns
 
 
-def _measure(seen):
-    probabilities = {name: getattr(seen, name).tolist() for name in ("p", "q", "r")}
-    return {**probabilities, **{name: metric(seen).tolist() for name, metric in METRICS.items()}}
+def rows_of(asked, columns):
+    """Columns as rows: a dict for each clip, with its id and what is explained of it."""
+    named = [asked.prompts.names[index] for index in asked.target.tolist()]
+    columns = {"clip": asked.ids, "target": named, **columns}
+    return [dict(zip(columns, values)) for values in zip(*columns.values())]
 
 
 def evaluate(model, explainers, batches, prompts, budgets=BUDGETS):
@@ -98,14 +204,14 @@ def evaluate(model, explainers, batches, prompts, budgets=BUDGETS):
     Returns
     -------
     list of dict
-        A row per clip, method and budget.
+        A row per clip and method.
     """
     rows = []
     for ids, wavs in tqdm(batches, desc="evaluating", unit="batch", dynamic_ncols=True):
-        analysis = model.classifier.analyse(wavs)
+        asked = ask(model, ids, model.classifier.analyse(wavs), prompts)
         for name, explainer in explainers.items():
-            measured = evaluate_batch(model, explainer, ids, analysis, prompts, budgets)
-            rows.extend({"method": name, **row} for row in measured)
+            columns = faithfulness(model, asked, explain(model, explainer, asked), budgets)
+            rows.extend({"method": name, **row} for row in rows_of(asked, columns))
     return rows
 
 

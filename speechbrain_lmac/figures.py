@@ -24,19 +24,21 @@ def draw_interpretation(interpretation, path):
     classifier = interpretation.model.classifier
     sounds = (interpretation.original, *interpretation.waveform)
     levels = [_decibels(classifier.clap.spectrogram, wav) for wav in sounds]
-    top = levels[0].max()
+    top = float(levels[0].max())
+    rate = interpretation.sample_rate
+    extent = (interpretation.original.shape[-1] / rate, rate / 2000)
     rows = len(sounds)
     figure = Figure(figsize=(11, 2.2 * rows), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(rows, 2, squeeze=False)
     _draw_probabilities(axes[0, 1], interpretation)
     for i, level in enumerate(levels):
-        image = _draw_plane(axes[i, 0], level, interpretation, "magma", top - RANGE_DB, top)
-        title = f"kept for “{_short(interpretation.prompts[i - 1])}”" if i else "the clip"
+        image = draw_plane(axes[i, 0], level, extent, "magma", (top - RANGE_DB, top))
+        title = f"kept for “{shorten(interpretation.prompts[i - 1])}”" if i else "the clip"
         axes[i, 0].set_title(title, fontsize=10)
     device = classifier.clap.filterbank.device
     for i, mask in enumerate(classifier.plane.gains(interpretation.mask.to(device))):
-        gain = _draw_plane(axes[i + 1, 1], mask, interpretation, "viridis", 0, 1)
+        gain = draw_plane(axes[i + 1, 1], mask, extent, "viridis", (0, 1))
         axes[i + 1, 1].set_title("its mask", fontsize=10)
     for axis in (axes[-1, 0], axes[-1, 1]):
         axis.set_xlabel("time, s")
@@ -52,18 +54,34 @@ def _decibels(spectrogram, wav):
     return 10 * power.squeeze(0).clamp(min=1e-8).log10()
 
 
-def _draw_plane(axis, values, interpretation, colours, low, high):
-    """Frames x linear bins as an image whose frequency axis is spaced in mel."""
-    frames, bins = values.shape
-    seconds = interpretation.original.shape[-1] / interpretation.sample_rate
-    nyquist = interpretation.sample_rate / 2000
+def draw_plane(axis, values, extent, colours, limits):
+    """Linear-frequency bins as an image whose frequency axis is spaced in mel.
+
+    Arguments
+    ---------
+    axis : matplotlib.axes.Axes
+        Where to draw.
+    values : torch.Tensor
+        ``[frames, bins]``.
+    extent : tuple of float
+        Length in seconds, and the highest bin in kHz.
+    colours : str
+        Colour map.
+    limits : tuple of float
+        Values of its two ends.
+
+    Returns
+    -------
+    matplotlib.collections.QuadMesh
+    """
+    (frames, bins), (seconds, nyquist) = values.shape, extent
     image = axis.pcolormesh(
         np.linspace(0, seconds, frames),
         np.linspace(0, nyquist, bins),
         values.T.cpu().numpy(),
         cmap=colours,
-        vmin=float(low),
-        vmax=float(high),
+        vmin=limits[0],
+        vmax=limits[1],
         shading="nearest",
         rasterized=True,
     )
@@ -80,7 +98,7 @@ def _draw_probabilities(axis, interpretation):
     shares = interpretation.probabilities.tolist()
     for place, (prompt, share) in enumerate(zip(interpretation.prompts, shares)):
         axis.barh(place, share, color="#4c78a8", height=0.4)
-        axis.text(0, place - 0.28, f"{_short(prompt, 50)}: {share:.2f}", va="bottom", fontsize=9)
+        axis.text(0, place - 0.28, f"{shorten(prompt, 50)}: {share:.2f}", va="bottom", fontsize=9)
     axis.set_yticks([])
     axis.set_ylim(len(shares) - 0.5, -0.8)
     axis.set_xlim(0, 1)
@@ -96,5 +114,6 @@ def _from_mel(mel):
     return 0.7 * np.expm1(mel)
 
 
-def _short(prompt, width=60):
+def shorten(prompt, width=60):
+    """Text that is at most so many letters wide."""
     return prompt if len(prompt) <= width else prompt[: width - 1] + "…"

@@ -87,7 +87,7 @@ class MaskableClassifier(nn.Module):
         """
         return self.encode_masked(analysis.heard, mask, analysis.wavs.shape[-1]).embedding
 
-    def encode_masked(self, heard, mask, samples):
+    def encode_masked(self, heard, mask, samples, fill=None):
         """Encode what a clip's mask leaves of the power that is heard.
 
         Arguments
@@ -98,13 +98,17 @@ class MaskableClassifier(nn.Module):
             ``[batch, frames, bins]``, on the clip's own frames.
         samples : int
             Length of the clip.
+        fill : torch.Tensor
+            Power ``[batch, 1, bins]`` that is laid where cells are shut: ``1 - mask ** 2`` of it.
+            Silence by default.
 
         Returns
         -------
         AudioEncoding
         """
         gains = self.clap.window.carry(mask, samples)
-        return self.plane.encode(heard * gains.square())
+        kept = self.plane.masked(heard, gains)
+        return self.plane.encode(kept if fill is None else kept + fill * (1 - gains.square()))
 
     def logits(self, embedding, text):
         """Scaled cosines ``[batch, prompts]`` of ``[batch, dim]`` and ``[prompts, dim]``."""

@@ -37,6 +37,23 @@ class Plane(nn.Module, ABC):
     def encode(self, power):
         """Encode power on this plane -> AudioEncoding."""
 
+    def masked(self, power, gains):
+        """Power that amplitude gains leave.
+
+        Arguments
+        ---------
+        power : torch.Tensor
+            ``[batch, frames, bins]``.
+        gains : torch.Tensor
+            Of its shape, in [0, 1].
+
+        Returns
+        -------
+        torch.Tensor
+            ``[batch, frames, bins]``.
+        """
+        return power * gains.square()
+
     @abstractmethod
     def gains(self, mask):
         """Gain of every linear-frequency bin: ``[..., bins] -> [..., n_fft // 2 + 1]``."""
@@ -134,8 +151,46 @@ class MelPlane(Plane):
         return mask @ self.to_bins
 
 
+class DecibelMelPlane(MelPlane):
+    """Mel masking as it was most likely published: the mask multiplies decibels (inferred).
+
+    0 dB is loud: a mask of zeros does not silence a clip, it raises what is faint and lowers what
+    is above full scale. Only for the reproduction table; ``listen`` is that of the mel plane.
+
+    Example
+    -------
+    >>> from speechbrain_lmac.clap.embedded import EmbeddedClap
+    >>> plane = DecibelMelPlane(EmbeddedClap())
+    >>> plane.masked(torch.tensor([1e-4, 100.0]), torch.tensor([0.5, 0.5]))
+    tensor([1.0000e-02, 1.0000e+01])
+    """
+
+    floor = 1e-10
+    """Of power, as in the published front end."""
+
+    def masked(self, power, gains):
+        """Power whose decibels are those of ``power`` times ``gains``.
+
+        Arguments
+        ---------
+        power : torch.Tensor
+            ``[batch, frames, bins]``.
+        gains : torch.Tensor
+            Of its shape, in [0, 1].
+
+        Returns
+        -------
+        torch.Tensor
+            ``[batch, frames, bins]``.
+        """
+        decibels = 10 * power.clamp(min=self.floor).log10()
+        return 10 ** (gains * decibels / 10)
+
+
 PLANES = {"mel": MelPlane, "stft": StftPlane}
 """Value of the ``masking`` setting -> plane."""
+AS_PUBLISHED = {"mel_db": DecibelMelPlane}
+"""For reproduction alone: nothing is claimed on it, and a mask of zeros is not silence there."""
 
 
 def build(masking, clap):
@@ -144,7 +199,7 @@ def build(masking, clap):
     Arguments
     ---------
     masking : str
-        ``"mel"`` or ``"stft"``.
+        A key of ``PLANES`` or ``AS_PUBLISHED``.
     clap : Clap
         Whose front end it is.
 
@@ -152,9 +207,10 @@ def build(masking, clap):
     -------
     Plane
     """
-    if masking not in PLANES:
+    known = PLANES | AS_PUBLISHED
+    if masking not in known:
         raise InputError(f"masking is {' or '.join(PLANES)}, not {masking!r}")
-    return PLANES[masking](clap)
+    return known[masking](clap)
 
 
 def mel_positions(filterbank):

@@ -3,11 +3,13 @@
 import pandas as pd
 
 from speechbrain_lmac.budgets import BUDGETS
-from speechbrain_lmac.evaluation import RAW
+from speechbrain_lmac.evaluation import EQUAL, column
 from speechbrain_lmac.metrics import METRICS
 
 MEAN = "mean"
 """The average over the equal budgets."""
+RAW = "raw"
+"""The explainer's own soft mask."""
 
 
 def summarise(rows, budget):
@@ -27,17 +29,28 @@ def summarise(rows, budget):
         Indexed by method, in the order of the rows; a column per metric.
     """
     frame = pd.DataFrame(rows)
-    wanted = frame.budget != RAW if budget == MEAN else frame.budget == budget
-    return frame[wanted].groupby("method", sort=False)[list(METRICS)].mean()
+    if budget == RAW:
+        named = {name: [name] for name in [*METRICS, "failed"]}
+    else:
+        shares = BUDGETS if budget == MEAN else [budget]
+        named = {name: [column(name, share) for share in shares] for name in EQUAL}
+    means = {name: frame[held].mean(axis=1) for name, held in named.items()}
+    return pd.DataFrame(means).groupby(frame.method, sort=False).mean()
 
 
-EQUAL_COLUMNS = ("AD", "FF", "Fid-In", "AI", "AG")
-"""Shown at equal budgets, where the metrics of the mask itself say nothing."""
-
-ARROWS = {"AI": "↑", "AD": "↓", "AG": "↑", "FF": "↑", "Fid-In": "↑", "SPS": "↑", "COMP": "↓"}
+ARROWS = {
+    "AD (as published)": "↓",
+    "AI": "↑",
+    "AD": "↓",
+    "AG": "↑",
+    "FF": "↑",
+    "Fid-In": "↑",
+    "SPS": "↑",
+    "COMP": "↓",
+}
 """Which way is better."""
 
-DECIMALS = {"AI": 1, "AD": 1, "AG": 1, "COMP": 2}
+DECIMALS = {"AI": 1, "AD": 1, "AD (as published)": 1, "AG": 1, "COMP": 2}
 """Of a column, 3 unless it stands here."""
 
 
@@ -56,8 +69,6 @@ def markdown_table(rows, budget):
     str
     """
     means = summarise(rows, budget)
-    if budget != RAW:
-        means = means[list(EQUAL_COLUMNS)]
     formats = tuple(f".{DECIMALS.get(name, 3)}f" for name in means)
     heads = [f"{name} {ARROWS.get(name, '')}".strip() for name in means]
     return means.to_markdown(headers=["method", *heads], floatfmt=("", *formats))

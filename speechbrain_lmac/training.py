@@ -89,9 +89,16 @@ def prepare(hparams):
     folds = {name: hparams[f"{name}_folds"] for name in ("train", "valid", "test")}
     if hparams["train_manifest"] is None:
         splits = split_by_fold(clips, **folds)
-    else:  # other sounds to learn from; the folds of the data select and test
-        held = [c for c in manifest.read(hparams["train_manifest"]) if c.split in ("", "train")]
-        splits = {"train": held, **split_by_fold(clips, valid=folds["valid"], test=folds["test"])}
+    else:  # other sounds to learn from; the folds of the data test, and select if there are some
+        described = manifest.read(hparams["train_manifest"])
+        splits = {"train": [clip for clip in described if clip.split in ("", "train")]}
+        if folds["valid"] == []:
+            splits["valid"] = [clip for clip in described if clip.split == "valid"]
+            splits |= split_by_fold(clips, test=folds["test"])
+        else:
+            splits |= split_by_fold(clips, valid=folds["valid"], test=folds["test"])
+        if not splits["valid"]:
+            raise InputError("nothing selects the epoch: no valid_folds, no valid clip described")
         check_sources(splits)
     if hparams["number_of_epochs"] < 1 or len(splits["train"]) < hparams["batch_size"]:
         raise InputError(
@@ -116,6 +123,8 @@ def label_prompts(hparams, splits):
     clips = [*splits["valid"], *splits["test"]]
     if hparams["train_manifest"] is None:
         clips = [*splits["train"], *clips]
+    elif hparams["valid_folds"] == []:
+        clips = splits["test"]
     names = class_names(folder, clips, hparams["label_names"])
     return Prompts(names, hparams["clap"].embed_names(names, hparams["label_templates"]))
 
@@ -125,6 +134,8 @@ def chosen_explainers(hparams):
     for name in hparams["compare"]:
         if name not in EXPLAINERS:
             raise InputError(f"compare names {name!r}; there are {', '.join(EXPLAINERS)}")
+        if not {"text", "seeds", "names"}.issuperset(EXPLAINERS[name].needs):
+            raise InputError(f"compare names {name}, which evaluate.py alone can ask")
     others = {name: EXPLAINERS[name] for name in hparams["compare"]}
     return {method_name(hparams): EXPLAINERS["lmac-zs"], **others}
 

@@ -9,6 +9,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing here may reach out
 import pytest
 import torch
 
+from recipes.Poster.miniature import write_weights
 from speechbrain_lmac.clap.embedded import EmbeddedClap
 from speechbrain_lmac.clap.laion import LaionClap
 from speechbrain_lmac.clap.tagger import FILE, Tagger, TaggerClap
@@ -88,12 +89,16 @@ def laion_file(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def published(laion_file, tokenizer, tmp_path_factory):
+def published(laion_file, tokenizer, tagger_weights, tmp_path_factory):
     """Settings file -> what builds its CLAP here, with random weights: for plumbing only."""
     folder = tmp_path_factory.mktemp("published")
     words = str(tokenizer)
-    microsoft = {"weights": str(upstream.write_microsoft(folder / "2022.pth")), "tokenizer": words}
+    microsoft = {"weights": str(write_weights(folder / "2022.pth")), "tokenizer": words}
+    tagger = {"clap": {"weights": str(tagger_weights)}}
     return {
+        "lmac_zs_tagger": tagger,
+        "evaluate_tagger": tagger,
+        "evaluate_microsoft": {"clap": microsoft},
         "lmac_zs_laion": {"clap": {"weights": str(laion_file), "tokenizer": words}},
         "lmac_zs_microsoft": {"clap": microsoft},
         "lmac_zs_transformers": {"clap": {"source": str(upstream.write_transformers(folder))}},

@@ -168,3 +168,34 @@ def test_a_recording_that_the_other_set_tests_on_is_refused(described, small_set
     with pytest.raises(SystemExit):
         training.main(["hparams/lmac_zs.yaml", *map(str, words), "--device", "cpu"])
     assert "is in both train and test" in capsys.readouterr().err
+
+
+def on_captions(described, small_set, output):
+    settings = {
+        "train_manifest": described,
+        "data_folder": small_set,
+        "valid_folds": "[]",
+        "test_folds": "[1, 5]",
+        "output_folder": output,
+        "masking": "mel",
+        **{"clip_seconds": 0.5, "number_of_epochs": 1, "batch_size": 2, "compare": "[energy]"},
+        **{"device": "cpu"},
+    }
+    return [word for name, value in settings.items() for word in (f"--{name}", str(value))]
+
+
+def test_the_epoch_may_be_selected_on_captions_too(described, small_set, tmp_path):
+    """Then all folds of the other set can be tested."""
+    clips = manifest.read(described)
+    chosen = [clip._replace(split="valid") for clip in clips[:2]]
+    manifest.write(described, [*chosen, *clips[2:]])
+    output = tmp_path / "out"
+    training.main(["hparams/lmac_zs.yaml", *on_captions(described, small_set, output)])
+    assert [clip.text for clip in manifest.read(output / "valid.csv")] == [c.text for c in chosen]
+    assert {clip.fold for clip in manifest.read(output / "test.csv")} == {1, 5}
+
+
+def test_nothing_to_select_the_epoch_by_is_said(described, small_set, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        training.main(["hparams/lmac_zs.yaml", *on_captions(described, small_set, tmp_path)])
+    assert "nothing selects the epoch" in capsys.readouterr().err

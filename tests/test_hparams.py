@@ -5,11 +5,15 @@ import pytest
 import yaml
 
 from speechbrain_lmac.errors import InputError
+from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.hparams import path_of
 from speechbrain_lmac.settings import load_hparams, read_settings
 from speechbrain_lmac.training import method_name
 
-FILES = sorted(path_of("lmac_zs.yaml").parent.glob("*.yaml"))
+FOLDER = path_of("lmac_zs.yaml").parent
+FILES = sorted(FOLDER.glob("lmac_zs*.yaml"))
+BENCHES = sorted(FOLDER.glob("evaluate*.yaml"))
+OTHERS = [file for file in (*FILES, *BENCHES) if file.stem not in ("lmac_zs", "evaluate")]
 
 
 @pytest.fixture
@@ -25,15 +29,23 @@ def test_every_file_loads_on_both_planes(file, masking, weights):
     assert type(hparams["plane"]).__name__.lower() == f"{masking}plane"
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+@pytest.mark.parametrize("file", BENCHES, ids=lambda file: file.name)
+def test_every_bench_loads(file, weights):
+    hparams = load_hparams(str(file), yaml.safe_dump(weights))
+    assert set(hparams["explainers"]) <= set(EXPLAINERS)
+    assert set(hparams["on_subset"]) <= set(hparams["explainers"])
+
+
+@pytest.mark.parametrize("file", [*FILES, *BENCHES], ids=lambda file: file.name)
 def test_every_key_is_used(file):
     """In the file itself, or by the code that reads it at the door."""
     text = read_settings(file)
     keys = set(re.findall(r"^(\w+):", text, flags=re.M))
-    package = path_of("lmac_zs.yaml").parents[1] / "speechbrain_lmac"
-    code = "".join(
-        (package / name).read_text() for name in ("training.py", "brain.py", "identity.py")
-    )
+    package = FOLDER.parent / "speechbrain_lmac"
+    doors = [package / name for name in ("training.py", "brain.py", "identity.py")]
+    if file in BENCHES:
+        doors = (package / "bench").glob("*.py")
+    code = "".join(path.read_text() for path in doors)
     speechbrain = {"__set_seed", "ckpt_interval_minutes"}
     unused = {
         key
@@ -66,9 +78,9 @@ def test_missing_file_is_named():
         load_hparams("gone.yaml", "")
 
 
-@pytest.mark.parametrize("file", [file for file in FILES if file.stem != "lmac_zs"])
+@pytest.mark.parametrize("file", OTHERS, ids=lambda file: file.name)
 def test_other_files_state_only_what_differs(file):
-    base = yaml.compose(path_of("lmac_zs.yaml").read_text())
+    base = yaml.compose(path_of(f"{'evaluate' if file in BENCHES else 'lmac_zs'}.yaml").read_text())
     stated = {key.value: yaml.serialize(value) for key, value in base.value}
     for key, value in yaml.compose(file.read_text()).value:
         assert key.value == "base" or yaml.serialize(value) != stated[key.value]

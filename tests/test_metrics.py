@@ -1,6 +1,8 @@
 import math
 
+import numpy as np
 import pytest
+import quantus
 import torch
 from torchmetrics.functional.audio import scale_invariant_signal_distortion_ratio
 
@@ -38,6 +40,56 @@ def test_entropy_of_known_masks():
     expected = torch.tensor([0, math.log(10), math.log(2)])
     torch.testing.assert_close(metrics.complexity(masks), expected)
     assert metrics.relative_complexity(masks)[1].item() == pytest.approx(1)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "ours, oracle",
+    [(metrics.sparseness, quantus.Sparseness), (metrics.complexity, quantus.Complexity)],
+)
+def test_of_masks_quantus_says_the_same(ours, oracle):
+    """In double precision; it takes a mask for an image of one channel, and writes into it."""
+    masks = torch.rand(3, 40, 64, generator=torch.Generator().manual_seed(0)).double()
+    masks[1] = masks[1].round()
+    masks[2, 5:] = 0.9
+    measure = oracle(abs=True, normalise=True, disable_warnings=True)
+    images = masks.unsqueeze(1).numpy()
+    nothing = np.zeros(len(images), dtype=int)
+    theirs = measure(model=None, x_batch=images, y_batch=nothing, a_batch=images.copy())
+    expected = torch.tensor(np.array(theirs)).float()
+    torch.testing.assert_close(ours(masks), expected, atol=1e-6, rtol=1e-6)
+
+
+def test_what_keeps_everything_increases_nothing():
+    """Beyond rounding, that is: a rise that a listener could hear counts."""
+    p = torch.tensor([0.3, 0.3, 0.3, 0.999999])
+    q = p + torch.tensor([1e-7, -1e-7, 1e-4, 1e-7])
+    assert metrics.average_increase(p, q).tolist() == [0, 0, 100, 0]
+
+
+def test_drop_as_published_has_a_bound_that_is_reached():
+    lost = MaskedSimilarity(*torch.tensor([[[40.0, 0, 0]], [[0, 40.0, 0]], [[0, 0, 0.0]]]))
+    target = torch.tensor([0])
+    published = metrics.as_published(lost, target)
+    assert metrics.outcome(lost, torch.ones(1, 2, 2)).drop_as_published == published
+    assert published.item() == pytest.approx(100 * (1 - 1 / math.e), abs=1e-4)
+    assert metrics.METRICS["AD"](metrics.outcome(lost, torch.ones(1, 2, 2))).item() == 100
+    generator = torch.Generator().manual_seed(0)
+    random = MaskedSimilarity(*10 * torch.randn(3, 500, 4, generator=generator))
+    targets = torch.randint(4, (500,), generator=generator)
+    assert metrics.as_published(random, targets).max() <= 100 * (1 - 1 / math.e) + 1e-4
+
+
+def test_outcome_of_a_class_that_is_asked_for():
+    scores = MaskedSimilarity(*torch.tensor([[[2.0, 0, 1]], [[0, 3.0, 1]], [[0, 0, 0.0]]]))
+    mask = torch.ones(1, 2, 2)
+    asked = metrics.outcome(scores, mask, torch.tensor([1]))
+    for seen, logits in zip((asked.p, asked.q, asked.r), scores):
+        assert seen.item() == pytest.approx(logits.softmax(dim=1)[0, 1].item())
+    assert asked.kept.item()  # the part kept is what was asked for, though the clip is not
+    best = metrics.outcome(scores, mask)
+    assert best.p == metrics.outcome(scores, mask, torch.tensor([0])).p
+    assert not best.kept.item()
 
 
 def test_outcome_takes_one_softmax_and_explains_the_best_class():

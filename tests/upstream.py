@@ -12,10 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn.functional import normalize
-from torchaudio.functional import melscale_fbanks
 from transformers import (
-    BertConfig,
-    BertModel,
     ClapConfig,
     ClapFeatureExtractor,
     ClapModel,
@@ -24,11 +21,11 @@ from transformers import (
 )
 from transformers.models.clap.modeling_clap import ClapAudioEncoder
 
+from recipes.Poster.miniature import small_bert
 from recipes.SmallHTSAT.small_htsat import laion_modules, tokenizer
-from speechbrain_lmac.clap.cnn14 import Cnn14
 from speechbrain_lmac.clap.huggingface import TransformersClap
 from speechbrain_lmac.clap.laion import LaionClap
-from speechbrain_lmac.clap.microsoft import MicrosoftClap, Projection
+from speechbrain_lmac.clap.microsoft import MicrosoftClap
 from speechbrain_lmac.clap.tagger import labels
 from speechbrain_lmac.data.prompts import TEMPLATES, class_prompt
 
@@ -67,11 +64,6 @@ def small_roberta():
             layer_norm_eps=1e-5,
         )
     )
-
-
-def small_bert():
-    """BERT's own settings, two layers."""
-    return BertModel(BertConfig(vocab_size=VOCABULARY, num_hidden_layers=2, intermediate_size=512))
 
 
 def microsoft_clap():
@@ -254,28 +246,6 @@ def write_transformers(folder, like=None):
         model.logit_scale_a.data.copy_(like.scale.log())
     model.save_pretrained(folder)
     return write_tokenizer(folder)
-
-
-def write_microsoft(path):
-    """Microsoft's layout from parts of our own, where its package is not at hand."""
-    torch.manual_seed(2)
-    parts = {
-        "audio_encoder.base": Cnn14(),
-        "audio_encoder.projection": Projection(2048, 1024),
-        "caption_encoder.base": small_bert(),
-        "caption_encoder.projection": Projection(768, 1024),
-    }
-    state = {
-        f"{prefix}.{name}": value
-        for prefix, module in parts.items()
-        for name, value in module.state_dict().items()
-    }
-    state["audio_encoder.base.logmel_extractor.melW"] = melscale_fbanks(
-        513, 50.0, 14000.0, 64, 44100, "slaney", "slaney"
-    )
-    state["logit_scale"] = torch.tensor(2.66)
-    torch.save({"model": state}, path)
-    return path
 
 
 def microsoft_oracle(folder):

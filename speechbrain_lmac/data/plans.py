@@ -3,6 +3,7 @@
 import csv
 import os
 import random
+from collections import Counter
 from math import isfinite
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from speechbrain_lmac.data.manifest import Clip, relative, write_rows
 from speechbrain_lmac.errors import InputError
 
 WHITE_NOISE = "white_noise"
+TWO_CLASS = "two_class"
 DECIMALS = 6
 """Of what is drawn, so that a plan reads back as it was."""
 DRAWS = 100
@@ -134,22 +136,107 @@ def plan(clips, others, kind, snr_db, seed, test_folds, per_clip=1):
 
 def _draw(rng, clip, allowed, kind):
     """One that has neither the clip's class nor its source recording; a few draws find one."""
-
-    def foreign(other):
-        alike = clip.label and other.label == clip.label
-        return not alike and other.src_file != clip.src_file
-
     for _ in range(DRAWS if allowed else 0):
         other = rng.choice(allowed)
-        if foreign(other):
+        if _foreign(clip, other):
             return other
-    others = [other for other in allowed if foreign(other)]
+    others = [other for other in allowed if _foreign(clip, other)]
     if not others:
         raise InputError(
             f"no {kind} to lay over {clip.ID}: all are of its class ({clip.label}), its recording "
             "or the test folds"
         )
     return rng.choice(others)
+
+
+def _foreign(clip, other):
+    alike = clip.label and other.label == clip.label
+    return not alike and other.src_file != clip.src_file
+
+
+def pairs(clips, kind, snr_db, seed):
+    """Draw mixtures of two clips of different classes, each clip in one.
+
+    Arguments
+    ---------
+    clips : list of Clip
+        With labels; of an odd number one is left out.
+    kind : str
+        What to call it.
+    snr_db : float
+        Of the first of a pair against the second.
+    seed : int
+        Another seed, other pairs.
+
+    Returns
+    -------
+    list of Contaminated
+        One for each pair.
+
+    Raises
+    ------
+    InputError
+        If they cannot all be paired, for one class holds more than half of them.
+    """
+    drawn = _pair_up(clips, random.Random(f"{seed}/{kind}"))
+    return [
+        Contaminated(
+            ID=f"{one.ID}-{kind}",
+            clip=one.ID,
+            wav=one.wav,
+            start=one.start,
+            stop=one.stop,
+            kind=kind,
+            other=other.wav,
+            other_start=other.start,
+            other_stop=other.stop,
+            other_label=other.label,
+            offset=0.0,
+            snr_db=snr_db,
+            seed=0,
+        )
+        for one, other in drawn
+    ]
+
+
+def _pair_up(clips, rng):
+    """Pairs of clips of different classes and recordings.
+
+    Recordings are paired as wholes where they can be, so that mixtures link few of them: what is
+    linked counts once when intervals are drawn.
+    """
+    groups: dict = {}
+    for clip in rng.sample(sorted(clips), len(clips)):
+        groups.setdefault((clip.src_file, clip.label), []).append(clip)
+    drawn: list = []
+    while sum(map(len, groups.values())) > 1:
+        first = _choose(groups)
+        others = {k: held for k, held in groups.items() if _foreign(first[0], held[0])}
+        if not others:
+            raise InputError(f"no clip to mix {first[0].ID} with: too many are of its class")
+        counts = _by_label(groups)
+        second = min(
+            others.values(),
+            key=lambda held: (abs(len(held) - len(first)), -counts[held[0].label]),
+        )
+        for _ in range(min(len(first), len(second))):
+            drawn.append((first.pop(), second.pop()))
+        groups = {key: held for key, held in groups.items() if held}
+    return drawn
+
+
+def _choose(groups):
+    """The largest recording of the class that most clips are left of."""
+    counts = _by_label(groups)
+    most = max(counts.values())
+    return max((h for h in groups.values() if counts[h[0].label] == most), key=len)
+
+
+def _by_label(groups):
+    counts: Counter = Counter()
+    for held in groups.values():
+        counts[held[0].label] += len(held)
+    return counts
 
 
 def write(path, rows):
@@ -220,6 +307,8 @@ def render(row, sample_rate, seconds):
     else:
         whole = load_audio(row.other, sample_rate, row.other_start, row.other_stop)
         begun = whole.roll(-int(row.offset * len(whole)))
-        other = begun.repeat(-(-length // len(begun)))[:length]
+        if row.kind != TWO_CLASS:  # a clip of the set is padded as the other is
+            begun = begun.repeat(-(-length // len(begun)))
+        other = fit(begun, length)
     stem = at_snr(clip, other, row.snr_db)
     return Stems(clip + stem, clip, stem)

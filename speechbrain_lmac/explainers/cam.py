@@ -1,47 +1,75 @@
-"""Class activation maps of the prompt's similarity, tensor to tensor."""
+"""Class activation maps of the prompt's logit, tensor to tensor: no hook on the encoder."""
+
+from dataclasses import dataclass, replace
 
 import torch
 from torch.nn.functional import relu
 
+from speechbrain_lmac.errors import InputError
+from speechbrain_lmac.explainers.base import Explainer
+from speechbrain_lmac.explainers.gradient import prompt_logit
 from speechbrain_lmac.grid import spread
 
 
-def gradcam_plus_plus(model, analysis, text, seeds, layer=0):
-    """GradCAM++ (Chattopadhay et al., 2018, eq. 19), each clip's map over its maximum.
+@dataclass(frozen=True)
+class LayerMap(Explainer):
+    """An explainer that looks at one hidden map.
 
     Arguments
     ---------
-    model : ListenableMap
-        Its classifier is explained, its decoder ignored.
-    analysis : Analysis
-        Of ``batch`` clips.
-    text : torch.Tensor
-        ``[batch, dim]``: the prompt explained for each clip.
-    seeds : sequence of int
-        Not used.
     layer : int
         Hidden map, 0 for the deepest.
-
-    Returns
-    -------
-    torch.Tensor
-        ``[batch, frames, bins]`` in [0, 1].
     """
-    maps, gradient = _map_and_gradient(model.classifier, analysis, text, layer)
-    # g^2 / (2 g^2 + sum(A) g^3), with g^2 cancelled: it underflows where g is small
-    evidence = 2 + maps.sum(dim=(2, 3), keepdim=True) * gradient
-    alpha = torch.where(evidence.abs() > 1e-6, 1 / evidence, 0.0)
-    weights = (alpha * relu(gradient)).sum(dim=(2, 3), keepdim=True)
-    cam = relu((weights * maps).sum(dim=1))
-    cam = spread(cam, model.classifier.grid(analysis))
-    return cam / cam.amax(dim=(1, 2), keepdim=True).clamp(min=1e-12)
+
+    layer: int = 0
+
+    def __call__(self, model, analysis, question):
+        raise NotImplementedError
+
+    def hidden(self, encoding):
+        """Its map of an encoding, ``[batch, channels, frames', bins']``."""
+        layers = len(encoding.hidden)
+        if not 0 <= self.layer < layers:
+            raise InputError(f"layer is 0 to {layers - 1} for this CLAP, not {self.layer}")
+        return encoding.hidden[self.layer]
+
+    def map_and_gradient(self, classifier, analysis, text):
+        """A hidden map and the gradient of each clip's logit with respect to it."""
+        with torch.enable_grad():
+            encoding = classifier.plane.encode(analysis.heard.detach().requires_grad_())
+            maps = self.hidden(encoding)
+            logits = prompt_logit(classifier, encoding.embedding, text)
+            (gradient,) = torch.autograd.grad(logits.sum(), maps)
+        return maps.detach().float(), gradient.float()  # an encoder may run in bfloat16
+
+    def variants(self, classifier):
+        layers = range(len(classifier.clap.hidden_channels))
+        return [self, *(replace(self, layer=i) for i in layers if i != self.layer)]
 
 
-def _map_and_gradient(classifier, analysis, text, layer):
-    """A hidden map and the gradient of each clip's logit with respect to it."""
-    with torch.enable_grad():
-        encoding = classifier.plane.encode(analysis.heard.detach().requires_grad_())
-        maps = encoding.hidden[layer]
-        logits = classifier.clap.logit_scale * (encoding.embedding * text).sum(dim=1)
-        (gradient,) = torch.autograd.grad(logits.sum(), maps)
-    return maps.detach().float(), gradient.float()  # an encoder may run in bfloat16
+@dataclass(frozen=True)
+class GradCam(LayerMap):
+    """GradCAM (Selvaraju et al., 2017): channels weighed by their mean gradient."""
+
+    def __call__(self, model, analysis, question):
+        maps, gradient = self.map_and_gradient(model.classifier, analysis, question.text)
+        cam = relu((self.weights(maps, gradient) * maps).sum(dim=1))
+        return spread(cam, model.classifier.grid(analysis))
+
+    def weights(self, maps, gradient):
+        """Weight of each channel, ``[batch, channels, 1, 1]``."""
+        return gradient.mean(dim=(2, 3), keepdim=True)
+
+    def passes(self, classifier):
+        return 2
+
+
+@dataclass(frozen=True)
+class GradCamPlusPlus(GradCam):
+    """GradCAM++ (Chattopadhay et al., 2018, eq. 19)."""
+
+    def weights(self, maps, gradient):
+        # g^2 / (2 g^2 + sum(A) g^3), with g^2 cancelled: it underflows where g is small
+        evidence = 2 + maps.sum(dim=(2, 3), keepdim=True) * gradient
+        alpha = torch.where(evidence.abs() > 1e-6, 1 / evidence, 0.0)
+        return (alpha * relu(gradient)).sum(dim=(2, 3), keepdim=True)

@@ -1,0 +1,1 @@
+"""The bench: every explainer, every metric, controls, ground truth."""

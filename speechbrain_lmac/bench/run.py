@@ -1,0 +1,106 @@
+"""The bench, from settings to tables. ``python evaluate.py`` is this."""
+
+import multiprocessing
+import sys
+import time
+
+import pandas as pd
+import speechbrain as sb
+import torch
+
+from speechbrain_lmac.bench import gallery, report
+from speechbrain_lmac.bench.bench import Bench
+from speechbrain_lmac.bench.conditions import ABSENT, TWO_CLASS
+from speechbrain_lmac.bench.plane import PlaneRun
+from speechbrain_lmac.environment import check_device
+from speechbrain_lmac.errors import InputError, report_errors
+from speechbrain_lmac.identity import claim
+from speechbrain_lmac.memory import keep_freed_memory
+from speechbrain_lmac.settings import load_hparams, save_settings
+
+
+@report_errors
+def main(arguments=None):
+    """Compare explainers as a YAML file says.
+
+    Arguments
+    ---------
+    arguments : list of str
+        The YAML file, then ``--key value`` for each change; the command line's by default.
+    """
+    keep_freed_memory()
+    arguments = arguments or sys.argv[1:]
+    begin = time.monotonic()
+    bench, device = build(arguments)
+    claim(bench.folder, bench.identity)
+    save_settings(*sb.parse_arguments(arguments)[::2], bench.folder)
+    bench.draw_plans()
+    planes = [PlaneRun(bench, subject) for subject in bench.subjects]
+    planned, done = sum(plane.planned() for plane in planes), sum(len(p.rows.rows) for p in planes)
+    print(f"{done} rows are there; {planned} encoder passes to be made, at most", flush=True)
+    processes = bench.hparams["processes"] or (len(planes) if device == "cpu" else 1)
+    if planned and len(planes) > 1 and processes > 1:
+        in_parallel(arguments, len(planes))
+        planes = [PlaneRun(bench, subject) for subject in bench.subjects]
+    for plane in planes:  # what is done already takes no time
+        plane.run()
+    finish(bench, planes, spent(bench.folder, time.monotonic() - begin, device))
+
+
+def build(arguments):
+    """The run that a command line describes, and its device."""
+    hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
+    device = run_opts.get("device") or "cpu"
+    check_device(device)
+    return Bench(load_hparams(hparams_file, overrides), device), device
+
+
+def in_parallel(arguments, count):
+    """Each plane in a process of its own, which share the cores."""
+    context = multiprocessing.get_context("spawn")
+    threads = max(1, torch.get_num_threads() // count)
+    workers = [
+        context.Process(target=work, args=(arguments, place, threads)) for place in range(count)
+    ]
+    for worker in workers:
+        worker.start()
+    try:
+        for worker in workers:
+            worker.join()
+    except KeyboardInterrupt:
+        for worker in workers:
+            worker.terminate()
+        raise
+    if any(worker.exitcode for worker in workers):
+        raise InputError("a plane did not get to its end, see above; the same command goes on")
+
+
+@report_errors
+def work(arguments, place, threads):
+    """What one process does: the plane at a place."""
+    keep_freed_memory()
+    torch.set_num_threads(threads)
+    bench, _ = build(arguments)
+    PlaneRun(bench, bench.subjects[place]).run(place)
+
+
+def finish(bench, planes, took):
+    """Tables and figures of all rows."""
+    frame = pd.concat([plane.rows.frame() for plane in planes], ignore_index=True)
+    tuned = [{"masking": p.subject.masking, **row} for p in planes for row in p.tuned]
+    reference = next((s.method for s in bench.subjects if s.method), None)
+    report.write(bench.folder, frame, tuned, f"{bench.what}; {took}", reference)
+    mixed = any(c != ABSENT and c.kind == TWO_CLASS for c in bench.conditions)
+    if bench.hparams["gallery"] and mixed:
+        for plane in planes:
+            gallery.draw(plane, bench.folder / "figures")
+    print(f"rows, tables and figures: {bench.folder}")
+
+
+def spent(folder, seconds, device):
+    """Minutes that a run took, all its parts together if it was interrupted, in words."""
+    path = folder / "seconds.txt"
+    seconds += float(path.read_text()) if path.is_file() else 0.0
+    path.write_text(f"{seconds:.0f}\n")
+    where = f"{torch.get_num_threads()} cores" if device == "cpu" else device
+    return f"{seconds / 60:.0f} minutes on {where}"

@@ -1,0 +1,262 @@
+"""What a bench run is made of: clips, models, methods, read from the settings at the door."""
+
+import csv
+import hashlib
+import json
+import sys
+from dataclasses import fields, replace
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+
+from speechbrain_lmac.bench import conditions
+from speechbrain_lmac.budgets import BUDGETS
+from speechbrain_lmac.data.clips import class_names, read_clips, split_by_fold
+from speechbrain_lmac.data.synthetic_set import write_dataset
+from speechbrain_lmac.decoder import MaskDecoder
+from speechbrain_lmac.download import digest
+from speechbrain_lmac.errors import InputError
+from speechbrain_lmac.evaluation import Prompts, clip_seed
+from speechbrain_lmac.explainers import EXPLAINERS
+from speechbrain_lmac.export import DECODER_FILE, HPARAMS_FILE, load_decoder
+from speechbrain_lmac.inference import check_clap, find_interpreter
+from speechbrain_lmac.listenable_map import ListenableMap
+from speechbrain_lmac.masking import MaskableClassifier
+from speechbrain_lmac.planes import build
+from speechbrain_lmac.safe_yaml import check_tags
+
+LEARNED = "lmac-zs"
+"""The explainer whose row bears the name of the interpreter's method."""
+UNTUNED = " (untuned)"
+"""Ends the name of a row of a baseline as it comes, where tuning chose another variant."""
+
+
+class Clips(NamedTuple):
+    """The clips of a run."""
+
+    tested: list
+    """Stratified by class: any first so many of them are."""
+    valid: list
+    """To tune baselines on."""
+    others: list
+    """The rest of the set, which may be laid over clips."""
+    whole: list
+    """All of the set."""
+
+
+class Subject(NamedTuple):
+    """What is explained on one plane, and by which decoder."""
+
+    masking: str
+    model: ListenableMap
+    method: str | None
+    """Name of the interpreter's method; None without an interpreter."""
+    decoder_sha256: str
+    sources: frozenset | None = None
+    """Recordings that the interpreter learnt from and was selected on; None: not known."""
+
+
+KINDS = {
+    **dict.fromkeys(("maskings", "conditions", "explainers", "on_subset", "budgets"), list),
+    **dict.fromkeys(("corpora", "options", "sizes", "fast_sizes"), dict),
+}
+"""Settings that are lists or mappings, such as ``[clean]`` and ``{speech: FOLDER}``."""
+SIZES = {"clips", "valid_clips", "subset", "randomised"}
+
+
+def check_settings(hparams):
+    """Raise InputError for settings that cannot be meant."""
+    for name, kind in KINDS.items():
+        if not isinstance(hparams[name], kind):
+            like = "[a, b]" if kind is list else "{a: b}"
+            raise InputError(f"{name} is written as {like}, not {hparams[name]!r}")
+    for name in ("sizes", "fast_sizes"):
+        if set(hparams[name]) != SIZES:
+            raise InputError(f"{name} holds {', '.join(sorted(SIZES))}, and nothing else")
+    strange = sorted(set(hparams["options"]) - set(EXPLAINERS))
+    if strange:
+        raise InputError(f"options names {strange[0]!r}; there are {', '.join(EXPLAINERS)}")
+    if hparams["budgets"] and not set(BUDGETS) <= set(hparams["budgets"]):
+        raise InputError(f"budgets is [] or holds at least {', '.join(map(str, BUDGETS))}")
+
+
+def choose_clips(hparams, sizes):
+    """The clips tested, those that baselines are tuned on, and the rest.
+
+    Arguments
+    ---------
+    hparams : dict
+        With ``data_folder``, ``synthetic_folder``, ``test_folds`` and ``valid_folds``.
+    sizes : dict
+        With ``clips`` and ``valid_clips``; None for all.
+
+    Returns
+    -------
+    Clips
+    """
+    folder = hparams["data_folder"]
+    if folder is None:
+        folder = write_dataset(hparams["synthetic_folder"], seed=0)
+    clips = read_clips(folder)
+    if hparams["without"] is not None:
+        shared = {clip.src_file for clip in read_clips(hparams["without"])}
+        clips = [clip for clip in clips if clip.src_file not in shared]
+    folds = {"valid": hparams["valid_folds"], "test": hparams["test_folds"]}
+    if hparams["valid_folds"] == []:
+        folds.pop("valid")
+    held = split_by_fold(clips, **folds)
+    tested = stratified(held["test"], hparams["seed"])[: sizes["clips"]]
+    valid = stratified(held.get("valid", []), hparams["seed"])[: sizes["valid_clips"]]
+    others = [clip for clip in clips if clip.fold not in hparams["test_folds"]]
+    return Clips(tested, valid, others, clips)
+
+
+def stratified(clips, seed):
+    """Clips in an order of which every beginning holds the classes alike, drawn from a seed."""
+    by_label: dict = {}
+    for clip in sorted(clips, key=lambda clip: clip_seed(clip.ID, seed)):
+        by_label.setdefault(clip.label, []).append(clip)
+    turns = [(turn, label) for label in sorted(by_label) for turn in range(len(by_label[label]))]
+    return [by_label[label][turn] for turn, label in sorted(turns)]
+
+
+def name_prompts(hparams, clips):
+    """The names that clips are scored against, embedded."""
+    folder = hparams["data_folder"] or hparams["synthetic_folder"]
+    names = class_names(folder, clips.whole, hparams["label_names"])
+    return Prompts(names, hparams["clap"].embed_names(names, hparams["label_templates"]))
+
+
+def subjects(hparams):
+    """What is explained, plane by plane."""
+    sources = hparams["interpreters"] or {}
+    if not isinstance(sources, dict):
+        raise InputError('interpreters is such as "{mel: FOLDER, stft: FOLDER}", null for none')
+    clap = hparams["clap"]
+    return [subject(clap, masking, sources.get(masking)) for masking in hparams["maskings"]]
+
+
+def subject(clap, masking, source):
+    """What is explained on one plane; ``source`` is as for ``Interpreter.from_hparams``."""
+    classifier = MaskableClassifier(build(masking, clap))
+    if source is None:
+        untrained = MaskDecoder(clap.hidden_channels, clap.text_dim)
+        model = ListenableMap(classifier, untrained).eval().to(clap.filterbank.device)
+        return Subject(masking, model, None, "", frozenset())
+    try:
+        folder = find_interpreter(source)
+    except InputError as error:
+        raise InputError(
+            f"interpreters, {masking}: {error}; or train one by train.py with this CLAP's settings "
+            f"and --masking {masking}; or give --interpreters null to go without"
+        ) from error
+    text = (folder / HPARAMS_FILE).read_text(encoding="utf-8")
+    check_tags(text, str(folder / HPARAMS_FILE))
+    said = yaml.load(text, Loader=_Plain)
+    check_clap(said, clap, folder)
+    planes = {kind.__name__ for kind in type(classifier.plane).__mro__}
+    if said["plane"]["class"].rpartition(".")[2] not in planes:
+        raise InputError(f"{folder} masks another plane than {masking}")
+    decoder = MaskDecoder(**{k: v for k, v in said["decoder"].items() if k != "class"})
+    load_decoder(decoder, folder / DECODER_FILE)
+    model = ListenableMap(classifier, decoder).eval().to(clap.filterbank.device)
+    sha256 = digest(folder / DECODER_FILE)
+    return Subject(masking, model, said["method"], sha256, learnt_from(folder))
+
+
+def learnt_from(folder):
+    """Recordings that a training run named beside its interpreter; None if it did not."""
+    tables = [folder.parent / name for name in ("train.csv", "valid.csv")]
+    if not all(path.is_file() for path in tables):
+        return None
+    rows = [row for path in tables for row in csv.DictReader(path.open(encoding="utf-8"))]
+    return frozenset(row["src_file"] for row in rows)
+
+
+def check_unheard(subjects, clips):
+    """Refuse to test an interpreter on recordings that it learnt from."""
+    for subject in subjects:
+        held = subject.sources or frozenset()
+        known = [clip for clip in clips if clip.src_file in held]
+        if known:
+            raise InputError(
+                f"the {subject.masking} interpreter learnt from {known[0].ID} or was selected on "
+                "it: name other test_folds"
+            )
+
+
+class _Plain(yaml.SafeLoader):
+    """Reads what an interpreter's file says, and builds nothing of it."""
+
+
+def _as_mapping(loader, suffix, node):
+    if not isinstance(node, yaml.MappingNode):
+        return loader.construct_scalar(node)
+    return {"class": suffix, **loader.construct_mapping(node, deep=True)}
+
+
+_Plain.add_multi_constructor("!new:", _as_mapping)
+_Plain.add_multi_constructor("!ref", _as_mapping)
+
+
+def chosen_explainers(hparams, subject):
+    """The explainers of the settings that can be asked here: name in the registry -> explainer."""
+    unknown = [name for name in hparams["explainers"] if name not in EXPLAINERS]
+    if unknown:
+        raise InputError(f"explainers names {unknown[0]!r}; there are {', '.join(EXPLAINERS)}")
+    held = {name: _with_options(hparams, name) for name in hparams["explainers"]}
+    return {
+        name: explainer
+        for name, explainer in held.items()
+        if subject.method is not None or not explainer.learned
+    }
+
+
+def _with_options(hparams, name):
+    options = hparams["options"].get(name, {})
+    known = {field.name for field in fields(EXPLAINERS[name])}
+    strange = sorted(set(options) - known)
+    if strange:
+        raise InputError(f"{name} has no option {strange[0]}; there are {', '.join(sorted(known))}")
+    return replace(EXPLAINERS[name], **options)
+
+
+def row_name(name, subject):
+    """What an explainer's rows are called."""
+    return subject.method if name == LEARNED else name
+
+
+def check_window(clap, seconds):
+    """Refuse clips longer than the CLAP hears at once: controls would waste cells on the rest."""
+    start, stop = clap.window.extent(sys.maxsize)
+    heard_s = (stop - start) / clap.sample_rate
+    if seconds > heard_s:
+        raise InputError(f"clip_seconds is {seconds}, but this CLAP hears {heard_s:g} s at once")
+
+
+def asks_stems(explainer):
+    """Whether an explainer needs to know what a mixture is made of."""
+    return bool({"own", "rest"} & set(explainer.needs))
+
+
+def possible(explainer, condition):
+    """Whether an explainer can be asked under a condition: nothing is mixed into clean clips."""
+    return condition.kind != conditions.CLEAN or not asks_stems(explainer)
+
+
+_digest = cache(lambda wav: digest(Path(wav)))
+
+
+def manifest_hash(clips, prompts, scenes):
+    """What rows were measured on: clips, names, and what lies over the clips."""
+    held = [
+        [clip.ID, clip.label, clip.fold, clip.start, clip.stop, _digest(clip.wav)] for clip in clips
+    ]
+    over = [
+        [s.ID, s.prompt, s.snr_db, s.row and [Path(s.row.other).name, s.row.offset, s.row.seed]]
+        for s in scenes
+    ]
+    text = json.dumps([held, list(prompts.names), over])
+    return hashlib.sha256(text.encode()).hexdigest()

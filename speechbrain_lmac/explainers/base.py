@@ -1,0 +1,86 @@
+"""What every explainer is: one signature, and what it costs."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, NamedTuple
+
+import torch
+
+from speechbrain_lmac.masking import Analysis
+
+
+class Question(NamedTuple):
+    """What is to be explained of each clip of a batch."""
+
+    text: torch.Tensor
+    """``[batch, dim]``: the prompt explained."""
+    seeds: tuple
+    """An int for each clip, from which anything random is drawn."""
+    names: torch.Tensor | None = None
+    """``[prompts, dim]``: what the clips are scored against."""
+    other_text: torch.Tensor | None = None
+    """``[batch, dim]``: a prompt that is not asked for."""
+    other: Analysis | None = None
+    """Of other clips, one for each."""
+    average: tuple | None = None
+    """Hidden maps ``[1, channels, frames', bins']``, the mean of many clips'."""
+    own: torch.Tensor | None = None
+    """Power of the source that the prompt names, ``[batch, frames, bins]``."""
+    rest: torch.Tensor | None = None
+    """Power of all other sources."""
+
+
+class Explainer(ABC):
+    """Maps of what speaks for a prompt. Subclasses are frozen dataclasses of their options."""
+
+    is_mask: ClassVar[bool] = False
+    """Whether its maps are gains in [0, 1] as they are; others are scaled to be heard."""
+    needs: ClassVar[tuple] = ("text",)
+    """Fields of :class:`Question` that it cannot do without."""
+    learned: ClassVar[bool] = False
+    """Whether it asks the trained decoder."""
+
+    @abstractmethod
+    def __call__(self, model, analysis, question):
+        """Explain a batch of clips.
+
+        Arguments
+        ---------
+        model : ListenableMap
+            Its classifier is explained.
+        analysis : Analysis
+            Of ``batch`` clips.
+        question : Question
+            What is asked of each.
+
+        Returns
+        -------
+        torch.Tensor
+            ``[batch, frames, bins]``, at least 0, on the model's plane, without gradients. A
+            clip's map does not depend on the others of its batch.
+        """
+
+    def passes(self, classifier):
+        """Passes of one clip through the audio encoder, forward or backward, beyond its own
+        analysis.
+        """
+        return 0
+
+    def variants(self, classifier):
+        """Settings that a validation set may choose between, this one first."""
+        return [self]
+
+
+def as_masks(maps):
+    """Maps ``[batch, frames, bins]`` scaled to gains in [0, 1]: each over its maximum.
+
+    Not less its minimum: what is all alike must not become silence.
+
+    Example
+    -------
+    >>> as_masks(torch.tensor([[[1.0, 2.0]], [[0.0, 0.0]]]))
+    tensor([[[0.5000, 1.0000]],
+    <BLANKLINE>
+            [[0.0000, 0.0000]]])
+    """
+    top = maps.amax(dim=(1, 2), keepdim=True)
+    return maps / torch.where(top > 0, top, 1.0)
