@@ -156,7 +156,8 @@ def reworded(frame):
     lines = []
     for (masking, method), part in held.groupby(["masking", "method"], sort=False):
         means = part[["spearman", "ssim", "prompt cosine"]].mean()
-        correlation = part.spearman.corr(part["prompt cosine"])
+        varied = min(part.spearman.nunique(), part["prompt cosine"].nunique()) > 1
+        correlation = part.spearman.corr(part["prompt cosine"]) if varied else np.nan
         line = {"masking": masking, "method": method, **means}
         lines.append({**line, "correlation": correlation, "pairs": len(part)})
     return pd.DataFrame(lines)

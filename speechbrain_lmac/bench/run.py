@@ -1,5 +1,6 @@
 """The bench, from settings to tables. ``python evaluate.py`` is this."""
 
+import json
 import multiprocessing
 import sys
 import time
@@ -44,7 +45,8 @@ def main(arguments=None):
         planes = [PlaneRun(bench, subject) for subject in bench.subjects]
     for plane in planes:  # what is done already takes no time
         plane.run()
-    finish(bench, planes, spent(bench.folder, time.monotonic() - begin, device))
+    took = spent(bench.folder, time.monotonic() - begin, device, planned)
+    finish(bench, planes, took)
 
 
 def build(arguments):
@@ -97,10 +99,15 @@ def finish(bench, planes, took):
     print(f"rows, tables and figures: {bench.folder}")
 
 
-def spent(folder, seconds, device):
-    """Minutes that a run took, all its parts together if it was interrupted, in words."""
-    path = folder / "seconds.txt"
-    seconds += float(path.read_text()) if path.is_file() else 0.0
-    path.write_text(f"{seconds:.0f}\n")
-    where = f"{torch.get_num_threads()} cores" if device == "cpu" else device
-    return f"{seconds / 60:.0f} minutes on {where}"
+def spent(folder, seconds, device, planned):
+    """Minutes that a run took, all its parts together if it was interrupted, in words.
+
+    A run that had nothing to do but tables is not counted.
+    """
+    path = folder / "spent.json"
+    held = json.loads(path.read_text()) if path.is_file() else {"seconds": 0.0, "where": device}
+    if planned:
+        where = f"{torch.get_num_threads()} cores" if device == "cpu" else device
+        held = {"seconds": round(held["seconds"] + seconds), "where": where}
+        path.write_text(json.dumps(held))
+    return f"{held['seconds'] / 60:.0f} minutes on {held['where']}"

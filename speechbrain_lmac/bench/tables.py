@@ -235,7 +235,7 @@ def plain(title, frame, note):
     Table
     """
     rows = [
-        tuple(Cell(value if isinstance(value, str) else _fixed(value, 3)) for value in row)
+        tuple(Cell(_fixed(value, 3) if isinstance(value, float) else str(value)) for value in row)
         for row in frame.itertuples(index=False)
     ]
     return Table(title, tuple(frame.columns), tuple(rows), (note,))
