@@ -60,8 +60,9 @@ def test_gradient_equals_finite_differences(any_clap, wavs, step):
     with torch.no_grad():
         step_size = 1e-2
         rise = similarity(1 + step_size * direction) - similarity(1 - step_size * direction)
+    rounding = 4e-7 / (2 * step_size)  # a network of random weights may hardly hear its input
     assert rise.item() / (2 * step_size) == pytest.approx(
-        (gradient * direction).sum().item(), rel=0.1
+        (gradient * direction).sum().item(), rel=0.1, abs=rounding
     )
 
 
