@@ -95,22 +95,31 @@ def test_weights_may_lie_elsewhere(folder, laion_file, tmp_path):
 
 
 QUICK = {
-    "smoothgrad": {"samples": 2},
-    "integrated-gradients": {"steps": 2},
-    "gscorecam": {"share": 0.004},
-    "optimised": {"steps": 2},
+    "smoothgrad": {"samples": 1},
+    "integrated-gradients": {"steps": 1},
+    "gscorecam": {"share": 0.002},
+    "optimised": {"steps": 1},
 }
-"""A transformer is slow: a few steps show that the maps are the clip's. ScoreCAM is GScoreCAM of
-all channels."""
+"""A transformer is slow: a step shows that the maps are the clip's. ScoreCAM is GScoreCAM of all
+channels, and the controls that are left out know nothing of the encoder."""
 
 
-@pytest.mark.parametrize("name", sorted(set(EXPLAINERS) - {"scorecam"}))
+@pytest.mark.parametrize(
+    "name",
+    sorted(set(EXPLAINERS) - {"scorecam", "ones", "random", "energy", "constant", "other-prompt"}),
+)
 def test_every_explainer_gives_a_map_on_the_clips_frames(name, model):
-    analysis = model.classifier.analyse(noise(3).expand(2, -1))
+    analysis = model.classifier.analyse(noise(3))
     text = model.classifier.clap.embed_text(PROMPTS)
-    hidden = tuple(maps[:1] for maps in analysis.encoding.hidden)
     question = Question(
-        text, (1, 2), text, text.flip(0), analysis, hidden, analysis.power, analysis.power
+        text[:1],
+        (1,),
+        text,
+        text[1:2],
+        analysis,
+        analysis.encoding.hidden,
+        analysis.power,
+        analysis.power,
     )
     maps = replace(EXPLAINERS[name], **QUICK.get(name, {}))(model, analysis, question)
     assert maps.shape == analysis.power.shape
