@@ -1,6 +1,7 @@
 """Fetch a file over HTTP: resumed where it broke off, checked, whole or not at all."""
 
 import hashlib
+import os
 from http import HTTPStatus
 from http.client import HTTPException
 from pathlib import Path
@@ -17,6 +18,9 @@ TIMEOUT_S = 30
 CHUNK = 1 << 16
 NETWORK = (URLError, ConnectionError, TimeoutError, HTTPException)
 """What the network may do to us; any other OSError is the disk's."""
+
+CACHE = "SPEECHBRAIN_LMAC_CACHE"
+"""Environment variable: where downloads are kept, ``~/.cache/speechbrain_lmac`` by default."""
 
 
 def fetch(url, path, sha256):
@@ -116,3 +120,9 @@ def _receive(url, partial):
                 bar.update(len(chunk))
             if total is not None and file.tell() < total:
                 raise ConnectionError(f"{url} broke off at {file.tell()} of {total} bytes")
+
+
+def fetch_once(url, name, sha256):
+    """A file that is kept for all projects, fetched if it is not there; as :func:`fetch`."""
+    folder = Path(os.environ.get(CACHE, Path.home() / ".cache" / "speechbrain_lmac"))
+    return fetch(url, folder / name, sha256)

@@ -17,7 +17,6 @@ likeliest on folds 1 to 4 among 50 names. On fold 5, 80 clips that nothing was c
 91.2 % among 10 names and 68.8 % among 50; at the clips' own levels 93.8 and 71.2 %.)
 """
 
-import os
 import zipfile
 from pathlib import Path
 
@@ -25,9 +24,9 @@ import torch
 
 from speechbrain_lmac.audio import resample
 from speechbrain_lmac.clap.minilm import MiniLM
-from speechbrain_lmac.clap.tagger import CACHE, TEMPERATURE
+from speechbrain_lmac.clap.tagger import TEMPERATURE
 from speechbrain_lmac.data.prompts import class_prompt
-from speechbrain_lmac.download import fetch
+from speechbrain_lmac.download import fetch_once
 from speechbrain_lmac.errors import InputError
 
 URL = (
@@ -180,8 +179,7 @@ def load_runtime():
 
 def download_weights():
     """Google's file, from the cache or from where MediaPipe has it."""
-    folder = Path(os.environ.get(CACHE, Path.home() / ".cache" / "speechbrain_lmac"))
-    return fetch(URL, folder / FILE, SHA256)
+    return fetch_once(URL, FILE, SHA256)
 
 
 def read_labels(path):

@@ -10,6 +10,7 @@ from tqdm import tqdm
 from speechbrain_lmac import tables
 from speechbrain_lmac.audio import read_mono
 from speechbrain_lmac.brain import LmacZs
+from speechbrain_lmac.clap.base import check_window
 from speechbrain_lmac.data import manifest
 from speechbrain_lmac.data.clips import check_sources, class_names, read_clips, split_by_fold
 from speechbrain_lmac.data.pipeline import dataset
@@ -105,12 +106,7 @@ def prepare(hparams):
             f"nothing to train: {len(splits['train'])} training clips, batch_size "
             f"{hparams['batch_size']}, number_of_epochs {hparams['number_of_epochs']}"
         )
-    start, stop = hparams["clap"].window.extent(sys.maxsize)
-    heard_s = (stop - start) / hparams["clap"].sample_rate
-    if hparams["clip_seconds"] > heard_s:
-        raise InputError(
-            f"clip_seconds is {hparams['clip_seconds']}, but this CLAP hears {heard_s:g} s at once"
-        )
+    check_window(hparams["clap"], hparams["clip_seconds"])
     stretches = {(c.wav, c.start, c.stop) for held in splits.values() for c in held}
     for stretch in tqdm(sorted(stretches), "checking sounds"):
         read_mono(*stretch)

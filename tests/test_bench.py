@@ -13,7 +13,8 @@ import torch
 from speechbrain_lmac.bench import conditions, run
 from speechbrain_lmac.bench.conditions import parse, render, scenes
 from speechbrain_lmac.bench.rows import Rows
-from speechbrain_lmac.bench.setup import check_window, stratified
+from speechbrain_lmac.bench.setup import stratified
+from speechbrain_lmac.clap.base import check_window
 from speechbrain_lmac.clap.embedded import EmbeddedClap
 from speechbrain_lmac.data import manifest, plans
 from speechbrain_lmac.data.clips import read_clips

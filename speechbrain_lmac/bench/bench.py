@@ -8,12 +8,12 @@ from speechbrain_lmac.bench.conditions import ABSENT, Scene
 from speechbrain_lmac.bench.setup import (
     check_settings,
     check_unheard,
-    check_window,
     choose_clips,
     manifest_hash,
     name_prompts,
     subjects,
 )
+from speechbrain_lmac.clap.base import check_window
 from speechbrain_lmac.download import digest
 from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.judge import Judge

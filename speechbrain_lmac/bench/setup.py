@@ -3,7 +3,6 @@
 import csv
 import hashlib
 import json
-import sys
 from dataclasses import fields, replace
 from functools import cache
 from pathlib import Path
@@ -226,14 +225,6 @@ def _with_options(hparams, name):
 def row_name(name, subject):
     """What an explainer's rows are called."""
     return subject.method if name == LEARNED else name
-
-
-def check_window(clap, seconds):
-    """Refuse clips longer than the CLAP hears at once: controls would waste cells on the rest."""
-    start, stop = clap.window.extent(sys.maxsize)
-    heard_s = (stop - start) / clap.sample_rate
-    if seconds > heard_s:
-        raise InputError(f"clip_seconds is {seconds}, but this CLAP hears {heard_s:g} s at once")
 
 
 def asks_stems(explainer):

@@ -1,5 +1,6 @@
 """The contract that every CLAP adapter keeps, so that nothing else knows which CLAP it is."""
 
+import sys
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import ClassVar, NamedTuple
@@ -33,6 +34,14 @@ class ClapReference(NamedTuple):
 def lasting(source):
     """What is here by its full path, so that it is found from any folder; other names as given."""
     return str(Path(source).resolve()) if Path(source).exists() else str(source)
+
+
+def check_window(clap, seconds):
+    """Refuse clips longer than the CLAP hears at once: what is not heard has no explanation."""
+    start, stop = clap.window.extent(sys.maxsize)
+    heard_s = (stop - start) / clap.sample_rate
+    if seconds > heard_s:
+        raise InputError(f"clip_seconds is {seconds}, but this CLAP hears {heard_s:g} s at once")
 
 
 class Clap(nn.Module, ABC):

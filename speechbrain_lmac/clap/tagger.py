@@ -11,7 +11,6 @@ which is an inner product, hence, up to each clip's own scale, a cosine of unit 
 zero-shot classifier to measure explainers on, but its text side is close to looking a label up.
 """
 
-import os
 from functools import cache, cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -28,7 +27,7 @@ from torchvision.ops import Conv2dNormActivation
 from speechbrain_lmac.clap import minilm
 from speechbrain_lmac.clap.base import AudioEncoding, Clap, ClapReference, lasting
 from speechbrain_lmac.data.prompts import class_prompt
-from speechbrain_lmac.download import digest, fetch
+from speechbrain_lmac.download import digest, fetch_once
 from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.spectrogram import Spectrogram
 
@@ -36,8 +35,6 @@ LABELS = Path(__file__).parents[1] / "assets" / "audioset_labels.txt"
 RELEASE = "https://github.com/fschmid56/EfficientAT/releases/download/v0.0.1/"
 FILE = "mn04_as_mAP_432.pt"
 SHA256 = "899a8c6217063f6941793102a2780b3dd788ab11fce468d9cf5f0577c453321c"
-CACHE = "SPEECHBRAIN_LMAC_CACHE"
-"""Environment variable: where downloads are kept, ``~/.cache/speechbrain_lmac`` by default."""
 
 SAMPLE_RATE = 32000
 N_FFT = 1024
@@ -307,8 +304,7 @@ def kaldi_filterbank():
 
 def download_weights():
     """The authors' weights, from the cache or from their release."""
-    folder = Path(os.environ.get(CACHE, Path.home() / ".cache" / "speechbrain_lmac"))
-    return fetch(RELEASE + FILE, folder / FILE, SHA256)
+    return fetch_once(RELEASE + FILE, FILE, SHA256)
 
 
 def fold_norms(tagger):
