@@ -5,6 +5,8 @@
 # make bench      every explainer on real sounds, and the pages of docs/bench made of it
 #                 ESC50=folder SPEECH=folder of LJSpeech TAGGER=mn04_as_mAP_432.pt
 #                 JUDGE=yamnet.tflite (pip install '.[judge]')
+# make study      what fixed the objective and the decoder, and docs/study.md of it
+#                 ESC50=folder TAGGER=mn04_as_mAP_432.pt
 # make reproduce  the poster's table again, in small; in full with
 #                 CLAP=CLAP_weights_2022.pth ESC50=folder CLOTHO=folder DEVICE=cuda
 #                 and, if you have them, AUDIOCAPS= MACS= FSD50K=
@@ -22,7 +24,7 @@ READY := $(VENV)/.ready
 
 ORACLES := .oracles
 
-.PHONY: demo test check lint oracles bench reproduce setup clean
+.PHONY: demo test check lint oracles bench study reproduce setup clean
 
 demo: setup
 	$(BIN)/python -m speechbrain_lmac demo
@@ -50,13 +52,16 @@ TRAIN = $(BIN)/python train.py hparams/lmac_zs_tagger.yaml --data_folder $(ESC50
 # trains the interpreters that join in, unless that is done
 bench: setup
 	$(if $(and $(ESC50),$(SPEECH),$(TAGGER),$(JUDGE)),,$(error give ESC50= SPEECH= TAGGER= JUDGE=))
-	$(TRAIN) --masking mel --number_of_epochs 8 --output_folder $(BENCH)/mel
-	$(TRAIN) --masking stft --number_of_epochs 4 --lr 0.0007 --output_folder $(BENCH)/stft \
-		--initial_decoder $(BENCH)/mel/interpreter/decoder.safetensors
+	$(TRAIN) --masking mel --output_folder $(BENCH)/mel
+	$(TRAIN) --masking stft --output_folder $(BENCH)/stft
 	$(BIN)/python evaluate.py hparams/evaluate_tagger.yaml --data_folder $(ESC50) \
 		--clap "{weights: $(TAGGER)}" --corpora "{speech: $(SPEECH)}" --judge $(JUDGE) \
 		--interpreters "{mel: $(BENCH)/mel, stft: $(BENCH)/stft}" --output_folder $(BENCH)/tagger
 	$(BIN)/python -m recipes.Bench.pages $(BENCH)/tagger docs/bench/tagger.md
+
+study: setup
+	$(if $(and $(ESC50),$(TAGGER)),,$(error give ESC50= TAGGER=))
+	$(BIN)/python -m recipes.Study.study --esc50 $(ESC50) --tagger $(TAGGER) --page docs/study.md
 
 FULL = --clap $(CLAP) --esc50 $(ESC50) --clotho $(CLOTHO) $(if $(AUDIOCAPS),--audiocaps $(AUDIOCAPS)) \
 	$(if $(MACS),--macs $(MACS)) $(if $(FSD50K),--fsd50k $(FSD50K)) $(if $(DEVICE),--device $(DEVICE))

@@ -15,10 +15,12 @@ import statistics
 import subprocess
 import sys
 import time
+from functools import partial
 
 import torch
 
 from speechbrain_lmac.hparams import path_of
+from speechbrain_lmac.losses import Pairs, Rivals
 from speechbrain_lmac.memory import keep_freed_memory
 from speechbrain_lmac.planes import PLANES
 from speechbrain_lmac.settings import load_hparams
@@ -40,21 +42,33 @@ def step_and_floor(options):
     classifier = model.classifier
     optimizer = hparams["opt_class"](model.decoder.parameters())
     wavs = 0.1 * torch.randn(batch, 5 * classifier.clap.sample_rate)
-    text = torch.nn.functional.normalize(torch.randn(batch, classifier.clap.text_dim), dim=1)
+    names = torch.nn.functional.normalize(torch.randn(50, classifier.clap.text_dim), dim=1)
+    rivals = Rivals(names, float(classifier.clap.logit_scale))
+    rows = min(hparams["prompts_per_clip"], batch)
+    own = torch.stack([torch.arange(batch).roll(row) for row in range(rows)])
     clips = classifier.analyse(wavs)
-    masks = torch.rand(batch, *clips.power.shape, requires_grad=True)
     shares = gate.draw([random.Random(clip) for clip in range(batch)])
+    sides = bool(hparams["objective"].kept) + bool(hparams["objective"].removed)
+    heard = min(hparams["heard_per_clip"], batch)
+    gains = torch.rand(sides * heard, *clips.power.shape, requires_grad=True)
 
     def step():
         analysis = classifier.analyse(wavs)
-        pairs = model.pairs(analysis, text, chunk, harden=lambda m: gate(m, shares))
-        loss, _ = hparams["objective"](pairs)
+        pairs = Pairs(analysis.encoding.embedding, names[own], own, rivals)
+        masks = model(analysis, pairs.text)
+        opened = gate(masks[:heard], shares, 0.5)
+        hear = partial(classifier.masked_values, analysis, chunk_size=chunk)
+        loss, _ = hparams["objective"](pairs, masks, opened, hear)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
 
+    def cosines(embedding, index):
+        found = (embedding * names[index % batch]).sum(dim=1)
+        return found, found.unsqueeze(1)
+
     def floor():
-        classifier.pair_cosines(clips, masks, text.unsqueeze(1), chunk).mean().backward()
+        classifier.masked_values(clips, gains, cosines, chunk)[0].mean().backward()
 
     return step, floor
 

@@ -1,12 +1,22 @@
 """The SpeechBrain Brain that trains the mask decoder."""
 
+import copy
+import math
+from functools import partial
+
 import speechbrain as sb
+import torch
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from speechbrain_lmac.budgets import BUDGETS
 from speechbrain_lmac.data.pipeline import augment, draw
-from speechbrain_lmac.data.prompts import TEMPLATE, class_prompt
+from speechbrain_lmac.data.prompts import class_prompt
 from speechbrain_lmac.evaluation import ask, column, explain, faithfulness
 from speechbrain_lmac.explainers import EXPLAINERS
+from speechbrain_lmac.losses import Pairs, Rivals
+
+DECAY = 0.98
+"""Of the running mean of the weights, a step."""
 
 
 class LmacZs(sb.Brain):
@@ -14,29 +24,60 @@ class LmacZs(sb.Brain):
 
     ``modules`` holds ``model``, a :class:`~speechbrain_lmac.listenable_map.ListenableMap`.
     ``hparams`` gives ``objective``, ``gate``, ``templates``, ``mix_probability``,
-    ``chunk_size``, ``seed``, ``epoch_counter``, ``train_logger`` and ``prompts``, the names
-    that validation scores clips against.
+    ``prompts_per_clip``, ``heard_per_clip``, ``chunk_size``, ``seed``, ``lr``,
+    ``valid_interval``, ``epoch_counter``, ``train_logger`` and ``prompts``, the names that clips
+    are scored against.
 
-    The epoch kept is the one whose masks, at equal budgets on the validation clips, keep most
-    of the target's probability and leave least of it in the remainder.
+    Of each clip its own prompt is asked, and those of other clips of its batch, the one that may
+    be mixed into it first. All get masks; the first ``heard_per_clip`` are heard by the encoder.
+
+    What is validated, and at last exported, is the running mean of the weights over some dozens of
+    steps: single steps move masks by more than training still gains. The epoch kept is the one
+    whose masks, at equal budgets on the validation clips, keep most of the target's probability
+    and leave least of it in the remainder.
     """
 
     def compute_forward(self, batch, stage):
-        """All pairs of the batch's clips and prompts -> :class:`~speechbrain_lmac.losses.Pairs`."""
-        wavs = batch.sig.data.to(self.device)
+        """Masks of the batch's clips for the prompts that are asked of each.
+
+        Returns
+        -------
+        Analysis, Pairs, torch.Tensor, torch.Tensor
+            The masks ``[prompts, batch, frames, bins]``, and those that are heard, hardened.
+        """
         draws = [draw(self.hparams.seed, self.epoch, clip_id) for clip_id in batch.id]
-        templates = [TEMPLATE] * len(batch.id)
-        if stage == sb.Stage.TRAIN:
-            wavs = augment(wavs, draws, self.hparams.mix_probability)
-            templates = [rng.choice(self.hparams.templates) for rng in draws]
-        described = zip(batch.text, batch.label, templates)
-        prompts = [text or class_prompt(label, template) for text, label, template in described]
-        classifier, gate = self.model.classifier, self.hparams.gate
-        return self.model.pairs(
-            classifier.analyse(wavs),
-            classifier.clap.embed_text(prompts),
-            self.hparams.chunk_size,
-            harden=lambda masks: gate(masks, gate.draw(draws, masks.device)),
+        wavs, mixed = augment(batch.sig.data.to(self.device), draws, self.hparams.mix_probability)
+        analysis = self.model.classifier.analyse(wavs)
+        pairs = self.ask(batch, analysis.encoding.embedding.float(), mixed, draws)
+        masks = self.model(analysis, pairs.text)
+        heard = masks[: self.hparams.heard_per_clip]
+        gate = self.hparams.gate
+        opened = gate(heard, gate.draw(draws, heard.device), self.progress)
+        return analysis, pairs, masks, opened
+
+    def ask(self, batch, audio, mixed, draws):
+        """What is asked of each clip: what it was labelled or described as; and, where it is a
+        label and the clip is alone, what the CLAP takes it for.
+        """
+        names, text = self.hparams.prompts
+        scale = self.model.classifier.clap.logit_scale
+        with torch.autocast(audio.device.type, enabled=False):  # close names would be ties
+            decided = (audio @ text.to(audio.device).T).argmax(dim=1)
+        prompts, own = [], []
+        for place, rng in enumerate(draws):
+            template, label = rng.choice(self.hparams.templates), batch.label[place]
+            if label in names and not batch.text[place] and not mixed[place]:
+                label = names[decided[place]]
+            prompts.append(batch.text[place] or class_prompt(label, template))
+            own.append(names.index(label) if label in names else -1)
+        own = torch.tensor(own, device=audio.device)
+        embedded = self.model.classifier.clap.embed_text(prompts)
+        turns = range(min(self.hparams.prompts_per_clip, len(prompts)))
+        return Pairs(
+            audio,
+            torch.stack([embedded.roll(turn, dims=0) for turn in turns]),
+            torch.stack([own.roll(turn) for turn in turns]),
+            Rivals(text.to(audio.device), float(scale)),
         )
 
     @property
@@ -44,24 +85,32 @@ class LmacZs(sb.Brain):
         """The epoch under way."""
         return self.hparams.epoch_counter.current
 
+    @property
+    def progress(self):
+        """How far training has come: 0 in the first epoch, 1 in the last."""
+        return (self.epoch - 1) / max(1, self.hparams.epoch_counter.limit - 1)
+
     def compute_objectives(self, predictions, batch, stage):
-        """The objective; on validation clips also the score that chooses the epoch."""
-        loss, terms = self.hparams.objective(predictions)
+        """The objective of a training batch."""
+        analysis, pairs, masks, opened = predictions
+        hear = partial(
+            self.model.classifier.masked_values, analysis, chunk_size=self.hparams.chunk_size
+        )
+        loss, terms = self.hparams.objective(pairs, masks, opened, hear)
         for name, term in terms.items():
             self.terms.setdefault(name, []).append(term.item())
-        if stage != sb.Stage.TRAIN:
-            self.scores.extend(self.keeping_scores(batch))
         return loss
 
-    def keeping_scores(self, batch):
-        """``q - r`` of each clip at each equal budget."""
+    def evaluate_batch(self, batch, stage):
+        """The score that chooses the epoch: the mean of ``q - r`` over the equal budgets."""
         analysis = self.model.classifier.analyse(batch.sig.data.to(self.device))
         asked = ask(self.model, batch.id, analysis, self.hparams.prompts)
         explained = explain(self.model, EXPLAINERS["lmac-zs"], asked)
         seen = faithfulness(self.model, asked, explained)
-        kept = [seen[column("q", budget)] for budget in BUDGETS]
-        left = [seen[column("r", budget)] for budget in BUDGETS]
-        return [q - r for qs, rs in zip(kept, left) for q, r in zip(qs, rs)]
+        for budget in BUDGETS:
+            pairs = zip(seen[column("q", budget)], seen[column("r", budget)])
+            self.scores.extend(q - r for q, r in pairs)
+        return -torch.tensor(self.scores).mean()
 
     @property
     def model(self):
@@ -70,28 +119,59 @@ class LmacZs(sb.Brain):
 
     def init_optimizers(self):
         """Optimise the decoder alone."""
-        self.optimizer = self.opt_class(self.model.decoder.parameters())
+        decoder = self.model.decoder
+        self.averaged = AveragedModel(decoder, multi_avg_fn=get_ema_multi_avg_fn(DECAY))
+        self.optimizer = self.opt_class(decoder.parameters())
         self.optimizers_dict = {"opt_class": self.optimizer}
         if self.checkpointer is not None:
             self.checkpointer.add_recoverable("optimizer", self.optimizer)
+            self.checkpointer.add_recoverable("averaged", self.averaged)
+
+    def on_fit_batch_end(self, batch, outputs, loss, should_step):
+        """Take the step into the mean."""
+        if should_step:
+            self.averaged.update_parameters(self.model.decoder)
 
     def on_stage_start(self, stage, epoch=None):
-        """Forget the last stage's figures."""
-        self.terms, self.scores = {}, []
+        """Forget the last stage's figures; the learning rate falls along half a cosine."""
+        self.scores = []
+        if stage == sb.Stage.VALID:
+            self.live = copy.deepcopy(self.model.decoder.state_dict())
+            self.take_mean()
+        if stage == sb.Stage.TRAIN:
+            self.terms = {}
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.hparams.lr * 0.5 * (1 + math.cos(math.pi * self.fraction))
+
+    @property
+    def fraction(self):
+        """Of training that lies behind, at the start of an epoch."""
+        return (self.epoch - 1) / self.hparams.epoch_counter.limit
+
+    def _fit_valid(self, valid_set, epoch, enable):
+        """Validate each so many epochs, and after the last."""
+        last = epoch == self.hparams.epoch_counter.limit
+        if last or epoch % self.hparams.valid_interval == 0:
+            super()._fit_valid(valid_set, epoch, enable)
 
     def on_stage_end(self, stage, stage_loss, epoch=None):
         """Log the terms; after validation keep the best epoch and the last."""
-        stats = {name: sum(values) / len(values) for name, values in self.terms.items()}
-        stats["loss"] = stage_loss
         if stage == sb.Stage.TRAIN:
-            self.train_stats = stats
+            stats = {name: sum(values) / len(values) for name, values in self.terms.items()}
+            self.train_stats = {**stats, "loss": stage_loss}
             return
-        stats["score"] = sum(self.scores) / len(self.scores)
-        self.hparams.train_logger.log_stats({"epoch": epoch}, self.train_stats, stats)
+        self.model.decoder.load_state_dict(self.live)
+        score = sum(self.scores) / len(self.scores)
+        self.hparams.train_logger.log_stats({"epoch": epoch}, self.train_stats, {"score": score})
         # the checkpoint's meta is read back by a safe YAML loader: plain floats only
-        self.checkpointer.save_and_keep_only({"score": float(stats["score"])}, max_keys=["score"])
+        self.checkpointer.save_and_keep_only({"score": float(score)}, max_keys=["score"])
 
     def restore_best(self):
         """Load the best epoch's decoder, and return the model in evaluation mode."""
         self.on_evaluate_start(max_key="score")
+        self.take_mean()
         return self.model.eval()
+
+    def take_mean(self):
+        """Put the mean weights into the decoder."""
+        self.model.decoder.load_state_dict(self.averaged.module.state_dict())

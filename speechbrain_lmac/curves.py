@@ -111,7 +111,7 @@ def heard_frames(classifier, analysis):
     Neither repetitions nor the silence after them count, nor what a long clip has outside the
     window.
     """
-    heard = classifier.grid(analysis).heard.bool()
+    heard = classifier.grid(analysis).frames_heard
     return analysis.power if heard.all() else analysis.power[:, heard]
 
 

@@ -1,12 +1,28 @@
-"""From hidden maps and a prompt to a mask."""
+"""From what an encoder heard and a prompt to a mask."""
 
+from typing import NamedTuple
+
+import torch
 from torch import nn
 from torch.nn.functional import gelu, interpolate
 
-from speechbrain_lmac.grid import spread
+from speechbrain_lmac.grid import gather, spread
 
-BOUND = 6.0
-"""Greatest logit: 52 dB between open and shut, and cells keep their order in float32."""
+BOUND = 8.0
+"""No logit is greater, so that cells keep their order in float32."""
+AT_ONCE = 4
+"""Prompts whose masks are made together: more do not stay in a processor's cache."""
+WEIGHTS_AT_START = (0.3, 0.0)
+"""Of a cell's level, and of what stands out, in an untrained decoder: loud cells first."""
+
+
+class Evidence(NamedTuple):
+    """What a decoder goes by."""
+
+    hidden: tuple
+    """The encoder's maps ``[batch, channels, frames', bins']``, deepest first."""
+    level: torch.Tensor
+    """Of the plane's cells, ``[batch, frames, bins]``, of :func:`~speechbrain_lmac.level.level`."""
 
 
 class MaskDecoder(nn.Module):
@@ -14,11 +30,13 @@ class MaskDecoder(nn.Module):
 
     The audio side goes from the deepest map up, adding each shallower one; it is computed once
     per clip. The text side goes up the same scales with few operations and is computed for
-    every pair of prompt and clip. Any encoder, any number of frames: the grid says where the
-    mask's cells are, and the coarse logits are interpolated once, at the end.
+    every pair of prompt and clip. It ends in coarse maps: a logit, and weights for the level of the
+    plane's cells and for how a cell's level stands out from its surroundings. The prompt says
+    where, the level which of the cells there. Any encoder, any number of frames: the grid says
+    where the mask's cells are, and the coarse maps are interpolated once, at the end.
 
     Statement of the job: LMAC-ZS, NeurIPS 2024; the conditioning (FiLM per scale, Perez et
-    al., AAAI 2018) is ours, as the authors did not publish theirs.
+    al., AAAI 2018) and the level are ours, as the authors did not publish theirs.
 
     Arguments
     ---------
@@ -28,43 +46,51 @@ class MaskDecoder(nn.Module):
         Size of a text embedding.
     channels : int
         Width of the decoder; a multiple of 4.
+    scales : int
+        How many of the hidden maps it goes by, from the deepest; all by default. The shallowest
+        is the largest, and most of the time.
 
     Example
     -------
-    >>> import torch
-    >>> from speechbrain_lmac.grid import Grid
     >>> decoder = MaskDecoder(hidden_channels=[64, 32], text_dim=16, channels=8)
     >>> hidden = (torch.randn(2, 64, 10, 4), torch.randn(2, 32, 20, 8))
-    >>> grid = Grid(torch.linspace(0, 1, 77).unsqueeze(0), torch.linspace(0, 1, 40))
-    >>> decoder(hidden, torch.randn(3, 1, 16), grid).shape
+    >>> evidence = Evidence(hidden, torch.randn(2, 77, 40))
+    >>> from speechbrain_lmac.grid import Grid
+    >>> grid = Grid(torch.linspace(0, 1, 77).unsqueeze(0), torch.linspace(0, 1, 40), torch.ones(40))
+    >>> decoder(evidence, torch.randn(3, 1, 16), grid).shape
     torch.Size([3, 2, 77, 40])
     """
 
-    def __init__(self, hidden_channels, text_dim, channels=32):
+    def __init__(self, hidden_channels, text_dim, channels=32, scales=None):
         super().__init__()
+        hidden_channels = list(hidden_channels)[:scales]
         self.config = {
-            "hidden_channels": list(hidden_channels),
+            "hidden_channels": hidden_channels,
             "text_dim": text_dim,
             "channels": channels,
         }
-        scales = range(len(hidden_channels))
+        films = range(len(hidden_channels))
         self.laterals = nn.ModuleList(
             nn.Sequential(nn.Conv2d(width, channels, 1), nn.GroupNorm(4, channels))
             for width in hidden_channels
         )
-        self.merges = nn.ModuleList(_merge(channels) for _ in scales)
-        self.films = nn.ModuleList(nn.Linear(text_dim, 2 * channels) for _ in scales)
-        self.mixers = nn.ModuleList(nn.Conv2d(channels, channels, 1) for _ in scales)
-        self.smooth = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
-        self.head = nn.Conv2d(channels, 1, 1)
+        self.merges = nn.ModuleList(_merge(channels) for _ in films)
+        self.films = nn.ModuleList(nn.Linear(text_dim, 2 * channels) for _ in films)
+        self.mixers = nn.ModuleList(nn.Conv2d(channels, channels, 1) for _ in films[1:])
+        self.loudness = nn.Conv2d(1, channels, 1)
+        self.head = nn.Conv2d(channels, 3, 1)
+        with torch.no_grad():  # at random, levels lead astray before the maps have a say
+            self.head.weight[1:].zero_()
+            self.head.bias[1:] = torch.tensor(WEIGHTS_AT_START)
+        self.to(memory_format=torch.channels_last)
 
-    def forward(self, hidden, text, grid):
+    def forward(self, evidence, text, grid):
         """Masks of every clip for every prompt.
 
         Arguments
         ---------
-        hidden : sequence of torch.Tensor
-            ``[batch, channels, frames', bins']``, deepest first.
+        evidence : Evidence
+            Of ``batch`` clips.
         text : torch.Tensor
             ``[texts, 1, dim]`` for all pairs, or ``[texts, batch, dim]``.
         grid : Grid
@@ -73,36 +99,58 @@ class MaskDecoder(nn.Module):
         Returns
         -------
         torch.Tensor
-            ``[texts, batch, frames, bins]`` in (0, 1).
+            ``[texts, batch, frames, bins]`` in (0, 1); 0 in cells that the encoder never hears.
         """
-        logits = self.text_side(self.audio_side(hidden), text)
-        pairs = logits.shape[:2]
-        masks = spread(logits.flatten(0, 1), grid).sigmoid().unflatten(0, pairs)
-        return masks if grid.heard.all() else masks * grid.heard.unsqueeze(1)
+        pyramid, around = self.audio_side(evidence, grid)
+        parts = text.split(AT_ONCE)
+        return torch.cat(
+            [self._masks(pyramid, around, evidence.level, part, grid) for part in parts]
+        )
 
-    def audio_side(self, hidden):
-        """Merge hidden maps from the deepest up -> one map ``[batch, channels, ., .]`` a scale."""
+    def _masks(self, pyramid, around, level, text, grid):
+        logit, loud, standing_out = self.text_side(pyramid, text).unbind(dim=2)
+        # standing_out * (level - around), of which all but the level is coarse
+        coarse = torch.stack([logit - standing_out * around, loud + standing_out])
+        offset, weight = spread(coarse.flatten(0, 2), grid).unflatten(0, coarse.shape[:3])
+        masks = bounded(offset + weight * level).sigmoid()
+        return masks if grid.heard.all() else masks * grid.heard
+
+    def audio_side(self, evidence, grid):
+        """What is computed once per clip.
+
+        Returns
+        -------
+        list of torch.Tensor, torch.Tensor
+            One map ``[batch, channels, frames', bins']`` a scale, merged from the deepest up; and
+            the mean level around each place of the last, ``[batch, frames', bins']``.
+        """
         pyramid = []
-        for maps, lateral, merge in zip(hidden, self.laterals, self.merges):
+        for maps, lateral, merge in zip(evidence.hidden, self.laterals, self.merges):
             level = lateral(maps.float())  # an encoder may run in bfloat16
             if pyramid:
                 level = level + _resize(pyramid[-1], level)
             pyramid.append(merge(level))
-        return pyramid
+        around = gather(evidence.level, grid, pyramid[-1].shape[-2:])
+        pyramid[-1] = pyramid[-1] + self.loudness(around.unsqueeze(1))
+        return pyramid, around
 
     def text_side(self, pyramid, text):
-        """Steer the audio side by prompts -> logits ``[texts, batch, frames', bins']``."""
+        """Steer the audio side by prompts -> ``[texts, batch, 3, frames', bins']``."""
         pairs = (text.shape[0], pyramid[0].shape[0])
         text = text * text.shape[-1] ** 0.5  # unit norm -> unit variance, so that prompts count
         steered = None
-        for level, film, mixer in zip(pyramid, self.films, self.mixers):
+        for level, film, mixer in zip(pyramid, self.films, [*self.mixers, self.head]):
             scale, shift = film(text)[..., None, None].chunk(2, dim=2)
-            voiced = gelu((1 + scale) * level + shift).flatten(0, 1)
+            voiced = ((1 + scale) * level + shift).flatten(0, 1)
             if steered is not None:
                 voiced = voiced + _resize(steered, voiced)
-            steered = mixer(voiced)
-        logits = self.head(gelu(self.smooth(gelu(steered))))
-        return BOUND * (logits / BOUND).tanh().squeeze(1).unflatten(0, pairs)
+            steered = mixer(gelu(voiced))
+        return steered.unflatten(0, pairs)
+
+
+def bounded(logits):
+    """Logits within ``BOUND``, in the same order."""
+    return logits / (1 + logits.abs() / BOUND)
 
 
 def _merge(channels):

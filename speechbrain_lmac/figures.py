@@ -5,6 +5,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from speechbrain_lmac.spectrogram import power_of
+
 RANGE_DB = 70
 """Below the loudest cell; what is fainter is drawn as silence."""
 
@@ -50,7 +52,7 @@ def draw_interpretation(interpretation, path):
 
 
 def _decibels(spectrogram, wav):
-    power = spectrogram(wav.unsqueeze(0).to(spectrogram.window.device)).abs().square()
+    power = power_of(spectrogram(wav.unsqueeze(0).to(spectrogram.window.device)))
     return 10 * power.squeeze(0).clamp(min=1e-8).log10()
 
 

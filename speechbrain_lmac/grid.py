@@ -13,11 +13,18 @@ class Grid(NamedTuple):
     encoder may hear a frame several times, or never: NaN."""
     positions: torch.Tensor
     """``[bins]``: place of each bin along the encoder's frequency axis, 0 to 1."""
+    fed: torch.Tensor
+    """``[bins]``: 1 for each bin of which the encoder hears anything, else 0."""
+
+    @property
+    def frames_heard(self):
+        """Whether the encoder hears anything of a frame, ``[frames]`` of bool."""
+        return (~self.times.isnan()).any(dim=0)
 
     @property
     def heard(self):
-        """1 for each frame that the encoder hears at all, else 0, ``[frames]``."""
-        return (~self.times.isnan()).any(dim=0).to(self.positions)
+        """1 for each cell that the encoder hears at all, else 0, ``[frames, bins]``."""
+        return self.frames_heard.to(self.fed).unsqueeze(1) * self.fed
 
 
 def spread(maps, grid):
@@ -42,11 +49,49 @@ def spread(maps, grid):
     Example
     -------
     >>> rising = torch.tensor([[[0.25, 0.75]]])
-    >>> spread(rising, Grid(torch.tensor([[0.5]]), torch.tensor([0.25, 0.5, 0.75])))
+    >>> positions = torch.tensor([0.25, 0.5, 0.75])
+    >>> spread(rising, Grid(torch.tensor([[0.5]]), positions, torch.ones(3)))
     tensor([[[0.2500, 0.5000, 0.7500]]])
     """
     in_time = _look_up(maps, grid.times.to(maps.device))
     return in_time @ axis_weights(maps.shape[-1], grid.positions.to(maps.device)).to(maps)
+
+
+def gather(values, grid, shape):
+    """Means of the cells of a grid around each place of a coarse map: the way back of ``spread``.
+
+    Arguments
+    ---------
+    values : torch.Tensor
+        ``[batch, frames, bins]``, on the grid.
+    grid : Grid
+        Where its cells lie.
+    shape : (int, int)
+        ``(frames', bins')`` wanted, evenly spaced on the encoder's axes.
+
+    Returns
+    -------
+    torch.Tensor
+        ``[batch, frames', bins']``; 0 where no cell is.
+
+    Example
+    -------
+    >>> values = torch.tensor([[[1.0, 3.0, 5.0]]])
+    >>> positions = torch.tensor([0.25, 0.25, 0.75])
+    >>> gather(values, Grid(torch.tensor([[0.5]]), positions, torch.ones(3)), (1, 2))
+    tensor([[[2., 5.]]])
+    """
+    frames, bins = shape
+    near = axis_weights(bins, grid.positions.to(values)) * grid.fed.to(values)
+    over_bins = values @ (near / near.sum(dim=1, keepdim=True).clamp(min=1e-6)).T
+    found = values.new_zeros(len(values), frames, bins)
+    count = values.new_zeros(frames)
+    for times in grid.times.to(values.device):  # of repetitions
+        heard = ~times.isnan()
+        place = (times[heard] * frames).long().clamp(0, frames - 1)
+        found.index_add_(1, place, over_bins[:, heard])
+        count.index_add_(0, place, torch.ones_like(place, dtype=count.dtype))
+    return found / count.clamp(min=1).unsqueeze(1)
 
 
 def _look_up(maps, times):

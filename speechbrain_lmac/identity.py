@@ -10,10 +10,11 @@ FILE = "run.json"
 
 SETTINGS = (
     *("seed", "masking", "clip_seconds", "label_names", "label_templates", "weights"),
-    "train_budgets",
-    *("batch_size", "lr", "mix_probability", "templates", "initial_decoder"),
+    *("train_budgets", "softness", "prompts_per_clip", "heard_per_clip", "channels", "scales"),
+    *("number_of_epochs", "valid_interval", "batch_size", "lr", "max_grad_norm"),
+    *("mix_probability", "templates", "initial_decoder"),
 )
-"""Settings that a run may not change on the way; the number of epochs it may."""
+"""Settings that a run may not change on the way. Rate and gate depend on the number of epochs."""
 
 
 def run_identity(hparams, splits):

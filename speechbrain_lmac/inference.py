@@ -152,7 +152,7 @@ class Interpreter(Pretrained):
         similarity = classifier.logits(analysis.encoding.embedding, text).squeeze(0).cpu()
         return Interpretation(
             original=wav,
-            waveform=classifier.plane.listen(wavs, masks).squeeze(1).cpu(),
+            waveform=classifier.listen(analysis, masks).squeeze(1).cpu(),
             mask=masks.squeeze(1).cpu(),
             similarity=similarity,
             target=similarity.argmax().item(),

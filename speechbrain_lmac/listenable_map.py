@@ -1,8 +1,10 @@
 """The model that is trained and served: a classifier that can be masked, and a mask decoder."""
 
+import torch
 from torch import nn
 
-from speechbrain_lmac.losses import Pairs
+from speechbrain_lmac.decoder import Evidence
+from speechbrain_lmac.level import level
 
 
 class ListenableMap(nn.Module):
@@ -17,7 +19,6 @@ class ListenableMap(nn.Module):
 
     Example
     -------
-    >>> import torch
     >>> from speechbrain_lmac.clap.embedded import EmbeddedClap
     >>> from speechbrain_lmac.decoder import MaskDecoder
     >>> from speechbrain_lmac.masking import MaskableClassifier
@@ -35,8 +36,14 @@ class ListenableMap(nn.Module):
         self.classifier = classifier
         self.decoder = decoder
 
-    def forward(self, analysis, text):
-        """Masks ``[texts, batch, frames, bins]``.
+    def evidence(self, analysis):
+        """What the decoder goes by, of the clips analysed: Evidence."""
+        return Evidence(analysis.encoding.hidden, level(analysis.power))
+
+    def forward(self, analysis, text, evidence=None):
+        """Masks ``[texts, batch, frames, bins]``, 0 where the CLAP hears nothing.
+
+        What it does not hear, beyond its highest band or its window, explains nothing.
 
         Arguments
         ---------
@@ -44,37 +51,10 @@ class ListenableMap(nn.Module):
             Of ``batch`` clips.
         text : torch.Tensor
             ``[texts, 1, dim]`` for all pairs, or ``[texts, batch, dim]``.
+        evidence : Evidence
+            What the decoder is fed instead of the clips' own.
         """
-        return self.decoder(analysis.encoding.hidden, text, self.classifier.grid(analysis))
-
-    def pairs(self, analysis, text, chunk_size, harden=None):
-        """All pairs of a batch, for the objective.
-
-        Arguments
-        ---------
-        analysis : Analysis
-            Of ``batch`` clips.
-        text : torch.Tensor
-            ``[batch, dim]``, the clips' own prompts.
-        chunk_size : int
-            Pairs in one pass of the encoder.
-        harden : callable
-            Masks ``[texts, batch, frames, bins]`` -> what is heard through; the masks
-            themselves by default.
-
-        Returns
-        -------
-        Pairs
-        """
-        masks = self(analysis, text.unsqueeze(1))
-        heard = masks if harden is None else harden(masks)
-        own = heard.diagonal(dim1=0, dim2=1).movedim(-1, 0)
-        left = self.classifier.embed_masked(analysis, 1 - own)
-        cosines = self.classifier.pair_cosines
-        return Pairs(
-            masks=masks,
-            text=text,
-            original=text @ analysis.encoding.embedding.T,
-            masked_in=cosines(analysis, heard, text.unsqueeze(1), chunk_size),
-            masked_out=text @ left.T,
-        )
+        if evidence is None:
+            evidence = self.evidence(analysis)
+        with torch.autocast(text.device.type, enabled=False):  # bfloat16 would make cells ties
+            return self.decoder(evidence, text, self.classifier.grid(analysis))

@@ -19,6 +19,9 @@ class Analysis(NamedTuple):
     heard: torch.Tensor
     """Power that the encoder hears, ``[batch, frames heard, bins]``."""
     encoding: AudioEncoding
+    spectrum: torch.Tensor | None = None
+    """Of the clip as it sounds, complex ``[batch, frames, n_fft // 2 + 1]``, where that is what the
+    encoder hears."""
 
 
 class MaskedSimilarity(NamedTuple):
@@ -62,9 +65,18 @@ class MaskableClassifier(nn.Module):
     def analyse(self, wavs):
         """Hear clips ``[batch, time]`` -> :class:`Analysis`, without gradients."""
         filled = self.clap.window.fill(wavs)
-        heard = self.plane.power(filled)
-        power = heard if filled.shape == wavs.shape else self.plane.power(wavs)
-        return Analysis(wavs, power, heard, self.plane.encode(heard))
+        spectrum = self.clap.stft(filled)
+        heard = self.plane.of_spectrum(spectrum)
+        whole = filled.shape == wavs.shape
+        power = heard if whole else self.plane.power(wavs)
+        sound = spectrum if whole and self.clap.hears_the_sound else None
+        return Analysis(wavs, power, heard, self.plane.encode(heard), sound)
+
+    def listen(self, analysis, mask):
+        """The sound that masks ``[..., batch, frames, bins]`` keep, ``[..., batch, time]``."""
+        if mask.dim() == 3:
+            return self.plane.listen(analysis.wavs, mask, analysis.spectrum)
+        return torch.stack([self.listen(analysis, part) for part in mask])
 
     def grid(self, analysis):
         """The :class:`~speechbrain_lmac.grid.Grid` of masks of the clips analysed."""
@@ -138,61 +150,62 @@ class MaskableClassifier(nn.Module):
         )
         return MaskedSimilarity(*(self.logits(embedding, text) for embedding in embeddings))
 
-    def pair_cosines(self, analysis, masks, text, chunk_size):
-        """Cosine of every masked clip with the prompt of its mask, differentiable in the masks.
+    def masked_values(self, analysis, gains, value, chunk_size):
+        """What a function makes of the embeddings of masked clips, differentiable in the gains.
 
-        Pairs go through the encoder ``chunk_size`` at a time and nothing of it is kept but the
-        gradient of each cosine, so memory does not grow with the number of pairs.
+        Pairs go through the encoder ``chunk_size`` at a time, forward and backward once, and
+        nothing of it is kept but the gradient of each value, so memory does not grow with the
+        number of pairs.
 
         Arguments
         ---------
         analysis : Analysis
             Of ``batch`` clips.
-        masks : torch.Tensor
-            ``[texts, batch, frames, bins]``.
-        text : torch.Tensor
-            ``[texts, batch or 1, dim]``.
+        gains : torch.Tensor
+            ``[prompts, batch, frames, bins]``.
+        value : callable
+            Embeddings ``[pairs, dim]`` and which pairs they are of ``[pairs]`` (``prompt * batch +
+            clip``) -> a value for each, ``[pairs]``, and what to report of each,
+            ``[pairs, parts]``. A pair's value must depend on its own embedding alone.
         chunk_size : int
             Pairs in one pass of the encoder.
 
         Returns
         -------
-        torch.Tensor
-            ``[texts, batch]``.
+        torch.Tensor, torch.Tensor
+            Values ``[prompts * batch]``, and reports ``[prompts * batch, parts]`` without gradient.
         """
-        pairs = masks.shape[:2]
-        clip = torch.arange(pairs[1], device=masks.device).expand(pairs).flatten()
-        prompts = text.expand(*pairs, -1).flatten(0, 1)
-        flat = _PairCosines.apply(masks.flatten(0, 1), analysis, clip, prompts, self, chunk_size)
-        return flat.unflatten(0, pairs)
+        return _MaskedValues.apply(gains.flatten(0, 1), analysis, value, self, chunk_size)
 
 
-class _PairCosines(torch.autograd.Function):
-    """Each pair's cosine depends on its own mask alone, so d cosine / d mask is found together
-    with the cosine, chunk by chunk: one forward and one backward pass per pair, no recomputing.
+class _MaskedValues(torch.autograd.Function):
+    """Each pair's value depends on its own mask alone, so d value / d mask is found together with
+    the value, chunk by chunk: one forward and one backward pass per pair, no recomputing.
     """
 
     @staticmethod
-    def forward(ctx, masks, analysis, clip, prompts, classifier, chunk_size):
-        samples = analysis.wavs.shape[-1]
+    def forward(ctx, gains, analysis, value, classifier, chunk_size):
+        samples, batch = analysis.wavs.shape[-1], len(analysis.wavs)
         wanted = ctx.needs_input_grad[0]
-        cosines, gradients = [], []
-        for part in torch.arange(len(masks), device=masks.device).split(chunk_size):
-            mask = masks[part].requires_grad_(wanted)
+        values, reports, gradients = [], [], []
+        for index in torch.arange(len(gains), device=gains.device).split(chunk_size):
+            mask = gains[index].requires_grad_(wanted)
             with torch.set_grad_enabled(wanted):
-                embedding = classifier.encode_masked(
-                    analysis.heard[clip[part]], mask, samples
-                ).embedding
-                cosine = (embedding * prompts[part]).sum(dim=-1)
+                heard = analysis.heard[index % batch]
+                embedding = classifier.encode_masked(heard, mask, samples).embedding
+                found, report = value(embedding, index)
             if wanted:
-                gradients.append(torch.autograd.grad(cosine, mask, torch.ones_like(cosine))[0])
-            cosines.append(cosine.detach())
+                gradients.append(torch.autograd.grad(found, mask, torch.ones_like(found))[0])
+            values.append(found.detach())
+            reports.append(report.detach())
         if wanted:
             ctx.save_for_backward(torch.cat(gradients))
-        return torch.cat(cosines)
+        reports = torch.cat(reports)
+        ctx.mark_non_differentiable(reports)
+        return torch.cat(values), reports
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, upstream):
+    def backward(ctx, upstream, _):
         (gradients,) = ctx.saved_tensors
-        return upstream[:, None, None] * gradients, None, None, None, None, None
+        return upstream[:, None, None] * gradients, None, None, None, None

@@ -11,6 +11,7 @@ from torch import nn
 
 from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.grid import Grid
+from speechbrain_lmac.spectrogram import power_of
 
 
 class Plane(nn.Module, ABC):
@@ -22,16 +23,23 @@ class Plane(nn.Module, ABC):
         Whose front end it is.
     positions : torch.Tensor
         ``[bins]``: place of each bin on the encoder's mel axis, 0 to 1.
+    fed : torch.Tensor
+        ``[bins]``: whether the encoder hears anything of it.
     """
 
-    def __init__(self, clap, positions):
+    def __init__(self, clap, positions, fed):
         super().__init__()
         self.clap = clap
         self.register_buffer("positions", positions, persistent=False)
+        self.register_buffer("fed", fed.to(positions), persistent=False)
 
-    @abstractmethod
     def power(self, wavs):
         """Power on this plane, ``[batch, frames, bins]``, of ``wavs`` ``[batch, time]``."""
+        return self.of_spectrum(self.clap.stft(wavs))
+
+    @abstractmethod
+    def of_spectrum(self, stft):
+        """Power on this plane of a complex spectrogram that the encoder hears."""
 
     @abstractmethod
     def encode(self, power):
@@ -73,9 +81,9 @@ class Plane(nn.Module, ABC):
         Grid
         """
         times = self.clap.window.times(power.shape[-2], samples)
-        return Grid(times.to(self.positions.device), self.positions)
+        return Grid(times.to(self.positions.device), self.positions, self.fed)
 
-    def listen(self, wavs, mask):
+    def listen(self, wavs, mask, spectrum=None):
         """The sound that a mask keeps, with the input's own phase.
 
         Linear in the mask: ``listen(M) + listen(1 - M)`` is the clip.
@@ -86,6 +94,8 @@ class Plane(nn.Module, ABC):
             ``[batch, time]``.
         mask : torch.Tensor
             ``[..., batch, frames, bins]``.
+        spectrum : torch.Tensor
+            ``clap.spectrogram(wavs)``, if it is at hand.
 
         Returns
         -------
@@ -93,7 +103,7 @@ class Plane(nn.Module, ABC):
             ``[..., batch, time]``.
         """
         spectrogram = self.clap.spectrogram
-        kept = self.gains(mask) * spectrogram(wavs)
+        kept = self.gains(mask) * (spectrogram(wavs) if spectrum is None else spectrum)
         sound = spectrogram.inverse(kept.flatten(0, -3), wavs.shape[-1])
         return sound.unflatten(0, mask.shape[:-2])
 
@@ -110,10 +120,11 @@ class StftPlane(Plane):
     """
 
     def __init__(self, clap):
-        super().__init__(clap, mel_positions(clap.filterbank))
+        fed = clap.filterbank.sum(dim=1) > 0
+        super().__init__(clap, mel_positions(clap.filterbank), fed)
 
-    def power(self, wavs):
-        return self.clap.stft(wavs).abs().square()
+    def of_spectrum(self, stft):
+        return power_of(stft)
 
     def encode(self, power):
         return self.clap.encode(self.clap.mel(power))
@@ -138,11 +149,12 @@ class MelPlane(Plane):
 
     def __init__(self, clap):
         bands = clap.filterbank.shape[1]
-        super().__init__(clap, (torch.arange(bands) + 0.5) / bands)
+        fed = clap.filterbank.sum(dim=0) > 0
+        super().__init__(clap, (torch.arange(bands) + 0.5) / bands, fed)
         self.register_buffer("to_bins", band_to_bin_weights(clap.filterbank), persistent=False)
 
-    def power(self, wavs):
-        return self.clap.mel(self.clap.stft(wavs).abs().square())
+    def of_spectrum(self, stft):
+        return self.clap.mel(power_of(stft))
 
     def encode(self, power):
         return self.clap.encode(power)

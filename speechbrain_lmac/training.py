@@ -21,6 +21,7 @@ from speechbrain_lmac.evaluation import Prompts, evaluate, write_rows
 from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.export import export_interpreter, load_decoder
 from speechbrain_lmac.identity import claim, run_identity
+from speechbrain_lmac.losses import method_name
 from speechbrain_lmac.memory import keep_freed_memory
 from speechbrain_lmac.settings import load_hparams, save_settings
 
@@ -66,13 +67,13 @@ def main(arguments=None):
         train_loader_kwargs=hparams["train_loader"],
         valid_loader_kwargs=hparams["valid_loader"],
     )
-    export_interpreter(brain.restore_best(), method_name(hparams), folder / "interpreter")
+    export_interpreter(brain.restore_best(), trained_method(hparams), folder / "interpreter")
     report(brain, sets["test"], explainers, hparams)
 
 
-def method_name(hparams):
-    """``LMAC-ZS``, and what was added to the poster's terms."""
-    return hparams["objective"].method + hparams["gate"].suffix
+def trained_method(hparams):
+    """Name of the method that the settings train."""
+    return method_name(hparams["objective"].terms + hparams["gate"].terms)
 
 
 def prepare(hparams):
@@ -106,6 +107,11 @@ def prepare(hparams):
             f"nothing to train: {len(splits['train'])} training clips, batch_size "
             f"{hparams['batch_size']}, number_of_epochs {hparams['number_of_epochs']}"
         )
+    for name in ("prompts_per_clip", "heard_per_clip", "valid_interval"):
+        if hparams[name] < 1:
+            raise InputError(f"{name} is 1 or more, not {hparams[name]}")
+    if hparams["heard_per_clip"] > hparams["prompts_per_clip"]:
+        raise InputError("heard_per_clip is at most prompts_per_clip: what is heard has a mask")
     check_window(hparams["clap"], hparams["clip_seconds"])
     stretches = {(c.wav, c.start, c.stop) for held in splits.values() for c in held}
     for stretch in tqdm(sorted(stretches), "checking sounds"):
@@ -133,7 +139,7 @@ def chosen_explainers(hparams):
         if not {"text", "seeds", "names"}.issuperset(EXPLAINERS[name].needs):
             raise InputError(f"compare names {name}, which evaluate.py alone can ask")
     others = {name: EXPLAINERS[name] for name in hparams["compare"]}
-    return {method_name(hparams): EXPLAINERS["lmac-zs"], **others}
+    return {trained_method(hparams): EXPLAINERS["lmac-zs"], **others}
 
 
 def report(brain, test_set, explainers, hparams):
@@ -149,7 +155,7 @@ def report(brain, test_set, explainers, hparams):
         f"{len(test_set)} test clips, {len(hparams['prompts'].names)} names, "
         f"{hparams['masking']} masking, folds {hparams['test_folds']}"
     )
-    text = tables.report(rows, method_name(hparams), what)
+    text = tables.report(rows, trained_method(hparams), what)
     (folder / "table.md").write_text(text, encoding="utf-8")
     logger.info("\n%s", text)
     logger.info("rows: %s; tables: %s", folder / "metrics.csv", folder / "table.md")

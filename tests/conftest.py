@@ -38,7 +38,7 @@ needs_esc10 = pytest.mark.skipif(
 
 def even_grid(frames, positions):
     """Cells of a clip that is heard whole."""
-    return Grid(WholeClip().times(frames, samples=None), positions)
+    return Grid(WholeClip().times(frames, samples=None), positions, torch.ones_like(positions))
 
 
 @pytest.fixture(scope="session")

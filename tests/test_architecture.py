@@ -16,6 +16,7 @@ FLOORS = [
     {
         "spectrogram",
         "bench.formats",
+        "level",
         "ranking",
         "bootstrap",
         "window",

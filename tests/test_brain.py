@@ -1,11 +1,16 @@
 """Training on a few half-second sounds: what is kept, what is restored, what is repeated."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from speechbrain_lmac import training
 from speechbrain_lmac.brain import LmacZs
+from speechbrain_lmac.data.pipeline import augment, draw
+from speechbrain_lmac.data.prompts import TEMPLATE
+from speechbrain_lmac.evaluation import Prompts
 from speechbrain_lmac.export import DECODER_FILE
 from speechbrain_lmac.hparams import path_of
 from speechbrain_lmac.inference import SHIPPED
@@ -18,6 +23,7 @@ def arguments(small_set, output, **changes):
         "clip_seconds": 0.5,
         "number_of_epochs": 2,
         "batch_size": 4,
+        "valid_interval": 1,
         "ckpt_interval_minutes": 0,
         "ckpt_interval_steps": 1,
         "compare": "[energy]",
@@ -108,15 +114,58 @@ def test_only_the_decoder_moves(small_set, tmp_path, monkeypatch, clap):
 
 
 def test_draws_are_functions_of_seed_epoch_and_clip():
-    from speechbrain_lmac.data.pipeline import augment, draw
-
     clips = torch.randn(2, 4000, generator=torch.Generator().manual_seed(0))
     once, again, later = (
         augment(clips, [draw(1, epoch, name) for name in "ab"], mix_probability=0.5)
         for epoch in (1, 1, 2)
     )
-    assert (once == again).all()
-    assert (once != later).any()
+    assert all((value == same).all() for value, same in zip(once, again))
+    assert (once[0] != later[0]).any()
+
+
+def test_the_second_prompt_asked_is_that_of_the_sound_mixed_in(model):
+    """Three tones: what is heard in each mixture, and what is asked of it."""
+    names = ("rain", "dog", "siren")
+    clap = model.classifier.clap
+    prompts = Prompts(names, clap.embed_names(names))
+    hparams = {"prompts": prompts, "templates": [TEMPLATE], "prompts_per_clip": 3}
+    brain = LmacZs({"model": model}, hparams=hparams, run_opts={"device": "cpu"})
+    time = torch.arange(4000) / 32000
+    tones = torch.stack([torch.sin(2 * torch.pi * hertz * time) for hertz in (800, 1600, 3200)])
+    draws = [draw(1, 1, name) for name in names]
+    sounds, mixed = augment(tones, draws, mix_probability=1.0)
+    assert mixed.all()
+    batch = SimpleNamespace(label=names, text=["", "", ""])
+    pairs = brain.ask(batch, clap(sounds).embedding, mixed, draws)
+    for clip, sound in enumerate(sounds):
+        loud = torch.fft.rfft(sound).abs()[[100, 200, 400]] > 100
+        asked = [names.index(names[index]) for index in pairs.own[:2, clip]]
+        assert set(asked) == set(loud.nonzero().flatten().tolist())
+        assert asked[0] == clip
+        torch.testing.assert_close(pairs.text[:2, clip], prompts.text[asked])
+
+
+def test_a_clip_alone_is_asked_what_the_clap_takes_it_for(model, wavs):
+    names = ("rain", "siren")
+    clap = model.classifier.clap
+    prompts = Prompts(names, clap.embed_names(names))
+    hparams = {"prompts": prompts, "templates": [TEMPLATE], "prompts_per_clip": 1}
+    brain = LmacZs({"model": model}, hparams=hparams, run_opts={"device": "cpu"})
+    audio, alone = clap(wavs).embedding, torch.zeros(len(wavs), dtype=torch.bool)
+    batch = SimpleNamespace(label=["rain"] * len(wavs), text=[""] * len(wavs))
+    pairs = brain.ask(batch, audio, alone, [draw(1, 1, str(i)) for i in range(len(wavs))])
+    assert pairs.own[0].tolist() == (audio @ prompts.text.T).argmax(dim=1).tolist()
+    described = SimpleNamespace(label=["rain"] * len(wavs), text=["a wolf"] * len(wavs))
+    pairs = brain.ask(described, audio, alone, [draw(1, 1, str(i)) for i in range(len(wavs))])
+    torch.testing.assert_close(pairs.text[0], clap.embed_text(["a wolf"] * len(wavs)))
+
+
+@pytest.mark.parametrize("changes", [{"valid_interval": 0}, {"heard_per_clip": 3}])
+def test_counts_that_cannot_be_are_refused(small_set, tmp_path, capsys, changes):
+    with pytest.raises(SystemExit):
+        training.main(arguments(small_set, tmp_path / "out", **changes))
+    assert next(iter(changes)) in capsys.readouterr().err
+    assert not (tmp_path / "out" / "run.json").exists()
 
 
 def test_a_folder_does_not_go_on_with_other_data(small_set, undisturbed, capsys):

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from speechbrain_lmac.decoder import MaskDecoder
+from speechbrain_lmac.decoder import Evidence, MaskDecoder
+from speechbrain_lmac.level import level
 from tests.conftest import even_grid
 
 
@@ -13,39 +14,41 @@ def decoder():
     return MaskDecoder((16, 12, 8), text_dim=10, channels=8)
 
 
-def hidden(batch, frames):
+def evidence(batch, frames, bins=20):
     generator = torch.Generator().manual_seed(frames)
     shapes = [(16, frames // 8, 4), (12, frames // 4, 8), (8, frames // 2, 16)]
-    return tuple(torch.randn(batch, *shape, generator=generator) for shape in shapes)
+    hidden = tuple(torch.randn(batch, *shape, generator=generator) for shape in shapes)
+    return Evidence(hidden, level(torch.rand(batch, frames, bins, generator=generator)))
 
 
 @pytest.mark.parametrize("frames", [8, 31, 313])
 def test_any_number_of_frames(decoder, frames):
-    masks = decoder(
-        hidden(2, frames), torch.randn(3, 1, 10), even_grid(frames, torch.linspace(0, 1, 40))
-    )
+    grid = even_grid(frames, torch.linspace(0, 1, 40))
+    masks = decoder(evidence(2, frames, bins=40), torch.randn(3, 1, 10), grid)
     assert masks.shape == (3, 2, frames, 40)
     assert masks.min() >= 0 and masks.max() <= 1
 
 
 def test_a_pair_does_not_hear_its_batch(decoder):
-    maps, text = hidden(3, 40), torch.randn(2, 1, 10)
+    heard, text = evidence(3, 40), torch.randn(2, 1, 10)
     grid = even_grid(40, torch.linspace(0, 1, 20))
-    together = decoder(maps, text, grid)
-    alone = decoder(tuple(m[1:2] for m in maps), text[1:], grid)
+    together = decoder(heard, text, grid)
+    second = Evidence(tuple(maps[1:2] for maps in heard.hidden), heard.level[1:2])
+    alone = decoder(second, text[1:], grid)
     torch.testing.assert_close(together[1:, 1:2], alone, atol=1e-5, rtol=0)
 
 
 def test_aligned_prompts_are_the_diagonal_of_all_pairs(decoder):
-    maps, text = hidden(3, 40), torch.randn(3, 10)
+    heard, text = evidence(3, 40), torch.randn(3, 10)
     grid = even_grid(40, torch.linspace(0, 1, 20))
-    every = decoder(maps, text.unsqueeze(1), grid)
-    aligned = decoder(maps, text.unsqueeze(0), grid).squeeze(0)
+    every = decoder(heard, text.unsqueeze(1), grid)
+    aligned = decoder(heard, text.unsqueeze(0), grid).squeeze(0)
     torch.testing.assert_close(every[range(3), range(3)], aligned, atol=1e-5, rtol=0)
 
 
 def test_the_prompt_steers_the_mask(decoder):
-    masks = decoder(hidden(1, 40), torch.randn(2, 1, 10), even_grid(40, torch.linspace(0, 1, 20)))
+    grid = even_grid(40, torch.linspace(0, 1, 20))
+    masks = decoder(evidence(1, 40), torch.randn(2, 1, 10), grid)
     assert (masks[0] - masks[1]).abs().max() > 1e-3
 
 
@@ -53,3 +56,23 @@ def test_config_rebuilds_the_decoder(decoder):
     again = MaskDecoder(**decoder.config)
     again.load_state_dict(decoder.state_dict())
     assert again.config == decoder.config
+
+
+def test_what_is_never_heard_is_shut(decoder):
+    grid = even_grid(40, torch.linspace(0, 1, 20))
+    fed = (torch.arange(20) < 15).float()
+    masks = decoder(evidence(1, 40), torch.randn(1, 1, 10), grid._replace(fed=fed))
+    assert (masks[..., 15:] == 0).all() and masks[..., :15].min() > 0
+
+
+def test_an_untrained_decoder_opens_the_louder_of_two_cells(decoder):
+    """Other things, the encoder's maps, being equal: two clips that differ in one cell."""
+    heard, grid = evidence(1, 40), even_grid(40, torch.linspace(0, 1, 20))
+    louder = heard.level.clone()
+    louder[0, 7, 9] += 1.0
+    text = torch.randn(1, 1, 10)
+    before = decoder(heard, text, grid)
+    after = decoder(heard._replace(level=louder), text, grid)
+    change = after - before
+    assert change[0, 0, 7, 9] > 0
+    assert change.abs().flatten().argmax() == 7 * 20 + 9

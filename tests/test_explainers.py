@@ -10,6 +10,7 @@ from torch.nn.functional import normalize
 from torchcam.methods import GradCAM, GradCAMpp, ScoreCAM
 
 from speechbrain_lmac.budgets import keep_top, rank_cells
+from speechbrain_lmac.decoder import Evidence
 from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.explainers.base import Question, as_masks
@@ -26,6 +27,7 @@ from speechbrain_lmac.explainers.gradient import (
 from speechbrain_lmac.explainers.optimised import Optimised
 from speechbrain_lmac.explainers.scorecam import GScoreCam, ScoreCam
 from speechbrain_lmac.grid import spread
+from speechbrain_lmac.level import level
 from speechbrain_lmac.listenable_map import ListenableMap
 from speechbrain_lmac.masking import MaskableClassifier
 from speechbrain_lmac.planes import StftPlane
@@ -52,7 +54,8 @@ def analysis(classifier, wavs):
 def question(classifier, text, analysis):
     """All that can be asked of the clips; stems are made up, their sum is the clip."""
     share = torch.linspace(0, 1, analysis.power.shape[-1])
-    average = tuple(maps.mean(dim=0, keepdim=True) for maps in analysis.encoding.hidden)
+    hidden = tuple(maps.mean(dim=0, keepdim=True) for maps in analysis.encoding.hidden)
+    average = Evidence(hidden, level(analysis.power).mean(dim=0, keepdim=True))
     other = analyse_rolled(classifier, analysis)
     return Question(
         text=text,

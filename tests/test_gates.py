@@ -10,12 +10,12 @@ MASKS = torch.rand(2, 3, 40, 50, generator=torch.Generator().manual_seed(0)) * 0
 
 @pytest.mark.parametrize("share", [0.05, 0.1, 0.2, 0.4])
 def test_it_opens_the_share_that_is_asked(share):
-    opened = SoftBudget([share], softness=0.01)(MASKS, torch.full((3,), share))
+    opened = SoftBudget([share], (0.5, 0.01))(MASKS, torch.full((3,), share), 1.0)
     assert opened.mean(dim=(2, 3)).sub(share).abs().max() < 0.02
 
 
 def test_it_keeps_the_order_of_cells():
-    opened = SoftBudget([0.2])(MASKS, torch.full((3,), 0.2))
+    opened = SoftBudget([0.2])(MASKS, torch.full((3,), 0.2), 0.5)
     for before, after in zip(MASKS.flatten(2).flatten(0, 1), opened.flatten(2).flatten(0, 1)):
         assert (after[before.argsort()].diff() >= 0).all()
 
@@ -24,18 +24,18 @@ def test_level_and_spread_of_the_logits_do_not_matter():
     """So no gradient of what is heard can drive a mask all open or all shut."""
     logits = MASKS.logit()
     gate, shares = SoftBudget([0.2]), torch.full((3,), 0.2)
-    plain = gate(MASKS.double(), shares)
-    moved = gate((0.5 * logits.double() + 1.0).sigmoid(), shares)
+    plain = gate(MASKS.double(), shares, 0.0)
+    moved = gate((0.5 * logits.double() + 1.0).sigmoid(), shares, 0.0)
     torch.testing.assert_close(moved, plain, atol=1e-3, rtol=0)
     shift = torch.zeros(2, 3, 1, 1, requires_grad=True)
-    gate((logits + shift).sigmoid(), shares).sum().backward()
+    gate((logits + shift).sigmoid(), shares, 0.0).sum().backward()
     assert shift.grad.abs().max() < 1e-2
 
 
 def test_no_budgets_leave_masks_as_they_are():
     gate = SoftBudget([])
-    assert gate(MASKS, gate.draw([random.Random(0)] * 3)) is MASKS
-    assert gate.suffix == "" and SoftBudget([0.1]).suffix == "+budget"
+    assert gate(MASKS, gate.draw([random.Random(0)] * 3), 0.0) is MASKS
+    assert gate.terms == [] and SoftBudget([0.1]).terms == ["budget"]
 
 
 def test_a_clips_share_is_its_own_draw():
@@ -43,3 +43,23 @@ def test_a_clips_share_is_its_own_draw():
     first, again = (gate.draw([random.Random("a"), random.Random("b")]) for _ in range(2))
     assert (first == again).all()
     assert all(share in torch.tensor(gate.shares) for share in first)
+
+
+def test_it_hardens_as_training_goes_on():
+    gate, shares = SoftBudget([0.2], (0.5, 0.02)), torch.full((3,), 0.2)
+    undecided = [4 * (opened * (1 - opened)).mean() for opened in _over(gate, shares)]
+    assert undecided == sorted(undecided, reverse=True)
+    assert undecided[0] > 5 * undecided[-1]
+
+
+def _over(gate, shares):
+    return (gate(MASKS, shares, progress) for progress in (0.0, 0.5, 1.0))
+
+
+def test_cells_that_are_shut_stay_shut():
+    """Such as those that an encoder never hears."""
+    masks = MASKS.clone()
+    masks[..., 40:] = 0
+    opened = SoftBudget([0.4])(masks, torch.full((3,), 0.4), 0.5)
+    assert opened.isfinite().all()
+    assert opened[..., 40:].max() < 0.01 < opened[..., :40].max()

@@ -3,12 +3,15 @@ import shutil
 
 import pytest
 import yaml
+from speechbrain import parse_arguments
 
+from recipes.Poster.reproduce import POSTER
+from recipes.Study import study
 from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.hparams import path_of
 from speechbrain_lmac.settings import load_hparams, read_settings
-from speechbrain_lmac.training import method_name
+from speechbrain_lmac.training import trained_method
 
 FOLDER = path_of("lmac_zs.yaml").parent
 FILES = sorted(FOLDER.glob("lmac_zs*.yaml"))
@@ -46,7 +49,7 @@ def test_every_key_is_used(file):
     if file in BENCHES:
         doors = (package / "bench").glob("*.py")
     code = "".join(path.read_text() for path in doors)
-    speechbrain = {"__set_seed", "ckpt_interval_minutes"}
+    speechbrain = {"__set_seed", "ckpt_interval_minutes", "max_grad_norm"}
     unused = {
         key
         for key in keys - speechbrain
@@ -57,15 +60,15 @@ def test_every_key_is_used(file):
     assert not unused
 
 
-def test_readmes_poster_command_is_the_poster():
-    readme = (path_of("lmac_zs.yaml").parents[1] / "README.md").read_text()
-    budgets, weights = re.search(
-        r'--train_budgets "(.*?)".*?--weights "(.*?)"', readme, re.S
-    ).groups()
-    hparams = load_hparams(
-        str(path_of("lmac_zs.yaml")), f"train_budgets: {budgets}\nweights: {weights}"
+def test_the_poster_is_all_pairs_under_its_three_terms_and_nothing_else():
+    hparams = load_hparams(str(path_of("lmac_zs_poster.yaml")), None)
+    assert trained_method(hparams) == "LMAC-ZS"
+    assert hparams["prompts_per_clip"] == hparams["heard_per_clip"] == hparams["batch_size"]
+    reproduced = load_hparams(
+        str(path_of("lmac_zs.yaml")), "\n".join(f"{k}: {v}" for k, v in POSTER.items())
     )
-    assert method_name(hparams) == "LMAC-ZS"
+    for name in ("weights", "prompts_per_clip", "heard_per_clip", "batch_size", "train_budgets"):
+        assert reproduced[name] == hparams[name]
 
 
 def test_unknown_setting_is_named():
@@ -90,10 +93,10 @@ def test_a_changed_setting_reaches_what_refers_to_it(tmp_path):
     """The base's references are resolved after the change, and lists of weights are merged."""
     path = tmp_path / "mine.yaml"
     shutil.copy(path_of("lmac_zs.yaml"), tmp_path)
-    path.write_text("base: lmac_zs.yaml\nbatch_size: 3\nweights:\n    share: 0.25\n")
+    path.write_text("base: lmac_zs.yaml\nbatch_size: 3\nweights:\n    binary: 0.25\n")
     hparams = load_hparams(str(path), "seed: 7")
     assert hparams["train_loader"]["batch_size"] == hparams["valid_loader"]["batch_size"] == 3
-    assert hparams["weights"]["share"] == 0.25 and hparams["weights"]["out"] == 3.0
+    assert hparams["weights"]["binary"] == 0.25 and hparams["weights"]["kept"] == 1.0
     assert hparams["output_folder"].endswith("7")
 
 
@@ -122,3 +125,17 @@ def test_a_file_that_changes_what_there_is_not(tmp_path):
     path.write_text("base: lmac_zs.yaml\nbatchsize: 3\n")
     with pytest.raises(InputError, match="changes batchsize, which there is not in its base"):
         load_hparams(str(path), "")
+
+
+@pytest.mark.parametrize("row", study.rows(), ids=lambda row: row.slug)
+def test_every_row_of_the_study_is_a_training_run(row, tagger_weights):
+    settings = {"clap": {"weights": str(tagger_weights)}, "masking": row.plane, **row.changes}
+    arguments = study.words(settings)
+    _, _, overrides = parse_arguments(["lmac_zs_tagger.yaml", *arguments])
+    hparams = load_hparams("lmac_zs_tagger.yaml", overrides)
+    assert trained_method(hparams).startswith("LMAC-ZS")
+    for name, value in row.changes.items():
+        held = hparams[name]
+        if isinstance(value, dict):
+            held = {key: held[key] for key in value}
+        assert held == value

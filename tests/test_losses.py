@@ -1,115 +1,174 @@
+from functools import partial
+
 import pytest
 import torch
 
 from speechbrain_lmac import losses
 from speechbrain_lmac.errors import InputError
-from speechbrain_lmac.losses import Objective, Pairs
+from speechbrain_lmac.losses import Heard, Objective, Pairs, Rivals, method_name
 
-TERMS = {
-    "similarity": losses.similarity_matching,
+KEPT = {"similarity": losses.similarity_matching, "kept": losses.decision_kept}
+REMOVED = {"removed": losses.decision_removed, "others": losses.others_kept}
+MASKS = {
     "sparsity": losses.sparsity,
     "diversity": losses.prompt_diversity,
-    "out": losses.masked_out,
-    "others": losses.others_kept,
-    "share": losses.own_share,
+    "presence": losses.presence,
     "binary": losses.binarisation,
 }
+NAMES = (*KEPT, *REMOVED, *MASKS)
+
+
+def units(*shape, seed):
+    vectors = torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+    return torch.nn.functional.normalize(vectors, dim=-1)
 
 
 @pytest.fixture
 def pairs():
-    generator = torch.Generator().manual_seed(0)
-    text = torch.nn.functional.normalize(torch.randn(4, 8, generator=generator), dim=1)
-    return Pairs(
-        masks=torch.rand(4, 4, 6, 5, generator=generator),
-        text=text,
-        original=torch.rand(4, 4, generator=generator),
-        masked_in=torch.rand(4, 4, generator=generator),
-        masked_out=torch.rand(4, 4, generator=generator),
-    )
+    """Four clips, asked for two prompts each, among six names."""
+    names, own = units(6, 8, seed=0), torch.tensor([[0, 1, 2, -1], [-1, 0, 1, 2]])
+    text = torch.where(own.unsqueeze(-1) >= 0, names[own], units(2, 4, 8, seed=1))
+    return Pairs(units(4, 8, seed=2), text, own, Rivals(names, 5.0))
+
+
+@pytest.fixture
+def masks():
+    return torch.rand(2, 4, 6, 5, generator=torch.Generator().manual_seed(3))
+
+
+def as_it_was(pairs):
+    """Heard through masks of ones."""
+    return Heard(pairs.audio.repeat(2, 1), pairs, torch.arange(8))
 
 
 def twice(pairs):
-    """The same batch with every clip and text in it twice."""
-    return Pairs(
-        pairs.masks.repeat(2, 2, 1, 1),
-        pairs.text.repeat(2, 1),
-        pairs.original.repeat(2, 2),
-        pairs.masked_in.repeat(2, 2),
-        pairs.masked_out.repeat(2, 2),
+    """The same batch with every clip in it twice."""
+    return pairs._replace(
+        audio=pairs.audio.repeat(2, 1), text=pairs.text.repeat(1, 2, 1), own=pairs.own.repeat(1, 2)
     )
 
 
-@pytest.mark.parametrize("name", [name for name in TERMS if name != "diversity"])
-def test_a_term_does_not_depend_on_batch_size(name, pairs):
-    torch.testing.assert_close(TERMS[name](twice(pairs)), TERMS[name](pairs))
+@pytest.mark.parametrize("name", sorted(MASKS))
+def test_a_term_of_masks_does_not_depend_on_batch_size(name, pairs, masks):
+    doubled = MASKS[name](masks.repeat(1, 2, 1, 1), twice(pairs))
+    torch.testing.assert_close(doubled, MASKS[name](masks, pairs))
 
 
-def test_diversity_does_not_depend_on_batch_size(pairs):
-    """A text with itself adds 0, whether it stands on the diagonal or is there twice."""
-    torch.testing.assert_close(
-        losses.prompt_diversity(twice(pairs)), losses.prompt_diversity(pairs)
+def test_log_odds_are_those_of_the_softmax_over_the_names(pairs):
+    """Where a prompt is one of the names, its own is not counted twice."""
+    odds = pairs.log_odds[0, :3]
+    softmax = (pairs.rivals.scale * pairs.audio @ pairs.rivals.text.T).softmax(dim=1)
+    torch.testing.assert_close(odds.sigmoid(), softmax[range(3), pairs.own[0, :3]])
+
+
+def test_a_prompt_that_is_no_name_has_all_names_as_rivals(pairs):
+    logits = (
+        pairs.rivals.scale * pairs.audio[3] @ torch.cat([pairs.text[0, 3:], pairs.rivals.text]).T
     )
+    torch.testing.assert_close(pairs.log_odds[0, 3].sigmoid(), logits.softmax(dim=0)[0])
 
 
-def test_a_perfect_explanation_costs_only_its_cells(pairs):
-    ideal = pairs._replace(masked_in=pairs.original, masked_out=torch.full((4, 4), -1.0))
-    assert losses.similarity_matching(ideal) == 0
-    assert losses.masked_out(ideal) == 0
+def test_the_whole_clip_is_as_similar_as_it_is_and_leaves_the_others_theirs(pairs):
+    heard = as_it_was(pairs)
+    assert losses.similarity_matching(heard).abs().max() == 0
+    assert losses.others_kept(heard).abs().max() == 0
 
 
-def test_paraphrases_may_share_a_mask_and_strangers_may_not(pairs):
-    shared = pairs.masks[:1].expand(4, -1, -1, -1)
-    same = pairs._replace(masks=shared, text=pairs.text[:1].expand(4, -1))
-    apart = pairs._replace(masks=shared, text=torch.eye(4, 8))
-    assert losses.prompt_diversity(same).item() == pytest.approx(0, abs=1e-6)
-    assert losses.prompt_diversity(apart).item() == pytest.approx(12 / 16, abs=1e-5)
+def test_a_mask_that_keeps_the_prompts_very_sound_costs_least(pairs):
+    """Of all sounds, that whose embedding is the prompt's own, or the nearest to it."""
+    index = torch.arange(8)
+    best = pairs.text.flatten(0, 1)
+    ideal, usual = Heard(best, pairs, index), as_it_was(pairs)
+    away = Heard(-best, pairs, index)
+    assert (losses.decision_kept(ideal) <= losses.decision_kept(usual)).all()
+    assert (losses.decision_kept(usual) <= losses.decision_kept(away)).all()
+    assert (losses.decision_removed(away) <= losses.decision_removed(usual)).all()
+    assert (losses.decision_removed(away) >= 0).all()
 
 
-def test_masked_out_is_bounded_below(pairs):
-    lowest = pairs._replace(masked_out=torch.full((4, 4), -100.0))
-    assert losses.masked_out(lowest) == 0
+def test_what_a_clap_does_not_hear_at_all_asks_for_nothing(pairs):
+    certain = pairs._replace(rivals=pairs.rivals._replace(scale=1000.0))
+    heard = as_it_was(certain)
+    absent = heard.log_probabilities()[0] < -50
+    assert absent.any() and not absent.all()
+    assert losses.decision_kept(heard)[absent].max() < 1e-9
+    assert heard.belief()[~absent].min() == 1
 
 
-def test_binarisation_ends():
+def test_taking_one_sound_out_must_leave_the_next_prompts(pairs):
+    """Of the pair (row 0, clip 1) the next prompt is row 1's of the same clip."""
+    index = torch.tensor([1])
+    its = pairs.text[1, 1:2]
+    kept, lost = Heard(its, pairs, index), Heard(-its, pairs, index)
+    assert losses.others_kept(kept) == 0
+    assert losses.others_kept(lost) > 0
+
+
+def test_what_means_the_same_is_no_other(pairs):
+    """By its text, or by the name that it stands for."""
+    index = torch.tensor([1])
+    same_text = pairs._replace(text=pairs.text[:1].expand(2, -1, -1))
+    same_name = pairs._replace(own=torch.ones_like(pairs.own))
+    for alike in (same_text, same_name):
+        lost = Heard(-alike.text[1, 1:2], alike, index)
+        assert losses.others_kept(lost).item() == pytest.approx(0, abs=1e-5)
+
+
+def test_a_mask_opens_as_far_as_its_prompt_is_believed(pairs):
+    wanted = losses.OPEN * pairs.log_odds.sigmoid().sqrt()
+    masks = wanted[..., None, None].expand(-1, -1, 6, 5)
+    assert losses.presence(masks, pairs).item() == pytest.approx(0, abs=1e-7)
+    assert losses.presence(masks + 0.1, pairs).item() == pytest.approx(0.1, abs=1e-6)
+
+
+def test_paraphrases_may_share_a_mask_and_strangers_may_not(pairs, masks):
+    shared = masks[:1].expand(2, -1, -1, -1)
+    same = pairs._replace(text=pairs.text[:1].expand(2, -1, -1))
+    apart = pairs._replace(text=torch.eye(2, 8).unsqueeze(1).expand(-1, 4, -1))
+    assert losses.prompt_diversity(shared, same).item() == pytest.approx(0, abs=1e-6)
+    assert losses.prompt_diversity(shared, apart).item() == pytest.approx(0.5, abs=1e-5)
+
+
+def test_binarisation_ends(pairs):
     halves, ends = torch.full((1, 1, 2, 2), 0.5), torch.tensor([[[[0.0, 1.0], [1.0, 0.0]]]])
-    assert losses.binarisation(Pairs(halves, None, None, None, None)) == 1
-    assert losses.binarisation(Pairs(ends, None, None, None, None)) == 0
+    assert losses.binarisation(halves, pairs) == 1
+    assert losses.binarisation(ends, pairs) == 0
 
 
-def test_the_poster_keeps_its_name_and_others_get_their_own(pairs):
-    weights = dict.fromkeys(TERMS, 1.0)
-    poster = {name: float(name in losses.POSTER_TERMS) for name in TERMS}
-    assert Objective(TERMS, poster).method == "LMAC-ZS"
-    assert Objective(TERMS, weights).method == "LMAC-ZS+out+others+share+binary"
-    assert Objective(TERMS, {**poster, "diversity": 0}).method == "LMAC-ZS-diversity"
+def test_names_say_what_was_trained():
+    poster = ["similarity", "sparsity", "diversity"]
+    ours = ["kept", "removed", "others", "presence", "budget"]
+    assert method_name(poster) == "LMAC-ZS"
+    assert method_name(ours) == "LMAC-ZS-D"
+    assert method_name([*poster, "removed"]) == "LMAC-ZS+removed"
+    assert method_name(poster[:2]) == "LMAC-ZS-diversity"
+    assert method_name([*ours[1:], "binary"]) == "LMAC-ZS-D+binary-kept"
 
 
-def test_taking_one_sound_out_must_leave_the_others(pairs):
-    apart = pairs._replace(text=torch.eye(4, 8))
-    silenced = apart._replace(masked_out=torch.zeros(4, 4))
-    only_own = apart._replace(masked_out=pairs.original * (1 - torch.eye(4)))
-    unlike = 1 - torch.eye(4)
-    assert losses.others_kept(only_own) == 0
-    assert losses.others_kept(silenced) == pytest.approx((unlike * pairs.original).mean().item())
+def hear(pairs, gains, value):
+    """An encoder that hears a clip's embedding times its mask's mean and turned a little."""
+    heard = pairs.audio.repeat(len(gains), 1) + gains.mean(dim=(2, 3)).flatten()[:, None] * 0.1
+    return value(torch.nn.functional.normalize(heard, dim=1), torch.arange(len(heard)))
 
 
-def test_own_share_holds_sparsity_off_the_own_masks_alone(pairs):
-    masks = torch.zeros(4, 4, 6, 5)
-    assert losses.own_share(pairs._replace(masks=masks)).item() == pytest.approx(0.2)
-    masks[range(4), range(4)] = 0.3
-    assert losses.own_share(pairs._replace(masks=masks)) == 0
+def test_objective_is_the_weighted_sum_of_means(pairs, masks):
+    weights = {name: 0.5 + place for place, name in enumerate(NAMES)}
+    objective = Objective(KEPT, REMOVED, MASKS, weights)
+    loss, terms = objective(pairs, masks, masks[:1], partial(hear, pairs))
+    assert set(terms) == set(NAMES) == set(objective.terms)
+    expected = sum(weights[name] * term.item() for name, term in terms.items())
+    assert loss.item() == pytest.approx(expected, rel=1e-5)
+    inside = Heard(hear(pairs, masks[:1], lambda e, index: (e, index))[0], pairs, torch.arange(4))
+    assert terms["kept"].item() == pytest.approx(losses.decision_kept(inside).mean().item())
 
 
-def test_objective_is_the_weighted_sum(pairs):
-    weights = {**dict.fromkeys(TERMS, 0), "similarity": 2.0, "sparsity": 0.5, "out": 1}
-    loss, terms = Objective(TERMS, weights)(pairs)
-    assert set(terms) == {"similarity", "sparsity", "out"}
-    assert loss.item() == pytest.approx(
-        sum(weights[name] * term.item() for name, term in terms.items())
-    )
+def test_a_weight_of_nothing_takes_a_term_out_and_its_passes(pairs, masks):
+    weights = {**dict.fromkeys(NAMES, 0), "sparsity": 0.5}
+    objective = Objective(KEPT, REMOVED, MASKS, weights)
+    loss, terms = objective(pairs, masks, masks[:1], hear=None)
+    assert set(terms) == {"sparsity"} and loss == 0.5 * masks.mean()
 
 
 def test_weights_without_a_term_are_named():
     with pytest.raises(InputError, match="speed"):
-        Objective(TERMS, {**dict.fromkeys(TERMS, 1.0), "speed": 1.0})
+        Objective(KEPT, REMOVED, MASKS, {**dict.fromkeys(NAMES, 1.0), "speed": 1.0})

@@ -35,7 +35,7 @@ def test_train_from_an_empty_folder(small_set, tmp_path):
     rows = pd.read_csv(tmp_path / "out" / "metrics.csv")
     assert set(rows.method) == {
         *(
-            "LMAC-ZS+out+others+share+binary+budget",
+            "LMAC-ZS-D",
             "gradcam++",
             "energy",
             "random",

@@ -35,8 +35,13 @@ from speechbrain_lmac.published import NOTES, beside_poster
 from speechbrain_lmac.training import main as train
 
 POSTER = {
+    "weights": "{kept: 0, removed: 0, others: 0, presence: 0, similarity: 2, sparsity: 0.05, "
+    "diversity: 0.3}",
+    "prompts_per_clip": 8,
+    "heard_per_clip": 8,
+    "batch_size": 8,
     "train_budgets": "[]",
-    "weights": "{out: 0, others: 0, share: 0, binary: 0}",
+    "mix_probability": 0,
     "compare": "[]",
 }
 """Settings of the poster's own objective."""

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import torch
 
 from speechbrain_lmac.bench.conditions import render
+from speechbrain_lmac.decoder import Evidence
 from speechbrain_lmac.evaluation import Asked, ask, clip_seed
 
 
@@ -64,8 +65,8 @@ def load(model, scenes, others, prompts, seconds, average):
         What clips are scored against.
     seconds : float
         Length of a scene.
-    average : tuple or None
-        Mean hidden maps, of :func:`mean_hidden`.
+    average : Evidence or None
+        Of :func:`mean_evidence`.
 
     Returns
     -------
@@ -110,8 +111,8 @@ def _other_names(ids, target, count):
 
 
 @torch.no_grad()
-def mean_hidden(model, scenes, seconds, batch_size):
-    """Hidden maps of the mean clip.
+def mean_evidence(model, scenes, seconds, batch_size):
+    """What a decoder would go by, of the mean clip.
 
     Arguments
     ---------
@@ -126,17 +127,19 @@ def mean_hidden(model, scenes, seconds, batch_size):
 
     Returns
     -------
-    tuple of torch.Tensor
-        ``[1, channels, frames', bins']`` each.
+    Evidence
+        A batch of one.
     """
     classifier = model.classifier
     device, total = classifier.plane.positions.device, None
     for part in chunks(scenes, batch_size):
         sounds = [render(s, classifier.clap.sample_rate, seconds).mixture for s in part]
-        hidden = classifier.analyse(torch.stack(sounds).to(device)).encoding.hidden
-        sums = [maps.float().sum(dim=0, keepdim=True) for maps in hidden]
+        heard = model.evidence(classifier.analyse(torch.stack(sounds).to(device)))
+        parts = (*heard.hidden, heard.level)
+        sums = [maps.float().sum(dim=0, keepdim=True) for maps in parts]
         total = sums if total is None else [a + b for a, b in zip(total, sums)]
-    return tuple(maps / len(scenes) for maps in total)
+    *hidden, mean_level = (maps / len(scenes) for maps in total)
+    return Evidence(tuple(hidden), mean_level)
 
 
 def chunks(items, size):

@@ -3,9 +3,10 @@
 import torch
 
 from speechbrain_lmac.bench import figures
-from speechbrain_lmac.bench.batches import load, mean_hidden, partners
+from speechbrain_lmac.bench.batches import load, mean_evidence, partners
 from speechbrain_lmac.bench.conditions import TWO_CLASS, parse
 from speechbrain_lmac.evaluation import explain
+from speechbrain_lmac.spectrogram import power_of
 
 LONGEST = 900
 """Encoder passes of an explanation from which on it is left out."""
@@ -24,7 +25,7 @@ def draw(plane, folder):
     bench, subject = plane.bench, plane.subject
     scenes = bench.scenes(parse(TWO_CLASS))
     seconds, model = bench.settings["clip_seconds"], subject.model
-    average = mean_hidden(model, scenes[:4], seconds, bench.settings["batch_size"])
+    average = mean_evidence(model, scenes[:4], seconds, bench.settings["batch_size"])
     batch = load(model, scenes[:1], partners(scenes)[:1], bench.prompts, seconds, average)
     pictures = [
         (name, _linear(model, explain(model, explainer, batch.asked).masks))
@@ -32,7 +33,7 @@ def draw(plane, folder):
         if explainer.passes(model.classifier) < LONGEST
     ]
     clap = model.classifier.clap
-    power = clap.spectrogram(batch.asked.analysis.wavs)[0].abs().square()
+    power = power_of(clap.spectrogram(batch.asked.analysis.wavs)[0])
     level = 10 * power.clamp(min=1e-12).log10().cpu()
     extent = (seconds, clap.sample_rate / 2000)
     path = folder / f"{subject.masking}_gallery.png"

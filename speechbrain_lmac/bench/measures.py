@@ -99,13 +99,14 @@ def _ground_truth(model, explainer, batch, explained, budgets):
     """Where the name that is explained is that of a stem; NaN elsewhere."""
     if not batch.truth.any():
         return {}
-    plane, wavs = model.classifier.plane, batch.asked.analysis.wavs
+    analysis = batch.asked.analysis
+    wavs = analysis.wavs
     own, rest = batch.asked.question.own, batch.asked.question.rest
     found = {"pointing": localisation.pointing(explained.ranks, own, rest)}
     masks = {None: explained.masks}
     masks.update({budget: keep_top(explained.ranks, budget) for budget in budgets})
     for budget, mask in masks.items():
-        sound = plane.listen(wavs, mask)
+        sound = model.classifier.listen(analysis, mask)
         for name, stem in (("SI-SDRi", batch.own), ("SI-SDRi of the rest", batch.rest)):
             gain = localisation.si_sdr_improvement(sound, wavs, stem)
             found[column(name, budget)] = gain
@@ -150,7 +151,7 @@ def _stability(model, explainer, batch, explained):
 def _written(model, explainer, batch, explained):
     """The explanation as a file holds it, heard again: is ``q`` still ``q``?"""
     classifier, asked = model.classifier, batch.asked
-    sounds = classifier.plane.listen(asked.analysis.wavs, explained.masks)
+    sounds = classifier.listen(asked.analysis, explained.masks)
     heard = torch.stack([_through_file(s, classifier.clap.sample_rate) for s in sounds.cpu()])
     again = classifier.analyse(heard.to(sounds.device)).encoding.embedding
     text, place = asked.question.names, asked.target.unsqueeze(1)
@@ -173,7 +174,7 @@ def _judged(model, explainer, batch, explained, judge):
     """What another model makes of the clip, of what is kept and of what is removed."""
     classifier, asked = model.classifier, batch.asked
     wavs, place = asked.analysis.wavs, asked.target.cpu().unsqueeze(1)
-    kept = classifier.plane.listen(wavs, keep_top(explained.ranks, HEARD_BUDGET))
+    kept = classifier.listen(asked.analysis, keep_top(explained.ranks, HEARD_BUDGET))
     p, q, r = (
         judge.probabilities(sounds.cpu(), classifier.clap.sample_rate, asked.prompts.names)
         for sounds in (wavs, kept, wavs - kept)

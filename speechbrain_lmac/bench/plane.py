@@ -6,7 +6,7 @@ from tqdm import tqdm
 
 from speechbrain_lmac.bench import conditions, measures, tuning
 from speechbrain_lmac.bench.alterations import alterations
-from speechbrain_lmac.bench.batches import chunks, load, mean_hidden
+from speechbrain_lmac.bench.batches import chunks, load, mean_evidence
 from speechbrain_lmac.bench.conditions import ABSENT, Scene
 from speechbrain_lmac.bench.rows import Rows
 from speechbrain_lmac.bench.setup import (
@@ -79,7 +79,7 @@ class PlaneRun:
         return planned_passes([*works, *(a.work for a in changed)], self.rows)
 
     def _average(self):
-        """Mean hidden maps of the validation clips, or of those tested where there are none; None
+        """The mean of the validation clips, or of those tested where there are none; None
         if nobody asks for them.
         """
         asked = chosen_explainers(self.bench.hparams, self.subject).values()
@@ -87,7 +87,7 @@ class PlaneRun:
             return None
         scenes = self.bench.valid or [Scene(clip.ID, clip) for clip in self.bench.clips.tested]
         seconds, size = self.bench.settings["clip_seconds"], self.bench.settings["batch_size"]
-        return mean_hidden(self.subject.model, scenes, seconds, size)
+        return mean_evidence(self.subject.model, scenes, seconds, size)
 
     def _untuned(self):
         """Explainers that are still to be tuned."""

@@ -102,8 +102,8 @@ def do(works, rows, settings, average, bar):
         Written as they come.
     settings : dict
         With ``clip_seconds`` and ``batch_size``.
-    average : tuple of torch.Tensor
-        Mean hidden maps.
+    average : Evidence
+        Of :func:`~speechbrain_lmac.bench.batches.mean_evidence`.
     bar : tqdm
         Of passes.
     """

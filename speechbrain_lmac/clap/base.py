@@ -11,6 +11,7 @@ from torch.nn.functional import normalize
 
 from speechbrain_lmac.data.prompts import TEMPLATE, class_prompt
 from speechbrain_lmac.errors import InputError
+from speechbrain_lmac.spectrogram import power_of
 from speechbrain_lmac.window import WholeClip
 
 
@@ -68,6 +69,8 @@ class Clap(nn.Module, ABC):
     """Channels of the hidden maps, deepest first."""
     text_dim: int
     """Size of an embedding."""
+    hears_the_sound: ClassVar[bool] = True
+    """Whether ``stft`` is the clip's own spectrogram, not that of a filtered clip."""
     settings: ClassVar[dict] = {}
     """Arguments, as scalars, that build the same CLAP again."""
 
@@ -83,7 +86,7 @@ class Clap(nn.Module, ABC):
         """Complex spectrogram that the encoder hears, ``[batch, frames, bins]``.
 
         Its frames and bins are those of ``spectrogram``; an encoder that hears a filtered clip
-        overrides it.
+        overrides it, and ``hears_the_sound``.
         """
         return self.spectrogram(wavs)
 
@@ -116,7 +119,8 @@ class Clap(nn.Module, ABC):
         """
         for prompt in prompts:
             if prompt not in self._embedded:
-                self._embedded[prompt] = self.compute_text([prompt])[0].cpu()
+                with torch.autocast(self.filterbank.device.type, enabled=False):  # kept for all
+                    self._embedded[prompt] = self.compute_text([prompt])[0].cpu()
         text = torch.stack([self._embedded[prompt] for prompt in prompts])
         return text.to(self.filterbank.device)
 
@@ -146,7 +150,7 @@ class Clap(nn.Module, ABC):
     def forward(self, wavs):
         """Encode waveforms ``[batch, time]`` -> :class:`AudioEncoding`."""
         heard = self.stft(self.window.fill(wavs))
-        return self.encode(self.mel(heard.abs().square()))
+        return self.encode(self.mel(power_of(heard)))
 
     def freeze(self):
         """Take gradients off every weight; gradients still flow to the input."""

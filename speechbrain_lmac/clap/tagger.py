@@ -232,6 +232,7 @@ class TaggerClap(Clap):
         If the weights cannot be had or are not this tagger's.
     """
 
+    hears_the_sound = False
     hidden_channels = tuple(reversed([16, 16, 48, LAST]))
     text_dim = 528
 

@@ -65,10 +65,11 @@ def augment(wavs, draws, mix_probability):
 
     Returns
     -------
-    torch.Tensor
-        ``[batch, time]``.
+    torch.Tensor, torch.Tensor
+        ``[batch, time]``; ``[batch]`` of bool, whether a clip is mixed.
     """
     turned = torch.stack([wav.roll(rng.randrange(len(wav))) for wav, rng in zip(wavs, draws)])
     mixed = torch.tensor([rng.random() < mix_probability for rng in draws], device=wavs.device)
     snr_db = torch.tensor([rng.uniform(-5, 5) for rng in draws], device=wavs.device)
-    return torch.where(mixed.unsqueeze(1), mix(turned, turned.roll(1, dims=0), snr_db), turned)
+    sounds = torch.where(mixed.unsqueeze(1), mix(turned, turned.roll(1, dims=0), snr_db), turned)
+    return sounds, mixed

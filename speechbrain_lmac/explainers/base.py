@@ -5,6 +5,7 @@ from typing import ClassVar, NamedTuple
 
 import torch
 
+from speechbrain_lmac.decoder import Evidence
 from speechbrain_lmac.masking import Analysis
 
 
@@ -21,8 +22,8 @@ class Question(NamedTuple):
     """``[batch, dim]``: a prompt that is not asked for."""
     other: Analysis | None = None
     """Of other clips, one for each."""
-    average: tuple | None = None
-    """Hidden maps ``[1, channels, frames', bins']``, the mean of many clips'."""
+    average: Evidence | None = None
+    """The mean of many clips', a batch of one."""
     own: torch.Tensor | None = None
     """Power of the source that the prompt names, ``[batch, frames, bins]``."""
     rest: torch.Tensor | None = None

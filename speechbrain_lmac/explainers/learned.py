@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import torch
 
+from speechbrain_lmac.decoder import Evidence
 from speechbrain_lmac.explainers.base import Explainer
 
 
@@ -22,24 +23,28 @@ class LmacZs(Explainer):
 
 @dataclass(frozen=True)
 class OtherClip(LmacZs):
-    """Control: LMAC-ZS fed another clip's hidden maps. An explanation of this clip is lost."""
+    """Control: LMAC-ZS fed another clip. An explanation of this clip is lost."""
 
     needs: ClassVar = ("text", "other")
 
+    @torch.no_grad()
     def __call__(self, model, analysis, question):
-        return super().__call__(model, _hearing(analysis, question.other.encoding.hidden), question)
+        fed = model.evidence(question.other)
+        return model(analysis, question.text.unsqueeze(0), fed).squeeze(0)
 
 
 @dataclass(frozen=True)
 class NoAudio(LmacZs):
-    """Control: LMAC-ZS fed the mean hidden maps of many clips: what the prompt alone says."""
+    """Control: LMAC-ZS fed the mean of many clips: what the prompt alone says."""
 
     needs: ClassVar = ("text", "average")
 
+    @torch.no_grad()
     def __call__(self, model, analysis, question):
         batch = len(analysis.power)
-        hidden = tuple(maps.expand(batch, -1, -1, -1) for maps in question.average)
-        return super().__call__(model, _hearing(analysis, hidden), question)
+        hidden = tuple(maps.expand(batch, -1, -1, -1) for maps in question.average.hidden)
+        fed = Evidence(hidden, question.average.level.expand(batch, -1, -1))
+        return model(analysis, question.text.unsqueeze(0), fed).squeeze(0)
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,3 @@ class Constant(LmacZs):
     def __call__(self, model, analysis, question):
         mask = super().__call__(model, analysis, question)
         return mask.mean(dim=(1, 2), keepdim=True).expand_as(mask).clone()
-
-
-def _hearing(analysis, hidden):
-    return analysis._replace(encoding=analysis.encoding._replace(hidden=hidden))

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from torch.nn.functional import relu
+from torch.nn.functional import logsigmoid
 
 from speechbrain_lmac.budgets import BUDGETS
+from speechbrain_lmac.decoder import bounded
 from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.explainers.base import Explainer
 from speechbrain_lmac.gates import SoftBudget
+from speechbrain_lmac.level import level
+from speechbrain_lmac.losses import Rivals
 
 SOFTNESS = (0.5, 0.02)
 """Of the gate at the first step and the last, falling by a constant ratio. A soft gate tells
@@ -19,20 +22,15 @@ that no budget keeps."""
 START = (0.5, 0.1)
 """Logits at the start: a cell's level, less the clip's mean and over its deviation, times the
 first; and noise, times the second."""
-LEVEL_FLOOR = 1e-6
-LARGEST = 1 - 1e-6
-"""Gain that goes into the gate, at most: it takes the logit again."""
 
 
 @dataclass(frozen=True)
 class Optimised(Explainer):
     """A free gain for each cell, by Adam: a ceiling for training's main terms.
 
-    ``similarity |C - t . f(K * X)| + out relu(t . f((1 - K) * X) - mean_k t_k . f(X))
-    + sparsity mean M``, where ``C = t . f(X)``, ``M`` is the mask, and ``K`` is ``M`` hardened to a
-    share of the cells that is drawn anew at each step. Terms are those of training, in logits: one
-    CLAP's cosines lie much closer together than another's. For the embedded CLAP the weights are
-    those of training as well.
+    ``-kept log q - removed log(1 - r)``: ``q`` is the prompt's probability among
+    the names where only ``K`` is heard, ``r`` where ``K`` is taken out; ``K`` is the mask ``M``
+    hardened to a share of the cells that is drawn anew at each step, as in training.
 
     Clips are heard again and optimised one by one: rounding differs between batches, hundreds of
     steps make much of it, and a clip would have another mask in other company.
@@ -43,8 +41,8 @@ class Optimised(Explainer):
         Of Adam.
     lr : float
         Its rate.
-    similarity, out, sparsity : float
-        Weights of the terms.
+    kept, removed : float
+        Weights of the terms; those of training.
     """
 
     is_mask: ClassVar = True
@@ -52,9 +50,8 @@ class Optimised(Explainer):
 
     steps: int = 200
     lr: float = 0.3
-    similarity: float = 0.088
-    out: float = 0.132
-    sparsity: float = 0.05
+    kept: float = 1.0
+    removed: float = 2.0
 
     def __post_init__(self):
         if self.steps < 1:
@@ -69,49 +66,42 @@ class Optimised(Explainer):
         return torch.cat(masks)
 
     def _descend(self, loss, logits, rng):
-        """Mask ``[1, frames, bins]`` that a loss of masks and what is kept leads to."""
+        """Mask ``[1, frames, bins]`` that a loss of what is kept leads to."""
         optimizer = torch.optim.Adam([logits.requires_grad_()], lr=self.lr)
-        first, last = SOFTNESS
+        gate = SoftBudget(BUDGETS, SOFTNESS)
         for step in range(self.steps):
-            gate = SoftBudget(BUDGETS, first * (last / first) ** (step / max(1, self.steps - 1)))
+            progress = step / max(1, self.steps - 1)
             with torch.enable_grad():
-                mask = logits.sigmoid().clamp(1 - LARGEST, LARGEST)
-                value = loss(mask, gate(mask, gate.draw([rng], logits.device)))
+                mask = bounded(logits).sigmoid()
+                value = loss(gate(mask, gate.draw([rng], logits.device), progress))
                 (logits.grad,) = torch.autograd.grad(value, logits)
             optimizer.step()
-        return logits.detach().sigmoid()
+        return bounded(logits.detach()).sigmoid()
 
     def passes(self, classifier):
         return 4 * self.steps + 1
 
 
 class _Loss:
-    """Of masks ``[1, frames, bins]`` of one clip, and of what is kept behind the gate."""
+    """Of what is kept of one clip behind the gate, ``[1, frames, bins]``."""
 
     def __init__(self, weights, classifier, analysis, text, names):
-        embedding = analysis.encoding.embedding[0]
         self.weights, self.classifier, self.text = weights, classifier, text
         self.heard, self.samples = analysis.heard, analysis.wavs.shape[-1]
-        self.original = embedding @ text
-        self.usual = (names @ embedding).mean()
-        self.scale = classifier.clap.logit_scale
+        self.rivals = Rivals(names, float(classifier.clap.logit_scale))
+        same = (names == text).all(dim=1)
+        self.own = torch.where(same.any(), same.float().argmax(), -1)
 
-    def __call__(self, mask, kept):
+    def __call__(self, kept):
         both = torch.cat([kept, 1 - kept])
-        encoding = self.classifier.encode_masked(self.heard, both, self.samples)
-        inside, outside = encoding.embedding @ self.text
-        return (
-            self.weights.similarity * self.scale * (self.original - inside).abs()
-            + self.weights.out * self.scale * relu(outside - self.usual)
-            + self.weights.sparsity * mask.mean()
-        )
+        embedding = self.classifier.encode_masked(self.heard, both, self.samples).embedding
+        inside, outside = self.rivals.log_odds(embedding, self.text, self.own)
+        return -self.weights.kept * logsigmoid(inside) - self.weights.removed * logsigmoid(-outside)
 
 
 def first_guess(power, seed):
     """Logits to start from, of the power ``[1, frames, bins]`` of one clip: loud cells first, no
     two alike.
     """
-    level = (power + LEVEL_FLOOR).log()
-    level = (level - level.mean()) / level.std().clamp(min=1e-6)
     noise = torch.randn(power.shape, generator=torch.Generator().manual_seed(seed + 3))
-    return START[0] * level + START[1] * noise.to(power)
+    return START[0] * level(power) + START[1] * noise.to(power)

@@ -1,0 +1,164 @@
+"""Time an explanation beside a classification of the same file, and beside other explainers.
+
+Usage: python benchmarks/explanation.py [--clap embedded|htsat] [--threads 1] [--rounds 15]
+       [--seconds 5 30 120 600]
+
+From the file (16-bit, 44.1 kHz, as ESC-50's) to a waveform; a classification goes from the file
+to the best of 50 names. Texts are embedded before, in both. GradCAM++, integrated gradients of 50
+steps and ScoreCAM go from the file to their map, and are not made audible: that flatters them.
+Rounds are interleaved and medians are quoted, since machines are noisy; the ratio is what travels.
+``htsat`` is LAION's HTSAT-tiny with random weights, which changes nothing in the time. Decoders
+are untrained, for the same reason. Lengths are each measured in a process of its own, with its
+peak of memory; of HTSAT, which hears 10 s, there is none.
+"""
+
+import argparse
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import soundfile
+import torch
+
+from speechbrain_lmac.audio import load_audio
+from speechbrain_lmac.clap.embedded import EmbeddedClap
+from speechbrain_lmac.clap.laion import LaionClap
+from speechbrain_lmac.data.esc50 import CLASSES
+from speechbrain_lmac.data.prompts import class_prompt
+from speechbrain_lmac.decoder import MaskDecoder
+from speechbrain_lmac.explainers.base import Question
+from speechbrain_lmac.explainers.cam import GradCamPlusPlus
+from speechbrain_lmac.explainers.gradient import IntegratedGradients
+from speechbrain_lmac.explainers.scorecam import ScoreCam
+from speechbrain_lmac.listenable_map import ListenableMap
+from speechbrain_lmac.masking import MaskableClassifier
+from speechbrain_lmac.planes import PLANES
+
+RATE = 44100
+PROMPTS = (1, 10, 50)
+OTHERS = {
+    "GradCAM++": GradCamPlusPlus(),
+    "integrated gradients, 50 steps": IntegratedGradients(steps=50),
+    "ScoreCAM": ScoreCam(),
+}
+
+
+def main():
+    options = parser().parse_args()
+    torch.set_num_threads(options.threads)
+    with tempfile.TemporaryDirectory() as folder:
+        if options.alone is not None:
+            alone(options, Path(folder))
+            return
+        for masking in PLANES:
+            beside(options, masking, Path(folder))
+    if options.clap == "embedded":
+        for seconds in options.seconds:
+            command = [sys.executable, __file__, "--alone", str(seconds)]
+            subprocess.run([*command, "--threads", str(options.threads)], check=True)
+
+
+def parser():
+    this = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    this.add_argument("--clap", choices=["embedded", "htsat"], default="embedded")
+    this.add_argument("--threads", type=int, default=1)
+    this.add_argument("--rounds", type=int, default=15)
+    this.add_argument("--seconds", type=float, nargs="*", default=[5, 30, 120, 600])
+    this.add_argument("--alone", type=float, help=argparse.SUPPRESS)
+    return this
+
+
+def build(name, folder):
+    """A CLAP and embeddings of the 50 names; of HTSAT made up, for there is no text encoder."""
+    if name == "embedded":
+        clap = EmbeddedClap()
+        return clap, clap.embed_text([class_prompt(label) for label in CLASSES])
+    sys.path.insert(0, str(Path(__file__).parents[1]))  # the tests are not installed
+    from tests import upstream
+
+    torch.manual_seed(0)
+    weights = upstream.save_laion(upstream.laion_clap("HTSAT-tiny"), folder / "official.pt")
+    clap = LaionClap(weights, upstream.write_tokenizer(folder / "words"))
+    return clap, torch.nn.functional.normalize(torch.randn(50, clap.text_dim), dim=1)
+
+
+def write(folder, seconds):
+    """A file of noise."""
+    path = folder / "clip.wav"
+    noise = 0.1 * torch.randn(round(seconds * RATE), generator=torch.Generator().manual_seed(0))
+    soundfile.write(path, noise.numpy(), RATE)
+    return path
+
+
+def wanted(name, masking, path, folder):
+    """What is timed: name -> function."""
+    clap, text = build(name, folder)
+    classifier = MaskableClassifier(PLANES[masking](clap))
+    decoder = MaskDecoder(clap.hidden_channels, clap.text_dim)
+    model = ListenableMap(classifier, decoder).eval()
+
+    def read():
+        return load_audio(path, clap.sample_rate).unsqueeze(0)
+
+    @torch.no_grad()
+    def classify():
+        return (clap(read()).embedding @ text.T).argmax()
+
+    @torch.no_grad()
+    def explain(prompts):
+        analysis = classifier.analyse(read())
+        return classifier.listen(analysis, model(analysis, text[:prompts].unsqueeze(1)))
+
+    def other(explainer):
+        question = Question(text[:1], seeds=(0,), names=text)
+        return explainer(model, classifier.analyse(read()), question)
+
+    found = {"classification": classify}
+    for count in PROMPTS:
+        found[f"explanation, {count} prompt{'s' * (count > 1)}"] = lambda n=count: explain(n)
+    for label, explainer in OTHERS.items():
+        passes = explainer.passes(classifier)
+        found[f"{label} ({passes} passes)"] = lambda e=explainer: other(e)
+    return found
+
+
+def milliseconds(function):
+    start = time.perf_counter()
+    function()
+    return 1000 * (time.perf_counter() - start)
+
+
+def beside(options, masking, folder):
+    """All of them on a clip of 5 s, in turn."""
+    functions = wanted(options.clap, masking, write(folder, 5), folder)
+    times = {name: [] for name in functions}
+    for round_ in range(options.rounds):
+        for name, function in functions.items():
+            if round_ < 2 or "ScoreCAM" not in name:
+                times[name].append(milliseconds(function))
+    medians = {name: statistics.median(taken[1:]) for name, taken in times.items()}
+    print(f"\n{options.clap}, {masking} masking, 5 s, {options.threads} thread(s)")
+    for name, median in medians.items():
+        print(f"{name:42s} {median:9.1f} ms {median / medians['classification']:8.2f} x")
+
+
+def alone(options, folder):
+    """One length, STFT masking, with the peak of memory."""
+    functions = wanted("embedded", "stft", write(folder, options.alone), folder)
+    classify, explain = functions["classification"], functions["explanation, 1 prompt"]
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    pairs = [(milliseconds(classify), milliseconds(explain)) for _ in range(5)]
+    classification, explanation = (statistics.median(taken) for taken in zip(*pairs))
+    peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**10
+    print(
+        f"{options.alone:5.0f} s: classification {classification:.0f} ms, explanation "
+        f"{explanation / classification:.2f} x that, {peak:.0f} MiB more"
+    )
+
+
+if __name__ == "__main__":
+    main()
