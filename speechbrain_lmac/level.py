@@ -24,6 +24,7 @@ def level(power):
 
     Example
     -------
+    >>> import torch
     >>> level(torch.tensor([[[0.01, 1.0]], [[0.02, 2.0]]])).round(decimals=2)
     tensor([[[-0.9600,  0.9600]],
     <BLANKLINE>

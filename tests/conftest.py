@@ -132,6 +132,7 @@ def model(classifier, clap):
     torch.manual_seed(0)
     decoder = MaskDecoder(clap.hidden_channels, clap.text_dim, channels=8)
     torch.nn.init.zeros_(decoder.head.bias)
+    torch.nn.init.normal_(decoder.head.weight, std=0.3)  # or it would go by levels alone
     return ListenableMap(classifier, decoder)
 
 

@@ -149,10 +149,11 @@ def test_the_learnt_map_hangs_on_every_part(model, wavs, text):
         twin = stage.model()
         question = Question(stage.text(text), (1, 2, 3))
         after = explain(twin, twin.classifier.analyse(wavs), question)
+        moved = (after - before).abs().amax(dim=(1, 2))
         if stage.name != "audio-1":  # the head alone: hidden maps, hence the mask, lie before it
-            assert (spearman(before, after) < 0.999).all()
+            assert (moved > 1e-3).all()
         else:
-            assert (spearman(before, after) > 0.999).all()
+            assert (moved == 0).all()
 
 
 def test_spearman_equals_scipys_with_ties():

@@ -10,6 +10,7 @@ import pytest
 import soundfile
 
 from recipes.Bench import pages
+from recipes.CrossFit import crossfit
 from recipes.Poster import miniature
 from speechbrain_lmac import Interpreter
 from speechbrain_lmac.clap.microsoft import MicrosoftClap
@@ -149,3 +150,10 @@ def test_a_page_of_the_bench_shows_its_tables_and_figures(tmp_path, monkeypatch)
     assert "| a table |" in text and "abc" in text and "def" in text
     assert "equal budgets, two_class, mel](page/mel_two_class_metrics.png)" in text
     assert (tmp_path / "page" / "mel_two_class_metrics.png").read_bytes() == b"png"
+
+
+@pytest.mark.parametrize("fold", crossfit.FOLDS)
+def test_no_fold_is_tested_by_whom_it_taught(fold):
+    held = crossfit.split(fold)
+    assert held["test_folds"] == [fold]
+    assert sorted(fold for folds in held.values() for fold in folds) == sorted(crossfit.FOLDS)

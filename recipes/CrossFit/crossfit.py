@@ -1,0 +1,149 @@
+"""LMAC-ZS-D for the tagger CLAP over the five folds of ESC-10, none tested by whom it taught.
+
+Usage: python -m recipes.CrossFit.crossfit --esc50 ESC10 [--tagger mn04_as_mAP_432.pt]
+           [--judge yamnet.tflite] [--folds 1 2 3 4 5] [--output_folder results/crossfit]
+
+For each fold an interpreter a plane is trained on three of the others and selected on the fourth,
+and the bench asks it and every baseline about the fold, on clean clips and on mixtures of two
+classes. Rows of all folds together make the tables: 400 clips. On fold 5 two more seeds are
+trained. Every step that is done is kept: the same command goes on where it was interrupted, and
+other folds may be done at the same time by another.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from speechbrain_lmac.bench import report
+from speechbrain_lmac.bench.comparison import with_means
+from speechbrain_lmac.bench.run import main as evaluate
+from speechbrain_lmac.errors import report_errors
+from speechbrain_lmac.planes import PLANES
+from speechbrain_lmac.training import main as train
+
+FOLDS = (1, 2, 3, 4, 5)
+SEED, OTHER_SEEDS, OF_SEEDS = 1986, (1, 2), 5
+"""Of every fold; of one fold as well; that fold."""
+CONDITIONS = ["clean", "two_class", "absent"]
+METRICS = ("AD@mean", "FF@mean", "Fid-In@mean", "SI-SDRi")
+
+
+@report_errors
+def main(arguments=None):
+    options = parser().parse_args(arguments)
+    root = Path(options.output_folder)
+    for fold in options.folds:
+        measure(options, fold, SEED, tune=True)
+        if fold == OF_SEEDS:
+            for seed in OTHER_SEEDS:
+                measure(options, fold, seed, tune=False)
+    done = [fold for fold in FOLDS if (bench(root, fold, SEED) / "summary.md").is_file()]
+    together(root, done)
+    seeds(root)
+
+
+def parser():
+    this = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    this.add_argument("--esc50", metavar="FOLDER", required=True)
+    this.add_argument("--tagger", metavar="FILE")
+    this.add_argument("--judge", metavar="FILE")
+    this.add_argument("--folds", type=int, nargs="+", default=list(FOLDS), choices=FOLDS)
+    this.add_argument("--output_folder", metavar="FOLDER", default="results/crossfit")
+    this.add_argument("--device", default="cpu")
+    return this
+
+
+def split(fold):
+    """Which folds teach, select and test.
+
+    Example
+    -------
+    >>> split(1)
+    {'train_folds': [2, 3, 4], 'valid_folds': [5], 'test_folds': [1]}
+    """
+    valid = FOLDS[(fold - 2) % len(FOLDS)]
+    taught = [other for other in FOLDS if other not in (fold, valid)]
+    return {"train_folds": taught, "valid_folds": [valid], "test_folds": [fold]}
+
+
+def trained(root, fold, seed, masking):
+    """Where an interpreter is."""
+    return root / f"fold{fold}-seed{seed}" / masking
+
+
+def bench(root, fold, seed):
+    """Where a fold's rows are."""
+    return root / f"fold{fold}-seed{seed}" / "bench"
+
+
+def measure(options, fold, seed, tune):
+    """Train on both planes and ask: everyone, or the interpreters alone; unless that is done."""
+    root = Path(options.output_folder)
+    common = {
+        "clap": {"weights": options.tagger} if options.tagger else {},
+        "data_folder": options.esc50,
+        "device": options.device,
+    }
+    for masking in PLANES:
+        folder = trained(root, fold, seed, masking)
+        if not (folder / "table.md").is_file():
+            settings = {**common, **split(fold), "masking": masking, "seed": seed}
+            settings |= {"output_folder": str(folder), "precision": "bf16", "compare": ["energy"]}
+            train(["lmac_zs_tagger.yaml", *words(settings)])
+    if (bench(root, fold, seed) / "summary.md").is_file():
+        return
+    alone = {"explainers": ["lmac-zs"], "on_subset": [], "tune": False, "gallery": False}
+    settings = {
+        **common,
+        **split(fold),
+        "interpreters": {m: str(trained(root, fold, seed, m)) for m in PLANES},
+        "conditions": CONDITIONS,
+        "judge": options.judge,
+        "output_folder": str(bench(root, fold, seed)),
+        **({} if tune else alone),
+    }
+    settings.pop("train_folds")
+    evaluate(["evaluate_tagger.yaml", *words(settings)])
+
+
+def words(settings):
+    """Settings as a command line has them: JSON is YAML."""
+    return [word for name, value in settings.items() for word in (f"--{name}", json.dumps(value))]
+
+
+def together(root, done):
+    """Tables and figures of the rows of all folds."""
+    frames, tuned = [], []
+    for fold in done:
+        folder = bench(root, fold, SEED)
+        frames.append(pd.read_csv(folder / "rows.csv", low_memory=False))
+        for masking in PLANES:
+            rows = json.loads((folder / f"tuning_{masking}.json").read_text())
+            tuned += [{"masking": f"{masking}, fold {fold}", **row} for row in rows]
+    frame = pd.concat(frames, ignore_index=True)
+    clips = frame[frame.condition == "clean"]["clip"].nunique()
+    what = f"tagger CLAP, cross-fitted: {clips} clips of folds {done}, 50 names"
+    reference = next(name for name in frame.method.unique() if name.startswith("LMAC-ZS"))
+    report.write(root, frame, tuned, what, reference)
+    print(f"rows, tables and figures of folds {done}: {root}")
+
+
+def seeds(root):
+    """How far three trainings differ on one fold."""
+    folders = {seed: bench(root, OF_SEEDS, seed) / "rows.csv" for seed in (SEED, *OTHER_SEEDS)}
+    if not all(path.is_file() for path in folders.values()):
+        return
+    frames = [pd.read_csv(path, low_memory=False).assign(seed=s) for s, path in folders.items()]
+    frame = with_means(pd.concat(frames, ignore_index=True))
+    frame = frame[frame.method.str.startswith("LMAC-ZS") & (frame.condition != "absent")]
+    held = frame.replace(-float("inf"), float("nan"))
+    means = held.groupby(["masking", "condition", "seed"], sort=False)[list(METRICS)].mean()
+    means.columns = [name.removesuffix("@mean") for name in means]
+    text = f"# Three seeds on fold {OF_SEEDS}\n\n{means.round(3).to_markdown()}\n"
+    (root / "seeds.md").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
