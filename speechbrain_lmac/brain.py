@@ -8,10 +8,9 @@ import speechbrain as sb
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from speechbrain_lmac.budgets import BUDGETS
 from speechbrain_lmac.data.pipeline import augment, draw
 from speechbrain_lmac.data.prompts import class_prompt
-from speechbrain_lmac.evaluation import ask, column, explain, faithfulness
+from speechbrain_lmac.evaluation import ask, explain, faithfulness, kept_less_left
 from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.losses import Pairs, Rivals
 
@@ -106,10 +105,7 @@ class LmacZs(sb.Brain):
         analysis = self.model.classifier.analyse(batch.sig.data.to(self.device))
         asked = ask(self.model, batch.id, analysis, self.hparams.prompts)
         explained = explain(self.model, EXPLAINERS["lmac-zs"], asked)
-        seen = faithfulness(self.model, asked, explained)
-        for budget in BUDGETS:
-            pairs = zip(seen[column("q", budget)], seen[column("r", budget)])
-            self.scores.extend(q - r for q, r in pairs)
+        self.scores.extend(kept_less_left(faithfulness(self.model, asked, explained)))
         return -torch.tensor(self.scores).mean()
 
     @property

@@ -178,6 +178,22 @@ def faithfulness(model, asked, explained, budgets=BUDGETS):
     return columns
 
 
+def kept_less_left(columns):
+    """``q - r`` of each clip at each equal budget: what selects epochs and tunes baselines.
+
+    Arguments
+    ---------
+    columns : dict
+        Of :func:`faithfulness`.
+
+    Returns
+    -------
+    list of float
+    """
+    sides = ((columns[column("q", share)], columns[column("r", share)]) for share in BUDGETS)
+    return [q - r for kept, left in sides for q, r in zip(kept, left)]
+
+
 def rows_of(asked, columns):
     """Columns as rows: a dict for each clip, with its id and what is explained of it."""
     named = [asked.prompts.names[index] for index in asked.target.tolist()]

@@ -1,5 +1,6 @@
 """Settings files: HyperPyYAML, where a file may state only how it differs from another."""
 
+import json
 from collections.abc import Mapping
 from io import StringIO
 from pathlib import Path
@@ -46,6 +47,25 @@ def load_hparams(hparams_file, overrides):
         raise InputError(f"the settings do not fit: {'; '.join(map(str, error.args))}") from error
     except KeyError as error:  # HyperPyYAML's word for an override without a key to change
         raise InputError(f"no such setting in {hparams_file}: {error.args[0]}") from error
+
+
+def as_arguments(settings):
+    """Settings as a command line has them; what is no text is written as JSON, which is YAML.
+
+    Example
+    -------
+    >>> as_arguments({"masking": "mel", "sizes": {"clips": None}})
+    ['--masking', 'mel', '--sizes', '{"clips": null}']
+    """
+    return [
+        word
+        for name, value in settings.items()
+        for word in (f"--{name}", value if isinstance(value, str) else _as_json(value))
+    ]
+
+
+def _as_json(value):
+    return str(value) if isinstance(value, Path) else json.dumps(value, default=str)
 
 
 def save_settings(hparams_file, overrides, folder):

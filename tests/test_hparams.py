@@ -10,7 +10,7 @@ from recipes.Study import study
 from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.hparams import path_of
-from speechbrain_lmac.settings import load_hparams, read_settings
+from speechbrain_lmac.settings import as_arguments, load_hparams, read_settings
 from speechbrain_lmac.training import trained_method
 
 FOLDER = path_of("lmac_zs.yaml").parent
@@ -130,7 +130,7 @@ def test_a_file_that_changes_what_there_is_not(tmp_path):
 @pytest.mark.parametrize("row", study.rows(), ids=lambda row: row.slug)
 def test_every_row_of_the_study_is_a_training_run(row, tagger_weights):
     settings = {"clap": {"weights": str(tagger_weights)}, "masking": row.plane, **row.changes}
-    arguments = study.words(settings)
+    arguments = as_arguments(settings)
     _, _, overrides = parse_arguments(["lmac_zs_tagger.yaml", *arguments])
     hparams = load_hparams("lmac_zs_tagger.yaml", overrides)
     assert trained_method(hparams).startswith("LMAC-ZS")

@@ -21,6 +21,7 @@ from speechbrain_lmac.bench.comparison import with_means
 from speechbrain_lmac.bench.run import main as evaluate
 from speechbrain_lmac.errors import report_errors
 from speechbrain_lmac.planes import PLANES
+from speechbrain_lmac.settings import as_arguments
 from speechbrain_lmac.training import main as train
 
 FOLDS = (1, 2, 3, 4, 5)
@@ -91,7 +92,7 @@ def measure(options, fold, seed, tune):
         if not (folder / "table.md").is_file():
             settings = {**common, **split(fold), "masking": masking, "seed": seed}
             settings |= {"output_folder": str(folder), "precision": "bf16", "compare": ["energy"]}
-            train(["lmac_zs_tagger.yaml", *words(settings)])
+            train(["lmac_zs_tagger.yaml", *as_arguments(settings)])
     if (bench(root, fold, seed) / "summary.md").is_file():
         return
     alone = {"explainers": ["lmac-zs"], "on_subset": [], "tune": False, "gallery": False}
@@ -105,12 +106,7 @@ def measure(options, fold, seed, tune):
         **({} if tune else alone),
     }
     settings.pop("train_folds")
-    evaluate(["evaluate_tagger.yaml", *words(settings)])
-
-
-def words(settings):
-    """Settings as a command line has them: JSON is YAML."""
-    return [word for name, value in settings.items() for word in (f"--{name}", json.dumps(value))]
+    evaluate(["evaluate_tagger.yaml", *as_arguments(settings)])
 
 
 def together(root, done):

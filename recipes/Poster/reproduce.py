@@ -32,6 +32,7 @@ from speechbrain_lmac.download import digest
 from speechbrain_lmac.errors import InputError, report_errors
 from speechbrain_lmac.identity import claim
 from speechbrain_lmac.published import NOTES, beside_poster
+from speechbrain_lmac.settings import as_arguments
 from speechbrain_lmac.training import main as train
 
 POSTER = {
@@ -157,7 +158,7 @@ def trained(options, masking, captions, folder):
         **POSTER,
         **(small if options.miniature else {}),
     }
-    train(["lmac_zs_microsoft.yaml", *words(settings)])
+    train(["lmac_zs_microsoft.yaml", *as_arguments(settings)])
 
 
 def evaluated(options, masking, folder, explainers):
@@ -184,7 +185,10 @@ def evaluated(options, masking, folder, explainers):
         "device": options.device,
     }
     evaluate(
-        ["evaluate_microsoft.yaml", *words({k: v for k, v in settings.items() if v is not None})]
+        [
+            "evaluate_microsoft.yaml",
+            *as_arguments({k: v for k, v in settings.items() if v is not None}),
+        ]
     )
     return pd.read_csv(output / "rows.csv")
 
@@ -205,11 +209,6 @@ def clap(options):
 
 def folds(options):
     return sorted({clip.fold for clip in read_clips(options.esc50)})
-
-
-def words(settings):
-    """Settings as a command line has them."""
-    return [word for name, value in settings.items() for word in (f"--{name}", str(value))]
 
 
 def table(options, frames):

@@ -21,6 +21,7 @@ from speechbrain_lmac.bench.comparison import with_means
 from speechbrain_lmac.bench.conditions import CLEAN, TWO_CLASS
 from speechbrain_lmac.bench.run import main as evaluate
 from speechbrain_lmac.errors import report_errors
+from speechbrain_lmac.settings import as_arguments
 from speechbrain_lmac.training import main as train
 
 SWEEPS = Path(__file__).parent / "sweeps.yaml"
@@ -107,7 +108,7 @@ def measure(row, options):
         **FOLDS,
         **row.changes,
     }
-    train(["lmac_zs_tagger.yaml", *words(settings)])
+    train(["lmac_zs_tagger.yaml", *as_arguments(settings)])
     asked = {
         "clap": clap,
         "maskings": [row.plane],
@@ -124,20 +125,11 @@ def measure(row, options):
         "output_folder": path.parent / "bench",
         "device": "cpu",
     }
-    evaluate(["evaluate_tagger.yaml", *words(asked)])
+    evaluate(["evaluate_tagger.yaml", *as_arguments(asked)])
     found = summary(pd.read_csv(path.parent / "bench" / "rows.csv"))
     path.write_text(
         json.dumps({**found, "passes": passes_of(path.parent)}, indent=2) + "\n", encoding="utf-8"
     )
-
-
-def words(settings):
-    """Settings as a command line has them: JSON is YAML."""
-    return [
-        word
-        for name, value in settings.items()
-        for word in (f"--{name}", str(value) if isinstance(value, Path) else json.dumps(value))
-    ]
 
 
 def passes_of(folder):

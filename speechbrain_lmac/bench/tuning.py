@@ -3,7 +3,7 @@
 from tqdm import tqdm
 
 from speechbrain_lmac.budgets import BUDGETS
-from speechbrain_lmac.evaluation import column, explain, faithfulness
+from speechbrain_lmac.evaluation import explain, faithfulness, kept_less_left
 
 PASSES = 2 * (1 + len(BUDGETS))
 """Of the encoder that judging one variant on one clip takes, beyond its own."""
@@ -63,10 +63,8 @@ def score(model, explainer, batches):
     """Mean of ``q - r`` over clips and equal budgets."""
     kept = []
     for asked in batches:
-        seen = faithfulness(model, asked, explain(model, explainer, asked))
-        for budget in BUDGETS:
-            pairs = zip(seen[column("q", budget)], seen[column("r", budget)])
-            kept.extend(q - r for q, r in pairs)
+        explained = explain(model, explainer, asked)
+        kept.extend(kept_less_left(faithfulness(model, asked, explained)))
     return sum(kept) / len(kept)
 
 
