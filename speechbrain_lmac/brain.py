@@ -12,7 +12,7 @@ from speechbrain_lmac.data.pipeline import augment, draw
 from speechbrain_lmac.data.prompts import class_prompt
 from speechbrain_lmac.evaluation import ask, explain, faithfulness, kept_less_left
 from speechbrain_lmac.explainers import EXPLAINERS
-from speechbrain_lmac.losses import Pairs, Rivals
+from speechbrain_lmac.pairs import Pairs, Rivals
 
 DECAY = 0.98
 """Of the running mean of the weights, a step."""
@@ -45,9 +45,13 @@ class LmacZs(sb.Brain):
             The masks ``[prompts, batch, frames, bins]``, and those that are heard, hardened.
         """
         draws = [draw(self.hparams.seed, self.epoch, clip_id) for clip_id in batch.id]
-        wavs, mixed = augment(batch.sig.data.to(self.device), draws, self.hparams.mix_probability)
-        analysis = self.model.classifier.analyse(wavs)
-        pairs = self.ask(batch, analysis.encoding.embedding.float(), mixed, draws)
+        clips = augment(batch.sig.data.to(self.device), draws, self.hparams.mix_probability)
+        analysis = self.model.classifier.analyse(clips.sounds)
+        pairs = self.ask(batch, analysis.encoding.embedding.float(), clips.mixed, draws)
+        if clips.mixed.any():
+            power = self.model.classifier.plane.power
+            sources = torch.stack([power(clips.own), power(clips.sounds - clips.own)])
+            pairs = pairs._replace(sources=sources)
         masks = self.model(analysis, pairs.text)
         heard = masks[: self.hparams.heard_per_clip]
         gate = self.hparams.gate

@@ -74,7 +74,8 @@ class MaskDecoder(nn.Module):
             nn.Sequential(nn.Conv2d(width, channels, 1), nn.GroupNorm(4, channels))
             for width in hidden_channels
         )
-        self.merges = nn.ModuleList(_merge(channels) for _ in films)
+        self.merges = nn.ModuleList(_merge(channels) for _ in films[1:])
+        self.merges.append(_convolution(channels))  # of the largest map: half of the time saved
         self.films = nn.ModuleList(nn.Linear(text_dim, 2 * channels) for _ in films)
         self.mixers = nn.ModuleList(nn.Conv2d(channels, channels, 1) for _ in films[1:])
         self.loudness = nn.Conv2d(1, channels, 1)
@@ -102,18 +103,18 @@ class MaskDecoder(nn.Module):
             ``[texts, batch, frames, bins]`` in (0, 1); 0 in cells that the encoder never hears.
         """
         pyramid, around = self.audio_side(evidence, grid)
-        parts = text.split(AT_ONCE)
-        return torch.cat(
-            [self._masks(pyramid, around, evidence.level, part, grid) for part in parts]
-        )
+        parts = [
+            self._masks(pyramid, around, evidence.level, part, grid) for part in text.split(AT_ONCE)
+        ]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def _masks(self, pyramid, around, level, text, grid):
         logit, loud, standing_out = self.text_side(pyramid, text).unbind(dim=2)
         # standing_out * (level - around), of which all but the level is coarse
         coarse = torch.stack([logit - standing_out * around, loud + standing_out])
         offset, weight = spread(coarse.flatten(0, 2), grid).unflatten(0, coarse.shape[:3])
-        masks = bounded(offset + weight * level).sigmoid()
-        return masks if grid.heard.all() else masks * grid.heard
+        masks = bounded(torch.addcmul(offset, weight, level)).sigmoid_()
+        return masks if grid.all_heard else masks * grid.heard
 
     def audio_side(self, evidence, grid):
         """What is computed once per clip.
@@ -150,16 +151,17 @@ class MaskDecoder(nn.Module):
 
 def bounded(logits):
     """Logits within ``BOUND``, in the same order."""
-    return logits / (1 + logits.abs() / BOUND)
+    return logits / logits.abs().div_(BOUND).add_(1)
 
 
 def _merge(channels):
     return nn.Sequential(
-        nn.Conv2d(channels, channels, 3, padding=1),
-        nn.GroupNorm(4, channels),
-        nn.GELU(),
-        nn.Conv2d(channels, channels, 3, padding=1),
+        _convolution(channels), nn.GroupNorm(4, channels), nn.GELU(), _convolution(channels)
     )
+
+
+def _convolution(channels):
+    return nn.Conv2d(channels, channels, 3, padding=1)
 
 
 def _resize(maps, like):

@@ -22,6 +22,11 @@ class Grid(NamedTuple):
         return (~self.times.isnan()).any(dim=0)
 
     @property
+    def all_heard(self):
+        """Whether there is no cell that the encoder never hears."""
+        return bool(self.fed.all() and self.frames_heard.all())
+
+    @property
     def heard(self):
         """1 for each cell that the encoder hears at all, else 0, ``[frames, bins]``."""
         return self.frames_heard.to(self.fed).unsqueeze(1) * self.fed

@@ -21,8 +21,8 @@ from speechbrain_lmac.evaluation import Prompts, evaluate, write_rows
 from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.export import export_interpreter, load_decoder
 from speechbrain_lmac.identity import claim, run_identity
-from speechbrain_lmac.losses import method_name
 from speechbrain_lmac.memory import keep_freed_memory
+from speechbrain_lmac.objective import method_name
 from speechbrain_lmac.settings import load_hparams, save_settings
 
 logger = logging.getLogger(__name__)

@@ -133,8 +133,11 @@ def test_the_second_prompt_asked_is_that_of_the_sound_mixed_in(model):
     time = torch.arange(4000) / 32000
     tones = torch.stack([torch.sin(2 * torch.pi * hertz * time) for hertz in (800, 1600, 3200)])
     draws = [draw(1, 1, name) for name in names]
-    sounds, mixed = augment(tones, draws, mix_probability=1.0)
+    sounds, own, mixed = augment(tones, draws, mix_probability=1.0)
     assert mixed.all()
+    for clip, stems in enumerate(zip(own, sounds - own)):
+        loudest = [torch.fft.rfft(stem).abs()[[100, 200, 400]].argmax().item() for stem in stems]
+        assert loudest == [clip, (clip - 1) % 3]
     batch = SimpleNamespace(label=names, text=["", "", ""])
     pairs = brain.ask(batch, clap(sounds).embedding, mixed, draws)
     for clip, sound in enumerate(sounds):
@@ -160,7 +163,7 @@ def test_a_clip_alone_is_asked_what_the_clap_takes_it_for(model, wavs):
     torch.testing.assert_close(pairs.text[0], clap.embed_text(["a wolf"] * len(wavs)))
 
 
-@pytest.mark.parametrize("changes", [{"valid_interval": 0}, {"heard_per_clip": 3}])
+@pytest.mark.parametrize("changes", [{"valid_interval": 0}, {"heard_per_clip": 4}])
 def test_counts_that_cannot_be_are_refused(small_set, tmp_path, capsys, changes):
     with pytest.raises(SystemExit):
         training.main(arguments(small_set, tmp_path / "out", **changes))

@@ -5,7 +5,8 @@ import torch
 
 from speechbrain_lmac import losses
 from speechbrain_lmac.errors import InputError
-from speechbrain_lmac.losses import Heard, Objective, Pairs, Rivals, method_name
+from speechbrain_lmac.objective import Objective, method_name
+from speechbrain_lmac.pairs import Heard, Pairs, Rivals
 
 KEPT = {"similarity": losses.similarity_matching, "kept": losses.decision_kept}
 REMOVED = {"removed": losses.decision_removed, "others": losses.others_kept}
@@ -13,6 +14,7 @@ MASKS = {
     "sparsity": losses.sparsity,
     "diversity": losses.prompt_diversity,
     "presence": losses.presence,
+    "separation": losses.separation,
     "binary": losses.binarisation,
 }
 NAMES = (*KEPT, *REMOVED, *MASKS)
@@ -25,10 +27,12 @@ def units(*shape, seed):
 
 @pytest.fixture
 def pairs():
-    """Four clips, asked for two prompts each, among six names."""
+    """Four clips, asked for two prompts each, among six names; two of the clips are mixtures."""
     names, own = units(6, 8, seed=0), torch.tensor([[0, 1, 2, -1], [-1, 0, 1, 2]])
     text = torch.where(own.unsqueeze(-1) >= 0, names[own], units(2, 4, 8, seed=1))
-    return Pairs(units(4, 8, seed=2), text, own, Rivals(names, 5.0))
+    sources = torch.rand(2, 4, 6, 5, generator=torch.Generator().manual_seed(4))
+    sources[1, :2] = 0
+    return Pairs(units(4, 8, seed=2), text, own, Rivals(names, 5.0), sources)
 
 
 @pytest.fixture
@@ -44,7 +48,10 @@ def as_it_was(pairs):
 def twice(pairs):
     """The same batch with every clip in it twice."""
     return pairs._replace(
-        audio=pairs.audio.repeat(2, 1), text=pairs.text.repeat(1, 2, 1), own=pairs.own.repeat(1, 2)
+        audio=pairs.audio.repeat(2, 1),
+        text=pairs.text.repeat(1, 2, 1),
+        own=pairs.own.repeat(1, 2),
+        sources=pairs.sources.repeat(1, 2, 1, 1),
     )
 
 
@@ -129,6 +136,21 @@ def test_paraphrases_may_share_a_mask_and_strangers_may_not(pairs, masks):
     assert losses.prompt_diversity(shared, apart).item() == pytest.approx(0.5, abs=1e-5)
 
 
+def test_the_ideal_masks_of_a_mixture_separate_it(pairs, masks):
+    ideal = (pairs.sources / pairs.sources.sum(dim=0)).sqrt()
+    assert losses.separation(ideal, pairs).item() == pytest.approx(0, abs=1e-12)
+    assert losses.separation(1 - ideal, pairs) > losses.separation(masks, pairs) > 0
+
+
+def test_nothing_is_separated_from_a_clip_alone_or_from_its_like(pairs, masks):
+    alone = pairs._replace(sources=pairs.sources * torch.tensor([1.0, 0.0])[:, None, None, None])
+    alike = pairs._replace(own=torch.tensor([[0, 1, 2, 3]] * 2))
+    for nothing in (alone, alike, pairs._replace(sources=None)):
+        assert losses.separation(masks, nothing) == 0
+    changed = torch.cat([1 - masks[:, :2], masks[:, 2:]], dim=1)  # of the two clips alone
+    assert losses.separation(changed, pairs) == losses.separation(masks, pairs)
+
+
 def test_binarisation_ends(pairs):
     halves, ends = torch.full((1, 1, 2, 2), 0.5), torch.tensor([[[[0.0, 1.0], [1.0, 0.0]]]])
     assert losses.binarisation(halves, pairs) == 1
@@ -137,7 +159,7 @@ def test_binarisation_ends(pairs):
 
 def test_names_say_what_was_trained():
     poster = ["similarity", "sparsity", "diversity"]
-    ours = ["kept", "removed", "others", "presence", "budget"]
+    ours = ["kept", "removed", "others", "presence", "separation", "budget"]
     assert method_name(poster) == "LMAC-ZS"
     assert method_name(ours) == "LMAC-ZS-D"
     assert method_name([*poster, "removed"]) == "LMAC-ZS+removed"

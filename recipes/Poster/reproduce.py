@@ -36,13 +36,15 @@ from speechbrain_lmac.settings import as_arguments
 from speechbrain_lmac.training import main as train
 
 POSTER = {
-    "weights": "{kept: 0, removed: 0, others: 0, presence: 0, similarity: 2, sparsity: 0.05, "
-    "diversity: 0.3}",
+    "weights": "{kept: 0, removed: 0, others: 0, presence: 0, separation: 0, similarity: 2, "
+    "sparsity: 0.05, diversity: 0.3}",
     "prompts_per_clip": 8,
     "heard_per_clip": 8,
     "batch_size": 8,
     "train_budgets": "[]",
     "mix_probability": 0,
+    "number_of_epochs": 30,
+    "valid_interval": 5,
     "compare": "[]",
 }
 """Settings of the poster's own objective."""

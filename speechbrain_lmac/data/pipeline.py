@@ -1,6 +1,7 @@
 """From a manifest to batches: one reader, and draws that a resumed run makes again."""
 
 import random
+from typing import NamedTuple
 
 import torch
 from speechbrain.dataio.dataset import DynamicItemDataset
@@ -50,6 +51,17 @@ def draw(seed, epoch, clip_id):
     return random.Random(f"{seed}/{epoch}/{clip_id}")
 
 
+class Augmented(NamedTuple):
+    """A batch to learn from."""
+
+    sounds: torch.Tensor
+    """``[batch, time]``."""
+    own: torch.Tensor
+    """The clips alone, as they are in the sounds, ``[batch, time]``."""
+    mixed: torch.Tensor
+    """``[batch]`` of bool: whether a clip is mixed with another."""
+
+
 def augment(wavs, draws, mix_probability):
     """Turn each clip round in time, and mix some with the next clip of the batch.
 
@@ -65,11 +77,10 @@ def augment(wavs, draws, mix_probability):
 
     Returns
     -------
-    torch.Tensor, torch.Tensor
-        ``[batch, time]``; ``[batch]`` of bool, whether a clip is mixed.
+    Augmented
     """
     turned = torch.stack([wav.roll(rng.randrange(len(wav))) for wav, rng in zip(wavs, draws)])
     mixed = torch.tensor([rng.random() < mix_probability for rng in draws], device=wavs.device)
     snr_db = torch.tensor([rng.uniform(-5, 5) for rng in draws], device=wavs.device)
     sounds = torch.where(mixed.unsqueeze(1), mix(turned, turned.roll(1, dims=0), snr_db), turned)
-    return sounds, mixed
+    return Augmented(sounds, turned, mixed)

@@ -13,7 +13,7 @@ from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.explainers.base import Explainer
 from speechbrain_lmac.gates import SoftBudget
 from speechbrain_lmac.level import level
-from speechbrain_lmac.losses import Rivals
+from speechbrain_lmac.pairs import Rivals
 
 SOFTNESS = (0.5, 0.02)
 """Of the gate at the first step and the last, falling by a constant ratio. A soft gate tells
