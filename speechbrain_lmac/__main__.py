@@ -1,41 +1,90 @@
-"""Command line: ``speechbrain-lmac demo``, ``train``, ``evaluate``, ``zero-shot``."""
+"""Command line: ``speechbrain-lmac COMMAND``."""
 
+import argparse
 import sys
+from importlib import import_module
+from typing import NamedTuple
 
-USAGE = """\
-usage: speechbrain-lmac demo [FOLDER]           the main job on sounds it makes itself
-       speechbrain-lmac train HPARAMS [--key value ...]
-       speechbrain-lmac evaluate HPARAMS [--key value ...]
-                                               compare explainers: evaluate.yaml
-       speechbrain-lmac zero-shot --clap NAME --data_folder FOLDER [--prompts ...]
-                                               how well a CLAP classifies a labelled set"""
+from speechbrain_lmac import __version__
+from speechbrain_lmac.commands import app, classify, compare, explain, publish, ratings, report
+from speechbrain_lmac.errors import report_errors
+
+COMMANDS = {
+    "explain": explain,
+    "classify": classify,
+    "report": report,
+    "compare": compare,
+    "ratings": ratings,
+    "app": app,
+    "publish": publish,
+}
+"""Commands whose arguments are parsed here."""
 
 
-def main():
-    """Run the command that the arguments name."""
-    command, *arguments = sys.argv[1:] or ["--help"]
-    if command == "demo" and len(arguments) <= 1:
-        from speechbrain_lmac.demo import main as demo
+class Other(NamedTuple):
+    """A command that is a module's own ``main``."""
 
-        demo(*arguments)
-    elif command == "train" and arguments:
-        from speechbrain_lmac.training import main as train
+    module: str
+    usage: str
+    """Empty if it has a help of its own."""
+    help: str
+    least: int
+    """How many arguments it takes at least."""
 
-        train(arguments)
-    elif command == "evaluate" and arguments:
-        from speechbrain_lmac.bench.run import main as evaluate
+    def run(self, arguments):
+        """Do it; the exit status."""
+        asked = bool({"-h", "--help"} & set(arguments[:1]))
+        if self.usage and (asked or len(arguments) < self.least):
+            print(f"usage: speechbrain-lmac {self.usage}", file=sys.stdout if asked else sys.stderr)
+            return 0 if asked else 2
+        import_module(f"speechbrain_lmac.{self.module}").main(arguments)
+        return 0
 
-        evaluate(arguments)
-    elif command == "zero-shot":
-        from speechbrain_lmac.zero_shot import main as zero_shot
 
-        zero_shot(arguments)
-    elif command in ("-h", "--help"):
-        print(USAGE)
-    else:
-        print(USAGE, file=sys.stderr)
-        sys.exit(2)
+OTHERS = {
+    "train": Other("training", "train HPARAMS [--key value ...]", "train an interpreter", 1),
+    "evaluate": Other("bench.run", "evaluate HPARAMS [--key value ...]", "compare explainers", 1),
+    "zero-shot": Other("zero_shot", "", "how well a CLAP classifies a labelled set", 0),
+    "demo": Other("demo", "demo [FOLDER]", "the main job on sounds that it makes itself", 0),
+}
+"""Commands that read their own arguments."""
+
+
+def parser():
+    """All commands and their arguments."""
+    this = argparse.ArgumentParser(
+        prog="speechbrain-lmac",
+        description="Hear why a zero-shot audio classifier decided as it did.",
+        epilog="speechbrain-lmac COMMAND --help says more.",
+    )
+    this.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = this.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, module in COMMANDS.items():
+        sub = commands.add_parser(
+            name,
+            help=module.HELP,
+            description=module.HELP[0].upper() + module.HELP[1:] + ".",
+            epilog=module.EXAMPLES,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(sub)
+    for name, other in OTHERS.items():
+        commands.add_parser(name, help=other.help, add_help=False)
+    return this
+
+
+@report_errors
+def main(arguments=None):
+    """Run the command that the arguments name; the exit status."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    if arguments and arguments[0] in OTHERS:
+        return OTHERS[arguments[0]].run(arguments[1:])
+    if not arguments:
+        parser().print_help()
+        return 0
+    options = parser().parse_args(arguments)
+    return COMMANDS[options.command].run(options)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,6 +1,7 @@
 """Sound files in and out: one reader, one resampler, one writer."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -16,12 +17,12 @@ PEAK = 0.99
 """Largest absolute sample that is written: full scale less a margin for players."""
 
 
-def load_audio(path: str | Path, sample_rate: int, start: int = 0, stop: int = 0) -> torch.Tensor:
+def load_audio(path: Any, sample_rate: int, start: int = 0, stop: int = 0) -> torch.Tensor:
     """Read a sound file, or a stretch of it, as mono at the asked rate.
 
     Arguments
     ---------
-    path : str or Path
+    path : str, Path or file object
         Anything libsndfile reads: wav, flac, ogg, mp3 ...
     sample_rate : int
         Rate wanted, in Hz.
@@ -39,7 +40,7 @@ def load_audio(path: str | Path, sample_rate: int, start: int = 0, stop: int = 0
         If the file is missing, unreadable, empty, silent or holds NaN or infinite samples.
     """
     mono, source_rate = read_mono(path, start, stop)
-    return check_samples(resample(mono, source_rate, sample_rate), str(path))
+    return check_samples(resample(mono, source_rate, sample_rate), called(path))
 
 
 def resample(wav: torch.Tensor, source_rate: int, sample_rate: int) -> torch.Tensor:
@@ -53,7 +54,7 @@ def resample(wav: torch.Tensor, source_rate: int, sample_rate: int) -> torch.Ten
     return torch.from_numpy(soxr.resample(wav.numpy(), source_rate, sample_rate))
 
 
-def read_mono(path: str | Path, start: int = 0, stop: int = 0) -> tuple[torch.Tensor, int]:
+def read_mono(path: Any, start: int = 0, stop: int = 0) -> tuple[torch.Tensor, int]:
     """Read a sound file at its own rate; the arguments and errors of :func:`load_audio`.
 
     Returns
@@ -61,17 +62,35 @@ def read_mono(path: str | Path, start: int = 0, stop: int = 0) -> tuple[torch.Te
     torch.Tensor, int
         The channels' mean, ``[time]``, and the rate in Hz.
     """
-    if not Path(path).is_file():
+    with opened(path) as file:
+        try:
+            file.seek(start)
+            samples = file.read((stop or len(file)) - start, dtype="float32", always_2d=True)
+        except soundfile.LibsndfileError as error:
+            raise unreadable(path, error) from error
+        return check_samples(torch.from_numpy(samples).mean(dim=1), called(path)), file.samplerate
+
+
+def opened(path) -> soundfile.SoundFile:
+    """A sound file, open; InputError if it is missing or none."""
+    if hasattr(path, "seek"):
+        path.seek(0)
+    elif not Path(path).is_file():
         raise InputError(f"no such sound file: {path}")
     try:
-        samples, source_rate = soundfile.read(
-            str(path), dtype="float32", always_2d=True, start=start, stop=stop or None
-        )
+        return soundfile.SoundFile(path)
     except soundfile.LibsndfileError as error:
-        raise InputError(
-            f"cannot read {path} as sound ({error}); convert it to wav or flac"
-        ) from error
-    return check_samples(torch.from_numpy(samples).mean(dim=1), str(path)), source_rate
+        raise unreadable(path, error) from error
+
+
+def unreadable(path, error):
+    """The InputError of a file that libsndfile cannot read."""
+    return InputError(f"cannot read {called(path)} as sound ({error}); convert it to wav or flac")
+
+
+def called(path):
+    """What to call a file in an error."""
+    return "the open file" if hasattr(path, "seek") else str(path)
 
 
 def fit(wav: torch.Tensor, length: int) -> torch.Tensor:

@@ -21,15 +21,15 @@ EPOCHS = {"mel": 20, "stft": 20}
 
 
 @report_errors
-def main(folder="results/demo"):
+def main(arguments=()):
     """Run the demo.
 
     Arguments
     ---------
-    folder : str
-        Where everything is written.
+    arguments : sequence of str
+        Where everything is written, if not ``results/demo``.
     """
-    start, folder = time.monotonic(), Path(folder)
+    start, folder = time.monotonic(), Path(*arguments or ["results/demo"])
     folder.mkdir(parents=True, exist_ok=True)
     scene = mixture(*KINDS, seed=SEED)
     path = folder / "mixture.wav"

@@ -60,7 +60,7 @@ def export_interpreter(model, method, folder):
     partial.mkdir(parents=True)
     state = {name: weight.cpu().contiguous() for name, weight in model.decoder.state_dict().items()}
     save_file(state, partial / DECODER_FILE)
-    (partial / HPARAMS_FILE).write_text(_hyperparams(model, method))
+    (partial / HPARAMS_FILE).write_text(hyperparams(model, method, model.classifier.clap.settings))
     shutil.rmtree(folder, ignore_errors=True)
     return partial.rename(folder)
 
@@ -73,14 +73,25 @@ def load_decoder(decoder, path):
         raise InputError(f"{path} does not hold this decoder's weights: {error}") from error
 
 
-def _hyperparams(model, method):
+def hyperparams(model, method, clap_settings):
+    """What ``hyperparams.yaml`` says of a model: str.
+
+    Arguments
+    ---------
+    model : ListenableMap
+        Trained.
+    method : str
+        Its name.
+    clap_settings : dict
+        Arguments, as scalars, that build its CLAP again.
+    """
     plane, clap = model.classifier.plane, model.classifier.clap
     return HPARAMS.format(
         method=method,
         masking=type(plane).__name__.removesuffix("Plane").lower(),
         reference=clap.reference,
         clap_class=_path(clap),
-        clap_settings=_indented(clap.settings, flow=False),
+        clap_settings=_indented(clap_settings, flow=False),
         plane_class=_path(plane),
         decoder_config=_indented(model.decoder.config),
     )

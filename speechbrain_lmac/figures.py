@@ -5,6 +5,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from speechbrain_lmac.budgets import BUDGETS
 from speechbrain_lmac.spectrogram import power_of
 
 RANGE_DB = 70
@@ -48,6 +49,33 @@ def draw_interpretation(interpretation, path):
     figure.colorbar(gain, ax=axes[1:, 1], label="gain", fraction=0.04)
     for text in figure.findobj(Text):
         text.set_parse_math(False)  # prompts are words, also where they hold dollar signs
+    figure.savefig(path, dpi=110)
+
+
+def draw_budgets(rows, path):
+    """How much of the decision's probability each explainer loses, by the share of cells kept.
+
+    Arguments
+    ---------
+    rows : pandas.DataFrame
+        Of an evaluation: ``method``, and ``AD@5`` and so on.
+    path : str or Path
+        Image file to write.
+    """
+    shares = [f"{100 * budget:g}" for budget in BUDGETS]
+    means = rows.groupby("method", sort=False)[[f"AD@{share}" for share in shares]].mean()
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    FigureCanvasAgg(figure)
+    axis = figure.subplots()
+    for place, (method, values) in enumerate(means.iterrows()):
+        style = {"color": "#d1495b", "linewidth": 2.5} if place == 0 else {"linewidth": 1.3}
+        axis.plot(shares, values, marker="o", label=method, **style)
+    axis.set_xlabel("share of cells that is kept, %")
+    axis.set_ylabel("average drop (AD), %: lower is better")
+    axis.set_ylim(0, 100)
+    axis.grid(alpha=0.3)
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.legend(frameon=False)
     figure.savefig(path, dpi=110)
 
 

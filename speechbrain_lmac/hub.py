@@ -9,7 +9,9 @@ ANSWER_S = 5
 """Within which the Hub must answer before a download begins."""
 
 
-def hub_folder(repo_id, patterns, revision=None, local_dir=None, any_of=(), remedy=""):
+def hub_folder(
+    repo_id, patterns, revision=None, local_dir=None, any_of=(), remedy="", repo_type="model"
+):
     """Folder that holds a repository's files.
 
     Arguments
@@ -26,6 +28,8 @@ def hub_folder(repo_id, patterns, revision=None, local_dir=None, any_of=(), reme
         Names of which a folder that is here already must hold one, lest it be half fetched.
     remedy : str
         What else the user can do, for the error.
+    repo_type : str
+        "model" or "dataset".
 
     Returns
     -------
@@ -40,6 +44,7 @@ def hub_folder(repo_id, patterns, revision=None, local_dir=None, any_of=(), reme
     from huggingface_hub.errors import HFValidationError, HTTPError, LocalEntryNotFoundError
 
     wanted = {"revision": revision, "local_dir": local_dir, "allow_patterns": list(patterns)}
+    wanted["repo_type"] = repo_type
     try:
         here = Path(local_dir or snapshot_download(repo_id, local_files_only=True, **wanted))
         if _holds(here, patterns, any_of):
@@ -65,9 +70,9 @@ def _holds(folder, patterns, any_of):
     return whole and (not any_of or any((folder / name).is_file() for name in any_of))
 
 
-def hub_file(repo_id, name, revision=None, remedy=""):
+def hub_file(repo_id, name, revision=None, remedy="", repo_type="model"):
     """Path of one file of a repository; as :func:`hub_folder`."""
-    path = hub_folder(repo_id, [name], revision, remedy=remedy) / name
+    path = hub_folder(repo_id, [name], revision, remedy=remedy, repo_type=repo_type) / name
     if not path.is_file():
         raise InputError(f"{repo_id} on the Hugging Face Hub has no file {name}")
     return path

@@ -1,26 +1,35 @@
-"""Interpreter: load a trained interpreter, explain sounds."""
+"""Interpreter: load a trained interpreter, classify and explain sounds."""
 
 import warnings
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
 from hyperpyyaml import load_hyperpyyaml
 from speechbrain.inference.interfaces import Pretrained
+from torch.nn.functional import normalize
 
-from speechbrain_lmac.audio import check_samples, load_audio
+from speechbrain_lmac.audio import check_samples
+from speechbrain_lmac.background import Background
+from speechbrain_lmac.classification import Classification
+from speechbrain_lmac.data.esc50 import CLASSES
+from speechbrain_lmac.data.prompts import TEMPLATE, speakable
 from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.export import DECODER_FILE, HPARAMS_FILE, load_decoder
-from speechbrain_lmac.hub import hub_folder
 from speechbrain_lmac.interpretation import Interpretation
 from speechbrain_lmac.safe_yaml import check_tags
-
-SHIPPED = Path(__file__).parent / "assets" / "interpreters"
-"""Interpreters in the package, by name."""
+from speechbrain_lmac.sound import Sound
+from speechbrain_lmac.source import check_clap, find_interpreter
+from speechbrain_lmac.survey import survey
+from speechbrain_lmac.timeline import Timeline
 
 
 class Interpreter(Pretrained):
     """Explain why a CLAP finds a sound similar to a prompt.
+
+    Sounds are paths, open files, NumPy arrays or tensors with their ``sample_rate``, or files of
+    the Hugging Face Hub (``hf://user/name/dog.wav``): :class:`~speechbrain_lmac.sound.Sound`.
 
     Example
     -------
@@ -91,28 +100,87 @@ class Interpreter(Pretrained):
         """Rate that the CLAP hears at, in Hz."""
         return self.model.classifier.clap.sample_rate
 
-    def interpret_file(self, path: str | Path, prompts: str | list[str]) -> Interpretation:
-        """Explain a sound file.
+    @cached_property
+    def background(self) -> Background:
+        """The everyday sounds that a prompt is weighed against."""
+        return Background(self.model.classifier.clap)
+
+    def classify_file(
+        self,
+        sound: Any,
+        names: list[str] | None = None,
+        template: str = TEMPLATE,
+        sample_rate: int | None = None,
+    ) -> Classification:
+        """Ask the CLAP which of several names fits a sound best.
 
         Arguments
         ---------
-        path : str or Path
+        sound : str, Path, file object, numpy.ndarray or torch.Tensor
             Any rate, length and number of channels: it is resampled and its channels averaged.
-        prompts : str or list of str
-            Free text; each is explained.
+        names : list of str
+            At least two; the 50 class names of ESC-50 by default.
+        template : str
+            Sentence that names are put into, at ``{}``; ``"{}"`` for prompts as they are.
+        sample_rate : int
+            Of an array, in Hz.
 
         Returns
         -------
-        Interpretation
+        Classification
         """
-        wav = load_audio(path, self.sample_rate)
-        return self._interpret(wav, _as_prompts(prompts))
+        names = [speakable(name) for name in CLASSES] if names is None else _as_prompts(names)
+        if len(names) < 2:
+            raise InputError("a choice takes at least two names")
+        clap = self.model.classifier.clap
+        wav = Sound(sound, sample_rate).read(self.sample_rate)
+        self._warn_of_what_is_not_heard(len(wav))
+        with torch.no_grad():
+            embedding = clap(wav.unsqueeze(0).to(self.device)).embedding
+            logits = self.model.classifier.logits(embedding, clap.embed_names(names, [template]))
+        return Classification(tuple(names), logits.squeeze(0).cpu())
+
+    def interpret_file(
+        self,
+        sound: Any,
+        prompts: str | list[str],
+        against: str | None = None,
+        sample_rate: int | None = None,
+        save_to: str | Path | None = None,
+    ) -> Interpretation | Timeline:
+        """Explain a sound.
+
+        Arguments
+        ---------
+        sound : str, Path, file object, numpy.ndarray or torch.Tensor
+            Any rate, length and number of channels: it is resampled and its channels averaged.
+        prompts : str or list of str
+            Free text; each is explained.
+        against : str
+            Explain why each prompt rather than this one.
+        sample_rate : int
+            Of an array, in Hz.
+        save_to : str or Path
+            A folder: explain the sound window by window, however long it is, and write the
+            explanations there as they come. Memory does not grow with the length.
+
+        Returns
+        -------
+        Interpretation, or Timeline with ``save_to``
+        """
+        asked, opened = _as_prompts(prompts), Sound(sound, sample_rate)
+        if save_to is not None:
+            return survey(self, opened, asked, against, Path(save_to))
+        wav = opened.read(self.sample_rate)
+        self._warn_of_what_is_not_heard(len(wav))
+        return self.interpret(wav, asked, against)
 
     def interpret_batch(
         self,
         wavs: torch.Tensor,
         prompts: str | list[str],
         wav_lens: torch.Tensor | None = None,
+        against: str | None = None,
     ) -> list[Interpretation]:
         """Explain waveforms.
 
@@ -124,41 +192,62 @@ class Interpreter(Pretrained):
             Free text; each is explained for each clip.
         wav_lens : torch.Tensor
             Relative lengths ``[batch]``, as SpeechBrain has them; what lies beyond is padding.
+        against : str
+            Explain why each prompt rather than this one.
 
         Returns
         -------
         list of Interpretation
             One per clip, of its own length.
         """
-        prompts = _as_prompts(prompts)
+        asked = _as_prompts(prompts)
         if wavs.dim() != 2:
             raise InputError(f"wavs must be [batch, time], not {list(wavs.shape)}")
         lengths = torch.ones(len(wavs)) if wav_lens is None else wav_lens.cpu()
         samples = (lengths * wavs.shape[1]).round().long().tolist()
-        return [
-            self._interpret(check_samples(wav[:length].cpu(), f"clip {i}"), prompts)
+        clips = [
+            check_samples(wav[:length].cpu(), f"clip {i}")
             for i, (wav, length) in enumerate(zip(wavs, samples))
         ]
+        self._warn_of_what_is_not_heard(max(samples))
+        return [self.interpret(clip, asked, against) for clip in clips]
 
     @torch.no_grad()
-    def _interpret(self, wav, prompts):
-        """Explain one clip ``[time]``."""
+    def interpret(
+        self, wav: torch.Tensor, prompts: list[str], against: str | None = None
+    ) -> Interpretation:
+        """Explain one clip ``[time]`` at :attr:`sample_rate`, as the CLAP hears it.
+
+        With ``against`` the decoder is asked about the difference of the two texts, for that is
+        what decides between them: ``e . t - e . t' = e . (t - t')``.
+        """
         classifier = self.model.classifier
-        self._warn_of_what_is_not_heard(len(wav))
-        wavs = wav.unsqueeze(0).to(self.device)
-        analysis = classifier.analyse(wavs)
+        analysis = classifier.analyse(wav.unsqueeze(0).to(self.device))
+        embedding = analysis.encoding.embedding
         text = classifier.clap.embed_text(prompts)
-        masks = self.model(analysis, text.unsqueeze(1))
-        similarity = classifier.logits(analysis.encoding.embedding, text).squeeze(0).cpu()
+        asked, rival = text, None
+        if against is not None:
+            (rival,) = classifier.clap.embed_text(_as_prompts(against))
+            asked = normalize(text - rival, dim=-1)
+            if not asked.any(dim=1).all():
+                raise InputError(f"{against!r} says the same as a prompt: there is no difference")
+        masks = self.model(analysis, asked.unsqueeze(1))
+        similarity = classifier.logits(embedding, text).squeeze(0).cpu()
         return Interpretation(
             original=wav,
             waveform=classifier.listen(analysis, masks).squeeze(1).cpu(),
             mask=masks.squeeze(1).cpu(),
             similarity=similarity,
+            presence=self.background.probability(embedding, text).squeeze(0).cpu(),
             target=similarity.argmax().item(),
             prompts=tuple(prompts),
+            against=against,
             sample_rate=self.sample_rate,
             model=self.model,
+            background=self.background,
+            rival_similarity=(
+                None if rival is None else classifier.logits(embedding, rival[None]).item()
+            ),
         )
 
     def _warn_of_what_is_not_heard(self, samples):
@@ -166,57 +255,13 @@ class Interpreter(Pretrained):
         if samples - (stop - start) >= self.sample_rate / 100:
             seconds = [f"{count / self.sample_rate:.1f}" for count in (samples, start, stop)]
             warnings.warn(
-                "of this clip of {} s the CLAP hears {} to {} s, and only that is explained; cut "
-                "the clip to explain the rest".format(*seconds),
-                stacklevel=2,
+                "of this clip of {} s the CLAP hears {} to {} s, and only that is explained; give "
+                "save_to to explain all of it".format(*seconds),
+                stacklevel=3,
             )
 
 
-def find_interpreter(source, revision=None, savedir=None):
-    """Folder of an interpreter's two files, downloaded if need be.
-
-    Arguments
-    ---------
-    source, revision, savedir
-        As for :meth:`Interpreter.from_hparams`.
-
-    Returns
-    -------
-    Path
-    """
-    for folder in (SHIPPED / str(source), Path(source) / "interpreter", Path(source)):
-        if (folder / HPARAMS_FILE).is_file() and (folder / DECODER_FILE).is_file():
-            return folder
-    shipped = sorted(folder.name for folder in SHIPPED.glob("*"))
-    if Path(source).exists() or str(source).count("/") != 1 or str(source).startswith("."):
-        raise InputError(
-            f"no interpreter at {source}: give a results folder of train.py, "
-            f"a shipped one ({', '.join(shipped)}) or a Hub id user/name"
-        )
-    return _download(str(source), revision, savedir)
-
-
-def _download(repo_id, revision, savedir):
-    files = [HPARAMS_FILE, DECODER_FILE]
-    found = hub_folder(repo_id, files, revision, savedir, remedy="it is no folder here either")
-    missing = [name for name in files if not (found / name).is_file()]
-    if missing:
-        raise InputError(f"{repo_id} is no interpreter: it has no {' and no '.join(missing)}")
-    return found
-
-
-def check_clap(hparams, clap, folder):
-    """Refuse an interpreter that was trained on other CLAP weights than are loaded."""
-    found = clap.reference
-    if hparams["clap_sha256"] != found.sha256:
-        raise InputError(
-            f"{folder} was trained on the CLAP {hparams['clap_name']} revision "
-            f"{hparams['clap_revision']}, not on the one loaded ({found.name} {found.revision}); "
-            "its masks would mean nothing"
-        )
-
-
-def _as_prompts(prompts):
+def _as_prompts(prompts: str | list[str]) -> list[str]:
     prompts = [prompts] if isinstance(prompts, str) else list(prompts)
     if not prompts or not all(isinstance(text, str) and text.strip() for text in prompts):
         raise InputError("give at least one prompt, none of them empty")

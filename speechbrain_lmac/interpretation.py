@@ -2,12 +2,35 @@
 
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from speechbrain_lmac.audio import safe_gain, save_audio
+
+ABSENT = 0.05
+"""Probability against everyday sounds under which a prompt is called absent."""
+UNSURE = 0.5
+"""Probability under which the best of several prompts is called unsure."""
+SILENCE_DB = -120
+"""What is written for the level of digital silence."""
+EXPLANATION, RESIDUAL = "-explanation.wav", "-residual.wav"
+"""Endings of the files of an explanation."""
+NEAR_SILENT_DB = -30
+"""Level against the clip under which an explanation is called nearly silent."""
+
+
+class HeardIn(NamedTuple):
+    """What the CLAP makes of each prompt's sound, ``[prompts]`` all."""
+
+    logit: torch.Tensor
+    """Of the prompt."""
+    share: torch.Tensor
+    """Its probability over the prompts, or over it and ``against``."""
+    presence: torch.Tensor
+    """Its probability against everyday sounds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,24 +47,37 @@ class Interpretation:
         ``[prompts, frames, bins]`` in [0, 1].
     similarity : torch.Tensor
         Logits, ``[prompts]``.
+    presence : torch.Tensor
+        ``[prompts]``: probability of each prompt against 50 everyday sounds, of
+        :class:`~speechbrain_lmac.background.Background`: whether it is there at all.
     target : int
         Index of the most similar prompt.
     prompts : tuple of str
         As they were given.
+    against : str or None
+        What each prompt is explained against: why this rather than that.
     sample_rate : int
         Of the sounds, in Hz.
     model : ListenableMap
         What was explained, for :meth:`score`.
+    background : Background
+        The everyday sounds, for :meth:`score`.
+    rival_similarity : float or None
+        Logit of ``against``.
     """
 
     original: torch.Tensor
     waveform: torch.Tensor
     mask: torch.Tensor
     similarity: torch.Tensor
+    presence: torch.Tensor
     target: int
     prompts: tuple
+    against: str | None
     sample_rate: int
     model: Any = field(repr=False)
+    background: Any = field(repr=False)
+    rival_similarity: float | None = None
 
     @property
     def residual(self) -> torch.Tensor:
@@ -50,10 +86,15 @@ class Interpretation:
 
     @property
     def probabilities(self) -> torch.Tensor:
-        """Softmax of the similarities over the given prompts, ``[prompts]``."""
+        """Softmax of the similarities over the given prompts, ``[prompts]``; with ``against`` each
+        prompt's over the two of them.
+        """
+        if self.rival_similarity is not None:
+            return (self.similarity - self.rival_similarity).sigmoid()
         return self.similarity.softmax(dim=0)
 
-    def score(self) -> dict[str, torch.Tensor]:
+    @cached_property
+    def scores(self) -> dict[str, torch.Tensor]:
         """What the CLAP makes of the kept and the removed *sounds*; two more encodes a prompt.
 
         The sounds are encoded, not the masked spectrograms: it is sounds that people hear.
@@ -61,25 +102,63 @@ class Interpretation:
         Returns
         -------
         dict
-            ``kept`` and ``removed``: each prompt's logit given its explanation and given its
-            residual, ``[prompts]``; ``p``, ``q`` and ``r``: its probability over the prompts
-            given the clip, the explanation and the residual, ``[prompts]``.
+            All ``[prompts]``. ``kept`` and ``removed``: each prompt's logit given its explanation
+            and given its residual. ``p``, ``q`` and ``r``: its probability, as in
+            :attr:`probabilities`, given the clip, the explanation and the residual. ``presence``,
+            ``presence_kept`` and ``presence_removed``: that against everyday sounds.
         """
-        classifier = self.model.classifier
-        text = classifier.clap.embed_text(list(self.prompts))
-        with torch.no_grad():
-            kept, removed = (
-                classifier.logits(classifier.clap(sounds.to(text.device)).embedding, text).cpu()
-                for sounds in (self.waveform, self.residual)
-            )
-        q, r = (logits.softmax(dim=1).diagonal() for logits in (kept, removed))
+        kept, removed = self.heard_in(self.waveform), self.heard_in(self.residual)
         return {
-            "kept": kept.diagonal(),
-            "removed": removed.diagonal(),
+            "kept": kept.logit,
+            "removed": removed.logit,
             "p": self.probabilities,
-            "q": q,
-            "r": r,
+            "q": kept.share,
+            "r": removed.share,
+            "presence": self.presence,
+            "presence_kept": kept.presence,
+            "presence_removed": removed.presence,
         }
+
+    @torch.no_grad()
+    def heard_in(self, sounds: torch.Tensor) -> "HeardIn":
+        """What the CLAP makes of a sound for each prompt, ``[prompts, time]``."""
+        classifier = self.model.classifier
+        rival = [] if self.against is None else [self.against]
+        text = classifier.clap.embed_text([*self.prompts, *rival])
+        embedding = classifier.clap(sounds.to(text.device)).embedding
+        logits = classifier.logits(embedding, text).cpu()
+        own = logits[:, : len(self.prompts)].diagonal()
+        share = (own - logits[:, -1]).sigmoid() if rival else logits.softmax(dim=1).diagonal()
+        asked = text[: len(self.prompts)]
+        presence = self.background.probability(embedding, asked).diagonal().cpu()
+        return HeardIn(own, share, presence)
+
+    @property
+    def level_db(self) -> torch.Tensor:
+        """Level of each explanation against the clip, in dB, ``[prompts]``; minus infinity for
+        silence.
+        """
+        return 10 * (self.waveform.square().mean(dim=1) / self.original.square().mean()).log10()
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a listener should know before trusting the explanations; none if all is well."""
+        found = []
+        for prompt, presence, level in zip(self.prompts, self.presence, self.level_db):
+            if presence < ABSENT and self.against is None:
+                found.append(
+                    f"“{prompt}”: the CLAP hardly hears it here ({presence:.0%} against everyday "
+                    "sounds); what is kept is what is least unlike it"
+                )
+            if level < NEAR_SILENT_DB:
+                found.append(f"“{prompt}”: its explanation is nearly silent ({level:.0f} dB)")
+        unsure = self.probabilities.max() < UNSURE * (len(self.prompts) > 1)
+        if unsure and self.against is None:
+            best = self.prompts[self.target]
+            found.append(
+                f"the CLAP is unsure: its best prompt, “{best}”, has {self.probabilities.max():.0%}"
+            )
+        return found
 
     def save(self, folder: str | Path) -> list[Path]:
         """Write sounds, figure and scores.
@@ -102,18 +181,24 @@ class Interpretation:
         folder.mkdir(parents=True, exist_ok=True)
         gain = safe_gain(self.original, self.waveform, self.residual)
         save_audio(folder / "original.wav", gain * self.original, self.sample_rate)
-        stems = [folder / f"{i}-{_slug(prompt)}" for i, prompt in enumerate(self.prompts)]
-        explanations = [stem.with_name(stem.name + "-explanation.wav") for stem in stems]
-        for i, (stem, path) in enumerate(zip(stems, explanations)):
+        explanations = explanation_files(folder, self.prompts)
+        for i, path in enumerate(explanations):
             save_audio(path, gain * self.waveform[i], self.sample_rate)
-            residual = stem.with_name(stem.name + "-residual.wav")
+            residual = path.with_name(path.name.replace(EXPLANATION, RESIDUAL))
             save_audio(residual, gain * self.residual[i], self.sample_rate)
         draw_interpretation(self, folder / "figure.png")
         (folder / "scores.json").write_text(json.dumps(self._scores(gain), indent=2) + "\n")
         return explanations
 
+    def _repr_html_(self) -> str:
+        """Players and pictures, in a notebook."""
+        from speechbrain_lmac.report.clip import heard
+        from speechbrain_lmac.report.page import frame
+
+        return frame([heard("The clip", self)], "", height=f"{26 + 26 * len(self.prompts)}rem")
+
     def _scores(self, gain):
-        scores = {name: values.tolist() for name, values in self.score().items()}
+        scores = {name: values.tolist() for name, values in self.scores.items()}
         rows = [
             {
                 "prompt": prompt,
@@ -123,6 +208,10 @@ class Interpretation:
                 "probability": scores["p"][i],
                 "probability_of_explanation": scores["q"][i],
                 "probability_of_residual": scores["r"][i],
+                "presence": scores["presence"][i],
+                "presence_of_explanation": scores["presence_kept"][i],
+                "presence_of_residual": scores["presence_removed"][i],
+                "level_db": max(SILENCE_DB, self.level_db[i].item()),
                 "mask_mean": self.mask[i].mean().item(),
             }
             for i, prompt in enumerate(self.prompts)
@@ -131,8 +220,15 @@ class Interpretation:
             "gain": gain,
             "sample_rate": self.sample_rate,
             "target": self.target,
+            "against": self.against,
+            "warnings": self.warnings,
             "prompts": rows,
         }
+
+
+def explanation_files(folder, prompts):
+    """Where the explanations of prompts are written, in a folder: list of Path."""
+    return [folder / f"{i}-{_slug(prompt)}{EXPLANATION}" for i, prompt in enumerate(prompts)]
 
 
 def _slug(prompt):

@@ -13,7 +13,7 @@ from speechbrain_lmac.data.prompts import TEMPLATE
 from speechbrain_lmac.evaluation import Prompts
 from speechbrain_lmac.export import DECODER_FILE
 from speechbrain_lmac.hparams import path_of
-from speechbrain_lmac.inference import SHIPPED
+from speechbrain_lmac.source import SHIPPED
 
 
 def arguments(small_set, output, **changes):

@@ -132,6 +132,61 @@ def test_any_rate_channels_and_length(interpreter, tmp_path, rate, channels, sec
     assert why.waveform.isfinite().all()
 
 
+def test_arrays_open_files_and_paths_are_explained_alike(interpreter, siren_file):
+    samples, rate = soundfile.read(siren_file, dtype="int16")
+    expected = interpreter.interpret_file(siren_file, PROMPTS)
+    with open(siren_file, "rb") as file:
+        for why in (
+            interpreter.interpret_file(samples, PROMPTS, sample_rate=rate),
+            interpreter.interpret_file(torch.from_numpy(samples), PROMPTS, sample_rate=rate),
+            interpreter.interpret_file(file, PROMPTS),
+        ):
+            torch.testing.assert_close(why.waveform, expected.waveform, atol=1e-5, rtol=0)
+
+
+def test_a_choice_is_the_claps_own(interpreter, siren_file):
+    heard = interpreter.classify_file(siren_file)
+    assert len(heard.names) == 50 and heard.best == "siren"
+    why = interpreter.interpret_file(siren_file, PROMPTS)
+    two = interpreter.classify_file(siren_file, ["siren", "rain"])
+    torch.testing.assert_close(two.probabilities, why.probabilities)
+    with pytest.raises(InputError, match="at least two names"):
+        interpreter.classify_file(siren_file, ["siren"])
+
+
+def test_why_this_and_not_that(interpreter):
+    """Of a mixture, what tells one from the other holds less of the other."""
+    scene = mixture("clock_alarm", "engine", seed=77)
+    alarm, engine = (f"this is the sound of {kind}" for kind in ("clock alarm", "engine"))
+    (why,) = interpreter.interpret_batch(scene.mixture.unsqueeze(0), [alarm], against=engine)
+    (other,) = interpreter.interpret_batch(scene.mixture.unsqueeze(0), [engine], against=alarm)
+    torch.testing.assert_close(why.probabilities, 1 - other.probabilities)
+    assert why.scores["q"] > why.scores["r"] and other.scores["q"] > other.scores["r"]
+    assert si_sdr(why.waveform[0], scene.first) > si_sdr(other.waveform[0], scene.first) + 3
+    with pytest.raises(InputError, match="there is no difference"):
+        interpreter.interpret_batch(scene.mixture.unsqueeze(0), [alarm], against=alarm)
+
+
+def test_a_prompt_that_is_not_there_is_said_to_be_absent(interpreter, siren_file):
+    why = interpreter.interpret_file(siren_file, ["the sound of siren", "the sound of dog"])
+    assert why.presence[0] > 0.5 and why.presence[1] < 0.01
+    (warning,) = [said for said in why.warnings if "hardly hears" in said]
+    assert "the sound of dog" in warning
+
+
+def test_what_is_heard_in_a_sound_is_what_the_clap_says_of_it(interpreter, siren_file):
+    why = interpreter.interpret_file(siren_file, PROMPTS)
+    heard = why.heard_in(why.original.expand(2, -1))
+    torch.testing.assert_close(heard.logit, why.similarity, atol=1e-3, rtol=0)
+    torch.testing.assert_close(heard.share, why.probabilities, atol=1e-4, rtol=0)
+    torch.testing.assert_close(heard.presence, why.presence, atol=1e-4, rtol=0)
+
+
+def test_explanations_are_no_louder_than_the_clip(interpreter, wavs):
+    for why in interpreter.interpret_batch(wavs, [*PROMPTS, "the sound of dog"]):
+        assert why.level_db.max() < 1
+
+
 def test_padding_is_left_out(interpreter, wavs):
     padded = torch.nn.functional.pad(wavs[:1], (0, 32000))
     (alone,) = interpreter.interpret_batch(wavs[:1], PROMPTS)

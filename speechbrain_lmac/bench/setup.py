@@ -20,11 +20,11 @@ from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.evaluation import Prompts, clip_seed
 from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.export import DECODER_FILE, HPARAMS_FILE, load_decoder
-from speechbrain_lmac.inference import check_clap, find_interpreter
 from speechbrain_lmac.listenable_map import ListenableMap
 from speechbrain_lmac.masking import MaskableClassifier
 from speechbrain_lmac.planes import build
 from speechbrain_lmac.safe_yaml import check_tags
+from speechbrain_lmac.source import check_clap, find_interpreter
 
 LEARNED = "lmac-zs"
 """The explainer whose row bears the name of the interpreter's method."""

@@ -82,6 +82,20 @@ class Clap(nn.Module, ABC):
         self.register_buffer("filterbank", filterbank, persistent=False)
         self._embedded = {}
 
+    @property
+    def portable_settings(self):
+        """``settings`` without paths of this machine: weights by their file's name, what else is a
+        path by its default.
+        """
+        kept = {}
+        for name, value in self.settings.items():
+            local = isinstance(value, str) and Path(value).exists()
+            if not local:
+                kept[name] = value
+            elif name == "weights":
+                kept[name] = Path(value).name
+        return kept
+
     def stft(self, wavs):
         """Complex spectrogram that the encoder hears, ``[batch, frames, bins]``.
 

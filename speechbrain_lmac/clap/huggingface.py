@@ -109,6 +109,16 @@ class TransformersClap(PretrainedClap):
         }
 
     @property
+    def portable_settings(self):
+        found = super().portable_settings
+        if "source" not in found:
+            raise InputError(
+                f"the CLAP was loaded from {self.settings['source']}, which others do not have: "
+                "load it by its Hub id"
+            )
+        return found
+
+    @property
     def reference(self):
         return ClapReference("transformers", self.settings["source"], digest(self.weights))
 

@@ -278,6 +278,10 @@ class TaggerClap(Clap):
         return LOGIT_SCALE
 
     @property
+    def portable_settings(self):
+        return {}  # there is one file, and whoever lacks it fetches it
+
+    @property
     def reference(self):
         return ClapReference("tagger", FILE, digest(self.weights))
 

@@ -137,6 +137,15 @@ def read(path):
     InputError
         If it cannot be read, lacks a column, or a row of it makes no sense or names no file.
     """
+    clips = read_rows(path)
+    for clip in clips:
+        if not os.path.isfile(clip.wav):
+            raise InputError(f"{path} lists {clip.ID}, whose file is not there: {clip.wav}")
+    return clips
+
+
+def read_rows(path):
+    """As :func:`read`, but the files need not be there."""
     path = Path(path)
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
@@ -148,9 +157,6 @@ def read(path):
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} cannot be read as a manifest: {error}") from error
     check(clips, path)
-    for clip in clips:
-        if not os.path.isfile(clip.wav):
-            raise InputError(f"{path} lists {clip.ID}, whose file is not there: {clip.wav}")
     return clips
 
 

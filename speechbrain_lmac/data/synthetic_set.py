@@ -13,6 +13,15 @@ COLUMNS = ("filename", "fold", "target", "category", "esc10", "src_file", "take"
 """Of ESC-50's meta/esc50.csv."""
 
 
+FIRST_SOURCE = 9_000_000
+"""No recording of Freesound has so high a number."""
+
+
+def is_synthetic(clip):
+    """Whether a row of a manifest is one of these clips."""
+    return clip.src_file.isdigit() and int(clip.src_file) >= FIRST_SOURCE
+
+
 def write_dataset(folder, clips_per_fold=4, folds=5, seed=0, seconds=5.0):
     """Write an ESC-50-shaped folder of synthetic clips, whole or not at all.
 
@@ -47,7 +56,7 @@ def write_dataset(folder, clips_per_fold=4, folds=5, seed=0, seconds=5.0):
     for fold in range(1, folds + 1):
         for kind, (target, _) in KINDS.items():
             for clip in range(clips_per_fold):
-                source = 9_000_000 + 10_000 * fold + 100 * target + clip  # no Freesound id
+                source = FIRST_SOURCE + 10_000 * fold + 100 * target + clip
                 name = f"{fold}-{source}-A-{target}.wav"
                 wave = synthesise(kind, (seed, fold, target, clip), seconds)
                 soundfile.write(partial / "audio" / name, wave.numpy(), SAMPLE_RATE, "PCM_16")

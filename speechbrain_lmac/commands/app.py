@@ -1,0 +1,31 @@
+"""``speechbrain-lmac app``: the browser demo."""
+
+from speechbrain_lmac.errors import InputError
+
+HELP = "try it in a browser: upload or record, type texts, hear and see"
+EXAMPLES = """\
+examples:
+  speechbrain-lmac app
+  speechbrain-lmac app --port 8000 --host 0.0.0.0
+"""
+
+
+def add_arguments(parser):
+    """What may follow the command's name."""
+    add = parser.add_argument
+    add("--host", default="127.0.0.1", metavar="ADDRESS", help="default: this machine alone")
+    add("--port", type=int, metavar="NUMBER", help="default: the first that is free from 7860 on")
+
+
+def run(options):
+    """Serve until it is stopped; the exit status."""
+    try:
+        import gradio  # noqa: F401
+    except ImportError as error:
+        raise InputError("the app needs gradio: pip install 'speechbrain-lmac[demo]'") from error
+    from speechbrain_lmac.commands.batch import quietly
+    from speechbrain_lmac.web import launch
+
+    quietly()
+    launch(server_name=options.host, server_port=options.port)
+    return 0

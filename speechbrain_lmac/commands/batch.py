@@ -1,0 +1,87 @@
+"""One thing done to many files: a bar, a line or a JSON object each, and a status for all."""
+
+import json
+import sys
+
+from speechbrain_lmac.errors import InputError
+
+SOME_FAILED = 1
+"""Exit status if some files could not be used, and the others could."""
+
+
+def for_each(files, work, as_json):
+    """Do it to every file; a file that cannot be used is reported and passed over.
+
+    Arguments
+    ---------
+    files : list of str
+        In order.
+    work : callable
+        File, and its place in the list -> a dict for JSON, and lines to print.
+    as_json : bool
+        Print one JSON object a line instead.
+
+    Returns
+    -------
+    int
+        Exit status: 0 if all is done.
+    """
+    from tqdm import tqdm
+
+    failed = 0
+    bar = tqdm(files, unit="file", disable=len(files) < 2, file=sys.stderr)
+    for place, file in enumerate(bar):
+        try:
+            found, lines = work(file, place)
+        except InputError as error:
+            failed += 1
+            found, lines = {"file": file, "error": str(error)}, []
+            bar.write(f"error: {error}", file=sys.stderr)
+        if as_json:
+            lines = [json.dumps(found, ensure_ascii=False)]
+        for line in lines:
+            bar.write(line, file=sys.stdout)
+        sys.stdout.flush()
+    if failed:
+        print(f"{failed} of {len(files)} files could not be used", file=sys.stderr)
+    return SOME_FAILED if failed else 0
+
+
+def quietly():
+    """Keep other libraries' remarks off the terminal."""
+    import logging
+    import warnings
+
+    from transformers.utils import logging as remarks
+
+    remarks.disable_progress_bar()
+    logging.getLogger("speechbrain").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", category=FutureWarning)
+
+
+def add_source(parser):
+    """The arguments of a command that needs an interpreter."""
+    add = parser.add_argument
+    add(
+        "--source",
+        default="embedded-stft",
+        metavar="INTERPRETER",
+        help="embedded-stft (default), embedded-mel, a results folder, or a Hub id user/name",
+    )
+    add("--revision", metavar="COMMIT", help="of the Hub repository")
+    add("--device", default="cpu", metavar="DEVICE", help="cpu (default), cuda, cuda:1 ...")
+    add("--json", action="store_true", help="print a JSON object for each file")
+
+
+def load_interpreter(options):
+    """The interpreter that a command line names."""
+    from speechbrain_lmac.environment import check_device
+    from speechbrain_lmac.inference import Interpreter
+
+    quietly()
+    check_device(options.device)
+    return Interpreter.from_hparams(
+        source=options.source,
+        revision=options.revision,
+        run_opts={"device": options.device},
+    )

@@ -1,0 +1,52 @@
+"""``speechbrain-lmac compare``: one clip under every explainer, by name or blind."""
+
+from pathlib import Path
+
+from speechbrain_lmac.commands.batch import add_source, load_interpreter
+from speechbrain_lmac.commands.files import expand
+from speechbrain_lmac.errors import InputError
+
+HELP = "one clip under every explainer, on one page; --blind to rate them without names"
+EXAMPLES = """\
+examples:
+  speechbrain-lmac compare street.wav --prompt "the sound of a siren"
+  speechbrain-lmac compare street.wav --prompt siren --blind --output test1.html
+  speechbrain-lmac ratings ratings*.csv --keys test1.key.json
+"""
+
+
+def add_arguments(parser):
+    """What may follow the command's name."""
+    add = parser.add_argument
+    add("file", metavar="FILE", help="a sound file")
+    add("--prompt", required=True, metavar="TEXT")
+    add("--methods", nargs="+", metavar="NAME", help="some of those that are compared by default")
+    add("--blind", action="store_true", help="shuffle and hide the names, ask for ratings")
+    add("--seed", type=int, default=0, metavar="NUMBER", help="of the shuffling")
+    add("--output", default="comparison.html", metavar="FILE", help="default: comparison.html")
+    add_source(parser)
+
+
+def run(options):
+    """Do it; the exit status."""
+    (file,) = expand([options.file])
+    interpreter = load_interpreter(options)
+    from speechbrain_lmac.report.methods import METHODS, takes, write_comparison
+    from speechbrain_lmac.sound import Sound
+
+    if not options.prompt.strip():
+        raise InputError("the prompt is empty")
+    wav = Sound(file).read(interpreter.sample_rate)
+    original, found, axis = takes(interpreter, wav, options.prompt, options.methods or METHODS)
+    written = write_comparison(
+        options.output,
+        Path(file).name,
+        options.prompt,
+        original,
+        found,
+        axis,
+        options.seed if options.blind else None,
+    )
+    for path in written:
+        print(path)
+    return 0

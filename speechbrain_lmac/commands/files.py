@@ -1,0 +1,91 @@
+"""Sound files that are named on a command line."""
+
+from glob import glob, has_magic
+from pathlib import Path
+
+from speechbrain_lmac.errors import InputError
+
+
+def expand(names):
+    """Sound files, in order and each once.
+
+    Arguments
+    ---------
+    names : list of str
+        Files, folders (all sounds in them and below), globs (``**`` for folders below too),
+        ``hf://`` files.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    InputError
+        If a name stands for nothing.
+    """
+    from speechbrain_lmac.sound import HUB
+
+    found = []
+    for name in names:
+        if name.startswith(HUB) or Path(name).is_file():
+            held = [name]
+        elif Path(name).is_dir():
+            held = [str(path) for path in sorted(Path(name).rglob("*")) if _is_sound(path)]
+        else:
+            held = sorted(match for match in glob(name, recursive=True) if _is_sound(Path(match)))
+        if not held:
+            raise InputError(_nothing(name))
+        found.extend(held)
+    return list(dict.fromkeys(found))
+
+
+def _is_sound(path):
+    from speechbrain_lmac.audio import SOUNDS
+
+    return path.suffix.lower() in SOUNDS and path.is_file()
+
+
+def _nothing(name):
+    from speechbrain_lmac.audio import SOUNDS
+
+    endings = ", ".join(SOUNDS)
+    if Path(name).is_dir():
+        return f"no sound files in the folder {name}: {endings} are looked for"
+    if has_magic(name):
+        return f"no sound file matches {name}: {endings} are looked for"
+    return f"no such sound file: {name}"
+
+
+def folders_for(files, root):
+    """A folder for each file, by its name, and by a number where names are the same.
+
+    Example
+    -------
+    >>> [str(folder) for folder in folders_for(["a/dog.wav", "b/dog.wav", "cat.ogg"], Path("out"))]
+    ['out/dog', 'out/dog-2', 'out/cat']
+    """
+    taken: set[str] = set()
+    folders = []
+    for file in files:
+        stem = Path(file).stem
+        name = next(
+            name
+            for name in (stem, *(f"{stem}-{number}" for number in range(2, len(files) + 2)))
+            if name.lower() not in taken
+        )
+        taken.add(name.lower())
+        folders.append(root / name)
+    return folders
+
+
+def read_lines(path):
+    """Lines of a text file that are not empty."""
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read as text: {error}") from error
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if not lines:
+        raise InputError(f"{path} holds no line")
+    return lines

@@ -1,0 +1,91 @@
+"""Clips and their explanations as one HTML file."""
+
+from importlib.resources import files
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from speechbrain_lmac import __version__
+from speechbrain_lmac.errors import InputError
+from speechbrain_lmac.report.media import MOST_GAIN_DB
+
+TEMPLATES = files("speechbrain_lmac.report") / "templates"
+
+
+def write_report(path, clips, about, title="Listening report"):
+    """Write a report that opens without a network.
+
+    Arguments
+    ---------
+    path : str or Path
+        File to write, whole or not at all.
+    clips : list of Heard
+        Of :func:`~speechbrain_lmac.report.clip.heard`.
+    about : str
+        What explained them.
+    title : str
+        Its heading.
+
+    Returns
+    -------
+    Path
+    """
+    text = render("report.html.j2", title=title, clips=clips, about=about, within=False)
+    return write(path, text)
+
+
+def frame(clips, about, height):
+    """A report as a page within a page: HTML of its own frame, whose style is its own.
+
+    Arguments
+    ---------
+    clips : list of Heard
+        Of :func:`~speechbrain_lmac.report.clip.heard`.
+    about : str
+        What explained them.
+    height : str
+        Of the frame, in CSS.
+
+    Returns
+    -------
+    str
+    """
+    page = render("report.html.j2", title="Why", clips=clips, about=about, within=True)
+    style = f"width: 100%; height: {height}; border: 0; border-radius: 8px"
+    return f'<iframe title="Explanations" srcdoc="{escape(page)}" style="{style}"></iframe>'
+
+
+def render(template, **content):
+    """A template, filled: str."""
+    environment = Environment(
+        loader=PackageLoader("speechbrain_lmac.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(template).render(
+        version=__version__,
+        most_gain_db=MOST_GAIN_DB,
+        style=_file("style.css"),
+        script=_file("script.js"),
+        **content,
+    )
+
+
+def write(path, text):
+    """Write a page, whole or not at all; its path."""
+    path = Path(path)
+    partial = path.with_name(path.name + ".partial")
+    try:
+        path.absolute().parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error}") from error
+    return path
+
+
+def _file(name):
+    return Markup((TEMPLATES / name).read_text(encoding="utf-8"))

@@ -1,0 +1,180 @@
+"""A sound wherever it is: a file, an open file, an array, a file of the Hugging Face Hub."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+import soxr
+import torch
+
+from speechbrain_lmac.audio import (
+    called,
+    check_samples,
+    load_audio,
+    opened,
+    resample,
+    unreadable,
+)
+from speechbrain_lmac.errors import InputError
+from speechbrain_lmac.hub import hub_file
+
+HUB = "hf://"
+"""What the name of a file of the Hub begins with: ``hf://user/name/path`` of a model,
+``hf://datasets/user/name/path`` of a data set."""
+BLOCK_SECONDS = 10.0
+
+
+class Sound:
+    """A sound, read as mono at any rate, whole or block by block.
+
+    Arguments
+    ---------
+    source : str, Path, file object, numpy.ndarray or torch.Tensor
+        What libsndfile reads (wav, flac, ogg, mp3 ...), also from a file that is open for binary
+        reading; ``hf://`` names a file of the Hub; an array is ``[time]``, or two-dimensional
+        with channels along its shorter axis. Integers are of full scale, as in files.
+    sample_rate : int
+        Of an array, in Hz. Files know theirs.
+
+    Raises
+    ------
+    InputError
+        If there is no sound, or an array comes without its rate.
+
+    Example
+    -------
+    >>> sound = Sound(np.full((4, 2), 16384, dtype=np.int16), sample_rate=8000)
+    >>> sound.name, sound.seconds
+    ('the array', 0.0005)
+    >>> sound.read(8000)
+    tensor([0.5000, 0.5000, 0.5000, 0.5000])
+    """
+
+    def __init__(self, source: Any, sample_rate: int | None = None):
+        if isinstance(source, (np.ndarray, torch.Tensor)):
+            self._reader: _Array | _File = _Array(source, sample_rate)
+        elif isinstance(source, (str, Path)) or hasattr(source, "read"):
+            self._reader = _File(_fetched(source))
+        else:
+            kind = type(source).__name__
+            raise InputError(f"a sound is a path, an open file, an array or a tensor, not {kind}")
+
+    @property
+    def name(self) -> str:
+        """What to call it."""
+        return self._reader.name
+
+    @property
+    def seconds(self) -> float:
+        """How long it is."""
+        return self._reader.frames / self._reader.rate
+
+    def read(self, sample_rate: int) -> torch.Tensor:
+        """All of it, ``[time]``, at a rate in Hz.
+
+        Raises
+        ------
+        InputError
+            If it is empty, silent, or holds NaN or infinite samples.
+        """
+        return self._reader.whole(sample_rate)
+
+    def blocks(self, sample_rate: int) -> Iterator[torch.Tensor]:
+        """Some seconds of it at a time, ``[time]`` each, of memory that does not grow.
+
+        Together they are what :meth:`read` gives.
+
+        Raises
+        ------
+        InputError
+            On the way, if it is empty, silent, or holds NaN or infinite samples.
+        """
+        rate, heard = self._reader.rate, False
+        stream = soxr.ResampleStream(rate, sample_rate, 1, dtype="float32")
+        for block in self._reader.blocks():
+            if not block.isfinite().all():
+                check_samples(block, self.name)
+            heard = heard or bool(block.any())
+            if rate != sample_rate:
+                block = torch.from_numpy(stream.resample_chunk(block.numpy()))
+            if len(block):
+                yield block
+        if not heard:
+            check_samples(torch.zeros(min(1, self._reader.frames)), self.name)
+        if rate != sample_rate:
+            yield torch.from_numpy(stream.resample_chunk(np.zeros(0, np.float32), last=True))
+
+
+class _File:
+    """A file that libsndfile reads."""
+
+    def __init__(self, file):
+        self.file, self.name = file, called(file)
+        with opened(file) as sound:
+            self.rate, self.frames = sound.samplerate, sound.frames
+
+    def whole(self, sample_rate):
+        return load_audio(self.file, sample_rate)
+
+    def blocks(self):
+        with opened(self.file) as sound:
+            try:
+                size = round(BLOCK_SECONDS * self.rate)
+                for block in sound.blocks(size, dtype="float32", always_2d=True):
+                    yield torch.from_numpy(block).mean(dim=1)
+            except soundfile.LibsndfileError as error:
+                raise unreadable(self.file, error) from error
+
+
+class _Array:
+    """Samples in memory."""
+
+    name = "the array"
+
+    def __init__(self, samples, rate):
+        if rate is None:
+            raise InputError("an array does not say its rate: give sample_rate, in Hz")
+        if not isinstance(rate, int) or rate <= 0:
+            raise InputError(f"sample_rate is a whole number of Hz above 0, not {rate!r}")
+        self.rate = rate
+        if isinstance(samples, np.ndarray):
+            samples = torch.from_numpy(np.ascontiguousarray(samples))
+        self.samples = _mono(samples.detach().cpu())
+        self.frames = len(self.samples)
+
+    def whole(self, sample_rate):
+        return check_samples(resample(self.samples, self.rate, sample_rate), self.name)
+
+    def blocks(self):
+        return iter(self.samples.split(round(BLOCK_SECONDS * self.rate)))
+
+
+def _mono(samples):
+    """Channels' mean, of full scale 1, ``[time]``."""
+    if samples.dim() not in (1, 2):
+        raise InputError(f"samples are [time] or [time, channels], not {list(samples.shape)}")
+    if samples.is_complex() or samples.dtype == torch.bool:
+        raise InputError(f"samples are real numbers, not {samples.dtype}")
+    if not samples.is_floating_point():
+        span = torch.iinfo(samples.dtype)
+        middle = 128.0 if span.min == 0 else 0.0  # unsigned bytes rest at 128, as in files
+        samples = (samples.float() - middle) / (128.0 if middle else -float(span.min))
+    samples = samples.float()
+    if samples.dim() == 2:
+        samples = samples.mean(dim=0 if samples.shape[0] < samples.shape[1] else 1)
+    return samples
+
+
+def _fetched(source):
+    """A path of the Hub's cache for what the Hub holds, else the source itself."""
+    if not str(source).startswith(HUB) or hasattr(source, "read"):
+        return source
+    parts = str(source).removeprefix(HUB).split("/")
+    kind = "dataset" if parts[0] == "datasets" else "model"
+    owner, name, *path = (parts[1:] if kind == "dataset" else parts) + ["", ""]
+    path = "/".join(filter(None, path))
+    if not (owner and name and path):
+        raise InputError(f"{source} names no file of the Hub: {HUB}user/name/file.wav")
+    return hub_file(f"{owner}/{name}", path, repo_type=kind)

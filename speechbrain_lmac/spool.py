@@ -1,0 +1,90 @@
+"""Sounds written as they come, at a level that is known only at their end."""
+
+import contextlib
+from pathlib import Path
+
+import soundfile
+
+from speechbrain_lmac.audio import PEAK
+from speechbrain_lmac.errors import InputError
+
+BLOCK = 1 << 18
+LARGEST_WAV = (1 << 32) - 4096
+"""Bytes that a wav's header can count."""
+
+
+class Spool:
+    """Write several sounds of one level, block by block: 16-bit wavs that do not clip.
+
+    Until the end they are ``.partial`` files of floats; then one gain for all is known, the files
+    are written under their names, and what was partial is removed. A file that has its name is
+    thus whole. Use as a context: an error leaves nothing behind.
+
+    Arguments
+    ---------
+    paths : list of Path
+        Files to write.
+    sample_rate : int
+        In Hz.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> import torch
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "loud.wav"
+    ...     with Spool([path], 8000) as spool:
+    ...         spool.write(torch.full((1, 100), 2.0))
+    ...     round(spool.gain, 3), soundfile.info(path).frames
+    (0.495, 100)
+    """
+
+    def __init__(self, paths, sample_rate):
+        self.paths, self.sample_rate = [Path(path) for path in paths], sample_rate
+        self.partial = [path.with_name(path.name + ".partial") for path in self.paths]
+        self.peak, self.gain = 0.0, 1.0
+
+    def __enter__(self):
+        self.stack = contextlib.ExitStack()
+        try:
+            self.files = [
+                self.stack.enter_context(self._create(path, "RF64", "FLOAT"))
+                for path in self.partial
+            ]
+        except (OSError, soundfile.LibsndfileError) as error:
+            self.__exit__(InputError, error, None)
+            raise InputError(f"{self.paths[0].parent} cannot be written to: {error}") from error
+        return self
+
+    def write(self, sounds):
+        """Append ``[sounds, time]``, one row to each file."""
+        for file, sound in zip(self.files, sounds, strict=True):
+            file.write(sound.numpy())
+        if sounds.numel():
+            self.peak = max(self.peak, sounds.abs().max().item())
+
+    def __exit__(self, kind, error, trace):
+        self.stack.close()
+        try:
+            if kind is None:
+                self.gain = min(1.0, PEAK / self.peak) if self.peak else 1.0
+                for partial, path in zip(self.partial, self.paths):
+                    self._finish(partial, path)
+        finally:
+            for partial in self.partial:
+                partial.unlink(missing_ok=True)
+
+    def _finish(self, partial, path):
+        made = path.with_name(path.name + ".16bit")
+        try:
+            with soundfile.SoundFile(partial) as read:
+                kind = "WAV" if 2 * read.frames < LARGEST_WAV else "RF64"
+                with self._create(made, kind, "PCM_16") as written:
+                    for block in read.blocks(BLOCK, dtype="float32"):
+                        written.write(self.gain * block)
+            made.replace(path)
+        finally:
+            made.unlink(missing_ok=True)
+
+    def _create(self, path, kind, subtype):
+        return soundfile.SoundFile(path, "w", self.sample_rate, 1, subtype, format=kind)

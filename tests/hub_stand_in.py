@@ -1,0 +1,228 @@
+"""The Hub on loopback: as much of its API as fetching and publishing need, by the real client."""
+
+import base64
+import hashlib
+import json
+import re
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import unquote
+
+TOKEN = "hf_stand_in"
+LARGE = (".safetensors", ".png")
+"""Endings of files that go the way of large files."""
+
+
+class StandIn:
+    """Repositories in memory, and what goes wrong next.
+
+    ``faults`` is a list of ``(part of a request's line, status)``, each used up by the first
+    request that it fits; status 0 drops the connection in mid-answer.
+    """
+
+    def __init__(self):
+        self.commits = {}
+        self.large = {}
+        self.faults = []
+        self.asked = []
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("Hub", (_Hub,), {"hub": self}))
+        self.server.daemon_threads = True
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    @property
+    def endpoint(self):
+        return f"http://127.0.0.1:{self.server.server_port}"
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+    def put(self, repo, files):
+        """A new commit of a repository; its revision."""
+        held = {**self.files(repo), **files}
+        text = json.dumps([(name, hashlib.sha256(held[name]).hexdigest()) for name in sorted(held)])
+        revision = hashlib.sha1(text.encode()).hexdigest()
+        self.commits.setdefault(repo, []).append((revision, held))
+        return revision
+
+    def files(self, repo, revision="main"):
+        commits = self.commits.get(repo, [])
+        if revision == "main":
+            return commits[-1][1] if commits else {}
+        return next((files for name, files in commits if name == revision), {})
+
+    def head(self, repo, revision):
+        commits = self.commits.get(repo, [])
+        if revision == "main" and commits:
+            return commits[-1][0]
+        return next((name for name, _ in commits if name == revision), None)
+
+
+class _Hub(BaseHTTPRequestHandler):
+    hub: StandIn
+    protocol_version = "HTTP/1.1"
+
+    def do_HEAD(self):
+        self.handle_one(body=False)
+
+    def do_GET(self):
+        self.handle_one()
+
+    def do_POST(self):
+        self.handle_one()
+
+    def do_PUT(self):
+        self.handle_one()
+
+    def handle_one(self, body=True):
+        path = unquote(self.path.split("?")[0])
+        line = f"{self.command} {path}"
+        self.hub.asked.append(line)
+        length = int(self.headers.get("Content-Length", 0))
+        if self.headers.get("Transfer-Encoding") == "chunked":
+            self.sent = self.read_chunks()
+        else:
+            self.sent = self.rfile.read(length)
+        for fault in self.hub.faults:
+            if fault[0] in line:
+                self.hub.faults.remove(fault)
+                return self.drop() if fault[1] == 0 else self.answer(fault[1], b"", body)
+        for pattern, answer in ROUTES:
+            match = re.fullmatch(pattern, line)
+            if match:
+                return answer(self, body, *match.groups())
+        return self.answer(404, b"", body)
+
+    def read_chunks(self):
+        parts = []
+        while size := int(self.rfile.readline(), 16):
+            parts.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(parts)
+
+    def drop(self):
+        self.close_connection = True
+        self.connection.shutdown(2)
+
+    def answer(self, status, data, body=True, **headers):
+        if not isinstance(data, bytes):
+            data = json.dumps(data).encode()
+            headers["Content-Type"] = "application/json"
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        if body:
+            self.wfile.write(data)
+
+    def log_message(self, *_):
+        pass
+
+    def known(self):
+        return self.headers.get("Authorization") == f"Bearer {TOKEN}"
+
+    # What is asked
+
+    def root(self, body):
+        self.answer(200, b"", body)
+
+    def create(self, body):
+        if not self.known():
+            return self.answer(401, {"error": "who are you?"})
+        asked = json.loads(self.sent)
+        repo = f"{asked.get('organization') or 'me'}/{asked['name']}"
+        url = f"{self.hub.endpoint}/{repo}"
+        if repo in self.hub.commits:
+            return self.answer(409, {"url": url, "error": "You already created this repo"})
+        self.hub.commits[repo] = []
+        self.hub.put(repo, {".gitattributes": b""})
+        return self.answer(200, {"url": url})
+
+    def page(self, body, repo, revision="main"):
+        files, sha = self.hub.files(repo, revision), self.hub.head(repo, revision)
+        if sha is None:
+            return self.answer(404, b"", body, X_Error_Code="RepoNotFound")
+        siblings = [{"rfilename": name} for name in files]
+        page = {"id": repo, "sha": sha, "siblings": siblings, "private": False}
+        return self.answer(200, page, body)
+
+    def tree(self, body, repo, revision):
+        tree = [
+            {"type": "file", "path": name, "size": len(data), "oid": "0" * 40}
+            for name, data in self.hub.files(repo, revision).items()
+        ]
+        self.answer(200, tree, body)
+
+    def resolve(self, body, repo, revision, name):
+        files, sha = self.hub.files(repo, revision), self.hub.head(repo, revision)
+        if name not in files:
+            return self.answer(404, b"", body, X_Error_Code="EntryNotFound")
+        data = files[name]
+        etag = f'"{hashlib.sha256(data).hexdigest()}"'
+        return self.answer(200, data, body, ETag=etag, X_Repo_Commit=sha)
+
+    def validate(self, body):
+        said = json.loads(self.sent)["content"].startswith("---\n")
+        errors = [] if said else [{"message": "no front matter"}]
+        self.answer(200 if said else 400, {"errors": errors, "warnings": []})
+
+    def preupload(self, body, repo, revision):
+        if not self.known():
+            return self.answer(401, b"")
+        asked = json.loads(self.sent)["files"]
+        modes = [
+            {
+                "path": file["path"],
+                "uploadMode": "lfs" if file["path"].endswith(LARGE) else "regular",
+                "shouldIgnore": False,
+            }
+            for file in asked
+        ]
+        return self.answer(200, {"files": modes})
+
+    def batch(self, body, repo):
+        objects = []
+        for thing in json.loads(self.sent)["objects"]:
+            if thing["oid"] not in self.hub.large:
+                href = f"{self.hub.endpoint}/large/{thing['oid']}"
+                thing = {**thing, "actions": {"upload": {"href": href}}}
+            objects.append(thing)
+        self.answer(200, {"transfer": "basic", "objects": objects})
+
+    def keep_large(self, body, oid):
+        if hashlib.sha256(self.sent).hexdigest() != oid:
+            return self.answer(400, b"")
+        self.hub.large[oid] = self.sent
+        return self.answer(200, b"")
+
+    def commit(self, body, repo, revision):
+        files = {}
+        for line in self.sent.decode().splitlines():
+            entry = json.loads(line)
+            value = entry["value"]
+            if entry["key"] == "file":
+                files[value["path"]] = base64.b64decode(value["content"])
+            elif entry["key"] == "lfsFile":
+                files[value["path"]] = self.hub.large[value["oid"]]
+        oid = self.hub.put(repo, files)
+        self.answer(
+            200, {"commitUrl": f"{self.hub.endpoint}/{repo}/commit/{oid}", "commitOid": oid}
+        )
+
+
+REPO = r"(\w[\w.-]*/\w[\w.-]*)"
+ROUTES = [
+    (r"(?:HEAD|GET) /", _Hub.root),
+    (r"POST /api/repos/create", _Hub.create),
+    (rf"GET /api/models/{REPO}", _Hub.page),
+    (rf"GET /api/models/{REPO}/revision/(\w+)", _Hub.page),
+    (rf"GET /api/models/{REPO}/tree/(\w+)", _Hub.tree),
+    (rf"(?:HEAD|GET) /{REPO}/resolve/(\w+)/(.+)", _Hub.resolve),
+    (r"POST /api/validate-yaml", _Hub.validate),
+    (rf"POST /api/models/{REPO}/preupload/(\w+)", _Hub.preupload),
+    (rf"POST /{REPO}\.git/info/lfs/objects/batch", _Hub.batch),
+    (r"PUT /large/(\w+)", _Hub.keep_large),
+    (rf"POST /api/models/{REPO}/commit/(\w+)", _Hub.commit),
+]

@@ -1,0 +1,152 @@
+"""The command line as a user types it."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import pytest
+import soundfile
+
+from speechbrain_lmac.__main__ import COMMANDS, OTHERS, main
+from speechbrain_lmac.audio import load_audio
+from speechbrain_lmac.commands.files import expand, folders_for
+from speechbrain_lmac.data.synthetic import SAMPLE_RATE, mixture, synthesise
+from speechbrain_lmac.errors import InputError
+
+MEL = ["--source", "embedded-mel"]
+
+
+@pytest.fixture
+def sounds(tmp_path):
+    """A folder of two sounds, one that is none, and one of another kind."""
+    folder = tmp_path / "sounds"
+    (folder / "below").mkdir(parents=True)
+    scene = mixture("siren", "rain", seed=5, seconds=2.0)
+    soundfile.write(folder / "street.wav", scene.mixture.numpy(), SAMPLE_RATE)
+    soundfile.write(folder / "below" / "street.flac", scene.first.numpy(), SAMPLE_RATE)
+    (folder / "broken.wav").write_text("no sound")
+    (folder / "notes.txt").write_text("siren\n\n rain \n")
+    return folder
+
+
+def test_files_folders_and_globs(sounds):
+    street, below = str(sounds / "street.wav"), str(sounds / "below" / "street.flac")
+    assert expand([street, street]) == [street]
+    assert set(expand([str(sounds)])) == {street, below, str(sounds / "broken.wav")}
+    assert expand([str(sounds / "s*.wav"), below]) == [street, below]
+    assert expand([str(sounds / "**" / "*.flac")]) == [below]
+    assert expand(["hf://me/sounds/dog.wav"]) == ["hf://me/sounds/dog.wav"]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("gone.wav", "no such sound file"), ("*.mp3", "matches"), ("empty", "no sound files")],
+)
+def test_names_that_stand_for_nothing(tmp_path, monkeypatch, name, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=said):
+        expand([name])
+
+
+def test_every_file_has_a_folder_of_its_own(tmp_path):
+    files = ["a/x.wav", "b/x.wav", "X.ogg", "x-2.wav"]
+    folders = folders_for(files, tmp_path)
+    assert len({str(folder).lower() for folder in folders}) == 4
+
+
+def test_explain(sounds, tmp_path, capsys):
+    out = tmp_path / "why"
+    command = ["explain", str(sounds), "--prompts-file", str(sounds / "notes.txt")]
+    assert main([*command, "--output", str(out), *MEL]) == 1  # one of three is no sound
+    said = capsys.readouterr()
+    assert "cannot read" in said.err and "1 of 3 files" in said.err
+    assert "“siren”" in said.out and "in what is kept" in said.out
+    for folder in (out / "street", out / "street-2"):
+        scores = json.loads((folder / "scores.json").read_text())
+        assert [row["prompt"] for row in scores["prompts"]] == ["siren", "rain"]
+        for prompt in ("0-siren", "1-rain"):
+            sound = load_audio(folder / f"{prompt}-explanation.wav", SAMPLE_RATE)
+            assert 0 < sound.abs().max() < 1
+
+
+def test_json_is_an_object_a_line_and_nothing_else(sounds, tmp_path, capsys):
+    command = ["explain", str(sounds / "street.wav"), str(sounds / "broken.wav"), "--json"]
+    command += ["--prompt", "siren", "--against", "rain", "--output", str(tmp_path / "why"), *MEL]
+    assert main(command) == 1
+    good, bad = map(json.loads, capsys.readouterr().out.splitlines())
+    (row,) = good["prompts"]
+    assert good["against"] == "rain" and 0 <= row["probability"] <= 1
+    assert "cannot read" in bad["error"]
+
+
+def test_a_long_file_is_explained_in_windows(tmp_path, capsys):
+    """Sirens from 6 to 9 s of 20 s of faint rain."""
+    sound = 0.05 * synthesise("rain", seed=1, seconds=20.0)
+    sound[6 * SAMPLE_RATE : 9 * SAMPLE_RATE] += synthesise("siren", seed=2, seconds=3.0)
+    soundfile.write(tmp_path / "long.wav", sound.numpy(), SAMPLE_RATE)
+    out = tmp_path / "why"
+    prompts = ["--prompt", "the sound of siren", "--prompt", "the sound of dog"]
+    assert main(["explain", str(tmp_path / "long.wav"), *prompts, "--output", str(out), *MEL]) == 0
+    assert "“the sound of siren”: 1 region: " in capsys.readouterr().out
+    with open(out / "long" / "regions.csv") as file:
+        (region,) = csv.DictReader(file)
+    assert region["prompt"] == "the sound of siren"
+    assert float(region["start"]) == pytest.approx(6, abs=0.5)
+    assert float(region["stop"]) == pytest.approx(9, abs=0.5)
+    with open(out / "long" / "regions.selections.txt") as file:
+        (selection,) = csv.DictReader(file, delimiter="\t")
+    assert selection["Begin Time (s)"] == region["start"]
+    assert float(selection["Low Freq (Hz)"]) < float(selection["High Freq (Hz)"])
+    written = out / "long" / "0-the-sound-of-siren-explanation.wav"
+    assert soundfile.info(written).duration == pytest.approx(20)
+    assert not list(out.rglob("*.partial"))
+
+
+def test_classify(sounds, capsys):
+    street = str(sounds / "street.wav")
+    assert main(["classify", street, "--names", "siren", "dog", "--top", "1", *MEL]) == 0
+    assert "street.wav: siren 100%" in capsys.readouterr().out
+    assert main(["classify", street, "--json", *MEL]) == 0
+    assert len(json.loads(capsys.readouterr().out)["names"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["explain", "gone.wav", "--prompt", "x"], "no such sound file: gone.wav"),
+        (["explain", "gone.wav"], "give a prompt"),
+        (["explain", "gone.wav", "--prompts-file", "gone.txt"], "gone.txt cannot be read"),
+        (["report", "gone.wav", "--prompt", "x"], "no such sound file"),
+        (["publish", "gone", "--repo", "me/it"], "no finished run"),
+        (["nothing"], "invalid choice"),
+    ],
+)
+def test_what_cannot_be_is_one_line_and_status_2(arguments, said, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_source_that_is_none(sounds, capsys):
+    with pytest.raises(SystemExit):
+        main(["classify", str(sounds / "street.wav"), "--source", "./gone"])
+    assert "embedded-mel, embedded-stft" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [[], *([name] for name in (*COMMANDS, *OTHERS))])
+def test_help_comes_without_anything_heavy(command):
+    if command == ["zero-shot"]:
+        pytest.skip("it reads its own arguments, with what it needs to do so")
+    code = (
+        "import sys\nfrom speechbrain_lmac.__main__ import main\n"
+        f"try:\n    main({[*command, '--help']!r})\nexcept SystemExit as done:\n"
+        "    assert not done.code\n"
+        "print(sorted({'torch', 'speechbrain', 'transformers'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "usage: speechbrain-lmac" in done.stdout
+    assert done.stdout.splitlines()[-1] == "[]"

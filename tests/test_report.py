@@ -1,0 +1,183 @@
+"""The listening report, as a browser shows it."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from speechbrain_lmac import Interpreter
+from speechbrain_lmac.__main__ import main
+from speechbrain_lmac.data.synthetic import mixture
+from speechbrain_lmac.errors import InputError
+from speechbrain_lmac.report.clip import heard
+from speechbrain_lmac.report.media import (
+    HEIGHT,
+    WIDTH,
+    decoded,
+    height_of,
+    matched_gain,
+    mp3,
+    picture,
+)
+from speechbrain_lmac.report.methods import read_ratings, takes, write_comparison
+from speechbrain_lmac.report.page import write_report
+from tests.browser import needs_chromium, page
+
+PROMPTS = ["the sound of siren", "<b>the “dog” & $the$ cat</b>"]
+
+
+@pytest.fixture(scope="module")
+def why():
+    interpreter = Interpreter.from_hparams(source="embedded-mel", run_opts={"device": "cpu"})
+    scene = mixture("siren", "rain", seed=5, seconds=2.0)
+    return interpreter.interpret_batch(scene.mixture.unsqueeze(0), PROMPTS)[0]
+
+
+@pytest.fixture(scope="module")
+def report(why, tmp_path_factory):
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    return write_report(path, [heard("street.wav", why), heard("<again>.wav", why)], "By a test")
+
+
+def test_gains_match_levels_and_never_clip():
+    loud, faint = torch.tensor([0.5, -0.5]), torch.tensor([0.1, -0.1])
+    assert (matched_gain(faint, loud) * faint).abs().max().item() == pytest.approx(0.5)
+    peaky = torch.zeros(1000)
+    peaky[0] = 0.5
+    assert (matched_gain(peaky, loud) * peaky).abs().max() < 1
+    assert matched_gain(1e-6 * faint, loud) == pytest.approx(10)  # no more than 20 dB
+    assert matched_gain(0 * faint, loud) == 1
+
+
+def test_sounds_survive_their_encoding(why):
+    wav = why.original
+    back = decoded(mp3(wav, why.sample_rate))
+    assert len(back) >= len(wav)
+    error = (back[: len(wav)] - wav).square().mean() / wav.square().mean()
+    assert error < 0.15  # half of it is noise
+
+
+def test_a_tone_is_drawn_at_its_height():
+    values = torch.zeros(10, 513)
+    values[:, 64] = 1  # 2 kHz of 16
+    from io import BytesIO
+
+    from PIL import Image
+
+    image = np.asarray(Image.open(BytesIO(picture(values, 16000, "gray", (0, 0.5)))).convert("L"))
+    assert image.shape == (HEIGHT, WIDTH)
+    row = image.mean(axis=1).argmax()
+    assert 1 - row / HEIGHT == pytest.approx(height_of(2000, 16000), abs=0.02)
+
+
+def test_everything_is_in_the_file_and_prompts_are_text(report):
+    text = report.read_text()
+    assert not re.search(r'(?:src|href)="(?!data:|#)', text)
+    assert "<b>the" not in text and "&lt;b&gt;the" in text
+    assert "hardly hears it" in text  # of the dog
+
+
+def test_twenty_clips_and_three_prompts_would_fit_in_15_mb(report):
+    of_two_seconds = report.stat().st_size / (2 * 2)
+    assert of_two_seconds * 5 / 2 * 20 * 3 < 15e6
+
+
+@needs_chromium
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_in_a_browser_without_a_network(report, width, scheme, tmp_path):
+    with page(width, color_scheme=scheme) as (shown, errors):
+        shown.goto(report.as_uri())
+        players = shown.locator("audio")
+        assert players.count() == 2 * (1 + 2 * 2)
+        played = shown.evaluate(
+            """async () => {
+                for (const sound of document.querySelectorAll("audio")) {
+                    await sound.play();
+                    for (let tries = 0; tries < 100 && !sound.currentTime; tries++)
+                        await new Promise((done) => setTimeout(done, 50));
+                    if (!(sound.currentTime > 0) || sound.error) return sound.ariaLabel;
+                }
+                return "all";
+            }"""
+        )
+        assert played == "all"
+        assert (
+            shown.evaluate(
+                '[...document.querySelectorAll("audio")].filter((sound) => !sound.paused).length'
+            )
+            == 1
+        )  # one at a time
+        line = players.last.locator("xpath=ancestor::figure").locator("i")
+        assert float(line.evaluate("(line) => getComputedStyle(line).opacity")) == 1
+        assert shown.evaluate("document.documentElement.scrollWidth") <= width
+        assert (
+            shown.evaluate(
+                "[...document.images].every((image) => image.alt) && document.documentElement.lang"
+            )
+            == "en"
+        )
+        shown.locator("h2").first.scroll_into_view_if_needed()
+        shown.keyboard.press("Tab")
+        assert shown.evaluate("document.activeElement.tagName") in ("A", "AUDIO")
+        shown.screenshot(path=tmp_path / "report.png")
+    assert not errors
+
+
+@pytest.fixture(scope="module")
+def comparison(why):
+    interpreter = Interpreter.from_hparams(source="embedded-mel", run_opts={"device": "cpu"})
+    return takes(interpreter, why.original, PROMPTS[0], ["lmac-zs", "gradcam", "energy"])
+
+
+def test_every_method_keeps_as_many_cells(comparison):
+    _, found, _ = comparison
+    assert [take.name for take in found] == ["lmac-zs", "gradcam", "energy"]
+    assert found[0].presence > 0.9  # the siren
+    with pytest.raises(InputError, match="no method to compare is called magic"):
+        takes(None, None, PROMPTS[0], ["magic"])
+
+
+def test_a_page_with_names(comparison, tmp_path):
+    (path,) = write_comparison(tmp_path / "all.html", "street.wav", PROMPTS[0], *comparison)
+    text = path.read_text()
+    assert "gradcam" in text and "Save ratings" not in text
+
+
+@needs_chromium
+def test_a_blind_page_collects_ratings_that_can_be_counted(comparison, tmp_path, capsys):
+    page_path, key = write_comparison(
+        tmp_path / "blind.html", "street.wav", PROMPTS[0], *comparison, blind_seed=3
+    )
+    text = page_path.read_text()
+    assert not any(name in text for name in ("lmac-zs", "gradcam", "energy"))
+    methods = json.loads(key.read_text())["methods"]
+    files = []
+    for rater in ("Ann", 'Bob "B", the 2nd'):
+        with page(accept_downloads=True) as (shown, errors):
+            shown.goto(page_path.as_uri())
+            shown.get_by_role("button", name="Save ratings").click()
+            assert "Not rated yet: A, B, C" in shown.locator("#said").text_content()
+            for letter, method in methods.items():
+                value = {"lmac-zs": 5, "gradcam": 2, "energy": 2}[method]
+                shown.locator(f'input[name="{letter}"][value="{value}"]').check()
+            shown.locator("input[name=rater]").fill(rater)
+            with shown.expect_download() as download:
+                shown.get_by_role("button", name="Save ratings").click()
+            files.append(str(tmp_path / f"{len(files)}.csv"))
+            download.value.save_as(files[-1])
+        assert not errors
+    assert main(["ratings", *files, "--keys", str(key), "--json"]) == 0
+    first, *others = map(json.loads, capsys.readouterr().out.splitlines())
+    assert first["method"] == "lmac-zs" and first["mean rank"] == 1 and first["raters"] == 2
+    assert [other["mean rank"] for other in others] == [2.5, 2.5]
+
+
+def test_ratings_without_their_key_are_refused(tmp_path):
+    (tmp_path / "key.json").write_text('{"page": "another", "methods": {"A": "energy"}}')
+    (tmp_path / "ratings.csv").write_text("rater,page,letter,rating\nAnn,this,A,3\n")
+    with pytest.raises(InputError, match=r"ratings.csv, line 2: 'this' fits no key"):
+        read_ratings([tmp_path / "ratings.csv"], [tmp_path / "key.json"])
+    with pytest.raises(InputError, match="no key of a blind page"):
+        read_ratings([], [tmp_path / "ratings.csv"])

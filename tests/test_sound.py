@@ -1,0 +1,88 @@
+"""One sound, wherever it comes from."""
+
+import io
+
+import pytest
+import soundfile
+import torch
+
+from speechbrain_lmac import sound as module
+from speechbrain_lmac.audio import load_audio
+from speechbrain_lmac.errors import InputError
+from speechbrain_lmac.sound import Sound
+
+RATE = 22050
+
+
+@pytest.fixture(scope="module")
+def stereo():
+    """Two channels of noise, ``[time, 2]``, as 16-bit files hold them."""
+    noise = torch.randn(30001, 2, generator=torch.Generator().manual_seed(0)).mul(0.1)
+    return (noise * 32768).round().clamp(-32768, 32767).to(torch.int16)
+
+
+@pytest.fixture
+def path(stereo, tmp_path):
+    soundfile.write(tmp_path / "noise.wav", stereo.numpy(), RATE)
+    return tmp_path / "noise.wav"
+
+
+def test_all_sources_of_a_sound_are_the_same_sound(stereo, path):
+    expected = load_audio(path, 32000)
+    floats = stereo.float() / 32768
+    sources = [
+        Sound(path),
+        Sound(str(path)),
+        Sound(io.BytesIO(path.read_bytes())),
+        Sound(stereo, RATE),
+        Sound(stereo.T, RATE),
+        Sound(stereo.numpy(), RATE),
+        Sound(stereo.numpy()[:, ::-1], RATE),
+        Sound(floats.double().numpy(), RATE),
+        Sound(floats.mean(dim=1), RATE),
+        Sound((stereo.int() * 65536).numpy(), RATE),
+    ]
+    with open(path, "rb") as file:
+        sources.append(Sound(file))
+        for sound in sources:
+            assert sound.seconds == pytest.approx(30001 / RATE)
+            torch.testing.assert_close(sound.read(32000), expected, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("rate", [RATE, 32000, 16000])
+def test_blocks_are_the_whole(stereo, path, rate, monkeypatch):
+    monkeypatch.setattr(module, "BLOCK_SECONDS", 0.1)
+    for sound in (Sound(path), Sound(stereo, RATE)):
+        blocks = [*sound.blocks(rate)]
+        assert max(len(block) for block in blocks) <= 0.2 * rate
+        torch.testing.assert_close(torch.cat(blocks), sound.read(rate), atol=1e-7, rtol=0)
+
+
+def test_bytes_rest_at_128():
+    assert not Sound(torch.full((9,), 128, dtype=torch.uint8), RATE)._reader.samples.any()
+
+
+@pytest.mark.parametrize("bad", [torch.zeros(100), torch.tensor([0.1, torch.nan]), torch.zeros(0)])
+def test_what_cannot_be_explained_is_refused_whole_and_in_blocks(bad):
+    for read in (Sound(bad, RATE).read, lambda rate: [*Sound(bad, RATE).blocks(rate)]):
+        with pytest.raises(InputError, match="the array"):
+            read(32000)
+
+
+@pytest.mark.parametrize(
+    ("source", "rate", "said"),
+    [
+        (torch.ones(5), None, "give sample_rate"),
+        (torch.ones(5), 0, "above 0"),
+        (torch.ones(5), 44100.0, "whole number"),
+        (torch.ones(2, 2, 2), RATE, r"\[time\] or"),
+        (torch.ones(5, dtype=torch.bool), RATE, "real numbers"),
+        (7, None, "not int"),
+        ("nowhere.wav", None, "no such sound file"),
+        ("hf://user/name", None, "names no file of the Hub"),
+        (io.BytesIO(b"no sound"), None, "cannot read the open file as sound"),
+    ],
+)
+def test_what_is_no_sound_is_refused_at_the_door(source, rate, said):
+    with pytest.raises(InputError, match=said):
+        Sound(source, rate)
