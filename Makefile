@@ -7,6 +7,8 @@
 #                 JUDGE=yamnet.tflite (pip install '.[judge]')
 # make study      what fixed the objective and the decoder, and docs/study.md of it
 #                 ESC50=folder TAGGER=mn04_as_mAP_432.pt
+# make docs       the API reference, of the docstrings, in docs/api
+# make listen     docs/listen.html: real recordings, explained by the shipped interpreter
 # make reproduce  the poster's table again, in small; in full with
 #                 CLAP=CLAP_weights_2022.pth ESC50=folder CLOTHO=folder DEVICE=cuda
 #                 and, if you have them, AUDIOCAPS= MACS= FSD50K=
@@ -24,7 +26,7 @@ READY := $(VENV)/.ready
 
 ORACLES := .oracles
 
-.PHONY: demo test check lint oracles bench study reproduce setup clean
+.PHONY: demo test check lint oracles bench study listen docs reproduce setup clean
 
 demo: setup
 	$(BIN)/python -m speechbrain_lmac demo
@@ -62,6 +64,14 @@ bench: setup
 study: setup
 	$(if $(and $(ESC50),$(TAGGER)),,$(error give ESC50= TAGGER=))
 	$(BIN)/python -m recipes.Study.study --esc50 $(ESC50) --tagger $(TAGGER) --page docs/study.md
+
+docs: setup
+	$(BIN)/pdoc --docformat numpy --output-directory docs/api $$($(BIN)/python -c 'import pkgutil, \
+		speechbrain_lmac as it; names = pkgutil.iter_modules(it.__path__, "speechbrain_lmac."); \
+		print(*(found.name for found in names if not found.name.endswith("__main__")))')
+
+listen: setup
+	$(BIN)/python -m recipes.Interpreters.listen
 
 FULL = --clap $(CLAP) --esc50 $(ESC50) --clotho $(CLOTHO) $(if $(AUDIOCAPS),--audiocaps $(AUDIOCAPS)) \
 	$(if $(MACS),--macs $(MACS)) $(if $(FSD50K),--fsd50k $(FSD50K)) $(if $(DEVICE),--device $(DEVICE))
