@@ -9,9 +9,9 @@ import soxr
 import torch
 from torch.nn.functional import pad
 
-from speechbrain_lmac.errors import InputError
+from speechbrain_lmac.errors import InputError, first_line
 
-SOUNDS = (".wav", ".flac", ".ogg", ".mp3")
+SOUNDS = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff")
 """Endings of sound files that are looked for in folders."""
 PEAK = 0.99
 """Largest absolute sample that is written: full scale less a margin for players."""
@@ -66,7 +66,7 @@ def read_mono(path: Any, start: int = 0, stop: int = 0) -> tuple[torch.Tensor, i
         try:
             file.seek(start)
             samples = file.read((stop or len(file)) - start, dtype="float32", always_2d=True)
-        except soundfile.LibsndfileError as error:
+        except (soundfile.LibsndfileError, ValueError, MemoryError) as error:
             raise unreadable(path, error) from error
         return check_samples(torch.from_numpy(samples).mean(dim=1), called(path)), file.samplerate
 
@@ -79,18 +79,21 @@ def opened(path) -> soundfile.SoundFile:
         raise InputError(f"no such sound file: {path}")
     try:
         return soundfile.SoundFile(path)
-    except soundfile.LibsndfileError as error:
+    except (soundfile.LibsndfileError, UnicodeError, TypeError, OSError) as error:
         raise unreadable(path, error) from error
 
 
 def unreadable(path, error):
     """The InputError of a file that libsndfile cannot read."""
-    return InputError(f"cannot read {called(path)} as sound ({error}); convert it to wav or flac")
+    why = first_line(error)
+    return InputError(f"cannot read {called(path)} as sound ({why}); convert it to wav or flac")
 
 
 def called(path):
     """What to call a file in an error."""
-    return "the open file" if hasattr(path, "seek") else str(path)
+    if hasattr(path, "seek"):
+        return "the open file"
+    return str(path).encode(errors="backslashreplace").decode()  # old archives: names of no text
 
 
 def fit(wav: torch.Tensor, length: int) -> torch.Tensor:

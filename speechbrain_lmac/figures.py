@@ -125,10 +125,11 @@ def draw_plane(axis, values, extent, colours, limits):
 
 def _draw_probabilities(axis, interpretation):
     """How the classifier shares its belief over the prompts."""
-    shares = interpretation.probabilities.tolist()
+    shares, there = interpretation.probabilities.tolist(), interpretation.presence.tolist()
     for place, (prompt, share) in enumerate(zip(interpretation.prompts, shares)):
         axis.barh(place, share, color="#4c78a8", height=0.4)
-        axis.text(0, place - 0.28, f"{shorten(prompt, 50)}: {share:.2f}", va="bottom", fontsize=9)
+        words = f"{shorten(prompt, 40)}: {share:.2f} (among everyday sounds {there[place]:.2f})"
+        axis.text(0, place - 0.28, words, va="bottom", fontsize=9)
     axis.set_yticks([])
     axis.set_ylim(len(shares) - 0.5, -0.8)
     axis.set_xlim(0, 1)

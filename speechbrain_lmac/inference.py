@@ -22,7 +22,10 @@ from speechbrain_lmac.safe_yaml import check_tags
 from speechbrain_lmac.sound import Sound
 from speechbrain_lmac.source import check_clap, find_interpreter
 from speechbrain_lmac.survey import survey
-from speechbrain_lmac.timeline import Timeline
+from speechbrain_lmac.timeline import THRESHOLD, Timeline
+
+NO_DIFFERENCE = 1e-3
+"""Between two texts that say the same."""
 
 
 class Interpreter(Pretrained):
@@ -147,6 +150,7 @@ class Interpreter(Pretrained):
         against: str | None = None,
         sample_rate: int | None = None,
         save_to: str | Path | None = None,
+        threshold: float = THRESHOLD,
     ) -> Interpretation | Timeline:
         """Explain a sound.
 
@@ -162,7 +166,10 @@ class Interpreter(Pretrained):
             Of an array, in Hz.
         save_to : str or Path
             A folder: explain the sound window by window, however long it is, and write the
-            explanations there as they come. Memory does not grow with the length.
+            explanations there as they come. Memory does not grow with the length. Where the CLAP
+            hardly hears a prompt, nothing is kept for it.
+        threshold : float
+            With ``save_to``: evidence from which on a stretch is a region, 0 to 1.
 
         Returns
         -------
@@ -170,7 +177,7 @@ class Interpreter(Pretrained):
         """
         asked, opened = _as_prompts(prompts), Sound(sound, sample_rate)
         if save_to is not None:
-            return survey(self, opened, asked, against, Path(save_to))
+            return survey(self, opened, asked, against, Path(save_to), threshold)
         wav = opened.read(self.sample_rate)
         self._warn_of_what_is_not_heard(len(wav))
         return self.interpret(wav, asked, against)
@@ -229,7 +236,7 @@ class Interpreter(Pretrained):
         if against is not None:
             (rival,) = classifier.clap.embed_text(_as_prompts(against))
             asked = normalize(text - rival, dim=-1)
-            if not asked.any(dim=1).all():
+            if ((text - rival).norm(dim=1) < NO_DIFFERENCE).any():
                 raise InputError(f"{against!r} says the same as a prompt: there is no difference")
         masks = self.model(analysis, asked.unsqueeze(1))
         similarity = classifier.logits(embedding, text).squeeze(0).cpu()

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import torch
 
 from speechbrain_lmac.audio import safe_gain, save_audio
+from speechbrain_lmac.errors import InputError
+from speechbrain_lmac.timeline import ABSENT
 
-ABSENT = 0.05
-"""Probability against everyday sounds under which a prompt is called absent."""
 UNSURE = 0.5
 """Probability under which the best of several prompts is called unsure."""
 SILENCE_DB = -120
@@ -79,6 +79,14 @@ class Interpretation:
     background: Any = field(repr=False)
     rival_similarity: float | None = None
 
+    def __repr__(self) -> str:
+        shares = ", ".join(
+            f"{prompt!r}: {share:.2f}"
+            for prompt, share in zip(self.prompts, self.presence.tolist())
+        )
+        seconds = len(self.original) / self.sample_rate
+        return f"Interpretation({seconds:.1f} s; presence {shares})"
+
     @property
     def residual(self) -> torch.Tensor:
         """What each mask removes, ``[prompts, time]``: the clip less the explanation."""
@@ -143,15 +151,9 @@ class Interpretation:
     @property
     def warnings(self) -> list[str]:
         """What a listener should know before trusting the explanations; none if all is well."""
-        found = []
-        for prompt, presence, level in zip(self.prompts, self.presence, self.level_db):
-            if presence < ABSENT and self.against is None:
-                found.append(
-                    f"“{prompt}”: the CLAP hardly hears it here ({presence:.0%} against everyday "
-                    "sounds); what is kept is what is least unlike it"
-                )
-            if level < NEAR_SILENT_DB:
-                found.append(f"“{prompt}”: its explanation is nearly silent ({level:.0f} dB)")
+        found: list[str] = []
+        for i, prompt in enumerate(self.prompts):
+            found.extend(f"“{prompt}”: {said}" for said in self._warnings_of(i))
         unsure = self.probabilities.max() < UNSURE * (len(self.prompts) > 1)
         if unsure and self.against is None:
             best = self.prompts[self.target]
@@ -159,6 +161,27 @@ class Interpretation:
                 f"the CLAP is unsure: its best prompt, “{best}”, has {self.probabilities.max():.0%}"
             )
         return found
+
+    def _warnings_of(self, i):
+        scores, level = self.scores, self.level_db[i].item()
+        before, kept = (scores[name][i].item() for name in ("presence", "presence_kept"))
+        if self.against is None and before < ABSENT <= UNSURE <= kept:
+            yield (
+                f"other sounds hide it: {before:.0%} in the clip, {kept:.0%} in what is kept, "
+                "among everyday sounds"
+            )
+        elif self.against is None and before < ABSENT:
+            yield (
+                f"the CLAP hardly hears it here ({before:.0%} among everyday sounds); what is kept "
+                "is what is least unlike it"
+            )
+        elif scores["r"][i] > UNSURE and (self.against is not None):
+            yield f"what is removed still decides for it ({scores['r'][i].item():.0%})"
+        elif self.against is None and scores["presence_removed"][i] > UNSURE:
+            left = scores["presence_removed"][i].item()
+            yield f"it is still heard in what is removed ({left:.0%} among everyday sounds)"
+        if level < NEAR_SILENT_DB:
+            yield f"its explanation is nearly silent ({level:.0f} dB)"
 
     def save(self, folder: str | Path) -> list[Path]:
         """Write sounds, figure and scores.
@@ -178,7 +201,10 @@ class Interpretation:
         from speechbrain_lmac.figures import draw_interpretation
 
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{folder} cannot be made: {error}") from error
         gain = safe_gain(self.original, self.waveform, self.residual)
         save_audio(folder / "original.wav", gain * self.original, self.sample_rate)
         explanations = explanation_files(folder, self.prompts)

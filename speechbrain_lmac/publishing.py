@@ -10,9 +10,11 @@ import pandas as pd
 from jinja2 import Environment, StrictUndefined
 
 from speechbrain_lmac import __version__
+from speechbrain_lmac.budgets import BUDGETS
 from speechbrain_lmac.data import manifest
 from speechbrain_lmac.data.synthetic_set import is_synthetic
 from speechbrain_lmac.errors import InputError, first_line
+from speechbrain_lmac.evaluation import column
 from speechbrain_lmac.export import DECODER_FILE, HPARAMS_FILE, hyperparams
 from speechbrain_lmac.figures import draw_budgets, draw_interpretation
 from speechbrain_lmac.hub import check_reachable
@@ -25,6 +27,8 @@ LICENCES = {
     "synthetic sounds": "made by speechbrain-lmac, free",
 }
 """Of sets whose rows do not say."""
+MARKER = "training.json"
+"""Settings and hashes of the run; a folder that holds it is ours to replace."""
 NEEDED = ("metrics.csv", "train.csv", "test.csv", "run.json")
 """Files of a finished run beside its interpreter."""
 
@@ -57,25 +61,33 @@ def write_repository(results, repo_id, folder):
         raise InputError(
             f"{results} is no finished run of train.py: it has no {', '.join(missing)}"
         )
-    if folder.exists() and any(folder.iterdir()) and not (folder / HPARAMS_FILE).is_file():
-        raise InputError(f"{folder} holds other things; give a folder of its own")
+    if folder.exists() and not (folder / MARKER).is_file():
+        raise InputError(f"{folder} is there and was not written by publish; give another folder")
     interpreter = Interpreter.from_hparams(source=results)
+    final, folder = folder, folder.with_name(folder.name + ".partial")
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise InputError(f"{folder.parent} cannot be written to: {error}") from error
     model, clap = interpreter.model, interpreter.model.classifier.clap
     text = hyperparams(model, interpreter.hparams.method, clap.portable_settings)
     (folder / HPARAMS_FILE).write_text(text, encoding="utf-8")
     shutil.copy(results / "interpreter" / DECODER_FILE, folder)
     shutil.copy(results / "metrics.csv", folder)
     settings = json.loads((results / "run.json").read_text(encoding="utf-8"))
-    settings.pop("clap_settings", None)  # paths of this machine
-    (folder / "training.json").write_text(json.dumps(settings, indent=2) + "\n")
+    for name in ("clap_settings", "initial_decoder"):  # paths of this machine
+        settings.pop(name, None)
+    (folder / MARKER).write_text(json.dumps(settings, indent=2) + "\n")
     rows = pd.read_csv(results / "metrics.csv")
+    if column("AD", BUDGETS[0]) not in rows:
+        raise InputError(f"{results / 'metrics.csv'} is of an older version: run train.py anew")
     draw_budgets(rows, folder / "budgets.png")
     _example(interpreter, folder / "example.png")
     card = _card(interpreter, repo_id, results, rows, settings)
     (folder / "README.md").write_text(card, encoding="utf-8")
-    return folder
+    shutil.rmtree(final, ignore_errors=True)
+    return folder.rename(final)
 
 
 def push(folder, repo_id, private=False):

@@ -74,8 +74,8 @@ def find_regions(prompt, evidence, bands, step_seconds, threshold, gap_seconds):
     return [
         Region(
             prompt,
-            first * step_seconds,
-            (last + 1) * step_seconds,
+            round(first * step_seconds, 6),
+            round((last + 1) * step_seconds, 6),
             *_band(bands[:, first : last + 1], evidence[first : last + 1] >= threshold),
             evidence[first : last + 1].max().item(),
         )
@@ -88,12 +88,15 @@ def _band(bands, reached):
     return low.median().item(), high.median().item()
 
 
-def write_csv(path, regions):
-    """Regions as CSV: a row each, named by the fields of :class:`Region`."""
+def write_csv(path, regions, files=None):
+    """Regions as CSV: a row each, named by the fields of :class:`Region`; and the file that each is
+    of, if they are of several.
+    """
+    rows, head = [tuple(_rounded(region)) for region in regions], Region._fields
+    if files is not None:
+        rows, head = [(name, *row) for name, row in zip(files, rows)], ("file", *head)
     with open(Path(path), "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(Region._fields)
-        writer.writerows(_rounded(region) for region in regions)
+        csv.writer(file).writerows([head, *rows])
 
 
 def write_raven(path, regions):

@@ -88,7 +88,7 @@ def read_settings(hparams_file):
     str
     """
     path = Path(hparams_file)
-    if not path.is_file() and path.name == str(hparams_file):
+    if not path.is_file() and str(path) in (path.name, f"hparams/{path.name}"):
         path = path_of(path.name)  # installed without its repository
     if not path.is_file():
         raise InputError(f"no such hyperparameter file: {hparams_file}")

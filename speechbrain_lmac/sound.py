@@ -1,5 +1,6 @@
 """A sound wherever it is: a file, an open file, an array, a file of the Hugging Face Hub."""
 
+import operator
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,10 @@ HUB = "hf://"
 """What the name of a file of the Hub begins with: ``hf://user/name/path`` of a model,
 ``hf://datasets/user/name/path`` of a data set."""
 BLOCK_SECONDS = 10.0
+FULL_SCALE = {torch.uint8: (128, 128), torch.int16: (0, 2**15), torch.int32: (0, 2**31)}
+"""Integers as in files: what rests, and full scale."""
+LARGEST = 100
+"""Of samples as floats; what is larger was never divided by its full scale."""
 
 
 class Sound:
@@ -65,6 +70,11 @@ class Sound:
     def name(self) -> str:
         """What to call it."""
         return self._reader.name
+
+    @property
+    def rate(self) -> int:
+        """Its own rate, in Hz."""
+        return self._reader.rate
 
     @property
     def seconds(self) -> float:
@@ -136,11 +146,14 @@ class _Array:
     def __init__(self, samples, rate):
         if rate is None:
             raise InputError("an array does not say its rate: give sample_rate, in Hz")
-        if not isinstance(rate, int) or rate <= 0:
+        try:
+            self.rate = operator.index(rate)
+        except TypeError:
+            self.rate = 0
+        if self.rate <= 0:
             raise InputError(f"sample_rate is a whole number of Hz above 0, not {rate!r}")
-        self.rate = rate
         if isinstance(samples, np.ndarray):
-            samples = torch.from_numpy(np.ascontiguousarray(samples))
+            samples = _as_tensor(samples)
         self.samples = _mono(samples.detach().cpu())
         self.frames = len(self.samples)
 
@@ -151,19 +164,32 @@ class _Array:
         return iter(self.samples.split(round(BLOCK_SECONDS * self.rate)))
 
 
+def _as_tensor(samples):
+    try:
+        return torch.from_numpy(np.ascontiguousarray(samples, samples.dtype.newbyteorder("=")))
+    except TypeError as error:
+        raise InputError(f"samples are real numbers, not {samples.dtype}") from error
+
+
 def _mono(samples):
     """Channels' mean, of full scale 1, ``[time]``."""
     if samples.dim() not in (1, 2):
         raise InputError(f"samples are [time] or [time, channels], not {list(samples.shape)}")
-    if samples.is_complex() or samples.dtype == torch.bool:
-        raise InputError(f"samples are real numbers, not {samples.dtype}")
-    if not samples.is_floating_point():
-        span = torch.iinfo(samples.dtype)
-        middle = 128.0 if span.min == 0 else 0.0  # unsigned bytes rest at 128, as in files
-        samples = (samples.float() - middle) / (128.0 if middle else -float(span.min))
-    samples = samples.float()
+    if samples.is_floating_point():
+        samples = samples.float()
+    elif samples.dtype in FULL_SCALE:
+        middle, full = FULL_SCALE[samples.dtype]
+        samples = (samples.float() - middle) / full
+    else:
+        raise InputError(f"samples are floats or integers as in files, not {samples.dtype}")
+    if samples.numel() and samples.abs().max() > LARGEST:
+        raise InputError(
+            f"samples go up to {samples.abs().max():.0f}, and full scale is 1: divide them by it"
+        )
+    if samples.dim() == 2 and samples.numel() == 0:
+        return samples.flatten()
     if samples.dim() == 2:
-        samples = samples.mean(dim=0 if samples.shape[0] < samples.shape[1] else 1)
+        samples = samples.mean(dim=0 if 0 < samples.shape[0] < samples.shape[1] else 1)
     return samples
 
 

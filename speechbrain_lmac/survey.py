@@ -8,13 +8,13 @@ from speechbrain_lmac.interpretation import explanation_files
 from speechbrain_lmac.overlap import Joiner, windows
 from speechbrain_lmac.spectrogram import power_of
 from speechbrain_lmac.spool import Spool
-from speechbrain_lmac.timeline import STEP_SECONDS, Timeline, measure
+from speechbrain_lmac.timeline import ABSENT, STEP_SECONDS, Timeline, measure
 
 WINDOW_SECONDS = 5.0
 """As long as the clips that interpreters learn from; half of it is the next window's, too."""
 
 
-def survey(interpreter, sound, prompts, against, folder):
+def survey(interpreter, sound, prompts, against, folder, threshold):
     """Explain a sound window by window, and write the explanations as they come.
 
     Arguments
@@ -30,6 +30,8 @@ def survey(interpreter, sound, prompts, against, folder):
     folder : Path
         Made if absent; gets a wav for each prompt, ``evidence.csv``, ``regions.csv`` and
         ``regions.selections.txt``.
+    threshold : float
+        Evidence that makes a region.
 
     Returns
     -------
@@ -48,7 +50,7 @@ def survey(interpreter, sound, prompts, against, folder):
         for window in windows(sound.blocks(rate), step):
             if window.wav.any():
                 why = interpreter.interpret(window.wav, prompts, against)
-                kept = why.waveform
+                kept = why.waveform * heard(why).unsqueeze(1)
                 log.add(window, why)
             else:  # digital silence: there is nothing to ask about
                 kept = torch.zeros(len(prompts), len(window.wav))
@@ -56,8 +58,18 @@ def survey(interpreter, sound, prompts, against, folder):
             bar.update()
             length = window.start + len(window.wav)
     timeline = log.timeline(prompts, length, files)
-    timeline.save(folder)
+    timeline.save(folder, threshold)
     return timeline
+
+
+def heard(why):
+    """Gain of each prompt's explanation in a window, ``[prompts]``: less than 1 where the prompt is
+    called absent, in proportion. Masks alone keep something of any sound, and over hours that
+    would be what one hears most.
+    """
+    if why.against is not None:
+        return torch.ones(len(why.prompts))
+    return (why.presence / ABSENT).clamp(max=1)
 
 
 class _Log:
@@ -83,7 +95,8 @@ class _Log:
         mine = (frames >= begin) & (frames < end)
         found = measure(gains[:, mine], power[mine], hertz)
         kept, whole, low, high = found.unbind(dim=1)
-        present = why.presence.unsqueeze(1) * whole
+        likely = why.presence if why.against is None else why.probabilities
+        present = likely.unsqueeze(1) * whole
         self.rows.append(torch.stack([kept, whole, kept * low, kept * high, present]))
         self.places.append((frames[mine] / (STEP_SECONDS * self.rate)).long())
 

@@ -9,6 +9,8 @@ import torch
 from speechbrain_lmac.regions import Region, find_regions, write_csv, write_raven
 
 STEP_SECONDS = 0.1
+ABSENT = 0.05
+"""Probability against everyday sounds under which a prompt is called absent."""
 THRESHOLD = 0.1
 """Evidence that makes a region."""
 GAP_SECONDS = 0.3
@@ -27,7 +29,7 @@ class Timeline:
         As they were given.
     probability : torch.Tensor
         ``[prompts, steps]``: of the prompt, given the window around the step, against 50 everyday
-        sounds, the class names of ESC-50.
+        sounds, the class names of ESC-50; or against the one prompt that it is explained against.
     kept : torch.Tensor
         ``[prompts, steps]``: share of the step's energy that the mask keeps.
     bands : torch.Tensor
@@ -42,12 +44,25 @@ class Timeline:
     bands: torch.Tensor
     files: tuple = ()
 
+    def __repr__(self) -> str:
+        seconds, found = self.kept.shape[-1] * STEP_SECONDS, len(self.regions())
+        return f"Timeline({seconds:.1f} s, {len(self.prompts)} prompts, {found} regions)"
+
     @property
     def evidence(self) -> torch.Tensor:
         """``[prompts, steps]``, 0 to 1: probability times share kept. Both are needed: a window
         tells whether, the mask tells where in it.
         """
         return self.probability * self.kept
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a listener should know: prompts that the CLAP hardly hears anywhere."""
+        return [
+            f"“{prompt}”: the CLAP hardly hears it anywhere; its explanation is nearly silent"
+            for prompt, share in zip(self.prompts, self.probability)
+            if share.max() < ABSENT
+        ]
 
     @property
     def seconds(self) -> torch.Tensor:
@@ -64,9 +79,14 @@ class Timeline:
             found.extend(find_regions(prompt, evidence, bands, *settings))
         return found
 
-    def save(self, folder: str | Path) -> None:
+    def save(
+        self,
+        folder: str | Path,
+        threshold: float = THRESHOLD,
+        gap_seconds: float = GAP_SECONDS,
+    ) -> None:
         """Write ``evidence.csv``, ``regions.csv`` and ``regions.selections.txt`` (Raven)."""
-        folder, regions = Path(folder), self.regions()
+        folder, regions = Path(folder), self.regions(threshold, gap_seconds)
         write_csv(folder / "regions.csv", regions)
         write_raven(folder / "regions.selections.txt", regions)
         with open(folder / "evidence.csv", "w", newline="", encoding="utf-8") as file:

@@ -39,6 +39,14 @@ def test_files_folders_and_globs(sounds):
     assert expand(["hf://me/sounds/dog.wav"]) == ["hf://me/sounds/dog.wav"]
 
 
+def test_what_was_written_is_not_explained_again(sounds):
+    out = sounds / "explanations"
+    out.mkdir()
+    (out / "original.wav").write_text("of before")
+    assert not any("original" in name for name in expand([str(sounds)], out))
+    assert expand([str(out / "original.wav")], out) == [str(out / "original.wav")]
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [("gone.wav", "no such sound file"), ("*.mp3", "matches"), ("empty", "no sound files")],

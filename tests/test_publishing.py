@@ -39,7 +39,8 @@ def results(tmp_path, model, small_set):
         "seed": 1,
         "number_of_epochs": 2,
         "masking": "mel",
-        "clap_settings": {"weights": "/x"},
+        "clap_settings": {"weights": "/tmp/weights.pt"},
+        "initial_decoder": "/tmp/decoder.safetensors",
     }
     (folder / "run.json").write_text(json.dumps(settings))
     return folder
@@ -156,9 +157,23 @@ def test_an_unfinished_run_is_refused(tmp_path):
         write_repository(tmp_path, REPO, tmp_path / "hub")
 
 
+def test_the_run_itself_is_never_replaced(results):
+    before = sorted(results.rglob("*"))
+    for folder in (results, results / "interpreter"):
+        with pytest.raises(InputError, match="was not written by publish"):
+            write_repository(results, REPO, folder)
+    assert sorted(results.rglob("*")) == before
+
+
+def test_publish_replaces_its_own_folder(results, repository):
+    (repository / "stale.txt").write_text("old")
+    assert write_repository(results, REPO, repository) == repository
+    assert not (repository / "stale.txt").exists()
+
+
 def test_a_folder_of_somebody_elses_is_left_alone(results, tmp_path):
     (tmp_path / "mine.txt").write_text("keep me")
-    with pytest.raises(InputError, match="holds other things"):
+    with pytest.raises(InputError, match="was not written by publish"):
         write_repository(results, REPO, tmp_path)
     assert (tmp_path / "mine.txt").read_text() == "keep me"
 

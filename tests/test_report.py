@@ -1,5 +1,6 @@
 """The listening report, as a browser shows it."""
 
+import base64
 import json
 import re
 
@@ -9,9 +10,10 @@ import torch
 
 from speechbrain_lmac import Interpreter
 from speechbrain_lmac.__main__ import main
+from speechbrain_lmac.clap.embedded import EmbeddedClap
 from speechbrain_lmac.data.synthetic import mixture
 from speechbrain_lmac.errors import InputError
-from speechbrain_lmac.report.clip import heard
+from speechbrain_lmac.report.clip import Studio, heard
 from speechbrain_lmac.report.media import (
     HEIGHT,
     WIDTH,
@@ -23,6 +25,7 @@ from speechbrain_lmac.report.media import (
 )
 from speechbrain_lmac.report.methods import read_ratings, takes, write_comparison
 from speechbrain_lmac.report.page import write_report
+from speechbrain_lmac.report.ratings import mean_ranks
 from tests.browser import needs_chromium, page
 
 PROMPTS = ["the sound of siren", "<b>the “dog” & $the$ cat</b>"]
@@ -57,6 +60,18 @@ def test_sounds_survive_their_encoding(why):
     assert len(back) >= len(wav)
     error = (back[: len(wav)] - wav).square().mean() / wav.square().mean()
     assert error < 0.15  # half of it is noise
+
+
+def test_players_of_a_hot_clip_are_level_and_do_not_clip():
+    scene = mixture("siren", "rain", seed=5, seconds=2.0)
+    clip = 3 * scene.mixture / scene.mixture.abs().max()
+    studio = Studio(EmbeddedClap(), clip)
+    whole, _ = studio.player("The clip", clip, "the clip")
+    kept, _ = studio.player("Kept", 0.2 * clip.clamp(-1, 1), "some of it")
+    sounds = [decoded(base64.b64decode(shown.sound.split(",")[1])) for shown in (whole, kept)]
+    levels = [10 * sound.square().mean().log10() for sound in sounds]
+    assert all(sound.abs().max() <= 1 for sound in sounds)
+    assert levels[1] - levels[0] < 1
 
 
 def test_a_tone_is_drawn_at_its_height():
@@ -172,6 +187,26 @@ def test_a_blind_page_collects_ratings_that_can_be_counted(comparison, tmp_path,
     first, *others = map(json.loads, capsys.readouterr().out.splitlines())
     assert first["method"] == "lmac-zs" and first["mean rank"] == 1 and first["raters"] == 2
     assert [other["mean rank"] for other in others] == [2.5, 2.5]
+
+
+def test_two_pages_of_one_clip_are_not_taken_for_each_other(comparison, tmp_path):
+    keys = []
+    for seed in (1, 2):
+        path = tmp_path / f"{seed}.html"
+        _, key = write_comparison(path, "street.wav", PROMPTS[0], *comparison, blind_seed=seed)
+        keys.append(json.loads(key.read_text()))
+    assert keys[0]["page"] != keys[1]["page"]
+    with pytest.raises(InputError, match="is the key of a page"):
+        write_comparison(path, "street.wav", PROMPTS[0], *comparison, blind_seed=3)
+
+
+def test_who_rates_twice_counts_once():
+    rows = [
+        {"rater": "Ann", "page": "p", "method": method, "rating": rating}
+        for method, rating in (("a", 1), ("b", 3), ("a", 5), ("b", 2))
+    ]
+    ranks = mean_ranks(rows).set_index("method")["mean rank"]
+    assert ranks.to_dict() == {"a": 1, "b": 2}
 
 
 def test_ratings_without_their_key_are_refused(tmp_path):

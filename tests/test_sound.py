@@ -2,6 +2,7 @@
 
 import io
 
+import numpy as np
 import pytest
 import soundfile
 import torch
@@ -36,7 +37,8 @@ def test_all_sources_of_a_sound_are_the_same_sound(stereo, path):
         Sound(io.BytesIO(path.read_bytes())),
         Sound(stereo, RATE),
         Sound(stereo.T, RATE),
-        Sound(stereo.numpy(), RATE),
+        Sound(stereo.numpy(), np.int64(RATE)),
+        Sound(stereo.numpy().astype(">i2"), RATE),
         Sound(stereo.numpy()[:, ::-1], RATE),
         Sound(floats.double().numpy(), RATE),
         Sound(floats.mean(dim=1), RATE),
@@ -76,7 +78,10 @@ def test_what_cannot_be_explained_is_refused_whole_and_in_blocks(bad):
         (torch.ones(5), 0, "above 0"),
         (torch.ones(5), 44100.0, "whole number"),
         (torch.ones(2, 2, 2), RATE, r"\[time\] or"),
-        (torch.ones(5, dtype=torch.bool), RATE, "real numbers"),
+        (torch.ones(5, dtype=torch.bool), RATE, "floats or integers"),
+        (np.ones(5, dtype=np.int64), RATE, "floats or integers"),
+        (np.ones(5, dtype=object), RATE, "real numbers"),
+        (3000 * torch.ones(5), RATE, "full scale is 1"),
         (7, None, "not int"),
         ("nowhere.wav", None, "no such sound file"),
         ("hf://user/name", None, "names no file of the Hub"),

@@ -3,6 +3,7 @@
 import json
 import sys
 
+from speechbrain_lmac.commands.files import read_lines
 from speechbrain_lmac.errors import InputError
 
 SOME_FAILED = 1
@@ -59,6 +60,28 @@ def quietly():
     warnings.filterwarnings("ignore", category=FutureWarning)
 
 
+def add_prompts(parser):
+    """The arguments of a command that explains prompts."""
+    add = parser.add_argument
+    add("--prompt", action="append", default=[], metavar="TEXT", help="may be given several times")
+    add("--prompts-file", metavar="FILE", help="a prompt a line; lines that begin with # are none")
+    add("--against", metavar="TEXT", help="explain why each prompt rather than this one")
+
+
+def read_prompts(options):
+    """The prompts of a command line; what cannot be asked is refused before any file is opened."""
+    prompts = [*options.prompt, *(read_lines(options.prompts_file) if options.prompts_file else [])]
+    if not prompts:
+        raise InputError('give a prompt: --prompt "the sound of a dog", or --prompts-file FILE')
+    if not all(prompt.strip() for prompt in prompts):
+        raise InputError("a prompt is empty")
+    if options.against is not None and not options.against.strip():
+        raise InputError("--against is empty")
+    if options.against in prompts:
+        raise InputError(f"{options.against!r} is a prompt and --against, too: nothing to tell")
+    return prompts
+
+
 def add_source(parser):
     """The arguments of a command that needs an interpreter."""
     add = parser.add_argument
@@ -70,7 +93,7 @@ def add_source(parser):
     )
     add("--revision", metavar="COMMIT", help="of the Hub repository")
     add("--device", default="cpu", metavar="DEVICE", help="cpu (default), cuda, cuda:1 ...")
-    add("--json", action="store_true", help="print a JSON object for each file")
+    add("--json", action="store_true", help="print JSON, an object a line, and nothing else")
 
 
 def load_interpreter(options):

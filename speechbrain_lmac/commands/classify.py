@@ -2,6 +2,7 @@
 
 from speechbrain_lmac.commands.batch import add_source, for_each, load_interpreter
 from speechbrain_lmac.commands.files import expand, read_lines
+from speechbrain_lmac.errors import InputError
 
 HELP = "what the CLAP takes sounds for"
 EXAMPLES = """\
@@ -31,6 +32,8 @@ def run(options):
     """Do it; the exit status."""
     names = [*options.names, *(read_lines(options.names_file) if options.names_file else [])]
     files = expand(options.files)
+    if len(names) == 1 or options.top < 1:
+        raise InputError("a choice takes at least two names, and --top is at least 1")
     interpreter = load_interpreter(options)
     template = {} if options.template is None else {"template": options.template}
 

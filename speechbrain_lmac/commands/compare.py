@@ -1,8 +1,11 @@
 """``speechbrain-lmac compare``: one clip under every explainer, by name or blind."""
 
+import json
+import secrets
 from pathlib import Path
 
 from speechbrain_lmac.commands.batch import add_source, load_interpreter
+from speechbrain_lmac.commands.explain import LONG_SECONDS
 from speechbrain_lmac.commands.files import expand
 from speechbrain_lmac.errors import InputError
 
@@ -22,22 +25,28 @@ def add_arguments(parser):
     add("--prompt", required=True, metavar="TEXT")
     add("--methods", nargs="+", metavar="NAME", help="some of those that are compared by default")
     add("--blind", action="store_true", help="shuffle and hide the names, ask for ratings")
-    add("--seed", type=int, default=0, metavar="NUMBER", help="of the shuffling")
+    add("--seed", type=int, metavar="NUMBER", help="of the shuffling; at random by default")
     add("--output", default="comparison.html", metavar="FILE", help="default: comparison.html")
     add_source(parser)
 
 
 def run(options):
     """Do it; the exit status."""
-    (file,) = expand([options.file])
+    file, *more = expand([options.file])
+    if more:
+        raise InputError(f"{options.file} is {1 + len(more)} files: a page is of one")
     interpreter = load_interpreter(options)
     from speechbrain_lmac.report.methods import METHODS, takes, write_comparison
     from speechbrain_lmac.sound import Sound
 
     if not options.prompt.strip():
         raise InputError("the prompt is empty")
-    wav = Sound(file).read(interpreter.sample_rate)
+    sound = Sound(file)
+    if sound.seconds > LONG_SECONDS:
+        raise InputError(f"{file} is longer than {LONG_SECONDS:g} s: cut it")
+    wav = sound.read(interpreter.sample_rate)
     original, found, axis = takes(interpreter, wav, options.prompt, options.methods or METHODS)
+    seed = secrets.randbits(32) if options.seed is None else options.seed
     written = write_comparison(
         options.output,
         Path(file).name,
@@ -45,8 +54,13 @@ def run(options):
         original,
         found,
         axis,
-        options.seed if options.blind else None,
+        seed if options.blind else None,
     )
-    for path in written:
-        print(path)
+    if options.json:
+        said = {"page": str(written[0]), "key": str(written[1]) if options.blind else None}
+        if not options.blind:
+            said["presence"] = {take.name: take.presence for take in found}
+        print(json.dumps(said, ensure_ascii=False))
+    else:
+        print(*written, sep="\n")
     return 0

@@ -3,9 +3,14 @@
 import warnings
 from pathlib import Path
 
-from speechbrain_lmac.commands.batch import add_source, for_each, load_interpreter
-from speechbrain_lmac.commands.files import expand, folders_for, read_lines
-from speechbrain_lmac.errors import InputError
+from speechbrain_lmac.commands.batch import (
+    add_prompts,
+    add_source,
+    for_each,
+    load_interpreter,
+    read_prompts,
+)
+from speechbrain_lmac.commands.files import expand, folders_for
 
 HELP = "hear why sounds fit prompts: write what each prompt's mask keeps"
 EXAMPLES = """\
@@ -13,7 +18,15 @@ examples:
   speechbrain-lmac explain street.wav --prompt "the sound of a siren" --prompt "rain"
   speechbrain-lmac explain recordings/ --prompts-file species.txt --output why
   speechbrain-lmac explain pet.wav --prompt dog --against cat
+
+Sounds of up to 15 s get explanation and residual, a figure and scores.json. Longer ones are
+explained in windows of 5 s, every 2.5 s, faded into one another: what is kept of them, evidence.csv
+(by 0.1 s: probability of the prompt among everyday sounds x share of the energy that is kept),
+and regions of evidence as regions.csv and as a selection table for Raven; OUTPUT/regions.csv has
+those of all files. Numbers are of the prompt among 50 everyday sounds; with --against, of the two.
 """
+HIGH_RATE = 48000
+"""In Hz: a file of a higher rate was made for what people do not hear."""
 LONG_SECONDS = 15.0
 """Longer sounds are explained window by window."""
 
@@ -22,34 +35,41 @@ def add_arguments(parser):
     """What may follow the command's name."""
     add = parser.add_argument
     add("files", nargs="+", metavar="FILE", help="sound files, folders, globs or hf:// files")
-    add("--prompt", action="append", default=[], metavar="TEXT", help="may be given several times")
-    add("--prompts-file", metavar="FILE", help="a prompt a line")
-    add("--against", metavar="TEXT", help="explain why each prompt rather than this one")
+    add_prompts(parser)
+    add("--threshold", type=float, default=0.1, metavar="X", help="evidence of a region, 0.1")
     add("--output", default="explanations", metavar="FOLDER", help="default: explanations")
     add_source(parser)
 
 
 def run(options):
     """Do it; the exit status."""
-    prompts = [*options.prompt, *(read_lines(options.prompts_file) if options.prompts_file else [])]
-    if not prompts:
-        raise InputError('give a prompt: --prompt "the sound of a dog", or --prompts-file FILE')
-    files = expand(options.files)
+    prompts = read_prompts(options)
+    files = expand(options.files, options.output)
     folders = folders_for(files, Path(options.output))
     interpreter = load_interpreter(options)
 
     def work(file, place):
-        return explain(interpreter, file, prompts, options.against, folders[place])
+        record, lines = explain(interpreter, file, prompts, options, folders[place])
+        found.extend((region, file) for region in record.get("regions", ()))
+        return record, lines
 
-    return for_each(files, work, options.json)
+    found: list = []
+    status = for_each(files, work, options.json)
+    if found and len(files) > 1:
+        from speechbrain_lmac.regions import Region, write_csv
+
+        regions = [Region(**region) for region, _ in found]
+        write_csv(Path(options.output) / "regions.csv", regions, [file for _, file in found])
+    return status
 
 
-def explain(interpreter, file, prompts, against, folder):
+def explain(interpreter, file, prompts, options, folder):
     """Explain one file; its record, and lines to print."""
     from speechbrain_lmac.sound import Sound
 
-    if Sound(file).seconds > LONG_SECONDS:
-        return _long(interpreter, file, prompts, against, folder)
+    sound, against = Sound(file), options.against
+    if sound.seconds > LONG_SECONDS:
+        return _long(interpreter, file, prompts, options, folder)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         why = interpreter.interpret_file(file, prompts, against)
@@ -70,13 +90,22 @@ def explain(interpreter, file, prompts, against, folder):
         for i, (prompt, path) in enumerate(zip(prompts, written))
     ]
     record = {"file": str(file), "folder": str(folder), "against": against, "prompts": rows}
-    record["warnings"] = [*said, *why.warnings]
+    record["warnings"] = [*said, *_beyond(sound, interpreter), *why.warnings]
     return record, _lines(record)
 
 
+def _beyond(sound, interpreter):
+    """A note where a recording holds much that no CLAP of this rate hears."""
+    if sound.rate > HIGH_RATE > interpreter.sample_rate:
+        yield (
+            f"the CLAP hears up to {interpreter.sample_rate / 2000:g} kHz; this file goes up to "
+            f"{sound.rate / 2000:g} kHz"
+        )
+
+
 def _lines(record):
-    yield record["file"]
     two_way = record["against"] is not None
+    yield record["file"] + ("" if two_way else " (among everyday sounds)")
     name = "probability" if two_way else "presence"
     for row in record["prompts"]:
         rather = f" rather than “{record['against']}”" if two_way else ""
@@ -89,25 +118,31 @@ def _lines(record):
         yield f"  note: {warning}"
 
 
-def _long(interpreter, file, prompts, against, folder):
-    timeline = interpreter.interpret_file(file, prompts, against, save_to=folder)
-    regions = timeline.regions()
+def _long(interpreter, file, prompts, options, folder):
+    against, threshold = options.against, options.threshold
+    timeline = interpreter.interpret_file(
+        file, prompts, against, save_to=folder, threshold=threshold
+    )
+    regions = timeline.regions(threshold)
     rows = [
         {
             "prompt": prompt,
             "evidence": timeline.evidence[i].max().item(),
-            "regions": [region._asdict() for region in regions if region.prompt == prompt],
             "explanation": str(path),
         }
         for i, (prompt, path) in enumerate(zip(prompts, timeline.files))
     ]
     record = {"file": str(file), "folder": str(folder), "against": against, "prompts": rows}
+    record["regions"] = [region._asdict() for region in regions]
+    record["warnings"] = timeline.warnings
     lines = [str(file)]
     for row in rows:
-        count = len(row["regions"])
-        where = ", ".join(f"{r['start']:.1f}-{r['stop']:.1f} s" for r in row["regions"][:4])
+        mine = [region for region in regions if region.prompt == row["prompt"]]
+        count = len(mine)
+        where = ", ".join(f"{r.start:.1f}-{r.stop:.1f} s" for r in mine[:4])
         more = ", ..." if count > 4 else ""
         found = f"{count} region{'s' * (count != 1)}: {where}{more}" if count else "nowhere"
         lines += [f"  “{row['prompt']}”: {found}", f"    {row['explanation']}"]
+    lines += [f"  note: {warning}" for warning in record["warnings"]]
     lines.append(f"  tables: {folder / 'regions.csv'}, {folder / 'regions.selections.txt'}")
     return record, lines

@@ -6,7 +6,7 @@ from pathlib import Path
 from speechbrain_lmac.errors import InputError
 
 
-def expand(names):
+def expand(names, output=None):
     """Sound files, in order and each once.
 
     Arguments
@@ -14,6 +14,8 @@ def expand(names):
     names : list of str
         Files, folders (all sounds in them and below), globs (``**`` for folders below too),
         ``hf://`` files.
+    output : str or Path
+        A folder that is written to: what lies there is found only by its own name.
 
     Returns
     -------
@@ -31,13 +33,19 @@ def expand(names):
         if name.startswith(HUB) or Path(name).is_file():
             held = [name]
         elif Path(name).is_dir():
-            held = [str(path) for path in sorted(Path(name).rglob("*")) if _is_sound(path)]
+            held = [str(path) for path in sorted(Path(name).rglob("*"))]
         else:
-            held = sorted(match for match in glob(name, recursive=True) if _is_sound(Path(match)))
+            held = sorted(glob(name, recursive=True))
+        if held != [name]:
+            held = [path for path in held if _is_sound(Path(path)) and not _within(path, output)]
         if not held:
             raise InputError(_nothing(name))
         found.extend(held)
     return list(dict.fromkeys(found))
+
+
+def _within(path, folder):
+    return folder is not None and Path(folder).resolve() in Path(path).resolve().parents
 
 
 def _is_sound(path):
@@ -80,12 +88,13 @@ def folders_for(files, root):
 
 
 def read_lines(path):
-    """Lines of a text file that are not empty."""
+    """Lines of a text file, but for empty ones and those that begin with ``#``."""
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read as text: {error}") from error
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line.strip() for line in text.splitlines()]
+    lines = [line for line in lines if line and not line.startswith("#")]
     if not lines:
         raise InputError(f"{path} holds no line")
     return lines

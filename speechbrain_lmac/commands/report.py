@@ -2,16 +2,24 @@
 
 from pathlib import Path
 
-from speechbrain_lmac.commands.batch import add_source, for_each, load_interpreter
+from speechbrain_lmac.commands.batch import (
+    add_prompts,
+    add_source,
+    for_each,
+    load_interpreter,
+    read_prompts,
+)
 from speechbrain_lmac.commands.explain import LONG_SECONDS
-from speechbrain_lmac.commands.files import expand, read_lines
+from speechbrain_lmac.commands.files import expand
 from speechbrain_lmac.errors import InputError
 
 HELP = "one HTML file to hear and see explanations in, without a network"
 EXAMPLES = """\
 examples:
   speechbrain-lmac report street.wav --prompt siren --prompt rain
-  speechbrain-lmac report recordings/ --prompts-file species.txt --output species.html
+  speechbrain-lmac report clips/ --prompts-file species.txt --output species.html
+
+Clips of up to 15 s; longer sounds are for speechbrain-lmac explain.
 """
 
 
@@ -19,9 +27,7 @@ def add_arguments(parser):
     """What may follow the command's name."""
     add = parser.add_argument
     add("files", nargs="+", metavar="FILE", help="sound files, folders, globs or hf:// files")
-    add("--prompt", action="append", default=[], metavar="TEXT", help="may be given several times")
-    add("--prompts-file", metavar="FILE", help="a prompt a line")
-    add("--against", metavar="TEXT", help="explain why each prompt rather than this one")
+    add_prompts(parser)
     add("--output", default="report.html", metavar="FILE", help="default: report.html")
     add("--title", default="Listening report", metavar="TEXT")
     add_source(parser)
@@ -29,10 +35,10 @@ def add_arguments(parser):
 
 def run(options):
     """Do it; the exit status."""
-    prompts = [*options.prompt, *(read_lines(options.prompts_file) if options.prompts_file else [])]
-    if not prompts:
-        raise InputError('give a prompt: --prompt "the sound of a dog", or --prompts-file FILE')
+    prompts = read_prompts(options)
     files = expand(options.files)
+    if Path(options.output).is_dir():
+        raise InputError(f"{options.output} is a folder: --output is the file to write")
     interpreter = load_interpreter(options)
     from speechbrain_lmac.report.clip import heard
     from speechbrain_lmac.report.page import write_report
@@ -55,7 +61,8 @@ def run(options):
     if not clips:
         raise InputError("no clip could be explained: there is no report")
     clap = interpreter.hparams.clap_name
-    about = f"Interpreter {options.source}, of the CLAP {clap}"
+    name = Path(options.source).name if Path(options.source).exists() else options.source
+    about = f"Interpreter {name}, of the CLAP {clap}"
     path = write_report(options.output, clips, about, options.title)
     if not options.json:
         print(path)

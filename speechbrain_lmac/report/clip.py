@@ -11,12 +11,12 @@ from speechbrain_lmac.report.media import (
     decoded,
     height_of,
     matched_gain,
-    mp3,
     picture,
+    unclipped_mp3,
 )
 from speechbrain_lmac.spectrogram import power_of
 
-AXIS_HZ = (250, 1000, 4000)
+AXIS_HZ = (250, 1000, 4000, 10000)
 """Frequencies that are named beside pictures."""
 
 
@@ -74,6 +74,7 @@ class Studio:
         self.spectrogram, self.rate, self.original = clap.spectrogram, clap.sample_rate, original
         top = self._decibels(original).max().item()
         self.limits = (top - RANGE_DB, top)
+        self.played = None
 
     @property
     def axis(self):
@@ -83,8 +84,14 @@ class Studio:
 
     def player(self, label, wav, what):
         """A sound to be played: Player; and what the player makes of it, at its own level."""
-        gain = matched_gain(wav, self.original)
-        encoded = mp3(gain * wav, self.rate)
+        if wav is not self.original:
+            like = self.played if self.played is not None else self.original
+            gain = matched_gain(wav, like)
+        else:
+            gain = matched_gain(wav, wav)
+        encoded, gain = unclipped_mp3(wav, gain, self.rate)
+        if wav is self.original:
+            self.played = gain * wav
         image = picture(self._decibels(wav), self.rate / 2, "magma", self.limits)
         shown = Player(
             label,

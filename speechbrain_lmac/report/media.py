@@ -15,6 +15,7 @@ RANGE_DB = 70
 """Below the loudest cell of the clip; what is fainter is drawn as silence."""
 HEIGHT, WIDTH = 128, 480
 """Of pictures, in pixels."""
+TRIES = 4
 MOST_GAIN_DB = 20.0
 """By which a faint sound is raised to be heard beside the clip."""
 
@@ -50,6 +51,21 @@ def mp3(wav, sample_rate):
     samples = wav.detach().cpu().numpy().astype(np.float32)
     soundfile.write(buffer, samples, sample_rate, format="MP3", subtype="MPEG_LAYER_III")
     return buffer.getvalue()
+
+
+def unclipped_mp3(wav, gain, sample_rate):
+    """A sound as MP3 that plays without clipping: bytes, and the gain that it has at last.
+
+    Coding changes peaks: where what is decoded goes beyond full scale, the gain is lowered.
+    """
+    encoded = mp3(gain * wav, sample_rate)
+    for _ in range(TRIES):
+        peak = decoded(encoded).abs().max().item()
+        if peak <= 1:
+            break
+        gain *= PEAK / peak
+        encoded = mp3(gain * wav, sample_rate)
+    return encoded, gain
 
 
 def decoded(encoded):

@@ -1,6 +1,7 @@
 """One clip under every explainer, at the same share of cells: to be compared by ear."""
 
 import csv
+import hashlib
 import json
 import random
 from pathlib import Path
@@ -116,13 +117,17 @@ def write_comparison(path, name, prompt, original, found, axis, blind_seed=None)
         What was written.
     """
     path, written = Path(path), []
-    page = f"{name}: {prompt}"
+    sounds = "".join(take.player.sound for take in found)
+    content = f"{name}/{prompt}/{blind_seed}/{original.sound}/{sounds}"
+    page = f"{name}: {prompt} [{hashlib.sha256(content.encode()).hexdigest()[:12]}]"
     if blind_seed is not None:
         found, key = blinded(found, blind_seed)
         key_path = path.with_suffix(".key.json")
+        if key_path.exists():
+            raise InputError(f"{key_path} is the key of a page; give another --output")
         text = json.dumps({"page": page, "methods": key}, indent=2, ensure_ascii=False)
         written.append(write(key_path, text + "\n"))
-    text = render(
+    html = render(
         "comparison.html.j2",
         title=f"“{prompt}” in {name}",
         page=page,
@@ -133,7 +138,7 @@ def write_comparison(path, name, prompt, original, found, axis, blind_seed=None)
         blind=blind_seed is not None,
         budget=BUDGET,
     )
-    return [write(path, text), *written]
+    return [write(path, html), *written]
 
 
 def read_ratings(paths, keys):
@@ -155,7 +160,11 @@ def read_ratings(paths, keys):
     for path in keys:
         try:
             key = json.loads(Path(path).read_text(encoding="utf-8"))
-            methods[key["page"]] = key["methods"]
+            held = methods.setdefault(key["page"], key["methods"])
+            if held != key["methods"]:
+                raise InputError(f"{path} is another key of a page that has one: {key['page']}")
+        except InputError:
+            raise
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path} is no key of a blind page: {error}") from error
     rows = []
@@ -168,12 +177,15 @@ def read_ratings(paths, keys):
         for line, row in enumerate(held, start=2):
             try:
                 known = methods[row["page"]]
+                rating = float(row["rating"])
+                if not 1 <= rating <= 5:
+                    raise ValueError(f"a rating is 1 to 5, not {row['rating']}")
                 rows.append(
                     {
                         "rater": row["rater"] or str(path),
                         "page": row["page"],
                         "method": known[row["letter"]],
-                        "rating": float(row["rating"]),
+                        "rating": rating,
                     }
                 )
             except (KeyError, TypeError, ValueError) as error:

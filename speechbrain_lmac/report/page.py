@@ -1,5 +1,6 @@
 """Clips and their explanations as one HTML file."""
 
+import contextlib
 from importlib.resources import files
 from pathlib import Path
 
@@ -83,6 +84,8 @@ def write(path, text):
         partial.write_text(text, encoding="utf-8")
         partial.replace(path)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
         raise InputError(f"{path} cannot be written: {error}") from error
     return path
 

@@ -8,8 +8,9 @@ from speechbrain_lmac.bootstrap import cluster_bootstrap_mean
 def mean_ranks(rows):
     """Mean rank of each method with its 95 % interval over raters.
 
-    Of each page that somebody rated, methods are ranked by the rating, 1 for the best; ties share
-    their mean rank. A rater's pages are alike, so whole raters are resampled.
+    Of each page that somebody rated (the last time, if twice) methods are ranked by the rating, 1
+    for the best; ties share their mean rank. A rater's pages are alike, so whole raters are
+    resampled.
 
     Arguments
     ---------
@@ -32,7 +33,7 @@ def mean_ranks(rows):
     >>> mean_ranks(rows)[["method", "mean rank", "low", "high"]].values.tolist()
     [['lmac-zs', 1.0, 1.0, 1.0], ['energy', 2.0, 2.0, 2.0]]
     """
-    frame = pd.DataFrame(rows)
+    frame = pd.DataFrame(rows).drop_duplicates(["rater", "page", "method"], keep="last")
     frame["rank"] = frame.groupby(["rater", "page"])["rating"].rank(ascending=False)
     lines = []
     for method, part in frame.groupby("method"):

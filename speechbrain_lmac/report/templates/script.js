@@ -1,7 +1,7 @@
 // One sound at a time, and a line that shows where it is.
 const sounds = [...document.querySelectorAll("audio")];
 for (const sound of sounds) {
-  const line = sound.closest("figure").querySelector("i");
+  const line = sound.closest("figure").querySelector(".plane i");
   const show = () => {
     if (!line) return;
     const share = sound.duration ? sound.currentTime / sound.duration : 0;
