@@ -12,15 +12,26 @@ from huggingface_hub import constants
 from speechbrain_lmac import Interpreter
 from speechbrain_lmac.data import manifest
 from speechbrain_lmac.data.clips import read_clips
+from speechbrain_lmac.decoder import MaskDecoder
 from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.evaluation import EQUAL, column, write_rows
 from speechbrain_lmac.export import export_interpreter
+from speechbrain_lmac.listenable_map import ListenableMap
+from speechbrain_lmac.masking import MaskableClassifier
+from speechbrain_lmac.planes import MelPlane
 from speechbrain_lmac.publishing import push, write_repository
 from tests.hub_stand_in import TOKEN, StandIn
 from tests.test_hub import point_at
 
 REPO = "me/maps"
 CPU = {"device": "cpu"}
+
+
+@pytest.fixture
+def model(clap):
+    """On one plane: what is published is the same on both."""
+    decoder = MaskDecoder(clap.hidden_channels, clap.text_dim, channels=8)
+    return ListenableMap(MaskableClassifier(MelPlane(clap)), decoder)
 
 
 @pytest.fixture
