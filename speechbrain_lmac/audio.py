@@ -160,5 +160,9 @@ def safe_gain(*wavs: torch.Tensor) -> float:
     >>> round(safe_gain(torch.tensor([0.5]), torch.tensor([-1.98])), 6)
     0.5
     """
-    peak = max(wav.abs().max().item() for wav in wavs)
+    return gain_under(max(wav.abs().max().item() for wav in wavs))
+
+
+def gain_under(peak: float) -> float:
+    """Gain, at most 1, under which a sound of this peak does not clip when written."""
     return min(1.0, PEAK / peak) if peak > 0 else 1.0

@@ -201,10 +201,7 @@ class Interpretation:
         from speechbrain_lmac.figures import draw_interpretation
 
         folder = Path(folder)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"{folder} cannot be made: {error}") from error
+        make_folder(folder)
         gain = safe_gain(self.original, self.waveform, self.residual)
         save_audio(folder / "original.wav", gain * self.original, self.sample_rate)
         explanations = explanation_files(folder, self.prompts)
@@ -223,9 +220,10 @@ class Interpretation:
 
         return frame([heard("The clip", self)], "", height=f"{26 + 26 * len(self.prompts)}rem")
 
-    def _scores(self, gain):
+    def rows(self) -> list[dict]:
+        """What ``scores.json`` says of each prompt, by plain numbers."""
         scores = {name: values.tolist() for name, values in self.scores.items()}
-        rows = [
+        return [
             {
                 "prompt": prompt,
                 "similarity": self.similarity[i].item(),
@@ -242,14 +240,24 @@ class Interpretation:
             }
             for i, prompt in enumerate(self.prompts)
         ]
+
+    def _scores(self, gain):
         return {
             "gain": gain,
             "sample_rate": self.sample_rate,
             "target": self.target,
             "against": self.against,
             "warnings": self.warnings,
-            "prompts": rows,
+            "prompts": self.rows(),
         }
+
+
+def make_folder(folder):
+    """Make a folder that explanations are written to; InputError if it cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be made: {error}") from error
 
 
 def explanation_files(folder, prompts):

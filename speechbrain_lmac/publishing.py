@@ -12,6 +12,8 @@ from jinja2 import Environment, StrictUndefined
 from speechbrain_lmac import __version__
 from speechbrain_lmac.budgets import BUDGETS
 from speechbrain_lmac.data import manifest
+from speechbrain_lmac.data.prompts import class_prompt
+from speechbrain_lmac.data.synthetic import SAMPLE_RATE, mixture
 from speechbrain_lmac.data.synthetic_set import is_synthetic
 from speechbrain_lmac.errors import InputError, first_line
 from speechbrain_lmac.evaluation import column
@@ -170,9 +172,6 @@ def _broken_off(repo_id, error):
 
 
 def _example(interpreter, path):
-    from speechbrain_lmac.data.prompts import class_prompt
-    from speechbrain_lmac.data.synthetic import SAMPLE_RATE, mixture
-
     kinds = ("clock_alarm", "engine")
     scene = mixture(*kinds, seed=7)
     prompts = [class_prompt(kind) for kind in kinds]

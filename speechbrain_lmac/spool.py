@@ -5,7 +5,7 @@ from pathlib import Path
 
 import soundfile
 
-from speechbrain_lmac.audio import PEAK
+from speechbrain_lmac.audio import gain_under
 from speechbrain_lmac.errors import InputError
 
 BLOCK = 1 << 18
@@ -67,7 +67,7 @@ class Spool:
         self.stack.close()
         try:
             if kind is None:
-                self.gain = min(1.0, PEAK / self.peak) if self.peak else 1.0
+                self.gain = gain_under(self.peak)
                 for partial, path in zip(self.partial, self.paths):
                     self._finish(partial, path)
         finally:

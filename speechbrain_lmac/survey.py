@@ -3,8 +3,7 @@
 import torch
 from tqdm import tqdm
 
-from speechbrain_lmac.errors import InputError
-from speechbrain_lmac.interpretation import explanation_files
+from speechbrain_lmac.interpretation import explanation_files, make_folder
 from speechbrain_lmac.overlap import Joiner, windows
 from speechbrain_lmac.spectrogram import power_of
 from speechbrain_lmac.spool import Spool
@@ -40,10 +39,7 @@ def survey(interpreter, sound, prompts, against, folder, threshold):
     rate = interpreter.sample_rate
     step = round(WINDOW_SECONDS / 2 * rate)
     joiner, log = Joiner(step), _Log(interpreter.model.classifier.plane, step)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{folder} cannot be made: {error}") from error
+    make_folder(folder)
     files = explanation_files(folder, prompts)
     expected = max(1, round(sound.seconds * rate / step - 1))
     with Spool(files, rate) as spool, tqdm(total=expected, unit="window", leave=False) as bar:

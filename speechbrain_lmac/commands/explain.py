@@ -25,6 +25,12 @@ explained in windows of 5 s, every 2.5 s, faded into one another: what is kept o
 and regions of evidence as regions.csv and as a selection table for Raven; OUTPUT/regions.csv has
 those of all files. Numbers are of the prompt among 50 everyday sounds; with --against, of the two.
 """
+SHOWN = (
+    "prompt",
+    *("probability", "probability_of_explanation", "probability_of_residual"),
+    *("presence", "presence_of_explanation", "presence_of_residual"),
+)
+"""What is said of each prompt; all of it is in scores.json."""
 HIGH_RATE = 48000
 """In Hz: a file of a higher rate was made for what people do not hear."""
 LONG_SECONDS = 15.0
@@ -75,19 +81,9 @@ def explain(interpreter, file, prompts, options, folder):
         why = interpreter.interpret_file(file, prompts, against)
     said = [str(warning.message) for warning in caught if warning.category is UserWarning]
     written = why.save(folder)
-    scores = why.scores
     rows = [
-        {
-            "prompt": prompt,
-            "probability": scores["p"][i].item(),
-            "probability_of_explanation": scores["q"][i].item(),
-            "probability_of_residual": scores["r"][i].item(),
-            "presence": scores["presence"][i].item(),
-            "presence_of_explanation": scores["presence_kept"][i].item(),
-            "presence_of_residual": scores["presence_removed"][i].item(),
-            "explanation": str(path),
-        }
-        for i, (prompt, path) in enumerate(zip(prompts, written))
+        {**{name: row[name] for name in SHOWN}, "explanation": str(path)}
+        for row, path in zip(why.rows(), written)
     ]
     record = {"file": str(file), "folder": str(folder), "against": against, "prompts": rows}
     record["warnings"] = [*said, *_beyond(sound, interpreter), *why.warnings]
