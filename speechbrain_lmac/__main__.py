@@ -1,7 +1,9 @@
 """Command line: ``speechbrain-lmac COMMAND``."""
 
 import argparse
+import signal
 import sys
+import threading
 from importlib import import_module
 from typing import NamedTuple
 
@@ -30,22 +32,46 @@ class Other(NamedTuple):
     help: str
     least: int
     """How many arguments it takes at least."""
+    more: str = ""
+    """What its help says beside the usage."""
 
     def run(self, arguments):
         """Do it; the exit status."""
         asked = bool({"-h", "--help"} & set(arguments[:1]))
         if self.usage and (asked or len(arguments) < self.least):
-            print(f"usage: speechbrain-lmac {self.usage}", file=sys.stdout if asked else sys.stderr)
+            said = f"usage: speechbrain-lmac {self.usage}\n\n{self.more}"
+            print(said, file=sys.stdout if asked else sys.stderr)
             return 0 if asked else 2
         import_module(f"speechbrain_lmac.{self.module}").main(arguments)
         return 0
 
 
+TRAIN = """\
+Train a mask decoder for a CLAP as a YAML file says: one of yours, or one that is shipped:
+lmac_zs.yaml (the embedded CLAP), lmac_zs_laion.yaml, lmac_zs_microsoft.yaml and others.
+Every setting of the file is a --key. An interrupted run goes on by the same command.
+
+examples:
+  speechbrain-lmac train lmac_zs.yaml
+  speechbrain-lmac train lmac_zs.yaml --masking mel --data_folder ESC-50-master --seed 1
+"""
+EVALUATE = """\
+Compare explainers at equal shares of cells as a YAML file says: one of yours, or one that is
+shipped, such as evaluate.yaml. Every setting of the file is a --key. An interrupted run goes on by
+the same command.
+
+examples:
+  speechbrain-lmac evaluate evaluate.yaml --fast True
+  speechbrain-lmac evaluate evaluate.yaml --data_folder ESC-50-master --label_names present
+"""
+DEMO = "Explain, train, compare: everything is written to FOLDER, results/demo by default.\n"
 OTHERS = {
-    "train": Other("training", "train HPARAMS [--key value ...]", "train an interpreter", 1),
-    "evaluate": Other("bench.run", "evaluate HPARAMS [--key value ...]", "compare explainers", 1),
+    "train": Other("training", "train HPARAMS [--key value ...]", "train an interpreter", 1, TRAIN),
+    "evaluate": Other(
+        "bench.run", "evaluate HPARAMS [--key value ...]", "compare explainers", 1, EVALUATE
+    ),
     "zero-shot": Other("zero_shot", "", "how well a CLAP classifies a labelled set", 0),
-    "demo": Other("demo", "demo [FOLDER]", "the main job on sounds that it makes itself", 0),
+    "demo": Other("demo", "demo [FOLDER]", "the main job on sounds that it makes itself", 0, DEMO),
 }
 """Commands that read their own arguments."""
 
@@ -73,7 +99,13 @@ def parser():
     return this
 
 
-@report_errors
+def stop_cleanly():
+    """Let a termination unwind as an interruption does, so that nothing half-written stays."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+
+
+@report_errors(goes_on=False)
 def main(arguments=None):
     """Run the command that the arguments name; the exit status."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
@@ -83,6 +115,7 @@ def main(arguments=None):
         parser().print_help()
         return 0
     options = parser().parse_args(arguments)
+    stop_cleanly()
     return COMMANDS[options.command].run(options)
 
 

@@ -34,7 +34,7 @@ def check_device(device):
     if device is None:
         return
     try:
-        torch.empty(0, device=device)
+        torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError) as error:
         reason, _, _ = str(error).partition("\n")
         raise InputError(f"--device {device} is not there ({reason}); use --device cpu") from error

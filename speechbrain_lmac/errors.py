@@ -1,6 +1,7 @@
 """The one exception that means "what you gave us cannot be used", and how a command ends."""
 
 import functools
+import os
 import sys
 
 
@@ -8,12 +9,22 @@ class InputError(ValueError):
     """Input that cannot be used; the message names the thing and the remedy."""
 
 
-def report_errors(command):
+def report_errors(command=None, *, goes_on=True):
     """Make a command end without a traceback where the user is to act.
 
-    Bad input is one line and exit status 2; an interruption says how to go on and is 130. Any
-    other exception is a fault of ours and keeps its traceback.
+    Bad input is one line and exit status 2; an interruption says how to go on and is 130; a reader
+    that has seen enough, as ``head``, ends it. Any other exception is a fault of ours and keeps its
+    traceback.
+
+    Arguments
+    ---------
+    command : callable
+        What is done.
+    goes_on : bool
+        Whether the same command goes on where it was interrupted.
     """
+    if command is None:
+        return functools.partial(report_errors, goes_on=goes_on)
 
     @functools.wraps(command)
     def wrapped(*args, **kwargs):
@@ -23,8 +34,12 @@ def report_errors(command):
             print(f"error: {error}", file=sys.stderr)
             sys.exit(2)
         except KeyboardInterrupt:
-            print("\ninterrupted; give the same command again to go on", file=sys.stderr)
+            then = "; give the same command again to go on" if goes_on else ""
+            print(f"\ninterrupted{then}", file=sys.stderr)
             sys.exit(130)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(141)
 
     return wrapped
 

@@ -7,7 +7,7 @@ import yaml
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from speechbrain_lmac.errors import InputError
+from speechbrain_lmac.errors import InputError, first_line
 
 HPARAMS_FILE = "hyperparams.yaml"
 DECODER_FILE = "decoder.safetensors"
@@ -70,7 +70,9 @@ def load_decoder(decoder, path):
     try:
         decoder.load_state_dict(load_file(path))
     except (OSError, SafetensorError, RuntimeError) as error:
-        raise InputError(f"{path} does not hold this decoder's weights: {error}") from error
+        raise InputError(
+            f"{path} does not hold this decoder's weights: {first_line(error)}"
+        ) from error
 
 
 def hyperparams(model, method, clap_settings):

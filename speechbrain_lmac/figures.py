@@ -1,6 +1,10 @@
 """Pictures of explanations."""
 
+import warnings
+from functools import cache
+
 import numpy as np
+from matplotlib import font_manager
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -11,6 +15,8 @@ from speechbrain_lmac.spectrogram import power_of
 RANGE_DB = 70
 """Below the loudest cell; what is fainter is drawn as silence."""
 
+SCRIPTS = ("Noto Sans CJK JP", "Noto Sans CJK SC", "Hiragino Sans", "Microsoft YaHei", "Arial")
+"""Fonts that have the letters of many scripts, of which a machine may have some."""
 TICKS_KHZ = (0.25, 0.5, 1, 2, 4, 8, 16)
 
 
@@ -47,9 +53,59 @@ def draw_interpretation(interpretation, path):
         axis.set_xlabel("time, s")
     figure.colorbar(image, ax=axes[:, 0], label="dB", fraction=0.04)
     figure.colorbar(gain, ax=axes[1:, 1], label="gain", fraction=0.04)
+    _save(figure, path)
+
+
+def draw_timeline(timeline, path, threshold):
+    """The sound, and below it the evidence for each prompt along it.
+
+    Arguments
+    ---------
+    timeline : Timeline
+        What to draw.
+    path : str or Path
+        Image file to write.
+    threshold : float
+        Evidence that makes a region; regions are shaded.
+    """
+    prompts = timeline.prompts
+    figure = Figure(figsize=(11, 2.6 + 1.1 * len(prompts)), layout="constrained")
+    FigureCanvasAgg(figure)
+    heights = [2.4, *[1] * len(prompts)]
+    above, *axes = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
+    level = 10 * timeline.picture.clamp(min=1e-8).log10()
+    extent, top = (timeline.duration, timeline.sample_rate / 2000), float(level.max())
+    draw_plane(above, level, extent, "magma", (top - RANGE_DB, top))
+    above.set_title("the sound", fontsize=10)
+    regions = timeline.regions(threshold)
+    for axis, prompt, evidence in zip(axes, prompts, timeline.evidence.tolist()):
+        for region in regions:
+            if region.prompt == prompt:
+                axis.axvspan(region.start, region.stop, color="#f2c14e", alpha=0.45, linewidth=0)
+        edges = [*timeline.seconds.tolist(), timeline.duration]
+        axis.stairs(evidence, edges, fill=True, color="#4c78a8")
+        axis.axhline(threshold, color="#888888", linewidth=0.8, linestyle=":")
+        axis.set(ylim=(0, 1), xlim=(0, timeline.duration), yticks=(0, 1))
+        axis.set_title(f"evidence for “{shorten(prompt)}”", fontsize=10, loc="left")
+        axis.spines[["top", "right"]].set_visible(False)
+    axes[-1].set_xlabel("time, s")
+    _save(figure, path)
+
+
+def _save(figure, path):
+    """Write a figure whose texts are people's: as they are, in whatever script."""
+    families = ["DejaVu Sans", *(name for name in SCRIPTS if name in _fonts())]
     for text in figure.findobj(Text):
         text.set_parse_math(False)  # prompts are words, also where they hold dollar signs
-    figure.savefig(path, dpi=110)
+        text.set_fontfamily(families)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph", UserWarning)  # a letter that no font has: a box
+        figure.savefig(path, dpi=110)
+
+
+@cache
+def _fonts():
+    return set(font_manager.get_font_names())
 
 
 def draw_budgets(rows, path):

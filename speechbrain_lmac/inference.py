@@ -103,6 +103,11 @@ class Interpreter(Pretrained):
         """Rate that the CLAP hears at, in Hz."""
         return self.model.classifier.clap.sample_rate
 
+    def hears_whole(self, samples: int) -> bool:
+        """Whether the CLAP hears all of a clip of so many samples, but for a hundredth second."""
+        start, stop = self.model.classifier.clap.window.extent(samples)
+        return samples - (stop - start) < self.sample_rate / 100
+
     @cached_property
     def background(self) -> Background:
         """The everyday sounds that a prompt is weighed against."""
@@ -258,8 +263,8 @@ class Interpreter(Pretrained):
         )
 
     def _warn_of_what_is_not_heard(self, samples):
-        start, stop = self.model.classifier.clap.window.extent(samples)
-        if samples - (stop - start) >= self.sample_rate / 100:
+        if not self.hears_whole(samples):
+            start, stop = self.model.classifier.clap.window.extent(samples)
             seconds = [f"{count / self.sample_rate:.1f}" for count in (samples, start, stop)]
             warnings.warn(
                 "of this clip of {} s the CLAP hears {} to {} s, and only that is explained; give "

@@ -10,7 +10,8 @@ import torch
 
 from speechbrain_lmac.audio import safe_gain, save_audio
 from speechbrain_lmac.errors import InputError
-from speechbrain_lmac.timeline import ABSENT
+from speechbrain_lmac.evidence import EvidenceLog
+from speechbrain_lmac.timeline import ABSENT, THRESHOLD, Timeline
 
 UNSURE = 0.5
 """Probability under which the best of several prompts is called unsure."""
@@ -101,6 +102,21 @@ class Interpretation:
             return (self.similarity - self.rival_similarity).sigmoid()
         return self.similarity.softmax(dim=0)
 
+    @property
+    def likely(self) -> torch.Tensor:
+        """What says whether each prompt is there, ``[prompts]``: its presence, or with ``against``
+        its probability.
+        """
+        return self.presence if self.against is None else self.probabilities
+
+    @cached_property
+    def timeline(self) -> Timeline:
+        """Evidence over time, and in regions."""
+        samples = len(self.original)
+        log = EvidenceLog(self.model.classifier.plane, self.prompts, samples / self.sample_rate)
+        log.add(0, self.original, self.mask, self.likely)
+        return log.timeline(samples, self.against)
+
     @cached_property
     def scores(self) -> dict[str, torch.Tensor]:
         """What the CLAP makes of the kept and the removed *sounds*; two more encodes a prompt.
@@ -183,15 +199,19 @@ class Interpretation:
         if level < NEAR_SILENT_DB:
             yield f"its explanation is nearly silent ({level:.0f} dB)"
 
-    def save(self, folder: str | Path) -> list[Path]:
-        """Write sounds, figure and scores.
+    def save(self, folder: str | Path, threshold: float = THRESHOLD) -> list[Path]:
+        """Write sounds, figure, scores and tables.
 
         Arguments
         ---------
         folder : str or Path
             Made if absent. Gets ``original.wav``, ``{i}-{prompt}-explanation.wav`` and
-            ``-residual.wav`` for each prompt, ``figure.png`` and ``scores.json``. One gain,
-            in ``scores.json``, keeps all of them from clipping.
+            ``-residual.wav`` for each prompt, ``figure.png``, ``scores.json`` and the tables of
+            :meth:`~speechbrain_lmac.timeline.Timeline.save_tables`. One gain, in ``scores.json``,
+            keeps all sounds from clipping. Explanations of other prompts that were there are
+            removed.
+        threshold : float
+            Evidence that makes a region.
 
         Returns
         -------
@@ -210,7 +230,10 @@ class Interpretation:
             residual = path.with_name(path.name.replace(EXPLANATION, RESIDUAL))
             save_audio(residual, gain * self.residual[i], self.sample_rate)
         draw_interpretation(self, folder / "figure.png")
-        (folder / "scores.json").write_text(json.dumps(self._scores(gain), indent=2) + "\n")
+        self.timeline.save_tables(folder, threshold)
+        scores = json.dumps(self._scores(gain, threshold), indent=2)
+        (folder / "scores.json").write_text(scores + "\n")
+        remove_stale(folder, explanations)
         return explanations
 
     def _repr_html_(self) -> str:
@@ -220,9 +243,10 @@ class Interpretation:
 
         return frame([heard("The clip", self)], "", height=f"{26 + 26 * len(self.prompts)}rem")
 
-    def rows(self) -> list[dict]:
+    def rows(self, threshold: float = THRESHOLD) -> list[dict]:
         """What ``scores.json`` says of each prompt, by plain numbers."""
         scores = {name: values.tolist() for name, values in self.scores.items()}
+        found = self.timeline.rows(threshold)
         return [
             {
                 "prompt": prompt,
@@ -237,18 +261,21 @@ class Interpretation:
                 "presence_of_residual": scores["presence_removed"][i],
                 "level_db": max(SILENCE_DB, self.level_db[i].item()),
                 "mask_mean": self.mask[i].mean().item(),
+                "evidence": found[i]["evidence"],
+                "regions": found[i]["regions"],
             }
             for i, prompt in enumerate(self.prompts)
         ]
 
-    def _scores(self, gain):
+    def _scores(self, gain, threshold):
         return {
+            "seconds": len(self.original) / self.sample_rate,
             "gain": gain,
             "sample_rate": self.sample_rate,
             "target": self.target,
             "against": self.against,
             "warnings": self.warnings,
-            "prompts": self.rows(),
+            "prompts": self.rows(threshold),
         }
 
 
@@ -258,6 +285,16 @@ def make_folder(folder):
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{folder} cannot be made: {error}") from error
+
+
+def remove_stale(folder, files):
+    """Remove what earlier explanations left in a folder, of prompts that are not asked now."""
+    kept = {path.name for path in files}
+    kept |= {name.replace(EXPLANATION, RESIDUAL) for name in kept}
+    for ending in (EXPLANATION, RESIDUAL):
+        for path in Path(folder).glob(f"[0-9]*-*{ending}"):
+            if path.name not in kept:
+                path.unlink(missing_ok=True)
 
 
 def explanation_files(folder, prompts):

@@ -35,7 +35,7 @@ NEEDED = ("metrics.csv", "train.csv", "test.csv", "run.json")
 """Files of a finished run beside its interpreter."""
 
 
-def write_repository(results, repo_id, folder):
+def write_repository(results, repo_id, folder, licence=None):
     """Everything that is published, in a folder.
 
     Arguments
@@ -46,6 +46,8 @@ def write_repository(results, repo_id, folder):
         ``user/name``.
     folder : str or Path
         Made anew; gets decoder, hyperparameters, model card, metrics, settings and figures.
+    licence : str
+        Of the decoder, by the Hub's names; what it learnt from has licences of its own.
 
     Returns
     -------
@@ -86,7 +88,7 @@ def write_repository(results, repo_id, folder):
         raise InputError(f"{results / 'metrics.csv'} is of an older version: run train.py anew")
     draw_budgets(rows, folder / "budgets.png")
     _example(interpreter, folder / "example.png")
-    card = _card(interpreter, repo_id, results, rows, settings)
+    card = _card(interpreter, repo_id, results, rows, settings, licence)
     (folder / "README.md").write_text(card, encoding="utf-8")
     shutil.rmtree(final, ignore_errors=True)
     return folder.rename(final)
@@ -179,12 +181,13 @@ def _example(interpreter, path):
     draw_interpretation(why, path)
 
 
-def _card(interpreter, repo_id, results, rows, settings):
+def _card(interpreter, repo_id, results, rows, settings, licence):
     from huggingface_hub import ModelCardData
 
     method, clap = interpreter.hparams.method, interpreter.model.classifier.clap.reference
     test = manifest.read_rows(results / "test.csv")
     data = ModelCardData(
+        license=licence,
         library_name="speechbrain-lmac",
         pipeline_tag="audio-classification",
         tags=["audio", "explainability", "clap", "zero-shot-audio-classification", "lmac-zs"],

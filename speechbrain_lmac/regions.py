@@ -107,7 +107,7 @@ def write_raven(path, regions):
         writer.writerow(RAVEN)
         for number, region in enumerate(ordered, start=1):
             prompt, start, stop, low, high, evidence = _rounded(region)
-            words = " ".join(prompt.split())  # a table has no place for tabs
+            words = " ".join(prompt.replace('"', "'").split())  # Raven knows no quoting
             writer.writerow([number, "Spectrogram 1", 1, start, stop, low, high, words, evidence])
 
 

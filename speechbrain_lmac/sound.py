@@ -1,5 +1,6 @@
 """A sound wherever it is: a file, an open file, an array, a file of the Hugging Face Hub."""
 
+import io
 import operator
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,7 +62,7 @@ class Sound:
         if isinstance(source, (np.ndarray, torch.Tensor)):
             self._reader: _Array | _File = _Array(source, sample_rate)
         elif isinstance(source, (str, Path)) or hasattr(source, "read"):
-            self._reader = _File(_fetched(source))
+            self._reader = _File(_seekable(_fetched(source)))
         else:
             kind = type(source).__name__
             raise InputError(f"a sound is a path, an open file, an array or a tensor, not {kind}")
@@ -115,6 +116,29 @@ class Sound:
             check_samples(torch.zeros(min(1, self._reader.frames)), self.name)
         if rate != sample_rate:
             yield torch.from_numpy(stream.resample_chunk(np.zeros(0, np.float32), last=True))
+
+    def cut(self, sample_rate: int, stretches: list[tuple[int, int]]) -> list[torch.Tensor]:
+        """Stretches of it, read in one pass.
+
+        Arguments
+        ---------
+        sample_rate : int
+            Rate wanted, in Hz.
+        stretches : list of (int, int)
+            First sample of each, at that rate, and the one after its last.
+
+        Returns
+        -------
+        list of torch.Tensor
+            ``[time]`` each.
+        """
+        pieces: list[list[torch.Tensor]] = [[] for _ in stretches]
+        begin = 0
+        for block in self.blocks(sample_rate) if stretches else ():
+            for piece, (first, stop) in zip(pieces, stretches):
+                piece.append(block[max(0, first - begin) : max(0, stop - begin)])
+            begin += len(block)
+        return [torch.cat(piece) for piece in pieces]
 
 
 class _File:
@@ -191,6 +215,15 @@ def _mono(samples):
     if samples.dim() == 2:
         samples = samples.mean(dim=0 if 0 < samples.shape[0] < samples.shape[1] else 1)
     return samples
+
+
+def _seekable(source):
+    """A stream that can only be read once, such as an answer from the network, is held."""
+    if isinstance(source, io.TextIOBase):
+        raise InputError("the open file gives text: open it for binary reading")
+    if not hasattr(source, "read") or (hasattr(source, "seekable") and source.seekable()):
+        return source
+    return io.BytesIO(source.read())
 
 
 def _fetched(source):

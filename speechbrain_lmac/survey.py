@@ -3,14 +3,24 @@
 import torch
 from tqdm import tqdm
 
-from speechbrain_lmac.interpretation import explanation_files, make_folder
+from speechbrain_lmac.evidence import EvidenceLog
+from speechbrain_lmac.interpretation import explanation_files, make_folder, remove_stale
 from speechbrain_lmac.overlap import Joiner, windows
-from speechbrain_lmac.spectrogram import power_of
 from speechbrain_lmac.spool import Spool
-from speechbrain_lmac.timeline import ABSENT, STEP_SECONDS, Timeline, measure
+from speechbrain_lmac.timeline import ABSENT
 
 WINDOW_SECONDS = 5.0
 """As long as the clips that interpreters learn from; half of it is the next window's, too."""
+AT_ONCE_SECONDS = 15.0
+"""Sounds of up to so many seconds are explained in one piece."""
+
+
+def is_long(interpreter, sound):
+    """Whether a sound is explained window by window: what is beyond a few clips' length, and what
+    the CLAP does not hear whole.
+    """
+    samples = round(sound.seconds * interpreter.sample_rate)
+    return sound.seconds > AT_ONCE_SECONDS or not interpreter.hears_whole(samples)
 
 
 def survey(interpreter, sound, prompts, against, folder, threshold):
@@ -27,8 +37,8 @@ def survey(interpreter, sound, prompts, against, folder, threshold):
     against : str or None
         As for ``Interpreter.interpret_file``.
     folder : Path
-        Made if absent; gets a wav for each prompt, ``evidence.csv``, ``regions.csv`` and
-        ``regions.selections.txt``.
+        Made if absent; gets a wav for each prompt, ``figure.png``, ``scores.json`` and the tables
+        of :meth:`~speechbrain_lmac.timeline.Timeline.save`.
     threshold : float
         Evidence that makes a region.
 
@@ -38,23 +48,27 @@ def survey(interpreter, sound, prompts, against, folder, threshold):
     """
     rate = interpreter.sample_rate
     step = round(WINDOW_SECONDS / 2 * rate)
-    joiner, log = Joiner(step), _Log(interpreter.model.classifier.plane, step)
+    joiner = Joiner(step)
+    log = EvidenceLog(interpreter.model.classifier.plane, prompts, sound.seconds)
     make_folder(folder)
     files = explanation_files(folder, prompts)
     expected = max(1, round(sound.seconds * rate / step - 1))
     with Spool(files, rate) as spool, tqdm(total=expected, unit="window", leave=False) as bar:
         for window in windows(sound.blocks(rate), step):
+            mine = _nearest(window, step)
             if window.wav.any():
                 why = interpreter.interpret(window.wav, prompts, against)
                 kept = why.waveform * heard(why).unsqueeze(1)
-                log.add(window, why)
+                log.add(window.start, window.wav, why.mask, why.likely, mine)
             else:  # digital silence: there is nothing to ask about
                 kept = torch.zeros(len(prompts), len(window.wav))
+                log.add(window.start, window.wav, None, None, mine)
             spool.write(joiner(window, kept))
             bar.update()
             length = window.start + len(window.wav)
-    timeline = log.timeline(prompts, length, files)
+    timeline = log.timeline(length, against, files, spool.gain)
     timeline.save(folder, threshold)
+    remove_stale(folder, files)
     return timeline
 
 
@@ -68,45 +82,7 @@ def heard(why):
     return (why.presence / ABSENT).clamp(max=1)
 
 
-class _Log:
-    """What is measured of each window, by steps of the whole sound.
-
-    A frame counts in the window that has it nearest to its middle.
-    """
-
-    def __init__(self, plane, step):
-        self.plane, self.step = plane, step
-        self.rate = plane.clap.sample_rate
-        self.rows, self.places = [], []
-
-    def add(self, window, why):
-        spectrogram = self.plane.clap.spectrogram
-        device = spectrogram.window.device
-        power = power_of(spectrogram(window.wav.unsqueeze(0).to(device)))[0].cpu()
-        gains = self.plane.gains(why.mask.to(device)).cpu()
-        hertz = torch.linspace(0, self.rate / 2, power.shape[1])
-        frames = torch.arange(len(power)) * spectrogram.hop_length + window.start
-        begin = window.start + window.fresh + self.step // 2 if window.start else 0
-        end = torch.inf if window.last else window.start + self.step + self.step // 2
-        mine = (frames >= begin) & (frames < end)
-        found = measure(gains[:, mine], power[mine], hertz)
-        kept, whole, low, high = found.unbind(dim=1)
-        likely = why.presence if why.against is None else why.probabilities
-        present = likely.unsqueeze(1) * whole
-        self.rows.append(torch.stack([kept, whole, kept * low, kept * high, present]))
-        self.places.append((frames[mine] / (STEP_SECONDS * self.rate)).long())
-
-    def timeline(self, prompts, length, files):
-        steps = max(1, -(-length // round(STEP_SECONDS * self.rate)))
-        sums = torch.zeros(5, len(prompts), steps, dtype=torch.float64)
-        for rows, places in zip(self.rows, self.places):
-            sums.index_add_(2, places.clamp(max=steps - 1), rows.double())
-        kept, whole, low, high, present = sums
-        tiny = torch.finfo(torch.float32).tiny
-        return Timeline(
-            prompts=tuple(prompts),
-            probability=(present / whole.clamp(min=tiny)).float(),
-            kept=(kept / whole.clamp(min=tiny)).float(),
-            bands=(torch.stack([low, high], dim=1) / kept.clamp(min=tiny).unsqueeze(1)).float(),
-            files=tuple(files),
-        )
+def _nearest(window, step):
+    """Of a window's samples those that are nearer to its middle than to any other's."""
+    begin = window.fresh + step // 2 if window.start else 0
+    return slice(begin, None if window.last else step + step // 2)

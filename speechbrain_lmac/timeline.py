@@ -1,7 +1,8 @@
-"""What a CLAP finds along a long sound: evidence over time."""
+"""What a CLAP finds along a sound: evidence over time."""
 
 import csv
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -15,8 +16,6 @@ THRESHOLD = 0.1
 """Evidence that makes a region."""
 GAP_SECONDS = 0.3
 """Between two stretches that are one region."""
-EDGES = (0.05, 0.95)
-"""Shares of the energy kept below the band of a step, and up to its upper edge."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,19 +33,34 @@ class Timeline:
         ``[prompts, steps]``: share of the step's energy that the mask keeps.
     bands : torch.Tensor
         ``[prompts, 2, steps]``: lowest and highest frequency of what is kept, in Hz.
+    duration : float
+        Of the sound, in seconds.
+    picture : torch.Tensor
+        ``[columns, bins]``: mean power of the sound by linear frequency, evenly over its length.
+    sample_rate : int
+        Twice the frequency of the last bin, in Hz.
+    against : str or None
+        What each prompt is explained against.
     files : tuple of Path
-        Explanations, in the order of the prompts.
+        Explanations, in the order of the prompts; none if they were not written.
+    gain : float
+        Under which they were written: less than 1 where they would have clipped.
     """
 
     prompts: tuple
     probability: torch.Tensor
     kept: torch.Tensor
     bands: torch.Tensor
+    duration: float
+    picture: torch.Tensor = field(repr=False)
+    sample_rate: int
+    against: str | None = None
     files: tuple = ()
+    gain: float = 1.0
 
     def __repr__(self) -> str:
-        seconds, found = self.kept.shape[-1] * STEP_SECONDS, len(self.regions())
-        return f"Timeline({seconds:.1f} s, {len(self.prompts)} prompts, {found} regions)"
+        found = len(self.regions())
+        return f"Timeline({self.duration:.1f} s, {len(self.prompts)} prompts, {found} regions)"
 
     @property
     def evidence(self) -> torch.Tensor:
@@ -61,7 +75,7 @@ class Timeline:
         return [
             f"“{prompt}”: the CLAP hardly hears it anywhere; its explanation is nearly silent"
             for prompt, share in zip(self.prompts, self.probability)
-            if share.max() < ABSENT
+            if self.against is None and share.max() < ABSENT
         ]
 
     @property
@@ -77,16 +91,48 @@ class Timeline:
         for prompt, evidence, bands in zip(self.prompts, self.evidence, self.bands):
             settings = (STEP_SECONDS, threshold, gap_seconds)
             found.extend(find_regions(prompt, evidence, bands, *settings))
-        return found
+        return [region._replace(stop=min(region.stop, self.duration)) for region in found]
 
-    def save(
-        self,
-        folder: str | Path,
-        threshold: float = THRESHOLD,
-        gap_seconds: float = GAP_SECONDS,
-    ) -> None:
+    def rows(self, threshold: float = THRESHOLD) -> list[dict]:
+        """What ``scores.json`` says of each prompt, by plain numbers: the greatest evidence and
+        probability, and the regions.
+        """
+        regions = self.regions(threshold)
+        name = "presence" if self.against is None else "probability"
+        return [
+            {
+                "prompt": prompt,
+                name: self.probability[i].max().item(),
+                "evidence": self.evidence[i].max().item(),
+                "regions": [
+                    {key: value for key, value in region._asdict().items() if key != "prompt"}
+                    for region in regions
+                    if region.prompt == prompt
+                ],
+            }
+            for i, prompt in enumerate(self.prompts)
+        ]
+
+    def save(self, folder: str | Path, threshold: float = THRESHOLD) -> None:
+        """Write ``figure.png``, ``scores.json`` and the tables."""
+        from speechbrain_lmac.figures import draw_timeline
+
+        folder = Path(folder)
+        self.save_tables(folder, threshold)
+        draw_timeline(self, folder / "figure.png", threshold)
+        scores = {
+            "seconds": self.duration,
+            "gain": self.gain,
+            "sample_rate": self.sample_rate,
+            "against": self.against,
+            "warnings": self.warnings,
+            "prompts": self.rows(threshold),
+        }
+        (folder / "scores.json").write_text(json.dumps(scores, indent=2) + "\n")
+
+    def save_tables(self, folder: str | Path, threshold: float = THRESHOLD) -> None:
         """Write ``evidence.csv``, ``regions.csv`` and ``regions.selections.txt`` (Raven)."""
-        folder, regions = Path(folder), self.regions(threshold, gap_seconds)
+        folder, regions = Path(folder), self.regions(threshold)
         write_csv(folder / "regions.csv", regions)
         write_raven(folder / "regions.selections.txt", regions)
         with open(folder / "evidence.csv", "w", newline="", encoding="utf-8") as file:
@@ -94,35 +140,3 @@ class Timeline:
             writer.writerow(["seconds", *self.prompts])
             for when, row in zip(self.seconds.tolist(), self.evidence.T.tolist()):
                 writer.writerow([round(when, 3), *(round(value, 4) for value in row)])
-
-
-def measure(masks, power, hertz):
-    """What masks keep of each frame, and in which band.
-
-    Arguments
-    ---------
-    masks : torch.Tensor
-        ``[prompts, frames, bins]`` in [0, 1].
-    power : torch.Tensor
-        ``[frames, bins]``.
-    hertz : torch.Tensor
-        ``[bins]``: frequency of each.
-
-    Returns
-    -------
-    torch.Tensor
-        ``[prompts, 4, frames]``: energy kept, energy of the frame, and the lowest and the highest
-        frequency of what is kept, in Hz.
-
-    Example
-    -------
-    >>> mask = torch.tensor([[[0.0, 1.0, 0.5, 0.0]]])
-    >>> measure(mask, torch.ones(1, 4), torch.tensor([100.0, 200.0, 300.0, 400.0])).flatten()
-    tensor([  1.2500,   4.0000, 200.0000, 300.0000])
-    """
-    kept = masks.square() * power
-    energy = kept.sum(dim=-1)
-    below = kept.cumsum(dim=-1) / energy.clamp(min=torch.finfo(kept.dtype).tiny).unsqueeze(-1)
-    edges = [hertz[(below < share).sum(dim=-1).clamp(max=len(hertz) - 1)] for share in EDGES]
-    whole = power.sum(dim=-1).expand_as(energy)
-    return torch.stack([energy, whole, *edges], dim=1)

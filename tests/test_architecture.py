@@ -39,7 +39,6 @@ FLOORS = [
     },
     {
         "audio",
-        "timeline",
         "budgets",
         "data.archives",
         "objective",
@@ -66,7 +65,8 @@ FLOORS = [
         "spool",
         "report.media",
     },
-    {"report.clip", "report.page"},
+    {"report.clip", "report.page", "timeline"},
+    {"report.recording", "evidence"},
     {
         "masking",
         "interpretation",

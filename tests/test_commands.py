@@ -4,6 +4,7 @@ import csv
 import json
 import subprocess
 import sys
+import time
 
 import pytest
 import soundfile
@@ -59,9 +60,10 @@ def test_names_that_stand_for_nothing(tmp_path, monkeypatch, name, said):
 
 
 def test_every_file_has_a_folder_of_its_own(tmp_path):
-    files = ["a/x.wav", "b/x.wav", "X.ogg", "x-2.wav"]
+    files = ["a/x.wav", "b/x.wav", "X.ogg", "x-2.wav", "...wav"]
     folders = folders_for(files, tmp_path)
-    assert len({str(folder).lower() for folder in folders}) == 4
+    assert len({str(folder).lower() for folder in folders}) == 5
+    assert all(folder.resolve().parent == tmp_path.resolve() for folder in folders)
 
 
 def test_explain(sounds, tmp_path, capsys):
@@ -87,6 +89,73 @@ def test_json_is_an_object_a_line_and_nothing_else(sounds, tmp_path, capsys):
     (row,) = good["prompts"]
     assert good["against"] == "rain" and 0 <= row["probability"] <= 1
     assert "cannot read" in bad["error"]
+
+
+def test_short_and_long_sounds_are_told_of_alike(sounds, tmp_path, capsys):
+    long = synthesise("siren", seed=2, seconds=16.0)
+    soundfile.write(tmp_path / "long.wav", long.numpy(), SAMPLE_RATE)
+    files = [str(sounds / "street.wav"), str(tmp_path / "long.wav")]
+    out = tmp_path / "why"
+    command = ["explain", *files, "--prompt", "siren", "--json", "--output", str(out), *MEL]
+    assert main(command) == 0
+    short, long = map(json.loads, capsys.readouterr().out.splitlines())
+    assert set(short) == set(long) and set(short["prompts"][0]) == set(long["prompts"][0])
+    assert (short["seconds"], long["seconds"]) == (2.0, 16.0)
+    for record in (short, long):
+        (row,) = record["prompts"]
+        assert row["presence"] > 0.5 and row["regions"]
+        written = json.loads((out / record["folder"].split("/")[-1] / "scores.json").read_text())
+        assert written["prompts"][0]["regions"] == row["regions"]
+        assert (out / record["folder"].split("/")[-1] / "figure.png").is_file()
+    with open(out / "regions.csv") as file:
+        assert {row["file"] for row in csv.DictReader(file)} == set(files)
+
+
+def test_a_reader_that_has_seen_enough_ends_it(sounds):
+    command = f"{sys.executable} -m speechbrain_lmac classify {sounds}/street.wav --help | head -1"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False
+    )
+    assert "Traceback" not in done.stderr
+
+
+def test_an_interruption_loses_no_page(sounds, tmp_path, monkeypatch, capsys):
+    from speechbrain_lmac.commands import report
+
+    real, asked = report.show, []
+
+    def show(interpreter, file, *more):
+        asked.append(file)
+        if len(asked) == 2:
+            raise KeyboardInterrupt
+        return real(interpreter, file, *more)
+
+    monkeypatch.setattr(report, "show", show)
+    files = [str(sounds / "street.wav"), str(sounds / "below" / "street.flac")]
+    path = tmp_path / "page.html"
+    with pytest.raises(SystemExit) as stopped:
+        main(["report", *files, "--prompt", "siren", "--output", str(path), *MEL])
+    assert stopped.value.code == 130 and "go on" not in capsys.readouterr().err
+    assert path.read_text().count("<h2") == 1
+
+
+def test_a_termination_leaves_nothing_half_written(tmp_path):
+    sound = synthesise("rain", seed=2, seconds=20.0).repeat(30)
+    soundfile.write(tmp_path / "long.wav", sound.numpy(), SAMPLE_RATE)
+    out = tmp_path / "why"
+    command = [sys.executable, "-m", "speechbrain_lmac", "explain", str(tmp_path / "long.wav")]
+    running = subprocess.Popen(
+        [*command, "--prompt", "rain", "--output", str(out), *MEL],
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
+    partial = out / "long" / "0-rain-explanation.wav.partial"
+    while not partial.is_file():
+        assert running.poll() is None
+        time.sleep(0.05)
+    running.terminate()
+    assert running.wait(timeout=60) == 143
+    assert not list((out / "long").iterdir())
 
 
 def test_a_long_file_is_explained_in_windows(tmp_path, capsys):

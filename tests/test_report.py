@@ -6,12 +6,13 @@ import re
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 from speechbrain_lmac import Interpreter
 from speechbrain_lmac.__main__ import main
 from speechbrain_lmac.clap.embedded import EmbeddedClap
-from speechbrain_lmac.data.synthetic import mixture
+from speechbrain_lmac.data.synthetic import SAMPLE_RATE, mixture, synthesise
 from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.report.clip import Studio, heard
 from speechbrain_lmac.report.media import (
@@ -42,6 +43,36 @@ def why():
 def report(why, tmp_path_factory):
     path = tmp_path_factory.mktemp("report") / "report.html"
     return write_report(path, [heard("street.wav", why), heard("<again>.wav", why)], "By a test")
+
+
+@pytest.fixture(scope="module")
+def long_page(tmp_path_factory):
+    """Sirens at 6 and at 21 s of half a minute of faint rain."""
+    folder = tmp_path_factory.mktemp("long")
+    sound = 0.05 * synthesise("rain", seed=1, seconds=30.0)
+    for second in (6, 21):
+        begin = second * SAMPLE_RATE
+        sound[begin : begin + 3 * SAMPLE_RATE] += synthesise("siren", seed=2, seconds=3.0)
+    soundfile.write(folder / "night.wav", sound.numpy(), SAMPLE_RATE)
+    command = ["report", str(folder / "night.wav"), "--source", "embedded-mel"]
+    for prompt in ("the sound of siren", "a <dog>"):
+        command += ["--prompt", prompt]
+    assert main([*command, "--output", str(folder / "night.html")]) == 0
+    return folder / "night.html"
+
+
+def test_a_long_recording_is_heard_where_its_prompts_are(long_page):
+    text = long_page.read_text()
+    assert "found in 2 places" in text and "found nowhere" in text
+    assert text.count("<rect") == 2 and text.count("<audio") == 2 * 2
+    encoded = re.findall(r'src="data:audio/mpeg;base64,([^"]+)"', text)
+    for whole, kept in zip(encoded[::2], encoded[1::2]):
+        heard_in = [decoded(base64.b64decode(sound)) for sound in (whole, kept)]
+        assert all(sound.abs().max() <= 1 for sound in heard_in)
+        assert len(heard_in[0]) / SAMPLE_RATE == pytest.approx(4, abs=0.5)
+        siren, rain = slice(SAMPLE_RATE, 3 * SAMPLE_RATE), slice(0, SAMPLE_RATE // 4)
+        levels = [s[siren].square().mean() / s[rain].square().mean() for s in heard_in]
+        assert levels[1] > 3 * levels[0]  # of rain less is left
 
 
 def test_gains_match_levels_and_never_clip():
@@ -101,8 +132,11 @@ def test_twenty_clips_and_three_prompts_would_fit_in_15_mb(report):
 
 @needs_chromium
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
-def test_in_a_browser_without_a_network(report, width, scheme, tmp_path):
+def test_in_a_browser_without_a_network(report, long_page, width, scheme, tmp_path):
     with page(width, color_scheme=scheme) as (shown, errors):
+        shown.goto(long_page.as_uri())
+        fits = "document.documentElement.scrollWidth <= innerWidth"
+        assert shown.evaluate(fits) and shown.get_by_role("img", name="evidence for").count() == 2
         shown.goto(report.as_uri())
         players = shown.locator("audio")
         assert players.count() == 2 * (1 + 2 * 2)

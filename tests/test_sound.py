@@ -51,6 +51,25 @@ def test_all_sources_of_a_sound_are_the_same_sound(stereo, path):
             torch.testing.assert_close(sound.read(32000), expected, atol=1e-6, rtol=0)
 
 
+def test_a_stream_that_can_be_read_once(path):
+    class Answer(io.BytesIO):
+        def seekable(self):
+            return False
+
+    sound = Sound(Answer(path.read_bytes()))
+    torch.testing.assert_close(sound.read(RATE), load_audio(path, RATE))
+    with open(__file__) as text, pytest.raises(InputError, match="binary"):
+        Sound(text)
+
+
+def test_cuts_are_stretches_of_the_whole(path, monkeypatch):
+    monkeypatch.setattr(module, "BLOCK_SECONDS", 0.1)
+    whole = Sound(path).read(32000)
+    stretches = [(100, 9000), (0, 50), (30000, 40000)]
+    for (first, stop), cut in zip(stretches, Sound(path).cut(32000, stretches), strict=True):
+        torch.testing.assert_close(cut, whole[first:stop], atol=1e-6, rtol=0)
+
+
 @pytest.mark.parametrize("rate", [RATE, 32000, 16000])
 def test_blocks_are_the_whole(stereo, path, rate, monkeypatch):
     monkeypatch.setattr(module, "BLOCK_SECONDS", 0.1)

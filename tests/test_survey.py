@@ -82,6 +82,51 @@ def test_what_is_found_lies_where_it_sounds(interpreter, tmp_path):
     assert len(table) == 1 + len(timeline.regions())
 
 
+def test_a_clip_in_one_piece_has_the_evidence_of_one_window(interpreter, tmp_path):
+    sound = 0.05 * synthesise("rain", seed=1, seconds=5.0)
+    sound[2 * SAMPLE_RATE : 4 * SAMPLE_RATE] += synthesise("siren", seed=2, seconds=2.0)
+    whole = interpreter.interpret_file(sound, PROMPTS, sample_rate=SAMPLE_RATE)
+    timeline, _ = survey(interpreter, sound, tmp_path / "windows")
+    torch.testing.assert_close(whole.timeline.evidence, timeline.evidence)
+    assert whole.timeline.regions() == timeline.regions()
+    whole.save(tmp_path / "whole")
+    for table in ("evidence.csv", "regions.csv", "regions.selections.txt"):
+        one, other = ((tmp_path / part / table).read_text() for part in ("whole", "windows"))
+        assert one == other
+    (region,) = [region for region in timeline.regions() if region.prompt == PROMPTS[0]]
+    assert region.start == pytest.approx(2, abs=0.3) and region.stop == pytest.approx(4, abs=0.3)
+
+
+def test_no_region_goes_beyond_the_sound(interpreter, tmp_path, monkeypatch):
+    let_through(monkeypatch, 1.0)
+    sound = synthesise("rain", seed=3, seconds=7.03)
+    timeline, _ = survey(interpreter, sound, tmp_path)
+    assert {(r.start, r.stop) for r in timeline.regions()} == {(0.0, len(sound) / SAMPLE_RATE)}
+
+
+def test_the_picture_shows_the_sound_in_time_and_pitch(interpreter, tmp_path):
+    """A tone in the second of three parts of a minute of noise."""
+    sound = 0.01 * torch.randn(60 * SAMPLE_RATE, generator=torch.Generator().manual_seed(0))
+    time = torch.arange(20 * SAMPLE_RATE) / SAMPLE_RATE
+    sound[20 * SAMPLE_RATE : 40 * SAMPLE_RATE] += torch.sin(2 * torch.pi * 4000 * time)
+    timeline, _ = survey(interpreter, sound, tmp_path)
+    columns, bins = timeline.picture.shape
+    assert columns == 480 and timeline.sample_rate == SAMPLE_RATE
+    loud = (timeline.picture[:, bins // 4] > 1).nonzero().flatten()
+    assert loud.min().item() == pytest.approx(160, abs=2)
+    assert loud.max().item() == pytest.approx(320, abs=2)
+    assert timeline.picture[240].argmax().item() == pytest.approx(bins // 4, abs=1)
+
+
+def test_explanations_of_other_prompts_do_not_stay(interpreter, tmp_path):
+    sound = synthesise("siren", seed=2, seconds=3.0)
+    (tmp_path / "5-mine.wav").write_text("not of ours")
+    interpreter.interpret_file(sound, PROMPTS, sample_rate=SAMPLE_RATE).save(tmp_path)
+    interpreter.interpret_file(sound, ["a dog"], sample_rate=SAMPLE_RATE, save_to=tmp_path)
+    wavs = sorted(path.name for path in tmp_path.glob("*.wav"))
+    assert wavs == ["0-a-dog-explanation.wav", "5-mine.wav", "original.wav"]
+
+
 def test_silence_between_sounds_is_passed_over(interpreter, tmp_path):
     sound = torch.zeros(20 * SAMPLE_RATE)
     sound[: 2 * SAMPLE_RATE] = synthesise("siren", seed=2, seconds=2.0)

@@ -1,6 +1,6 @@
 """``speechbrain-lmac app``: the browser demo."""
 
-from speechbrain_lmac.errors import InputError
+from speechbrain_lmac.errors import InputError, first_line
 
 HELP = "try it in a browser: upload or record, type texts, hear and see"
 EXAMPLES = """\
@@ -27,5 +27,8 @@ def run(options):
     from speechbrain_lmac.web import launch
 
     quietly()
-    launch(server_name=options.host, server_port=options.port)
+    try:
+        launch(server_name=options.host, server_port=options.port)
+    except OSError as error:
+        raise InputError(f"{options.host} cannot be served at: {first_line(error)}") from error
     return 0

@@ -68,6 +68,25 @@ def add_prompts(parser):
     add("--against", metavar="TEXT", help="explain why each prompt rather than this one")
 
 
+def add_threshold(parser):
+    """The argument of a command that finds regions."""
+    parser.add_argument(
+        "--threshold",
+        type=share,
+        default=0.1,
+        metavar="X",
+        help="evidence from which on a stretch is a region, 0 to 1; default 0.1",
+    )
+
+
+def share(text):
+    """A number from 0 to 1, of a command line."""
+    value = float(text)
+    if not 0 < value <= 1:
+        raise ValueError(f"{text} is not above 0 and at most 1")
+    return value
+
+
 def read_prompts(options):
     """The prompts of a command line; what cannot be asked is refused before any file is opened."""
     prompts = [*options.prompt, *(read_lines(options.prompts_file) if options.prompts_file else [])]
@@ -79,7 +98,7 @@ def read_prompts(options):
         raise InputError("--against is empty")
     if options.against in prompts:
         raise InputError(f"{options.against!r} is a prompt and --against, too: nothing to tell")
-    return prompts
+    return list(dict.fromkeys(prompts))
 
 
 def add_source(parser):

@@ -5,7 +5,6 @@ import secrets
 from pathlib import Path
 
 from speechbrain_lmac.commands.batch import add_source, load_interpreter
-from speechbrain_lmac.commands.explain import LONG_SECONDS
 from speechbrain_lmac.commands.files import expand
 from speechbrain_lmac.errors import InputError
 
@@ -38,12 +37,13 @@ def run(options):
     interpreter = load_interpreter(options)
     from speechbrain_lmac.report.methods import METHODS, takes, write_comparison
     from speechbrain_lmac.sound import Sound
+    from speechbrain_lmac.survey import is_long
 
     if not options.prompt.strip():
         raise InputError("the prompt is empty")
     sound = Sound(file)
-    if sound.seconds > LONG_SECONDS:
-        raise InputError(f"{file} is longer than {LONG_SECONDS:g} s: cut it")
+    if is_long(interpreter, sound):
+        raise InputError(f"{file} is too long ({sound.seconds:.0f} s) to be compared: cut it")
     wav = sound.read(interpreter.sample_rate)
     original, found, axis = takes(interpreter, wav, options.prompt, options.methods or METHODS)
     seed = secrets.randbits(32) if options.seed is None else options.seed

@@ -1,11 +1,11 @@
 """``speechbrain-lmac explain``: hear why sounds fit prompts."""
 
-import warnings
 from pathlib import Path
 
 from speechbrain_lmac.commands.batch import (
     add_prompts,
     add_source,
+    add_threshold,
     for_each,
     load_interpreter,
     read_prompts,
@@ -19,22 +19,24 @@ examples:
   speechbrain-lmac explain recordings/ --prompts-file species.txt --output why
   speechbrain-lmac explain pet.wav --prompt dog --against cat
 
-Sounds of up to 15 s get explanation and residual, a figure and scores.json. Longer ones are
-explained in windows of 5 s, every 2.5 s, faded into one another: what is kept of them, evidence.csv
-(by 0.1 s: probability of the prompt among everyday sounds x share of the energy that is kept),
-and regions of evidence as regions.csv and as a selection table for Raven; OUTPUT/regions.csv has
-those of all files. Numbers are of the prompt among 50 everyday sounds; with --against, of the two.
+For each file a folder in OUTPUT: what each prompt's mask keeps, figure.png, scores.json, and
+tables: evidence.csv (by 0.1 s: probability of the prompt among 50 everyday sounds, or with
+--against of the two, x share of the energy that is kept), and regions of evidence as regions.csv
+and as a selection table for Raven. OUTPUT/regions.csv has the regions of all files.
+
+Sounds of up to 15 s also get what is removed, and the CLAP's scores of both. Longer ones are
+explained in windows of 5 s, every 2.5 s, faded into one another; where the CLAP hardly hears a
+prompt, nothing is kept for it.
 """
 SHOWN = (
     "prompt",
     *("probability", "probability_of_explanation", "probability_of_residual"),
     *("presence", "presence_of_explanation", "presence_of_residual"),
+    *("evidence", "regions"),
 )
-"""What is said of each prompt; all of it is in scores.json."""
+"""What is said of each prompt, null where it is not measured; all of it is in scores.json."""
 HIGH_RATE = 48000
 """In Hz: a file of a higher rate was made for what people do not hear."""
-LONG_SECONDS = 15.0
-"""Longer sounds are explained window by window."""
 
 
 def add_arguments(parser):
@@ -42,7 +44,7 @@ def add_arguments(parser):
     add = parser.add_argument
     add("files", nargs="+", metavar="FILE", help="sound files, folders, globs or hf:// files")
     add_prompts(parser)
-    add("--threshold", type=float, default=0.1, metavar="X", help="evidence of a region, 0.1")
+    add_threshold(parser)
     add("--output", default="explanations", metavar="FOLDER", help="default: explanations")
     add_source(parser)
 
@@ -56,15 +58,16 @@ def run(options):
 
     def work(file, place):
         record, lines = explain(interpreter, file, prompts, options, folders[place])
-        found.extend((region, file) for region in record.get("regions", ()))
+        for row in record["prompts"]:
+            found.extend((Region(row["prompt"], **region), file) for region in row["regions"])
         return record, lines
+
+    from speechbrain_lmac.regions import Region, write_csv
 
     found: list = []
     status = for_each(files, work, options.json)
-    if found and len(files) > 1:
-        from speechbrain_lmac.regions import Region, write_csv
-
-        regions = [Region(**region) for region, _ in found]
+    if len(files) > 1 and Path(options.output).is_dir():
+        regions = [region for region, _ in found]
         write_csv(Path(options.output) / "regions.csv", regions, [file for _, file in found])
     return status
 
@@ -72,22 +75,28 @@ def run(options):
 def explain(interpreter, file, prompts, options, folder):
     """Explain one file; its record, and lines to print."""
     from speechbrain_lmac.sound import Sound
+    from speechbrain_lmac.survey import is_long
 
-    sound, against = Sound(file), options.against
-    if sound.seconds > LONG_SECONDS:
-        return _long(interpreter, file, prompts, options, folder)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
-        why = interpreter.interpret_file(file, prompts, against)
-    said = [str(warning.message) for warning in caught if warning.category is UserWarning]
-    written = why.save(folder)
+    sound, against, threshold = Sound(file), options.against, options.threshold
+    long = is_long(interpreter, sound)
+    if long:
+        found = interpreter.interpret_file(
+            file, prompts, against, save_to=folder, threshold=threshold
+        )
+        written = found.files
+    else:
+        found = interpreter.interpret_file(file, prompts, against)
+        written = found.save(folder, threshold)
     rows = [
-        {**{name: row[name] for name in SHOWN}, "explanation": str(path)}
-        for row, path in zip(why.rows(), written)
+        {**{name: row.get(name) for name in SHOWN}, "explanation": str(path)}
+        for row, path in zip(found.rows(threshold), written)
     ]
-    record = {"file": str(file), "folder": str(folder), "against": against, "prompts": rows}
-    record["warnings"] = [*said, *_beyond(sound, interpreter), *why.warnings]
-    return record, _lines(record)
+    record = {
+        **{"file": str(file), "folder": str(folder), "seconds": sound.seconds},
+        **{"against": against, "prompts": rows},
+        "warnings": [*_beyond(sound, interpreter), *found.warnings],
+    }
+    return record, _lines(record, _places if long else _shares)
 
 
 def _beyond(sound, interpreter):
@@ -99,46 +108,27 @@ def _beyond(sound, interpreter):
         )
 
 
-def _lines(record):
-    two_way = record["against"] is not None
-    yield record["file"] + ("" if two_way else " (among everyday sounds)")
-    name = "probability" if two_way else "presence"
+def _lines(record, said_of):
+    yield record["file"] + ("" if record["against"] else " (among everyday sounds)")
     for row in record["prompts"]:
-        rather = f" rather than “{record['against']}”" if two_way else ""
-        shares = [row[name], row[f"{name}_of_explanation"], row[f"{name}_of_residual"]]
-        yield (
-            "  “{}”{}: {:.0%} in the clip, {:.0%} in what is kept, {:.0%} in what is removed"
-        ).format(row["prompt"], rather, *shares)
+        rather = f" rather than “{record['against']}”" if record["against"] else ""
+        yield f"  “{row['prompt']}”{rather}: {said_of(row, record['against'])}"
         yield f"    {row['explanation']}"
     for warning in record["warnings"]:
         yield f"  note: {warning}"
 
 
-def _long(interpreter, file, prompts, options, folder):
-    against, threshold = options.against, options.threshold
-    timeline = interpreter.interpret_file(
-        file, prompts, against, save_to=folder, threshold=threshold
-    )
-    regions = timeline.regions(threshold)
-    rows = [
-        {
-            "prompt": prompt,
-            "evidence": timeline.evidence[i].max().item(),
-            "explanation": str(path),
-        }
-        for i, (prompt, path) in enumerate(zip(prompts, timeline.files))
-    ]
-    record = {"file": str(file), "folder": str(folder), "against": against, "prompts": rows}
-    record["regions"] = [region._asdict() for region in regions]
-    record["warnings"] = timeline.warnings
-    lines = [str(file)]
-    for row in rows:
-        mine = [region for region in regions if region.prompt == row["prompt"]]
-        count = len(mine)
-        where = ", ".join(f"{r.start:.1f}-{r.stop:.1f} s" for r in mine[:4])
-        more = ", ..." if count > 4 else ""
-        found = f"{count} region{'s' * (count != 1)}: {where}{more}" if count else "nowhere"
-        lines += [f"  “{row['prompt']}”: {found}", f"    {row['explanation']}"]
-    lines += [f"  note: {warning}" for warning in record["warnings"]]
-    lines.append(f"  tables: {folder / 'regions.csv'}, {folder / 'regions.selections.txt'}")
-    return record, lines
+def _shares(row, against):
+    """What is said of a prompt in a short sound."""
+    name = "presence" if against is None else "probability"
+    shares = [row[name], row[f"{name}_of_explanation"], row[f"{name}_of_residual"]]
+    return "{:.0%} in the clip, {:.0%} in what is kept, {:.0%} in what is removed".format(*shares)
+
+
+def _places(row, _):
+    """What is said of a prompt in a long one."""
+    count = len(row["regions"])
+    if not count:
+        return "nowhere"
+    where = ", ".join(f"{r['start']:.1f}-{r['stop']:.1f} s" for r in row["regions"][:4])
+    return f"{count} region{'s' * (count != 1)}: {where}{', ...' * (count > 4)}"

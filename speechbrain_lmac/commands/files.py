@@ -76,7 +76,7 @@ def folders_for(files, root):
     taken: set[str] = set()
     folders = []
     for file in files:
-        stem = Path(file).stem
+        stem = Path(file).stem.strip(". ") or "sound"  # no way out of the folder
         name = next(
             name
             for name in (stem, *(f"{stem}-{number}" for number in range(2, len(files) + 2)))

@@ -15,6 +15,7 @@ def add_arguments(parser):
     add = parser.add_argument
     add("results", metavar="RESULTS", help="results folder of train.py")
     add("--repo", required=True, metavar="USER/NAME", help="made if it is not there")
+    add("--license", metavar="ID", help="of the decoder, by the Hub's names: cc-by-4.0, mit ...")
     add("--private", action="store_true", help="nobody else may see it")
     add("--dry-run", action="store_true", help="write the folder, send nothing")
     add("--output", metavar="FOLDER", help="default: hub/ in the results folder")
@@ -27,7 +28,7 @@ def run(options):
 
     quietly()
     folder = Path(options.output) if options.output else Path(options.results) / "hub"
-    write_repository(options.results, options.repo, folder)
+    write_repository(options.results, options.repo, folder, options.license)
     print(f"written: {folder}")
     if not options.dry_run:
         print(push(folder, options.repo, options.private))

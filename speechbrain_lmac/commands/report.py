@@ -1,15 +1,16 @@
 """``speechbrain-lmac report``: clips and their explanations as one HTML file."""
 
+import tempfile
 from pathlib import Path
 
 from speechbrain_lmac.commands.batch import (
     add_prompts,
     add_source,
+    add_threshold,
     for_each,
     load_interpreter,
     read_prompts,
 )
-from speechbrain_lmac.commands.explain import LONG_SECONDS
 from speechbrain_lmac.commands.files import expand
 from speechbrain_lmac.errors import InputError
 
@@ -19,7 +20,8 @@ examples:
   speechbrain-lmac report street.wav --prompt siren --prompt rain
   speechbrain-lmac report clips/ --prompts-file species.txt --output species.html
 
-Clips of up to 15 s; longer sounds are for speechbrain-lmac explain.
+Of clips of up to 15 s everything is heard; of longer recordings the places where each prompt is
+found. Interrupted, it writes the report of the files that are done.
 """
 
 
@@ -28,6 +30,7 @@ def add_arguments(parser):
     add = parser.add_argument
     add("files", nargs="+", metavar="FILE", help="sound files, folders, globs or hf:// files")
     add_prompts(parser)
+    add_threshold(parser)
     add("--output", default="report.html", metavar="FILE", help="default: report.html")
     add("--title", default="Listening report", metavar="TEXT")
     add_source(parser)
@@ -40,30 +43,48 @@ def run(options):
     if Path(options.output).is_dir():
         raise InputError(f"{options.output} is a folder: --output is the file to write")
     interpreter = load_interpreter(options)
-    from speechbrain_lmac.report.clip import heard
     from speechbrain_lmac.report.page import write_report
-    from speechbrain_lmac.sound import Sound
 
-    clips = []
+    clips: list = []
+    names = [Path(file).name for file in files]
 
-    def work(file, _):
-        if Sound(file).seconds > LONG_SECONDS:
-            raise InputError(
-                f"{file} is longer than {LONG_SECONDS:g} s: cut it, or explain it by "
-                "speechbrain-lmac explain"
-            )
-        why = interpreter.interpret_file(file, prompts, options.against)
-        clips.append(heard(Path(file).name, why))
-        record = {"file": file, "report": options.output, "warnings": why.warnings}
-        return record, [f"{file}: {len(prompts)} prompts"]
+    def work(file, place):
+        name = names[place] if names.count(names[place]) == 1 else file
+        shown = show(interpreter, file, name, prompts, options)
+        clips.append(shown)
+        record = {"file": file, "report": options.output, "warnings": list(shown.warnings)}
+        return record, [f"{file}: {len(prompts)} prompt{'s' * (len(prompts) != 1)}"]
 
-    status = for_each(files, work, options.json)
-    if not clips:
-        raise InputError("no clip could be explained: there is no report")
-    clap = interpreter.hparams.clap_name
-    name = Path(options.source).name if Path(options.source).exists() else options.source
-    about = f"Interpreter {name}, of the CLAP {clap}"
-    path = write_report(options.output, clips, about, options.title)
-    if not options.json:
-        print(path)
+    try:
+        status = for_each(files, work, options.json)
+        if not clips:
+            raise InputError("no clip could be explained: there is no report")
+    finally:
+        if clips:
+            path = write_report(options.output, clips, _about(interpreter, options), options.title)
+            if not options.json:
+                print(path)
     return status
+
+
+def show(interpreter, file, name, prompts, options):
+    """What a page shows of a file, under a name: Heard, or Recording if it is long."""
+    from speechbrain_lmac.report.clip import heard
+    from speechbrain_lmac.report.recording import recording
+    from speechbrain_lmac.sound import Sound
+    from speechbrain_lmac.survey import is_long
+
+    sound, threshold = Sound(file), options.threshold
+    if not is_long(interpreter, sound):
+        return heard(name, interpreter.interpret_file(file, prompts, options.against))
+    with tempfile.TemporaryDirectory(prefix="speechbrain_lmac_") as folder:
+        timeline = interpreter.interpret_file(
+            file, prompts, options.against, save_to=folder, threshold=threshold
+        )
+        clap = interpreter.model.classifier.clap
+        return recording(name, sound, timeline, clap, threshold)
+
+
+def _about(interpreter, options):
+    name = Path(options.source).name if Path(options.source).exists() else options.source
+    return f"Interpreter {name}, of the CLAP {interpreter.hparams.clap_name}"

@@ -37,7 +37,7 @@ def class_prompt(name, template=TEMPLATE):
     >>> class_prompt("crying_baby")
     'this is the sound of crying baby'
     """
-    return template.format(speakable(name))
+    return template.replace("{}", speakable(name))
 
 
 def in_template(prompt):

@@ -58,6 +58,11 @@ class Heard(NamedTuple):
     axis: tuple
     """Pairs of a frequency's name and its height on pictures."""
 
+    @property
+    def block(self):
+        """Template of its part of a page."""
+        return "clip.html.j2"
+
 
 class Studio:
     """Sounds and pictures of one clip, all in its terms.

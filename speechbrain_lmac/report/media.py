@@ -2,6 +2,8 @@
 
 import base64
 import io
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import soundfile
@@ -47,10 +49,11 @@ def matched_gain(wav, like):
 
 def mp3(wav, sample_rate):
     """A sound as MP3, which every browser plays: bytes."""
-    buffer = io.BytesIO()
     samples = wav.detach().cpu().numpy().astype(np.float32)
-    soundfile.write(buffer, samples, sample_rate, format="MP3", subtype="MPEG_LAYER_III")
-    return buffer.getvalue()
+    with tempfile.TemporaryDirectory() as folder:  # in memory, libsndfile would call us back
+        path = Path(folder) / "sound.mp3"  # from C, where an interruption has nowhere to go
+        soundfile.write(path, samples, sample_rate, format="MP3", subtype="MPEG_LAYER_III")
+        return path.read_bytes()
 
 
 def unclipped_mp3(wav, gain, sample_rate):
@@ -70,7 +73,10 @@ def unclipped_mp3(wav, gain, sample_rate):
 
 def decoded(encoded):
     """What a player makes of encoded sound, ``[time]``."""
-    samples, _ = soundfile.read(io.BytesIO(encoded), dtype="float32")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "sound.mp3"
+        path.write_bytes(encoded)
+        samples, _ = soundfile.read(path, dtype="float32")
     return torch.from_numpy(samples)
 
 

@@ -21,8 +21,9 @@ def write_report(path, clips, about, title="Listening report"):
     ---------
     path : str or Path
         File to write, whole or not at all.
-    clips : list of Heard
-        Of :func:`~speechbrain_lmac.report.clip.heard`.
+    clips : list of Heard or Recording
+        Of :func:`~speechbrain_lmac.report.clip.heard` and
+        :func:`~speechbrain_lmac.report.recording.recording`.
     about : str
         What explained them.
     title : str
@@ -66,6 +67,7 @@ def render(template, **content):
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["clock"] = clock
     return environment.get_template(template).render(
         version=__version__,
         most_gain_db=MOST_GAIN_DB,
@@ -73,6 +75,21 @@ def render(template, **content):
         script=_file("script.js"),
         **content,
     )
+
+
+def clock(seconds):
+    """A time as people say it.
+
+    Example
+    -------
+    >>> clock(7.25), clock(61.5), clock(3723)
+    ('7.2 s', '1:01.5', '1:02:03.0')
+    """
+    minutes, rest = divmod(round(seconds, 1), 60)
+    if minutes < 1:
+        return f"{rest:.1f} s"
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours}:{minutes:02d}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"
 
 
 def write(path, text):
