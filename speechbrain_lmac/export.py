@@ -1,23 +1,28 @@
 """What training leaves for others, a small folder that an Interpreter loads, and back."""
 
+import math
 import shutil
 from pathlib import Path
 
+import torch
 import yaml
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
+from speechbrain_lmac.decoder import MaskDecoder
 from speechbrain_lmac.errors import InputError, first_line
 
 HPARAMS_FILE = "hyperparams.yaml"
 DECODER_FILE = "decoder.safetensors"
+MOST_DECODER_BYTES = 1 << 28
+"""No decoder is larger; those that ship have half a megabyte."""
 
 HPARAMS = """\
 # {method}, masks on the {masking} plane. Only scalars and classes of speechbrain_lmac.
 method: {method}
 clap_name: {reference.name}
 clap_revision: "{reference.revision}"
-clap_sha256: {reference.sha256}
+clap_sha256: "{reference.sha256}"
 
 clap: !new:{clap_class}
 {clap_settings}
@@ -65,14 +70,48 @@ def export_interpreter(model, method, folder):
     return partial.rename(folder)
 
 
+def check_decoder(settings, path):
+    """Refuse weights that are not all of those, and no others, that a decoder of these settings
+    has; by their header, before anything is allocated.
+
+    Arguments
+    ---------
+    settings : dict
+        Arguments of ``MaskDecoder``.
+    path : Path
+        Its weights.
+    """
+    try:
+        with torch.device("meta"):
+            wanted = {k: list(w.shape) for k, w in MaskDecoder(**settings).state_dict().items()}
+    except (TypeError, ValueError, RuntimeError, ZeroDivisionError) as error:
+        raise InputError(f"{path.parent} describes no decoder: {first_line(error)}") from error
+    numbers = sum(math.prod(shape) for shape in wanted.values())
+    if 4 * numbers > MOST_DECODER_BYTES:
+        raise InputError(f"{path.parent} describes a decoder of {numbers} numbers: too large")
+    try:
+        with safe_open(path, "pt") as file:
+            parts = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+            found = {name: part.get_shape() for name, part in parts.items()}
+            kinds = {part.get_dtype() for part in parts.values()}
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path} cannot be read as safetensors: {first_line(error)}") from error
+    if found != wanted or kinds != {"F32"}:
+        strange = sorted(set(found) ^ set(wanted)) or [k for k in found if found[k] != wanted[k]]
+        what = f"{strange[0]} is missing, foreign or of another shape" if strange else "no float32"
+        raise InputError(f"{path} does not hold this decoder's weights: {what}")
+
+
 def load_decoder(decoder, path):
     """Load weights that an interpreter was exported with, strictly: every key, every shape."""
     try:
-        decoder.load_state_dict(load_file(path))
+        weights = load_file(path)
+        decoder.load_state_dict(weights)
     except (OSError, SafetensorError, RuntimeError) as error:
-        raise InputError(
-            f"{path} does not hold this decoder's weights: {first_line(error)}"
-        ) from error
+        why = first_line(error)
+        raise InputError(f"{path} does not hold this decoder's weights: {why}") from error
+    if not all(weight.isfinite().all() for weight in weights.values()):
+        raise InputError(f"{path} holds weights that are no numbers: the training went wrong")
 
 
 def hyperparams(model, method, clap_settings):

@@ -10,7 +10,14 @@ ANSWER_S = 5
 
 
 def hub_folder(
-    repo_id, patterns, revision=None, local_dir=None, any_of=(), remedy="", repo_type="model"
+    repo_id,
+    patterns,
+    revision=None,
+    local_dir=None,
+    any_of=(),
+    remedy="",
+    repo_type="model",
+    largest=None,
 ):
     """Folder that holds a repository's files.
 
@@ -30,6 +37,8 @@ def hub_folder(
         What else the user can do, for the error.
     repo_type : str
         "model" or "dataset".
+    largest : dict
+        File -> bytes, beyond which it is not fetched.
 
     Returns
     -------
@@ -57,10 +66,22 @@ def hub_folder(
         ) from error
     try:
         check_reachable()
+        _check_sizes(repo_id, revision, largest or {})
         return Path(snapshot_download(repo_id, **wanted))
     except (HTTPError, LocalEntryNotFoundError, OSError) as error:
         what = f"{repo_id} cannot be had from the Hugging Face Hub ({first_line(error)})"
         raise InputError(f"{what}; {remedy}" if remedy else what) from error
+
+
+def _check_sizes(repo_id, revision, largest):
+    from huggingface_hub import HfApi
+
+    if not largest:
+        return
+    about = HfApi().model_info(repo_id, revision=revision, files_metadata=True)
+    for file in about.siblings or ():
+        if (file.size or 0) > largest.get(file.rfilename, file.size or 0):
+            raise InputError(f"{repo_id}: {file.rfilename} is too large ({file.size} bytes)")
 
 
 def _holds(folder, patterns, any_of):

@@ -15,12 +15,16 @@ from speechbrain_lmac.background import Background
 from speechbrain_lmac.classification import Classification
 from speechbrain_lmac.data.esc50 import CLASSES
 from speechbrain_lmac.data.prompts import TEMPLATE, speakable
-from speechbrain_lmac.errors import InputError
+from speechbrain_lmac.errors import InputError, first_line
 from speechbrain_lmac.export import DECODER_FILE, HPARAMS_FILE, load_decoder
 from speechbrain_lmac.interpretation import Interpretation
-from speechbrain_lmac.safe_yaml import check_tags
 from speechbrain_lmac.sound import Sound
-from speechbrain_lmac.source import check_clap, find_interpreter
+from speechbrain_lmac.source import (
+    check_clap,
+    find_interpreter,
+    fingerprint,
+    read_interpreter,
+)
 from speechbrain_lmac.survey import survey
 from speechbrain_lmac.timeline import THRESHOLD, Timeline
 
@@ -44,6 +48,8 @@ class Interpreter(Pretrained):
     torch.Size([2, 160000])
     """
 
+    fingerprint: str | None = None
+    """SHA-256 of the two files that it was loaded from; None if it was not."""
     HPARAMS_NEEDED: ClassVar = ["clap_sha256"]
     MODULES_NEEDED: ClassVar = ["model"]
 
@@ -54,12 +60,15 @@ class Interpreter(Pretrained):
         overrides: dict | str | None = None,
         revision: str | None = None,
         savedir: str | Path | None = None,
+        sha256: str | None = None,
+        trust_source: bool = False,
         **kwargs,
     ) -> "Interpreter":
         """Load an interpreter.
 
-        Its ``hyperparams.yaml`` may build an interpreter's own parts and nothing else; weights
-        are safetensors. ``overrides`` are yours and not checked.
+        Its ``hyperparams.yaml`` may describe an interpreter and nothing else, weights are
+        safetensors: neither can run anything, see :mod:`speechbrain_lmac.blueprint`.
+        ``overrides`` are yours and not checked.
 
         Arguments
         ---------
@@ -71,7 +80,13 @@ class Interpreter(Pretrained):
         revision : str
             Of the Hub repository.
         savedir : str or Path
-            Where Hub files are put; the Hub's own cache by default.
+            Where Hub files are put, in a folder for each repository and revision; the Hub's own
+            cache by default.
+        sha256 : str
+            Of ``hyperparams.yaml`` and ``decoder.safetensors``, one after the other, which must
+            have it: :attr:`fingerprint`.
+        trust_source : bool
+            Run whatever the file says, as SpeechBrain's own interfaces do.
         **kwargs
             ``run_opts`` and what else ``speechbrain.inference.interfaces.Pretrained`` takes.
 
@@ -84,14 +99,21 @@ class Interpreter(Pretrained):
         InputError
             If there is no interpreter at ``source``, or it was trained on another CLAP.
         """
-        folder = find_interpreter(source, revision, savedir)
-        text = (folder / HPARAMS_FILE).read_text(encoding="utf-8")
-        check_tags(text, str(folder / HPARAMS_FILE))
-        hparams = load_hyperpyyaml(text, overrides)
+        if trust_source:
+            folder, _ = find_interpreter(source, revision, savedir, sha256)
+            path = folder / HPARAMS_FILE
+            warnings.warn(f"trust_source: whatever {path} says is run, unread", stacklevel=2)
+            text = path.read_text(encoding="utf-8")
+        else:
+            folder, blueprint = read_interpreter(source, revision, savedir, sha256)
+            text = blueprint.text
+        hparams = _built(text, overrides, folder)
         model = hparams["modules"]["model"]
         check_clap(hparams, model.classifier.clap, folder)
         load_decoder(model.decoder, folder / DECODER_FILE)
-        return cls(hparams["modules"], hparams, **kwargs)
+        loaded = cls(hparams["modules"], hparams, **kwargs)
+        loaded.fingerprint = fingerprint(folder)
+        return loaded
 
     @property
     def model(self) -> Any:
@@ -271,6 +293,16 @@ class Interpreter(Pretrained):
                 "save_to to explain all of it".format(*seconds),
                 stacklevel=3,
             )
+
+
+def _built(text, overrides, folder):
+    """What HyperPyYAML makes of a file; InputError if it makes nothing of it."""
+    try:
+        return load_hyperpyyaml(text, overrides)
+    except InputError:
+        raise
+    except (TypeError, ValueError, KeyError, AttributeError, RuntimeError, OSError) as error:
+        raise InputError(f"{folder} cannot be built: {first_line(error)}") from error
 
 
 def _as_prompts(prompts: str | list[str]) -> list[str]:

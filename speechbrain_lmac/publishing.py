@@ -21,6 +21,7 @@ from speechbrain_lmac.export import DECODER_FILE, HPARAMS_FILE, hyperparams
 from speechbrain_lmac.figures import draw_budgets, draw_interpretation
 from speechbrain_lmac.hub import check_reachable
 from speechbrain_lmac.inference import Interpreter
+from speechbrain_lmac.source import fingerprint
 from speechbrain_lmac.tables import MEAN, markdown_table
 
 LICENCES = {
@@ -88,7 +89,7 @@ def write_repository(results, repo_id, folder, licence=None):
         raise InputError(f"{results / 'metrics.csv'} is of an older version: run train.py anew")
     draw_budgets(rows, folder / "budgets.png")
     _example(interpreter, folder / "example.png")
-    card = _card(interpreter, repo_id, results, rows, settings, licence)
+    card = _card(interpreter, repo_id, results, rows, settings, licence, folder)
     (folder / "README.md").write_text(card, encoding="utf-8")
     shutil.rmtree(final, ignore_errors=True)
     return folder.rename(final)
@@ -181,7 +182,7 @@ def _example(interpreter, path):
     draw_interpretation(why, path)
 
 
-def _card(interpreter, repo_id, results, rows, settings, licence):
+def _card(interpreter, repo_id, results, rows, settings, licence, folder):
     from huggingface_hub import ModelCardData
 
     method, clap = interpreter.hparams.method, interpreter.model.classifier.clap.reference
@@ -200,6 +201,7 @@ def _card(interpreter, repo_id, results, rows, settings, licence):
         masking=settings["masking"].upper(),
         clap=clap,
         version=__version__,
+        fingerprint=fingerprint(folder),
         decoder_bytes=(results / "interpreter" / DECODER_FILE).stat().st_size,
         table=markdown_table(rows, MEAN),
         about_table=(

@@ -1,54 +1,118 @@
 """Where an interpreter comes from: the package, a folder, the Hugging Face Hub."""
 
+import hashlib
 from pathlib import Path
+from typing import NamedTuple
 
+from speechbrain_lmac.blueprint import MOST_BYTES, Blueprint, read_blueprint
 from speechbrain_lmac.errors import InputError
-from speechbrain_lmac.export import DECODER_FILE, HPARAMS_FILE
+from speechbrain_lmac.export import DECODER_FILE, HPARAMS_FILE, MOST_DECODER_BYTES, check_decoder
 from speechbrain_lmac.hub import hub_folder
 
 SHIPPED = Path(__file__).parent / "assets" / "interpreters"
 """Interpreters in the package, by name."""
+LARGEST = {HPARAMS_FILE: MOST_BYTES, DECODER_FILE: MOST_DECODER_BYTES}
+"""Bytes of an interpreter's files."""
 
 
-def find_interpreter(source, revision=None, savedir=None):
-    """Folder of an interpreter's two files, downloaded if need be.
+class Found(NamedTuple):
+    """An interpreter, found and looked at, and not yet built."""
+
+    folder: Path
+    blueprint: Blueprint
+
+
+def read_interpreter(source, revision=None, savedir=None, sha256=None):
+    """Find an interpreter, and see that its files are what they should be.
 
     Arguments
     ---------
-    source, revision, savedir
+    source, revision, savedir, sha256
         As for ``Interpreter.from_hparams``.
 
     Returns
     -------
-    Path
+    Found
+
+    Raises
+    ------
+    InputError
+        If there is none, or its files are not those asked for, or not those of an interpreter.
+    """
+    folder, downloaded = find_interpreter(source, revision, savedir, sha256)
+    path = folder / HPARAMS_FILE
+    if path.stat().st_size > MOST_BYTES:
+        raise InputError(f"{path} is larger than any interpreter's: {path.stat().st_size} bytes")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is no text: {error}") from error
+    blueprint = read_blueprint(text, str(path), downloaded)
+    check_decoder(blueprint.parts["decoder"].settings, folder / DECODER_FILE)
+    return Found(folder, blueprint)
+
+
+def find_interpreter(source, revision=None, savedir=None, sha256=None):
+    """Folder of an interpreter's two files, downloaded if need be.
+
+    Returns
+    -------
+    Path, bool
+        And whether it was downloaded.
     """
     for folder in (SHIPPED / str(source), Path(source) / "interpreter", Path(source)):
         if (folder / HPARAMS_FILE).is_file() and (folder / DECODER_FILE).is_file():
-            return folder
+            return _pinned(folder, sha256), False
     shipped = sorted(folder.name for folder in SHIPPED.glob("*"))
-    if Path(source).exists() or str(source).count("/") != 1 or str(source).startswith("."):
+    if _is_path(str(source)):
         raise InputError(
             f"no interpreter at {source}: give a results folder of train.py, "
             f"a shipped one ({', '.join(shipped)}) or a Hub id user/name"
         )
-    return _download(str(source), revision, savedir)
+    return _pinned(_download(str(source), revision, savedir), sha256), True
+
+
+def _is_path(source):
+    """Whether a name means a place on this machine, be it there or not."""
+    owner, *rest = source.replace("\\", "/").split("/")
+    return len(rest) != 1 or owner.startswith((".", "~")) or not owner or Path(owner).is_dir()
 
 
 def _download(repo_id, revision, savedir):
-    files = [HPARAMS_FILE, DECODER_FILE]
-    found = hub_folder(repo_id, files, revision, savedir, remedy="it is no folder here either")
-    missing = [name for name in files if not (found / name).is_file()]
+    if savedir is not None:  # a folder for each source, lest one be taken for another
+        savedir = Path(savedir) / repo_id.replace("/", "--") / (revision or "main")
+    remedy = "it is no folder here either"
+    found = hub_folder(repo_id, list(LARGEST), revision, savedir, remedy=remedy, largest=LARGEST)
+    missing = [name for name in LARGEST if not (found / name).is_file()]
     if missing:
         raise InputError(f"{repo_id} is no interpreter: it has no {' and no '.join(missing)}")
     return found
 
 
-def check_clap(hparams, clap, folder):
+def _pinned(folder, sha256):
+    if sha256 is not None and fingerprint(folder) != sha256.lower():
+        raise InputError(
+            f"{folder} is not the interpreter asked for: its sha256 is {fingerprint(folder)}"
+        )
+    return folder
+
+
+def fingerprint(folder):
+    """SHA-256 of an interpreter's two files, one after the other, in hex: what
+    ``cat hyperparams.yaml decoder.safetensors | sha256sum`` prints.
+    """
+    found = hashlib.sha256()
+    for name in (HPARAMS_FILE, DECODER_FILE):
+        found.update((Path(folder) / name).read_bytes())
+    return found.hexdigest()
+
+
+def check_clap(notes, clap, folder):
     """Refuse an interpreter that was trained on other CLAP weights than are loaded."""
     found = clap.reference
-    if hparams["clap_sha256"] != found.sha256:
+    if notes["clap_sha256"] != found.sha256:
         raise InputError(
-            f"{folder} was trained on the CLAP {hparams['clap_name']} revision "
-            f"{hparams['clap_revision']}, not on the one loaded ({found.name} {found.revision}); "
+            f"{folder} was trained on the CLAP {notes['clap_name']} revision "
+            f"{notes['clap_revision']}, not on the one loaded ({found.name} {found.revision}); "
             "its masks would mean nothing"
         )

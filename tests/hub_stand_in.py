@@ -1,6 +1,7 @@
 """The Hub on loopback: as much of its API as fetching and publishing need, by the real client."""
 
 import base64
+import functools
 import hashlib
 import json
 import re
@@ -16,18 +17,21 @@ LARGE = (".safetensors", ".png")
 class StandIn:
     """Repositories in memory, and what goes wrong next.
 
-    ``faults`` is a list of ``(part of a request's line, status)``, each used up by the first
-    request that it fits; status 0 drops the connection in mid-answer.
+    ``sizes`` are what it says of files, if not the truth. ``faults`` is a list of ``(part of a
+    request's line, status)``, each used up by the first request that it fits; status 0 drops the
+    connection in mid-answer.
     """
 
     def __init__(self):
         self.commits = {}
         self.large = {}
         self.faults = []
+        self.sizes = {}
         self.asked = []
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("Hub", (_Hub,), {"hub": self}))
         self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        serve = functools.partial(self.server.serve_forever, poll_interval=0.02)
+        threading.Thread(target=serve, daemon=True).start()
 
     @property
     def endpoint(self):
@@ -144,7 +148,10 @@ class _Hub(BaseHTTPRequestHandler):
         files, sha = self.hub.files(repo, revision), self.hub.head(repo, revision)
         if sha is None:
             return self.answer(404, b"", body, X_Error_Code="RepoNotFound")
-        siblings = [{"rfilename": name} for name in files]
+        siblings = [
+            {"rfilename": name, "size": self.hub.sizes.get(name, len(data))}
+            for name, data in files.items()
+        ]
         page = {"id": repo, "sha": sha, "siblings": siblings, "private": False}
         return self.answer(200, page, body)
 

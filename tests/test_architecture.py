@@ -30,7 +30,7 @@ FLOORS = [
         "contamination",
         "environment",
         "memory",
-        "safe_yaml",
+        "blueprint",
         "identity",
         "download",
         "hub",

@@ -58,7 +58,7 @@ def published(request, tmp_path):
     packed = MAKERS[request.param](served / request.param)
     handler = partial(Quiet, directory=served)
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}/{request.param}"
     sha256 = hashlib.sha256(packed.read_bytes()).hexdigest()
     yield Archive("a set", url, sha256, "set-1", "meta/set.csv", "CC0")

@@ -44,7 +44,7 @@ def server():
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.ranges, server.cuts, server.statuses, server.starts = True, [], [], []
     server.url = f"http://127.0.0.1:{server.server_port}/weights.pt"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield server
     server.shutdown()
     server.server_close()

@@ -69,7 +69,7 @@ def hub(tmp_path, monkeypatch):
     Hub.files = {path.name: path.read_bytes() for path in words.iterdir()}
     Hub.asked = []
     server = HTTPServer(("127.0.0.1", 0), Hub)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     point_at(monkeypatch, f"http://127.0.0.1:{server.server_port}", tmp_path / "cache")
     yield Hub
     server.shutdown()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -93,7 +94,10 @@ def test_what_is_published_comes_back_the_same(repository, hub, model, wavs):
     assert url == f"{hub.endpoint}/{REPO}"
     assert hub.files(REPO)["metrics.csv"] == (repository / "metrics.csv").read_bytes()
     assert any(line.startswith("PUT /large/") for line in hub.asked)  # both ways were gone
-    loaded = Interpreter.from_hparams(source=REPO, revision=hub.head(REPO, "main"), run_opts=CPU)
+    (pin,) = re.findall(r'sha256="(\w+)"', hub.files(REPO)["README.md"].decode())
+    loaded = Interpreter.from_hparams(
+        source=REPO, revision=hub.head(REPO, "main"), sha256=pin, run_opts=CPU
+    )
     for name, weight in model.decoder.state_dict().items():
         torch.testing.assert_close(loaded.model.decoder.state_dict()[name], weight, msg=name)
     (why,) = loaded.interpret_batch(wavs[:1], ["rain"])

@@ -20,7 +20,7 @@ FIGURES = {
     "gallery": "One mixture under every method, {masking}",
 }
 OPENING = """\
-*Measured, not typed: `make bench` writes this page from `{results}`. CLAP {clap}, decoders
+*Measured, not typed: `recipes.Bench.pages` writes this page from `{results}`. CLAP {clap}, decoders
 {decoder} (first digits of sha256); torch {torch}. [How to read it](README.md).*
 """
 

@@ -8,8 +8,6 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-import yaml
-
 from speechbrain_lmac.bench import conditions
 from speechbrain_lmac.budgets import BUDGETS
 from speechbrain_lmac.data.clips import class_names, read_clips, split_by_fold
@@ -19,12 +17,11 @@ from speechbrain_lmac.download import digest
 from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.evaluation import Prompts, clip_seed
 from speechbrain_lmac.explainers import EXPLAINERS
-from speechbrain_lmac.export import DECODER_FILE, HPARAMS_FILE, load_decoder
+from speechbrain_lmac.export import DECODER_FILE, load_decoder
 from speechbrain_lmac.listenable_map import ListenableMap
 from speechbrain_lmac.masking import MaskableClassifier
 from speechbrain_lmac.planes import build
-from speechbrain_lmac.safe_yaml import check_tags
-from speechbrain_lmac.source import check_clap, find_interpreter
+from speechbrain_lmac.source import check_clap, read_interpreter
 
 LEARNED = "lmac-zs"
 """The explainer whose row bears the name of the interpreter's method."""
@@ -145,24 +142,21 @@ def subject(clap, masking, source):
         model = ListenableMap(classifier, untrained).eval().to(clap.filterbank.device)
         return Subject(masking, model, None, "", frozenset())
     try:
-        folder = find_interpreter(source)
+        folder, blueprint = read_interpreter(source)
     except InputError as error:
         raise InputError(
             f"interpreters, {masking}: {error}; or train one by train.py with this CLAP's settings "
             f"and --masking {masking}; or give --interpreters null to go without"
         ) from error
-    text = (folder / HPARAMS_FILE).read_text(encoding="utf-8")
-    check_tags(text, str(folder / HPARAMS_FILE))
-    said = yaml.load(text, Loader=_Plain)
-    check_clap(said, clap, folder)
+    check_clap(blueprint.notes, clap, folder)
     planes = {kind.__name__ for kind in type(classifier.plane).__mro__}
-    if said["plane"]["class"].rpartition(".")[2] not in planes:
+    if blueprint.parts["plane"].kind.rpartition(".")[2] not in planes:
         raise InputError(f"{folder} masks another plane than {masking}")
-    decoder = MaskDecoder(**{k: v for k, v in said["decoder"].items() if k != "class"})
+    decoder = MaskDecoder(**blueprint.parts["decoder"].settings)
     load_decoder(decoder, folder / DECODER_FILE)
     model = ListenableMap(classifier, decoder).eval().to(clap.filterbank.device)
     sha256 = digest(folder / DECODER_FILE)
-    return Subject(masking, model, said["method"], sha256, learnt_from(folder))
+    return Subject(masking, model, blueprint.notes["method"], sha256, learnt_from(folder))
 
 
 def learnt_from(folder):
@@ -184,20 +178,6 @@ def check_unheard(subjects, clips):
                 f"the {subject.masking} interpreter learnt from {known[0].ID} or was selected on "
                 "it: name other test_folds"
             )
-
-
-class _Plain(yaml.SafeLoader):
-    """Reads what an interpreter's file says, and builds nothing of it."""
-
-
-def _as_mapping(loader, suffix, node):
-    if not isinstance(node, yaml.MappingNode):
-        return loader.construct_scalar(node)
-    return {"class": suffix, **loader.construct_mapping(node, deep=True)}
-
-
-_Plain.add_multi_constructor("!new:", _as_mapping)
-_Plain.add_multi_constructor("!ref", _as_mapping)
 
 
 def chosen_explainers(hparams, subject):

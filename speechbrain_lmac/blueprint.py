@@ -1,0 +1,226 @@
+"""What an interpreter's ``hyperparams.yaml`` describes, read without running any of it.
+
+HyperPyYAML builds and calls whatever a file names. A file from somebody else is therefore read to
+its nodes first, and only if it describes an interpreter, part by part, from classes of this
+package and plain values, what was understood is written anew and built. Nobody's own text is ever
+built: what one parser overlooks another cannot find.
+"""
+
+import re
+from typing import NamedTuple
+
+import yaml
+
+from speechbrain_lmac.errors import InputError, first_line
+
+CLAPS = (
+    *("clap.embedded.EmbeddedClap", "clap.tagger.TaggerClap", "clap.laion.LaionClap"),
+    *("clap.microsoft.MicrosoftClap", "clap.huggingface.TransformersClap"),
+)
+PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "clap": (CLAPS, ()),
+    "plane": (("planes.StftPlane", "planes.MelPlane"), ("clap",)),
+    "classifier": (("masking.MaskableClassifier",), ("plane",)),
+    "decoder": (("decoder.MaskDecoder",), ()),
+    "model": (("listenable_map.ListenableMap",), ("classifier", "decoder")),
+}
+"""What an interpreter is made of: the classes that each part may be, and the parts that it takes.
+These ten classes are all that a file may build."""
+NOTES = ("method", "clap_name", "clap_revision", "clap_sha256")
+"""Texts beside the parts."""
+
+MOST_BYTES, MOST_NODES, MOST_DEPTH = 1 << 16, 500, 6
+MOST_ITEMS, MOST_LETTERS = 16, 400
+CLASS = "!new:speechbrain_lmac."
+YAML = "tag:yaml.org,2002:"
+PLAIN = {
+    "str": rf"(?s).{{0,{MOST_LETTERS}}}",
+    "int": r"-?(0|[1-9]\d{0,6})",
+    "float": r"-?\d{1,6}\.\d{1,12}([eE][-+]?\d{1,2})?",
+    "bool": "true|false|True|False",
+    "null": "null|~|",
+}
+"""Plain values, and how they are written: as every parser reads them alike."""
+PUBLIC = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
+"""Names that stand for no place on this machine: a file's, or a Hub id."""
+
+
+class Part(NamedTuple):
+    """A part of an interpreter, before it is built."""
+
+    kind: str
+    """Its class, within this package."""
+    settings: dict
+    """Plain values."""
+
+
+class Blueprint(NamedTuple):
+    """An interpreter, before it is built."""
+
+    text: str
+    """HyperPyYAML of what was understood, and of nothing else."""
+    notes: dict
+    parts: dict
+    """Name -> :class:`Part`."""
+
+
+def read_blueprint(text, name, downloaded=False):
+    """Read an interpreter's file; nothing is constructed.
+
+    Arguments
+    ---------
+    text : str
+        The file's contents.
+    name : str
+        What to call the file in an error.
+    downloaded : bool
+        Whether it is somebody else's: then no setting may name a place on this machine.
+
+    Returns
+    -------
+    Blueprint
+
+    Raises
+    ------
+    InputError
+        Naming the line, and the tag if that is the fault.
+
+    Example
+    -------
+    >>> read_blueprint("wipe: !apply:os.system ['rm -rf .']", "hyperparams.yaml")
+    Traceback (most recent call last):
+    ...
+    speechbrain_lmac.errors.InputError: hyperparams.yaml, line 1: the tag !apply:os.system is re...
+    """
+    try:
+        _check_events(text)
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        notes, parts = _interpreter(node, downloaded)
+    except _RefusedError as error:
+        raise InputError(f"{name}, line {error.line}: {error}") from error
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: of a character's escape
+        raise InputError(f"{name} is no YAML: {first_line(error)}") from error
+    return Blueprint(yaml.serialize(node, allow_unicode=False), notes, parts)
+
+
+class _RefusedError(Exception):
+    def __init__(self, at, why):
+        super().__init__(why)
+        self.line = at.start_mark.line + 1
+
+
+def _check_events(text):
+    """Refuse what is too large, refers to itself, or has a tag that stands for no part."""
+    if len(text) > MOST_BYTES:
+        raise ValueError(f"it is longer than {MOST_BYTES} letters")
+    known = {f"{CLASS}{kind}" for kinds, _ in PARTS.values() for kind in kinds} | {"!ref"}
+    known |= {YAML + kind for kind in (*PLAIN, "map", "seq")}
+    documents = depth = 0
+    for count, event in enumerate(yaml.parse(text, Loader=yaml.SafeLoader)):
+        documents += isinstance(event, yaml.DocumentStartEvent)
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if count > MOST_NODES or depth > MOST_DEPTH:
+            raise _RefusedError(event, "it is refused: larger or deeper than any interpreter's")
+        if getattr(event, "anchor", None) is not None:
+            raise _RefusedError(
+                event, "anchors and aliases are refused; parts are named by !ref <part>"
+            )
+        if documents > 1 or getattr(event, "tags", None) or getattr(event, "version", None):
+            raise _RefusedError(event, "directives and further documents are refused")
+        tag = getattr(event, "tag", None)
+        if tag is not None and tag not in known:
+            classes = ", ".join(kind for kinds, _ in PARTS.values() for kind in kinds)
+            raise _RefusedError(
+                event, f"the tag {tag} is refused; an interpreter's file may only build {classes}"
+            )
+
+
+def _interpreter(node, downloaded):
+    """Notes and parts of the whole file; what is left is written in a way that all read alike."""
+    held = _items(node, "map", "an interpreter's file is a mapping")
+    allowed = {*NOTES, *PARTS, "modules"}
+    for key, value in held.items():
+        if key not in allowed:
+            known = ", ".join(sorted(allowed))
+            raise _RefusedError(value, f"{key[:40]!r} is refused; there are {known}")
+    if missing := sorted(allowed - set(held)):
+        raise _RefusedError(node, f"it has no {', '.join(missing)}")
+    notes = {key: _note(held[key], key) for key in NOTES}
+    parts = {key: _part(held[key], key, downloaded) for key in PARTS}
+    modules = _items(held["modules"], "map", "modules is a mapping")
+    if set(modules) != {"model"}:
+        raise _RefusedError(held["modules"], "modules holds model: !ref <model>, and nothing else")
+    _check_reference(modules["model"], "model")
+    return notes, parts
+
+
+def _note(node, key):
+    value = _plain(node)
+    if not isinstance(value, str):
+        raise _RefusedError(node, f"{key} is a text")
+    return value
+
+
+def _part(node, name, downloaded):
+    kinds, takes = PARTS[name]
+    kind = node.tag.removeprefix(CLASS)
+    if kind not in kinds:
+        raise _RefusedError(node, f"{name} is {' or '.join(kinds)}, not {node.tag[:60]}")
+    held = {}
+    if not isinstance(node, yaml.ScalarNode) or node.value:
+        held = _items(node, f"{CLASS}{kind}", f"the settings of {name} are a mapping")
+    settings = {}
+    for key, value in held.items():
+        if key in takes:
+            _check_reference(value, key)
+            continue
+        settings[key] = _setting(value)
+        texts = settings[key] if isinstance(settings[key], list) else [settings[key]]
+        for text in texts:
+            if downloaded and isinstance(text, str) and not PUBLIC.fullmatch(text):
+                raise _RefusedError(value, f"{key}: {text[:60]!r} is refused: no public name")
+    if missing := sorted(set(takes) - set(held)):
+        raise _RefusedError(node, f"{name} has no {', '.join(missing)}")
+    return Part(kind, settings)
+
+
+def _items(node, tag, what):
+    """Key -> node of a mapping, each key once."""
+    if not isinstance(node, yaml.MappingNode) or node.tag.removeprefix(YAML) != tag:
+        raise ValueError(what) if node is None else _RefusedError(node, what)
+    found = {}
+    for key, value in node.value:
+        text = _plain(key)
+        if not isinstance(text, str) or text in found or text == "<<":
+            raise _RefusedError(
+                key, f"the key {str(text)[:40]!r} is refused: no text, or there twice"
+            )
+        found[text] = value
+    return found
+
+
+def _check_reference(node, name):
+    if node.tag != "!ref" or node.value != f"<{name}>":
+        raise _RefusedError(node, f"here stands !ref <{name}>, and nothing else")
+
+
+def _setting(node):
+    if isinstance(node, yaml.SequenceNode) and node.tag == f"{YAML}seq":
+        if len(node.value) > MOST_ITEMS:
+            raise _RefusedError(node, f"a list of more than {MOST_ITEMS} items is refused")
+        return [_plain(item) for item in node.value]
+    return _plain(node)
+
+
+def _plain(node):
+    """A plain value; its node is written in a way that all parsers read alike."""
+    kind = node.tag.removeprefix(YAML)
+    if not isinstance(node, yaml.ScalarNode) or kind not in PLAIN:
+        raise _RefusedError(node, "here stands a plain value")
+    if not re.fullmatch(PLAIN[kind], node.value):
+        raise _RefusedError(node, f"{node.value[:40]!r} is refused: write it as a plain {kind}")
+    if kind == "str":
+        node.style = '"'
+        return node.value
+    return yaml.safe_load(node.value)

@@ -1,0 +1,291 @@
+"""Repositories that mean harm, served by a Hub on loopback: none of them leaves its marker."""
+
+import io
+import pickle
+import re
+import struct
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+from huggingface_hub import constants
+from safetensors.torch import load, save
+
+from speechbrain_lmac import Interpreter
+from speechbrain_lmac.blueprint import CLASS, PARTS, read_blueprint
+from speechbrain_lmac.decoder import MaskDecoder
+from speechbrain_lmac.errors import InputError
+from speechbrain_lmac.export import DECODER_FILE, HPARAMS_FILE, hyperparams
+from speechbrain_lmac.listenable_map import ListenableMap
+from speechbrain_lmac.masking import MaskableClassifier
+from speechbrain_lmac.planes import MelPlane
+from speechbrain_lmac.source import fingerprint
+from tests.hub_stand_in import StandIn
+from tests.test_hub import point_at
+
+CPU = {"device": "cpu"}
+REPO = "mallory/maps"
+
+
+def weights(decoder):
+    """A file of a decoder's weights: bytes."""
+    return save({name: value.contiguous() for name, value in decoder.state_dict().items()})
+
+
+@pytest.fixture(scope="module")
+def honest(clap):
+    """Files of an interpreter that means no harm; untrained: for plumbing only."""
+    decoder = MaskDecoder(clap.hidden_channels, clap.text_dim, channels=8)
+    model = ListenableMap(MaskableClassifier(MelPlane(clap)), decoder)
+    text = hyperparams(model, "LMAC-ZS-D", {})
+    return {HPARAMS_FILE: text, DECODER_FILE: weights(decoder)}
+
+
+@pytest.fixture
+def hub(monkeypatch, tmp_path):
+    stand_in = StandIn()
+    point_at(monkeypatch, stand_in.endpoint, tmp_path / "cache")
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    yield stand_in
+    stand_in.close()
+
+
+@pytest.fixture
+def marker(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "marker"
+
+
+def put(hub, files):
+    return hub.put(REPO, {k: v.encode() if isinstance(v, str) else v for k, v in files.items()})
+
+
+TOUCH = "pathlib.Path.touch [!new:pathlib.Path [MARKER]]"
+SHELL = "os.system ['touch MARKER']"
+ADDED = {
+    "call": f"x: !apply:{SHELL}",
+    "call of a method": f"x: !apply:{TOUCH}",
+    "call in a list": f"x: [1, [2, !apply:{SHELL}]]",
+    "call in a key": f"? !apply:{SHELL}\n: 1",
+    "object": "x: !new:subprocess.Popen [[touch, MARKER]]",
+    "function": "x: !name:os.system",
+    "module": "x: !module:antigravity",
+    "own class that writes": "x: !new:speechbrain_lmac.spool.Spool [[MARKER], 8000]",
+    "python call": "x: !!python/object/apply:os.system ['touch MARKER']",
+    "python object": "x: !!python/object/new:type {args: [A, [], {}]}",
+    "python name": "x: !!python/name:os.system",
+    "python module": "x: !!python/module:antigravity",
+    "include": "x: !include:other.yaml",
+    "verbatim tag": f"x: !<!apply:os.system> ['touch MARKER']",  # noqa: F541
+    "copy": "x: !copy <clap>",
+    "placeholder": "x: !PLACEHOLDER",
+    "arithmetic": "x: !ref <clap> * 2",
+    "seed": "__set_seed: 1",
+    "run options": "compile_module_keys: [model]",
+    "pretrainer": "pretrainer: !new:speechbrain.utils.parameter_transfer.Pretrainer",
+    "next document": f"---\nx: !apply:{SHELL}",
+    "anchors": "x: &a [1]\ny: *a",
+    "laughter": "a: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]\nd: [*c, *c]",
+    "itself": "a: &a [*a]",
+    "merge": "<<: {method: x}",
+    "part twice": "decoder: !new:speechbrain_lmac.decoder.MaskDecoder",
+    "line of another kind": f"x: 1\x85y: !apply:{SHELL}",
+    "depth": "x: " + 200 * "[" + 200 * "]",
+    "many": "x: [" + 5000 * "1," + "]",
+    "long": "x: '" + (1 << 17) * "a" + "'",
+    "no text at all": "\x00\x01",
+    "date": "x: 2020-01-01",
+}
+"""What is appended to an honest file."""
+REPLACED = {
+    "tag handle": ("method:", f"%TAG ! !apply:\n---\nx: !{SHELL}\nmethod:"),
+    "python handle": (
+        "method:",
+        "%TAG !p! tag:yaml.org,2002:python/object/apply:\n---\nx: !p!" + SHELL + "\nmethod:",
+    ),
+    "call for a number": ("channels: 8", f"channels: !apply:{SHELL}"),
+    "another class": ("decoder.MaskDecoder", "clap.embedded.EmbeddedClap"),
+    "class of a part": ("planes.MelPlane", "decoder.MaskDecoder"),
+    "part of a part": ("!ref <model>", "!ref <model.classifier.clap>"),
+    "no reference": ("!ref <clap>", "clap"),
+    "huge decoder": ("channels: 8", "channels: 999996"),
+    "absurd decoder": ("channels: 8", "channels: -4"),
+    "text for a number": ("channels: 8", "channels: (8, 8)"),
+    "number of another base": ("channels: 8", "channels: 010"),
+    "unknown setting": ("channels: 8", "channels: 8\n    device: cuda"),
+    "another CLAP": ("clap_sha256: ", "clap_sha256: '00' #"),
+    "weights of this machine": ("EmbeddedClap", "EmbeddedClap\n    weights: /etc/passwd"),
+    "weights without end": ("EmbeddedClap", "EmbeddedClap\n    weights: /dev/zero"),
+    "weights at home": ("EmbeddedClap", "EmbeddedClap\n    weights: ~/.ssh/id_rsa"),
+    "weights above": ("EmbeddedClap", "EmbeddedClap\n    weights: ../secret"),
+    "weights at an address": ("EmbeddedClap", "EmbeddedClap\n    weights: http://127.0.0.1/x"),
+    "weights of a drive": ("EmbeddedClap", "EmbeddedClap\n    weights: 'C:\\secret'"),
+}
+"""What in an honest file is replaced."""
+
+
+@pytest.mark.parametrize("name", [*ADDED, *REPLACED])
+def test_a_hostile_file_is_refused_and_leaves_no_marker(name, hub, honest, marker):
+    text = honest[HPARAMS_FILE]
+    if name in ADDED:
+        text += "\n" + ADDED[name] + "\n"
+    else:
+        before, after = REPLACED[name]
+        assert before in text
+        text = text.replace(before, after, 1)
+    files = {"other.yaml": f"x: !apply:{SHELL}", "custom.py": "open('MARKER', 'w')", **honest}
+    files[HPARAMS_FILE] = text
+    put(
+        hub,
+        {k: v.replace("MARKER", str(marker)) if k != DECODER_FILE else v for k, v in files.items()},
+    )
+    with pytest.raises(InputError) as refused:
+        Interpreter.from_hparams(source=REPO, run_opts=CPU)
+    assert not marker.exists()
+    assert len(str(refused.value).splitlines()) == 1
+    if "!apply" in text and "%TAG" not in text and name != "next document":
+        assert re.search(r"line \d+", str(refused.value))
+
+
+class Touch:
+    """Leaves a marker where it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (Path(self.path),)
+
+
+def pickled(honest, marker):
+    return pickle.dumps(Touch(marker))
+
+
+def saved_by_torch(honest, marker):
+    buffer = io.BytesIO()
+    torch.save({"x": Touch(marker)}, buffer)
+    return buffer.getvalue()
+
+
+def changed(change):
+    def file(honest, marker):
+        state = load(honest[DECODER_FILE])
+        change(state, next(iter(state)))
+        return save(state)
+
+    return file
+
+
+def header(size, text=b"{}"):
+    return lambda honest, marker: struct.pack("<Q", size) + text
+
+
+ENORMOUS = b'{"x":{"dtype":"F32","shape":[1000000000000],"data_offsets":[0,4000000000000]}}'
+WEIGHTS = {
+    "pickle": pickled,
+    "checkpoint of torch": saved_by_torch,
+    "nothing": lambda honest, marker: b"",
+    "cut off": lambda honest, marker: honest[DECODER_FILE][:-100],
+    "enormous header": header(1 << 62),
+    "enormous tensor": header(len(ENORMOUS), ENORMOUS),
+    "one is missing": changed(lambda state, name: state.pop(name)),
+    "one too many": changed(lambda state, name: state.update(extra=torch.zeros(1))),
+    "another shape": changed(lambda state, name: state.update({name: torch.zeros(3, 5)})),
+    "another kind": changed(lambda state, name: state.update({name: state[name].half()})),
+    "no numbers": changed(lambda state, name: state.update({name: state[name] * torch.nan})),
+}
+
+
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_hostile_weights_are_refused_and_leave_no_marker(name, hub, honest, marker):
+    put(hub, {**honest, DECODER_FILE: WEIGHTS[name](honest, str(marker))})
+    with pytest.raises(InputError, match=r"decoder\.safetensors"):
+        Interpreter.from_hparams(source=REPO, run_opts=CPU)
+    assert not marker.exists()
+
+
+def test_what_is_too_large_is_not_even_fetched(hub, honest, marker):
+    put(hub, honest)
+    hub.sizes = {DECODER_FILE: 10**11}
+    with pytest.raises(InputError, match="too large"):
+        Interpreter.from_hparams(source=REPO, run_opts=CPU)
+    assert not any("resolve" in line for line in hub.asked)
+
+
+def test_nothing_but_two_files_is_fetched(hub, honest, marker):
+    code = f"open({str(marker)!r}, 'w')"
+    put(hub, {**honest, "custom.py": code, "custom_interface.py": code, "setup.py": code})
+    Interpreter.from_hparams(source=REPO, run_opts=CPU)
+    fetched = {line.rsplit("/", 1)[1] for line in hub.asked if "resolve" in line}
+    assert fetched == {HPARAMS_FILE, DECODER_FILE}
+    assert not marker.exists()
+
+
+def test_who_trusts_a_source_is_warned_and_runs_it(hub, honest, marker):
+    """The attacks are real: without the check one leaves its marker."""
+    call = ADDED["call"].replace("MARKER", str(marker))
+    put(hub, {**honest, HPARAMS_FILE: f"{honest[HPARAMS_FILE]}\n{call}\n"})
+    with pytest.warns(UserWarning, match="whatever .* says is run"):
+        Interpreter.from_hparams(source=REPO, run_opts=CPU, trust_source=True)
+    assert marker.exists()
+
+
+def test_a_pinned_interpreter_is_that_one_or_none(hub, honest, tmp_path):
+    first = put(hub, honest)
+    other = weights(MaskDecoder([256, 128, 64, 32], 256, 8))
+    put(hub, {**honest, DECODER_FILE: other})
+    pinned = Interpreter.from_hparams(source=REPO, revision=first, run_opts=CPU)
+    for name, data in honest.items():
+        (tmp_path / name).write_bytes(data if isinstance(data, bytes) else data.encode())
+    assert pinned.fingerprint == fingerprint(tmp_path)
+    with pytest.raises(InputError, match="not the interpreter asked for"):
+        Interpreter.from_hparams(source=REPO, sha256=pinned.fingerprint, run_opts=CPU)
+    again = {"revision": first, "sha256": pinned.fingerprint.upper()}
+    assert Interpreter.from_hparams(source=REPO, run_opts=CPU, **again)
+
+
+def test_a_folder_to_save_in_holds_each_source_apart(hub, honest, tmp_path):
+    first = put(hub, honest)
+    text = honest[HPARAMS_FILE].replace("LMAC-ZS-D", "another")
+    hub.put("eve/maps", {HPARAMS_FILE: text.encode(), DECODER_FILE: honest[DECODER_FILE]})
+    savedir = tmp_path / "kept"
+    for source, revision, method in (
+        (REPO, None, "LMAC-ZS-D"),
+        ("eve/maps", None, "another"),
+        (REPO, first, "LMAC-ZS-D"),
+    ):
+        loaded = Interpreter.from_hparams(
+            source=source, revision=revision, savedir=savedir, run_opts=CPU
+        )
+        assert loaded.hparams.method == method
+
+
+@pytest.mark.parametrize(
+    "path", ["results/gone", "./gone", "../gone/x", "/gone/x", "~/gone", "C:\\gone\\x", "a/b/c"]
+)
+def test_a_path_that_is_not_there_is_not_looked_up(path, hub, marker):
+    Path("results").mkdir()
+    with pytest.raises(InputError, match="no interpreter at"):
+        Interpreter.from_hparams(source=path, run_opts=CPU)
+    assert not hub.asked
+
+
+def test_twelve_classes_at_most_can_be_built():
+    classes = {kind for kinds, _ in PARTS.values() for kind in kinds}
+    assert len(classes) <= 12
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for source in ("embedded-mel", "embedded-stft"):
+            loaded = Interpreter.from_hparams(source=source, run_opts=CPU)
+            assert type(loaded.model.decoder).__module__.startswith("speechbrain_lmac")
+
+
+def test_what_is_built_is_written_anew(honest):
+    """Comments, styles and order of the original do not come through, its meaning does."""
+    text = honest[HPARAMS_FILE]
+    read = read_blueprint(text, "it")
+    assert "#" not in read.text and read.text.count(CLASS) == len(PARTS)
+    again = read_blueprint(read.text, "it")
+    assert again == read
+    assert read.parts["decoder"].settings["hidden_channels"] == [256, 128, 64, 32]
