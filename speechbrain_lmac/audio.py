@@ -1,5 +1,6 @@
 """Sound files in and out: one reader, one resampler, one writer."""
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from torch.nn.functional import pad
 
 from speechbrain_lmac.errors import InputError, first_line
+from speechbrain_lmac.whole import whole
 
 SOUNDS = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff")
 """Endings of sound files that are looked for in folders."""
@@ -136,9 +138,25 @@ def save_audio(path: str | Path, wav: torch.Tensor, sample_rate: int) -> None:
         ``[time]``.
     sample_rate : int
         In Hz.
+
+    Raises
+    ------
+    InputError
+        If it cannot be written; then it is not there.
     """
     samples = wav.detach().cpu().numpy().astype(np.float32)
-    soundfile.write(str(path), samples, sample_rate, subtype="PCM_16")
+    with whole(path) as partial, writing(path):
+        soundfile.write(partial, samples, sample_rate, subtype="PCM_16", format="WAV")
+
+
+@contextlib.contextmanager
+def writing(path):
+    """Say that a sound cannot be written, whichever way libsndfile says it."""
+    try:
+        yield
+    except (OSError, soundfile.LibsndfileError, AssertionError) as error:
+        why = first_line(error)
+        raise InputError(f"{path} cannot be written ({why}): is the disk full?") from error
 
 
 def safe_gain(*wavs: torch.Tensor) -> float:

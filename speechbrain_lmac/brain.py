@@ -2,17 +2,22 @@
 
 import copy
 import math
+import os
 from functools import partial
 
 import speechbrain as sb
 import torch
+from speechbrain.dataio.sampler import ReproducibleRandomSampler
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from speechbrain_lmac.data.pipeline import augment, draw
 from speechbrain_lmac.data.prompts import class_prompt
+from speechbrain_lmac.errors import InputError, first_line
 from speechbrain_lmac.evaluation import ask, explain, faithfulness, kept_less_left
 from speechbrain_lmac.explainers import EXPLAINERS
+from speechbrain_lmac.memory import is_out_of_memory
 from speechbrain_lmac.pairs import Pairs, Rivals
+from speechbrain_lmac.processes import average_gradients, count, mean_count, means, roll
 
 DECAY = 0.98
 """Of the running mean of the weights, a step."""
@@ -48,10 +53,11 @@ class LmacZs(sb.Brain):
         clips = augment(batch.sig.data.to(self.device), draws, self.hparams.mix_probability)
         analysis = self.model.classifier.analyse(clips.sounds)
         pairs = self.ask(batch, analysis.encoding.embedding.float(), clips.mixed, draws)
-        if clips.mixed.any():
+        if mean_count(clips.mixed) and len(pairs.text) > 1:
             power = self.model.classifier.plane.power
             sources = torch.stack([power(clips.own), power(clips.sounds - clips.own)])
             pairs = pairs._replace(sources=sources)
+            pairs = pairs._replace(of_known=mean_count(pairs.told_apart))
         masks = self.model(analysis, pairs.text)
         heard = masks[: self.hparams.heard_per_clip]
         gate = self.hparams.gate
@@ -75,11 +81,11 @@ class LmacZs(sb.Brain):
             own.append(names.index(label) if label in names else -1)
         own = torch.tensor(own, device=audio.device)
         embedded = self.model.classifier.clap.embed_text(prompts)
-        turns = range(min(self.hparams.prompts_per_clip, len(prompts)))
+        turns = range(min(self.hparams.prompts_per_clip, count() * len(prompts)))
         return Pairs(
             audio,
-            torch.stack([embedded.roll(turn, dims=0) for turn in turns]),
-            torch.stack([own.roll(turn) for turn in turns]),
+            torch.stack([roll(embedded, turn) for turn in turns]),
+            torch.stack([roll(own, turn) for turn in turns]),
             Rivals(text.to(audio.device), float(scale)),
         )
 
@@ -114,8 +120,8 @@ class LmacZs(sb.Brain):
 
     @property
     def model(self):
-        """The model, also when it is wrapped for several processes."""
-        return getattr(self.modules.model, "module", self.modules.model)
+        """The model that is trained."""
+        return self.modules.model
 
     def init_optimizers(self):
         """Optimise the decoder alone."""
@@ -126,6 +132,27 @@ class LmacZs(sb.Brain):
         if self.checkpointer is not None:
             self.checkpointer.add_recoverable("optimizer", self.optimizer)
             self.checkpointer.add_recoverable("averaged", self.averaged)
+
+    def fit_batch(self, batch):
+        """Take a step; InputError, naming the batch, where memory or numbers run out."""
+        self.clips = batch.id
+        try:
+            return super().fit_batch(batch)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise InputError(
+                f"out of memory in epoch {self.epoch} ({first_line(error)}): give a smaller "
+                "--batch_size or --chunk_size, or fewer --heard_per_clip"
+            ) from error
+
+    def check_loss_isfinite(self, loss):
+        """Stop where the loss is no number: what is learnt from there on is worth nothing."""
+        if not torch.isfinite(loss):
+            raise InputError(
+                f"the loss is {loss.item()} in epoch {self.epoch}, of the clips "
+                f"{', '.join(self.clips)}: look at these sounds, or give a smaller --lr"
+            )
 
     def on_fit_batch_end(self, batch, outputs, loss, should_step):
         """Take the step into the mean."""
@@ -148,6 +175,24 @@ class LmacZs(sb.Brain):
         """Of training that lies behind, at the start of an epoch."""
         return (self.epoch - 1) / self.hparams.epoch_counter.limit
 
+    def _wrap_distributed(self):
+        """Leave the modules as they are: most of them are frozen, and torch's own wrapper refuses
+        their batch norms on a CPU. :meth:`optimizers_step` does what it would do.
+        """
+
+    def optimizers_step(self):
+        """Step along the mean of all processes' gradients."""
+        average_gradients(self.model.decoder.parameters())
+        super().optimizers_step()
+
+    def _train_loader_specifics(self, dataset, loader_kwargs):
+        """Clips come in the same order, however many processes share them."""
+        if self.distributed_launch and loader_kwargs.get("shuffle"):
+            seed = os.environ["SB_GLOBAL_SEED"]
+            loader_kwargs["sampler"] = ReproducibleRandomSampler(dataset, seed=seed)
+            loader_kwargs["shuffle"] = False
+        return super()._train_loader_specifics(dataset, loader_kwargs)
+
     def _fit_valid(self, valid_set, epoch, enable):
         """Validate each so many epochs, and after the last."""
         last = epoch == self.hparams.epoch_counter.limit
@@ -158,7 +203,7 @@ class LmacZs(sb.Brain):
         """Log the terms; after validation keep the best epoch and the last."""
         if stage == sb.Stage.TRAIN:
             stats = {name: sum(values) / len(values) for name, values in self.terms.items()}
-            self.train_stats = {**stats, "loss": stage_loss}
+            self.train_stats = means({**stats, "loss": stage_loss})
             return
         self.model.decoder.load_state_dict(self.live)
         score = sum(self.scores) / len(self.scores)

@@ -2,7 +2,6 @@
 
 import time
 import zlib
-from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
@@ -13,6 +12,7 @@ from speechbrain_lmac.budgets import BUDGETS, keep_top, rank_cells
 from speechbrain_lmac.explainers.base import Question, as_masks
 from speechbrain_lmac.masking import Analysis
 from speechbrain_lmac.metrics import METRICS, outcome
+from speechbrain_lmac.whole import whole
 
 EQUAL = ("AD", "FF", "Fid-In", "AI", "AG")
 """Metrics that are taken at equal budgets; those of the mask itself say nothing there."""
@@ -233,6 +233,5 @@ def evaluate(model, explainers, batches, prompts, budgets=BUDGETS):
 
 def write_rows(path, rows):
     """Write rows as CSV, whole or not at all."""
-    partial = Path(path).with_suffix(".partial")
-    pd.DataFrame(rows).to_csv(partial, index=False)
-    partial.replace(path)
+    with whole(path) as partial:
+        pd.DataFrame(rows).to_csv(partial, index=False)

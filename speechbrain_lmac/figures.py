@@ -2,6 +2,7 @@
 
 import warnings
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 from matplotlib import font_manager
@@ -11,6 +12,7 @@ from matplotlib.text import Text
 
 from speechbrain_lmac.budgets import BUDGETS
 from speechbrain_lmac.spectrogram import power_of
+from speechbrain_lmac.whole import whole
 
 RANGE_DB = 70
 """Below the loudest cell; what is fainter is drawn as silence."""
@@ -100,7 +102,8 @@ def _save(figure, path):
         text.set_fontfamily(families)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph", UserWarning)  # a letter that no font has: a box
-        figure.savefig(path, dpi=110)
+        with whole(path) as partial:
+            figure.savefig(partial, dpi=110, format=Path(path).suffix.removeprefix(".") or "png")
 
 
 @cache

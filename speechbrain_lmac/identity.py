@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 from speechbrain_lmac.errors import InputError
+from speechbrain_lmac.whole import write_text
 
 FILE = "run.json"
 
@@ -71,5 +72,4 @@ def claim(folder, identity):
                 "--output_folder, or remove it to start again"
             )
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(identity, indent=2) + "\n")
+    write_text(path, json.dumps(identity, indent=2) + "\n")

@@ -12,6 +12,7 @@ from speechbrain_lmac.audio import safe_gain, save_audio
 from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.evidence import EvidenceLog
 from speechbrain_lmac.timeline import ABSENT, THRESHOLD, Timeline
+from speechbrain_lmac.whole import write_text
 
 UNSURE = 0.5
 """Probability under which the best of several prompts is called unsure."""
@@ -232,7 +233,7 @@ class Interpretation:
         draw_interpretation(self, folder / "figure.png")
         self.timeline.save_tables(folder, threshold)
         scores = json.dumps(self._scores(gain, threshold), indent=2)
-        (folder / "scores.json").write_text(scores + "\n")
+        write_text(folder / "scores.json", scores + "\n")
         remove_stale(folder, explanations)
         return explanations
 

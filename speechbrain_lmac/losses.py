@@ -91,16 +91,16 @@ def separation(masks, pairs):
     """
     if pairs.sources is None or len(masks) < 2:
         return masks.new_zeros(())
-    named_alike = (pairs.own[0] == pairs.own[1]) & (pairs.own[0] >= 0)
-    mixed = pairs.sources[1].flatten(1).any(dim=1) & ~named_alike
+    mixed = pairs.told_apart
     if not mixed.any():
-        return masks.new_zeros(())
+        return 0 * masks.sum()
     sources = pairs.sources[:, mixed]
     total = sources.sum(dim=0)
     ideal = (sources / total.clamp(min=1e-12)).sqrt()
     weight = total.sqrt() / total.sqrt().sum(dim=(1, 2), keepdim=True)
     error = (weight * (masks[:2, mixed] - ideal).square()).sum(dim=(2, 3))
-    return (pairs.belief[:2, mixed] * error).mean()
+    known = mixed.sum() if pairs.of_known is None else pairs.of_known
+    return (pairs.belief[:2, mixed] * error).sum() / (2 * known)
 
 
 def binarisation(masks, pairs):

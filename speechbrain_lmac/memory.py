@@ -1,7 +1,9 @@
-"""Keep freed memory in the process, where the next training step wants it again."""
+"""Memory: kept in the process, where the next training step wants it again; and run out of."""
 
 import ctypes
 import sys
+
+import torch
 
 SETTINGS = {-4: 0, -1: 2**31 - 1, -2: 2**28}
 """Of glibc's mallopt: M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD."""
@@ -20,3 +22,10 @@ def keep_freed_memory():
     if mallopt is not None:
         for setting, value in SETTINGS.items():
             mallopt(setting, value)
+
+
+def is_out_of_memory(error):
+    """Whether an exception says that memory ran out, on whatever device."""
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
+        isinstance(error, RuntimeError) and "allocate memory" in str(error)
+    )

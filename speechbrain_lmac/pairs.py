@@ -62,11 +62,20 @@ class Pairs(NamedTuple):
     sources: torch.Tensor | None = None
     """Power of the clips and of what is mixed into them, which the second prompt names, on the
     plane: ``[2, batch, frames, bins]``; the second is 0 where a clip is alone."""
+    of_known: torch.Tensor | None = None
+    """How many clips have sources to be told apart, ``[]``: the mean over processes; by default
+    those of this one."""
 
     @property
     def log_odds(self):
         """Of every prompt, given the whole clip, ``[prompts, batch]``."""
         return self.rivals.log_odds(self.audio.expand_as(self.text), self.text, self.own)
+
+    @property
+    def told_apart(self):
+        """Clips whose sources are known, and named differently: ``[batch]`` of bool."""
+        named_alike = (self.own[0] == self.own[1]) & (self.own[0] >= 0)
+        return self.sources[1].flatten(1).any(dim=1) & ~named_alike
 
     @property
     def belief(self):

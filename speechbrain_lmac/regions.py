@@ -1,8 +1,9 @@
 """Stretches of a long sound in which a prompt has evidence, and the tables that show them."""
 
 import csv
-from pathlib import Path
 from typing import NamedTuple
+
+from speechbrain_lmac.whole import whole
 
 RAVEN = (
     "Selection",
@@ -95,14 +96,14 @@ def write_csv(path, regions, files=None):
     rows, head = [tuple(_rounded(region)) for region in regions], Region._fields
     if files is not None:
         rows, head = [(name, *row) for name, row in zip(files, rows)], ("file", *head)
-    with open(Path(path), "w", newline="", encoding="utf-8") as file:
+    with whole(path) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([head, *rows])
 
 
 def write_raven(path, regions):
     """Regions as a selection table of Raven: tab-separated, numbered in order of time."""
     ordered = sorted(regions, key=lambda region: (region.start, region.prompt))
-    with open(Path(path), "w", newline="", encoding="utf-8") as file:
+    with whole(path) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, delimiter="\t")
         writer.writerow(RAVEN)
         for number, region in enumerate(ordered, start=1):

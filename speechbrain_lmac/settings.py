@@ -11,6 +11,7 @@ from ruamel.yaml.error import MarkedYAMLError
 
 from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.hparams import path_of
+from speechbrain_lmac.whole import write_text
 
 BASE = "base"
 """Key that names the file, beside this one or of the package, whose settings hold where this one
@@ -71,7 +72,7 @@ def _as_json(value):
 def save_settings(hparams_file, overrides, folder):
     """Write the settings of a run, whole and resolved, to ``hyperparams.yaml`` in a folder."""
     resolved = resolve_references(read_settings(hparams_file), overrides).getvalue()
-    (Path(folder) / "hyperparams.yaml").write_text(resolved, encoding="utf-8")
+    write_text(Path(folder) / "hyperparams.yaml", resolved)
 
 
 def read_settings(hparams_file):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import soundfile
 
-from speechbrain_lmac.audio import gain_under
+from speechbrain_lmac.audio import gain_under, writing
 from speechbrain_lmac.errors import InputError
 
 BLOCK = 1 << 18
@@ -58,13 +58,15 @@ class Spool:
 
     def write(self, sounds):
         """Append ``[sounds, time]``, one row to each file."""
-        for file, sound in zip(self.files, sounds, strict=True):
-            file.write(sound.numpy())
+        for path, file, sound in zip(self.paths, self.files, sounds, strict=True):
+            with writing(path):
+                file.write(sound.numpy())
         if sounds.numel():
             self.peak = max(self.peak, sounds.abs().max().item())
 
     def __exit__(self, kind, error, trace):
-        self.stack.close()
+        with contextlib.suppress(soundfile.LibsndfileError):  # a full disk, said already
+            self.stack.close()
         try:
             if kind is None:
                 self.gain = gain_under(self.peak)
@@ -77,7 +79,7 @@ class Spool:
     def _finish(self, partial, path):
         made = path.with_name(path.name + ".16bit")
         try:
-            with soundfile.SoundFile(partial) as read:
+            with writing(path), soundfile.SoundFile(partial) as read:
                 kind = "WAV" if 2 * read.frames < LARGEST_WAV else "RF64"
                 with self._create(made, kind, "PCM_16") as written:
                     for block in read.blocks(BLOCK, dtype="float32"):

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from speechbrain_lmac.regions import Region, find_regions, write_csv, write_raven
+from speechbrain_lmac.whole import whole, write_text
 
 STEP_SECONDS = 0.1
 ABSENT = 0.05
@@ -128,14 +129,17 @@ class Timeline:
             "warnings": self.warnings,
             "prompts": self.rows(threshold),
         }
-        (folder / "scores.json").write_text(json.dumps(scores, indent=2) + "\n")
+        write_text(folder / "scores.json", json.dumps(scores, indent=2) + "\n")
 
     def save_tables(self, folder: str | Path, threshold: float = THRESHOLD) -> None:
         """Write ``evidence.csv``, ``regions.csv`` and ``regions.selections.txt`` (Raven)."""
         folder, regions = Path(folder), self.regions(threshold)
         write_csv(folder / "regions.csv", regions)
         write_raven(folder / "regions.selections.txt", regions)
-        with open(folder / "evidence.csv", "w", newline="", encoding="utf-8") as file:
+        with (
+            whole(folder / "evidence.csv") as partial,
+            open(partial, "w", newline="", encoding="utf-8") as file,
+        ):
             writer = csv.writer(file)
             writer.writerow(["seconds", *self.prompts])
             for when, row in zip(self.seconds.tolist(), self.evidence.T.tolist()):

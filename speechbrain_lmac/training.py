@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import speechbrain as sb
+import torch
 from tqdm import tqdm
 
 from speechbrain_lmac import tables
@@ -23,8 +24,13 @@ from speechbrain_lmac.export import export_interpreter, load_decoder
 from speechbrain_lmac.identity import claim, run_identity
 from speechbrain_lmac.memory import keep_freed_memory
 from speechbrain_lmac.objective import method_name
+from speechbrain_lmac.processes import leave, share_of
+from speechbrain_lmac.record import record
 from speechbrain_lmac.settings import load_hparams, save_settings
+from speechbrain_lmac.whole import write_text
 
+BACKEND = () if torch.cuda.is_available() else ("--distributed_backend", "gloo")
+"""By which processes speak, unless the command line says another."""
 logger = logging.getLogger(__name__)
 
 
@@ -38,8 +44,10 @@ def main(arguments=None):
         The YAML file, then ``--key value`` for each change; the command line's by default.
     """
     keep_freed_memory()
-    hparams_file, run_opts, overrides = sb.parse_arguments(arguments or sys.argv[1:])
+    arguments = arguments or sys.argv[1:]
+    hparams_file, run_opts, overrides = sb.parse_arguments([*BACKEND, *arguments])
     check_device(run_opts.get("device"))
+    sb.utils.distributed.ddp_init_group(run_opts)
     hparams = load_hparams(hparams_file, overrides)
     explainers = chosen_explainers(hparams)
     splits = prepare(hparams)
@@ -50,6 +58,7 @@ def main(arguments=None):
     sb.utils.distributed.run_on_main(claim, args=[folder, run_identity(hparams, splits)])
     sb.create_experiment_directory(hparams["output_folder"], overrides=overrides)
     sb.utils.distributed.run_on_main(save_settings, args=[hparams_file, overrides, folder])
+    sb.utils.distributed.run_on_main(record, args=[folder, "train.py", arguments])
     for name, held in splits.items():
         sb.utils.distributed.run_on_main(manifest.write, args=[folder / f"{name}.csv", held])
 
@@ -60,6 +69,7 @@ def main(arguments=None):
     brain = LmacZs(
         hparams["modules"], hparams["opt_class"], hparams, run_opts, hparams["checkpointer"]
     )
+    hparams["train_loader"]["batch_size"] = share_of(hparams["batch_size"])
     brain.fit(
         hparams["epoch_counter"],
         sets["train"],
@@ -67,8 +77,11 @@ def main(arguments=None):
         train_loader_kwargs=hparams["train_loader"],
         valid_loader_kwargs=hparams["valid_loader"],
     )
-    export_interpreter(brain.restore_best(), trained_method(hparams), folder / "interpreter")
-    report(brain, sets["test"], explainers, hparams)
+    best = brain.restore_best()
+    if sb.utils.distributed.if_main_process():
+        export_interpreter(best, trained_method(hparams), folder / "interpreter")
+        report(brain, sets["test"], explainers, hparams)
+    leave()
 
 
 def trained_method(hparams):
@@ -86,7 +99,8 @@ def prepare(hparams):
     """
     data_folder = hparams["data_folder"]
     if data_folder is None:
-        data_folder = write_dataset(hparams["synthetic_folder"], seed=0)
+        data_folder = hparams["synthetic_folder"]
+        sb.utils.distributed.run_on_main(write_dataset, args=[data_folder], kwargs={"seed": 0})
     clips = read_clips(data_folder)
     folds = {name: hparams[f"{name}_folds"] for name in ("train", "valid", "test")}
     if hparams["train_manifest"] is None:
@@ -156,6 +170,6 @@ def report(brain, test_set, explainers, hparams):
         f"{hparams['masking']} masking, folds {hparams['test_folds']}"
     )
     text = tables.report(rows, trained_method(hparams), what)
-    (folder / "table.md").write_text(text, encoding="utf-8")
+    write_text(folder / "table.md", text)
     logger.info("\n%s", text)
     logger.info("rows: %s; tables: %s", folder / "metrics.csv", folder / "table.md")

@@ -14,6 +14,7 @@ from speechbrain_lmac.data.clips import class_names, read_clips
 from speechbrain_lmac.data.prompts import TEMPLATE, paraphrases, speakable
 from speechbrain_lmac.environment import check_device
 from speechbrain_lmac.errors import InputError, report_errors
+from speechbrain_lmac.whole import write_text
 from speechbrain_lmac.zero_shot_tables import confusion, per_class, report
 
 PARAPHRASES = "paraphrases"
@@ -234,8 +235,8 @@ def classify(clap, embeddings, clips, names, wordings):
 
 def write(folder, rows, names, text):
     """Write ``predictions.csv``, ``confusion.csv``, ``per_class.csv`` and ``report.md``."""
-    rows.to_csv(folder / "predictions.csv", index=False)
-    confusion(rows, names).to_csv(folder / "confusion.csv")
-    per_class(rows).to_csv(folder / "per_class.csv", index_label="label")
-    (folder / "report.md").write_text(text, encoding="utf-8")
+    write_text(folder / "predictions.csv", rows.to_csv(index=False))
+    write_text(folder / "confusion.csv", confusion(rows, names).to_csv())
+    write_text(folder / "per_class.csv", per_class(rows).to_csv(index_label="label"))
+    write_text(folder / "report.md", text)
     print(f"written to {folder}")

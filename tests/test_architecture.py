@@ -13,6 +13,7 @@ PACKAGE = Path(speechbrain_lmac.__file__).parent
 
 FLOORS = [
     {"errors"},
+    {"whole"},
     {
         "spectrogram",
         "overlap",
@@ -32,6 +33,9 @@ FLOORS = [
         "memory",
         "blueprint",
         "identity",
+        "record",
+        "processes",
+        "checkpoints",
         "download",
         "hub",
         "settings",
@@ -124,7 +128,7 @@ FLOORS = [
 
 FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 FACES = {"__init__", "clap", "data", "bench", "commands", "report"}
-GLUE = {"brain", "training", "inference", "data.pipeline", "bench.run"}
+GLUE = {"checkpoints", "brain", "training", "inference", "data.pipeline", "bench.run"}
 """The only modules that import SpeechBrain."""
 
 

@@ -20,6 +20,7 @@ from speechbrain_lmac.bench.setup import (
 from speechbrain_lmac.bench.work import Task, do, piece, planned_passes
 from speechbrain_lmac.curves import FILLS
 from speechbrain_lmac.evaluation import clip_seed
+from speechbrain_lmac.whole import write_text
 
 SILENCE = "silence"
 DEAR = 200
@@ -116,9 +117,7 @@ class PlaneRun:
                 for part in chunks(self.bench.valid, size)
             ]
             self.tuned += tuning.tune(self.subject.model, name, explainer, batches, position)
-            partial = self.choices.with_suffix(".partial")
-            partial.write_text(json.dumps(self.tuned, indent=1))
-            partial.replace(self.choices)
+            write_text(self.choices, json.dumps(self.tuned, indent=1))
 
     def explainers(self):
         """Row name -> explainer as it was tuned; and those as they come, where that is another."""

@@ -7,6 +7,7 @@ from speechbrain_lmac.bench.comparison import CONTROLS
 from speechbrain_lmac.bench.conditions import ABSENT, CLEAN, TWO_CLASS
 from speechbrain_lmac.bench.setup import UNTUNED
 from speechbrain_lmac.errors import InputError
+from speechbrain_lmac.whole import whole
 
 HEADS = {
     "tuning": "How baselines were tuned",
@@ -54,9 +55,8 @@ def write(folder, frame, tuned, what, reference):
     methods = list(scored.method.unique())
     if reference not in methods:
         reference = next((name for name in methods if name not in CONTROLS), methods[0])
-    partial = folder / "rows.partial"
-    frame.to_csv(partial, index=False)
-    partial.replace(folder / "rows.csv")
+    with whole(folder / "rows.csv") as partial:
+        frame.to_csv(partial, index=False)
     found = {
         "tuning": checks.tuning(tuned),
         "presence": checks.presence(frame),

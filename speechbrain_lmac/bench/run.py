@@ -18,6 +18,7 @@ from speechbrain_lmac.errors import InputError, report_errors
 from speechbrain_lmac.identity import claim
 from speechbrain_lmac.memory import keep_freed_memory
 from speechbrain_lmac.settings import load_hparams, save_settings
+from speechbrain_lmac.whole import write_text
 
 
 @report_errors
@@ -109,5 +110,5 @@ def spent(folder, seconds, device, planned):
     if planned:
         where = f"{torch.get_num_threads()} cores" if device == "cpu" else device
         held = {"seconds": round(held["seconds"] + seconds), "where": where}
-        path.write_text(json.dumps(held))
+        write_text(path, json.dumps(held))
     return f"{held['seconds'] / 60:.0f} minutes on {held['where']}"

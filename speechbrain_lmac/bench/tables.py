@@ -1,5 +1,6 @@
 """Tables of the bench: what is claimed at equal budgets, and what stands beside it unclaimed."""
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from speechbrain_lmac.bench.assessment import (
 )
 from speechbrain_lmac.bench.comparison import CONTROLS, MOST_SILENT, direction
 from speechbrain_lmac.bench.formats import Cell, Table, latex, latex_text, markdown
-from speechbrain_lmac.errors import InputError
+from speechbrain_lmac.whole import whole
 
 CLIPS, PAIRS = "clips", "pairs"
 COUNTED = {CLIPS: "AD", PAIRS: "SI-SDRi"}
@@ -279,11 +280,6 @@ def summary(frame, reference, folder, what, more=()):
 
 def _write(texts):
     """All files are on the disk before the first takes its name."""
-    try:
+    with ExitStack() as stack:
         for path, text in texts.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.with_name(path.name + ".partial").write_text(text, encoding="utf-8")
-        for path in texts:
-            path.with_name(path.name + ".partial").replace(path)
-    except OSError as error:
-        raise InputError(f"{error.filename} cannot be written: {error}") from error
+            stack.enter_context(whole(path)).write_text(text, encoding="utf-8")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from speechbrain_lmac.errors import InputError
+from speechbrain_lmac.whole import whole
 
 
 class Clip(NamedTuple):
@@ -83,15 +84,10 @@ def write(path, clips):
 
 def write_rows(path, rows):
     """Write named tuples as CSV, whole or not at all."""
-    partial = path.with_suffix(".partial")
-    try:
-        with open(partial, "w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(rows[0]._fields)
-            writer.writerows(rows)
-        partial.replace(path)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error}") from error
+    with whole(path) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(rows[0]._fields)
+        writer.writerows(rows)
 
 
 def relative(wav, path):

@@ -9,6 +9,7 @@ from speechbrain.utils.data_pipeline import provides, takes
 
 from speechbrain_lmac.audio import fit, load_audio
 from speechbrain_lmac.contamination import mix
+from speechbrain_lmac.processes import roll
 
 
 def dataset(clips, sample_rate, seconds):
@@ -82,5 +83,5 @@ def augment(wavs, draws, mix_probability):
     turned = torch.stack([wav.roll(rng.randrange(len(wav))) for wav, rng in zip(wavs, draws)])
     mixed = torch.tensor([rng.random() < mix_probability for rng in draws], device=wavs.device)
     snr_db = torch.tensor([rng.uniform(-5, 5) for rng in draws], device=wavs.device)
-    sounds = torch.where(mixed.unsqueeze(1), mix(turned, turned.roll(1, dims=0), snr_db), turned)
+    sounds = torch.where(mixed.unsqueeze(1), mix(turned, roll(turned, 1), snr_db), turned)
     return Augmented(sounds, turned, mixed)

@@ -12,7 +12,8 @@ from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.evaluation import Prompts, ask, explain
 from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.report.clip import Studio
-from speechbrain_lmac.report.page import render, write
+from speechbrain_lmac.report.page import render
+from speechbrain_lmac.whole import write_text
 
 METHODS = (
     *("lmac-zs", "integrated-gradients", "smoothgrad", "input-x-gradient", "gradcam", "gradcam++"),
@@ -126,7 +127,7 @@ def write_comparison(path, name, prompt, original, found, axis, blind_seed=None)
         if key_path.exists():
             raise InputError(f"{key_path} is the key of a page; give another --output")
         text = json.dumps({"page": page, "methods": key}, indent=2, ensure_ascii=False)
-        written.append(write(key_path, text + "\n"))
+        written.append(write_text(key_path, text + "\n"))
     html = render(
         "comparison.html.j2",
         title=f"“{prompt}” in {name}",
@@ -138,7 +139,7 @@ def write_comparison(path, name, prompt, original, found, axis, blind_seed=None)
         blind=blind_seed is not None,
         budget=BUDGET,
     )
-    return [write(path, html), *written]
+    return [write_text(path, html), *written]
 
 
 def read_ratings(paths, keys):

@@ -1,15 +1,13 @@
 """Clips and their explanations as one HTML file."""
 
-import contextlib
 from importlib.resources import files
-from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from speechbrain_lmac import __version__
-from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.report.media import MOST_GAIN_DB
+from speechbrain_lmac.whole import write_text
 
 TEMPLATES = files("speechbrain_lmac.report") / "templates"
 
@@ -34,7 +32,7 @@ def write_report(path, clips, about, title="Listening report"):
     Path
     """
     text = render("report.html.j2", title=title, clips=clips, about=about, within=False)
-    return write(path, text)
+    return write_text(path, text)
 
 
 def frame(clips, about, height):
@@ -90,21 +88,6 @@ def clock(seconds):
         return f"{rest:.1f} s"
     hours, minutes = divmod(int(minutes), 60)
     return f"{hours}:{minutes:02d}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"
-
-
-def write(path, text):
-    """Write a page, whole or not at all; its path."""
-    path = Path(path)
-    partial = path.with_name(path.name + ".partial")
-    try:
-        path.absolute().parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise InputError(f"{path} cannot be written: {error}") from error
-    return path
 
 
 def _file(name):
