@@ -31,8 +31,9 @@ ORACLES := .oracles
 demo: setup
 	$(BIN)/python -m speechbrain_lmac demo
 
+# a process a core, each on one thread: threads of several would wait for one another
 test: setup
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 check: lint test
 

@@ -63,6 +63,8 @@ setup(
             "pdoc",
             "laion-clap==1.1.7",  # LAION's own modules, to be equal to; needs torchvision unsaid
             "pytest",
+            "pytest-xdist",
+            "hypothesis",
             "ruff==0.17.*",
             "mypy",
             "types-PyYAML",

@@ -1,10 +1,11 @@
 """Checkpoints that a kill cannot tear."""
 
+import logging
 import shutil
 from pathlib import Path
 
-from speechbrain.utils.checkpoints import CKPT_PREFIX, METAFNAME, Checkpointer
-from speechbrain.utils.distributed import if_main_process, main_process_only
+from speechbrain.utils.checkpoints import CKPT_PREFIX, METAFNAME, Checkpointer, ckpt_recency
+from speechbrain.utils.distributed import ddp_barrier, if_main_process
 
 from speechbrain_lmac.errors import InputError, first_line
 from speechbrain_lmac.whole import PARTIAL
@@ -37,18 +38,33 @@ class WholeCheckpointer(Checkpointer):
         if saved is not None:
             meta = saved.path / METAFNAME
             meta.with_name(meta.name + PARTIAL).replace(meta)
+        ddp_barrier()  # others look for checkpoints next
         return saved
 
-    def delete_checkpoints(self, **kwargs):
-        """Delete what is not to be kept, and what was never whole."""
-        super().delete_checkpoints(**kwargs)
+    def delete_checkpoints(
+        self,
+        *,
+        num_to_keep=1,
+        min_keys=None,
+        max_keys=None,
+        importance_keys=(ckpt_recency,),
+        ckpt_predicate=None,
+        verbosity=logging.INFO,
+    ):
+        """Delete all but the best so many by each key, and what was never whole."""
+        orders = [
+            *({"min_key": key} for key in min_keys or ()),
+            *({"max_key": key} for key in max_keys or ()),
+            *({"importance_key": key} for key in importance_keys),
+        ]
+        ddp_barrier()
         if if_main_process():
+            found = [self.find_checkpoints(ckpt_predicate=ckpt_predicate, **o) for o in orders]
+            kept = {checkpoint.path for best in found for checkpoint in best[:num_to_keep]}
+            for checkpoint in {c.path: c for best in found for c in best}.values():
+                if checkpoint.path not in kept:
+                    (checkpoint.path / METAFNAME).unlink()
             for folder in self.checkpoints_dir.glob(f"{CKPT_PREFIX}*"):
                 if not (folder / METAFNAME).exists():
                     shutil.rmtree(folder, ignore_errors=True)
-
-    @staticmethod
-    @main_process_only
-    def _delete_checkpoint(checkpoint, verbosity=None):
-        (checkpoint.path / METAFNAME).unlink()
-        shutil.rmtree(checkpoint.path)
+        ddp_barrier()

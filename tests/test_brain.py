@@ -8,6 +8,7 @@ from safetensors.torch import load_file
 
 from speechbrain_lmac import training
 from speechbrain_lmac.brain import LmacZs
+from speechbrain_lmac.checkpoints import WholeCheckpointer
 from speechbrain_lmac.data.pipeline import augment, draw
 from speechbrain_lmac.data.prompts import TEMPLATE
 from speechbrain_lmac.evaluation import Prompts
@@ -64,6 +65,21 @@ def test_an_interrupted_run_resumes_as_if_undisturbed(
     expected, resumed = weights(undisturbed), weights(tmp_path)
     for name in expected:
         torch.testing.assert_close(resumed[name], expected[name], atol=1e-6, rtol=0, msg=name)
+
+
+def test_the_best_checkpoint_and_the_last_are_kept_and_torn_ones_are_not(tmp_path):
+    decoder = torch.nn.Linear(2, 2)
+    saver = WholeCheckpointer(tmp_path, {"decoder": decoder})
+    torn = tmp_path / "CKPT+torn"
+    torn.mkdir()
+    (torn / "decoder.ckpt").write_bytes(b"half")
+    for score in (1.0, 3.0, 2.0):
+        torch.nn.init.constant_(decoder.weight, score)
+        saver.save_and_keep_only({"score": score}, max_keys=["score"])
+    assert sorted(c.meta["score"] for c in saver.list_checkpoints()) == [2.0, 3.0]
+    assert len(list(tmp_path.iterdir())) == 2
+    saver.recover_if_possible(max_key="score")
+    assert (decoder.weight == 3).all()
 
 
 def stop_after(monkeypatch, steps):

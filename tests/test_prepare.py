@@ -3,11 +3,13 @@
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import soundfile
 
 from speechbrain_lmac.data import manifest, plans
+from speechbrain_lmac.data.clips import read_clips
 from speechbrain_lmac.data.synthetic import synthesise
 from tests.conftest import REAL_ESC10, REAL_US8K, REPOSITORY, needs_esc10, needs_us8k
 
@@ -88,5 +90,21 @@ def test_a_bad_sound_leaves_no_manifest(small_set, tmp_path):
     prepared("ESC50", folder)
     sorted((folder / "audio").iterdir())[7].write_bytes(b"")
     done = run("ESC50", folder)
-    assert done.returncode == 2 and "cannot be read" in done.stderr.splitlines()[-1]
+    assert done.returncode == 2 and "cannot be used" in done.stderr.splitlines()[-1]
     assert not (folder / "manifest.csv").exists()
+
+
+def test_bad_sounds_are_all_named_and_left_out_only_when_asked(small_set, tmp_path):
+    folder = shutil.copytree(small_set, tmp_path / "set")
+    files = sorted((folder / "audio").iterdir())
+    files[7].write_bytes(files[7].read_bytes()[:30])
+    files[20].write_text("no sound")
+    files[31].unlink()
+    done = run("ESC50", folder)
+    (said,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert done.returncode == 2 and not (folder / "manifest.csv").exists()
+    assert all(files[i].name in said for i in (7, 20, 31)) and "3 of 50 sounds" in said
+    done = run("ESC50", folder, "--skip_bad")
+    assert done.returncode == 0 and "3 of 50 sounds were left out" in done.stdout
+    kept = {Path(clip.wav).name for clip in read_clips(folder / "manifest.csv")}
+    assert kept == {file.name for file in files} - {files[i].name for i in (7, 20, 31)}

@@ -42,7 +42,12 @@ def free_port():
 
 def run(*arguments):
     done = subprocess.run(
-        command(*arguments), capture_output=True, text=True, check=False, env=environment()
+        command(*arguments),
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment(),
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr[-2000:]
 

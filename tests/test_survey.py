@@ -151,6 +151,12 @@ def test_a_sound_that_cannot_be_used_leaves_nothing_behind(interpreter, bad, tmp
     assert not list(tmp_path.iterdir())
 
 
+def test_a_folder_that_cannot_be_written_to_is_said_at_once(interpreter):
+    sound = synthesise("siren", seed=2, seconds=6.0)
+    with pytest.raises(InputError, match="/proc/nowhere"):
+        interpreter.interpret_file(sound, "x", sample_rate=SAMPLE_RATE, save_to="/proc/nowhere")
+
+
 def test_memory_does_not_grow_with_the_sound(tmp_path):
     """Half a minute more costs no more memory than the file's own blocks."""
     code = (

@@ -21,7 +21,7 @@ from collections import Counter
 from speechbrain_lmac.data import manifest
 from speechbrain_lmac.data.captions import SETS, read_captions
 from speechbrain_lmac.data.clips import read_clips
-from speechbrain_lmac.data.prepare import prepare
+from speechbrain_lmac.data.prepare import add_skip, prepare
 from speechbrain_lmac.errors import InputError, report_errors
 
 
@@ -38,6 +38,7 @@ def main():
         metavar="SET",
         help="manifests or folders of labelled sets: captions of their recordings are left out",
     )
+    add_skip(parser)
     options = vars(parser.parse_args())
     folders = {name: options[name] for name in SETS if options[name]}
     if not folders:
@@ -48,7 +49,7 @@ def main():
     kept = [clip for clip in clips if clip.src_file not in tested]
     if len(kept) < len(clips):
         print(f"{len(clips) - len(kept)} captions left out: their recordings are in the other sets")
-    clips = prepare(kept, options["manifest"])
+    clips = prepare(kept, options["manifest"], options["skip_bad"])
     for split, count in sorted(Counter(clip.split for clip in clips).items()):
         print(f"{count} captions to {split}")
 

@@ -8,7 +8,7 @@ ESC-50 is CC BY-NC 3.0 (its part ESC-10 is CC BY 3.0): 2000 clips of 5 s, 600 MB
 import argparse
 
 from speechbrain_lmac.data.archives import ESC50, obtain
-from speechbrain_lmac.data.prepare import prepare_labelled
+from speechbrain_lmac.data.prepare import add_skip, prepare_labelled
 from speechbrain_lmac.errors import report_errors
 
 
@@ -18,10 +18,13 @@ def main():
     parser.add_argument("folder", help="holds meta/esc50.csv and audio/, or is to")
     parser.add_argument("--download", action="store_true", help="fetch the set if it is not there")
     parser.add_argument("--manifest", help="default: manifest.csv in the folder")
+    add_skip(parser)
     options = parser.parse_args()
     if options.download:
         obtain(ESC50, options.folder)
-    clips = prepare_labelled(options.folder, options.manifest, licence="CC BY-NC 3.0")
+    clips = prepare_labelled(
+        options.folder, options.manifest, licence="CC BY-NC 3.0", skip_bad=options.skip_bad
+    )
     print(f"{len(clips)} clips: give the manifest or {options.folder} as --data_folder")
 
 

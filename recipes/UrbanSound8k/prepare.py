@@ -9,7 +9,7 @@ metadata/UrbanSound8K.csv and audio/fold1 to fold10.
 
 import argparse
 
-from speechbrain_lmac.data.prepare import prepare_labelled
+from speechbrain_lmac.data.prepare import add_skip, prepare_labelled
 from speechbrain_lmac.errors import report_errors
 
 
@@ -18,8 +18,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", help="holds metadata/UrbanSound8K.csv and audio/")
     parser.add_argument("--manifest", help="default: manifest.csv in the folder")
+    add_skip(parser)
     options = parser.parse_args()
-    clips = prepare_labelled(options.folder, options.manifest, licence="CC BY-NC 3.0")
+    clips = prepare_labelled(
+        options.folder, options.manifest, licence="CC BY-NC 3.0", skip_bad=options.skip_bad
+    )
     print(f"{len(clips)} clips: give the manifest or {options.folder} as --data_folder")
 
 

@@ -1,6 +1,7 @@
 """Published sets as lists of clips, shared out by fold."""
 
 import csv
+import math
 from pathlib import Path
 
 import soundfile
@@ -31,7 +32,7 @@ def find_layout(data_folder):
     raise InputError(f"{folder} holds no {known}; unpack the set and give the folder above it")
 
 
-def read_clips(data_folder):
+def read_clips(data_folder, unheard=False):
     """Read a folder that is laid out as ESC-50 or UrbanSound8K is, or a manifest.
 
     Arguments
@@ -39,6 +40,9 @@ def read_clips(data_folder):
     data_folder : str or Path
         Holds the set's csv and its ``audio/``; or a csv file of
         :func:`speechbrain_lmac.data.manifest.write`.
+    unheard : bool
+        Take sounds that cannot be read as endless, for a caller that hears them all and says what
+        is wrong.
 
     Returns
     -------
@@ -60,14 +64,14 @@ def read_clips(data_folder):
             missing = sorted(set(layout.columns.values()) - set(reader.fieldnames or ()))
             if missing:
                 raise InputError(f"{meta} has no column {', '.join(missing)}")
-            clips = [_clip(folder, layout, row) for row in reader]
+            clips = [_clip(folder, layout, row, unheard) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{meta} cannot be read as csv: {error}") from error
     manifest.check(clips, meta)
     return clips
 
 
-def _clip(folder, layout, row):
+def _clip(folder, layout, row, unheard):
     meta = folder / layout.meta
     values = {field: row[column] for field, column in layout.columns.items()}
     if None in values.values():
@@ -80,7 +84,9 @@ def _clip(folder, layout, row):
     try:
         duration = soundfile.info(str(wav)).duration
     except soundfile.LibsndfileError as error:
-        raise InputError(f"{meta} lists {wav}, which cannot be read: {error}") from error
+        duration = math.inf
+        if not unheard:
+            raise InputError(f"{meta} lists {wav}, which cannot be read: {error}") from error
     return Clip(
         ID=wav.stem,
         wav=str(wav),

@@ -9,11 +9,23 @@ from speechbrain_lmac.audio import read_mono
 from speechbrain_lmac.data import manifest
 from speechbrain_lmac.data.clips import find_layout, read_clips
 from speechbrain_lmac.data.manifest import Clip
+from speechbrain_lmac.errors import InputError
 
 MANIFEST = "manifest.csv"
 
 
-def prepare(clips, path):
+SHOWN = 5
+"""Bad sounds that are named."""
+
+
+def add_skip(parser):
+    """The argument of a recipe that may leave bad sounds out."""
+    parser.add_argument(
+        "--skip_bad", action="store_true", help="leave sounds out that cannot be used, and say so"
+    )
+
+
+def prepare(clips, path, skip_bad=False):
     """Hear every sound through, and write the manifest when all are good.
 
     Arguments
@@ -22,6 +34,8 @@ def prepare(clips, path):
         Of any set.
     path : str or Path
         Manifest to write; nothing is there if a sound is bad or the work is cut short.
+    skip_bad : bool
+        Leave bad sounds out; what is left out is printed and counted.
 
     Returns
     -------
@@ -31,20 +45,41 @@ def prepare(clips, path):
     Raises
     ------
     InputError
-        Naming the first sound that is corrupt, empty or silent.
+        Naming the sounds that are missing, corrupt, empty or silent, unless all others are to go
+        on without them.
     """
     manifest.clear(path, Clip._fields)
-    heard = set()
+    wrong: dict = {}
     for clip in tqdm(clips, "checking sounds", unit="clip", dynamic_ncols=True):
         stretch = (clip.wav, clip.start, clip.stop)
-        if stretch not in heard:
-            read_mono(*stretch)
-            heard.add(stretch)
-    manifest.write(path, clips)
-    return clips
+        if stretch not in wrong:
+            wrong[stretch] = _what_is_wrong(stretch)
+    bad = [said for said in wrong.values() if said]
+    good = [clip for clip in clips if not wrong[clip.wav, clip.start, clip.stop]]
+    more = f"; and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
+    if bad and not (skip_bad and good):
+        named = "; ".join(bad[:SHOWN])
+        raise InputError(
+            f"{len(bad)} of {len(wrong)} sounds cannot be used: {named}{more}; mend them, or leave "
+            "them out by --skip_bad"
+        )
+    for said in bad:
+        print(f"left out: {said}")
+    if bad:
+        print(f"{len(bad)} of {len(wrong)} sounds were left out")
+    manifest.write(path, good)
+    return good
 
 
-def prepare_labelled(data_folder, path=None, licence=""):
+def _what_is_wrong(stretch):
+    try:
+        read_mono(*stretch)
+    except InputError as error:
+        return str(error)
+    return None
+
+
+def prepare_labelled(data_folder, path=None, licence="", skip_bad=False):
     """Prepare a folder laid out as ESC-50 or UrbanSound8K.
 
     Arguments
@@ -55,6 +90,8 @@ def prepare_labelled(data_folder, path=None, licence=""):
         Manifest to write; ``manifest.csv`` in the folder by default.
     licence : str
         Of the clips.
+    skip_bad : bool
+        As for :func:`prepare`.
 
     Returns
     -------
@@ -67,9 +104,17 @@ def prepare_labelled(data_folder, path=None, licence=""):
     clips = [
         clip._replace(
             wav=str(Path(clip.wav).resolve()),
-            stop=soundfile.info(clip.wav).frames,
+            stop=_frames(clip.wav),
             licence=clip.licence or licence,
         )
-        for clip in read_clips(data_folder)
+        for clip in read_clips(data_folder, unheard=True)
     ]
-    return prepare(clips, path)
+    return prepare(clips, path, skip_bad)
+
+
+def _frames(wav):
+    """Length of a sound file; 0 where there is none, which is said when it is heard."""
+    try:
+        return soundfile.info(wav).frames
+    except soundfile.LibsndfileError:
+        return 0
