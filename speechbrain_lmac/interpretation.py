@@ -9,8 +9,14 @@ from typing import Any, NamedTuple
 import torch
 
 from speechbrain_lmac.audio import safe_gain, save_audio
-from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.evidence import EvidenceLog
+from speechbrain_lmac.outputs import (
+    EXPLANATION,
+    RESIDUAL,
+    explanation_files,
+    make_folder,
+    remove_stale,
+)
 from speechbrain_lmac.timeline import ABSENT, THRESHOLD, Timeline
 from speechbrain_lmac.whole import write_text
 
@@ -18,8 +24,6 @@ UNSURE = 0.5
 """Probability under which the best of several prompts is called unsure."""
 SILENCE_DB = -120
 """What is written for the level of digital silence."""
-EXPLANATION, RESIDUAL = "-explanation.wav", "-residual.wav"
-"""Endings of the files of an explanation."""
 NEAR_SILENT_DB = -30
 """Level against the clip under which an explanation is called nearly silent."""
 
@@ -278,38 +282,3 @@ class Interpretation:
             "warnings": self.warnings,
             "prompts": self.rows(threshold),
         }
-
-
-def make_folder(folder):
-    """Make a folder that explanations are written to; InputError if it cannot be."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{folder} cannot be made: {error}") from error
-
-
-def remove_stale(folder, files):
-    """Remove what earlier explanations left in a folder, of prompts that are not asked now."""
-    kept = {path.name for path in files}
-    kept |= {name.replace(EXPLANATION, RESIDUAL) for name in kept}
-    for ending in (EXPLANATION, RESIDUAL):
-        for path in Path(folder).glob(f"[0-9]*-*{ending}"):
-            if path.name not in kept:
-                path.unlink(missing_ok=True)
-
-
-def explanation_files(folder, prompts):
-    """Where the explanations of prompts are written, in a folder: list of Path."""
-    return [folder / f"{i}-{_slug(prompt)}{EXPLANATION}" for i, prompt in enumerate(prompts)]
-
-
-def _slug(prompt):
-    """A prompt as a part of a file name.
-
-    Example
-    -------
-    >>> _slug("this is the sound of crying baby!")
-    'this-is-the-sound-of-crying-baby'
-    """
-    words = "".join(c.lower() if c.isalnum() else " " for c in prompt).split()
-    return "-".join(words)[:60] or "prompt"

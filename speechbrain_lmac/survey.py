@@ -4,7 +4,7 @@ import torch
 from tqdm import tqdm
 
 from speechbrain_lmac.evidence import EvidenceLog
-from speechbrain_lmac.interpretation import explanation_files, make_folder, remove_stale
+from speechbrain_lmac.outputs import explanation_files, make_folder, remove_stale
 from speechbrain_lmac.overlap import Joiner, windows
 from speechbrain_lmac.spool import Spool
 from speechbrain_lmac.timeline import ABSENT

@@ -34,6 +34,7 @@ FLOORS = [
         "blueprint",
         "identity",
         "record",
+        "outputs",
         "processes",
         "checkpoints",
         "download",

@@ -1,0 +1,43 @@
+"""The folder that explanations of a sound are written to, and what its files are called."""
+
+from pathlib import Path
+
+from speechbrain_lmac.errors import InputError
+
+EXPLANATION, RESIDUAL = "-explanation.wav", "-residual.wav"
+"""Endings of the files of an explanation."""
+
+
+def make_folder(folder):
+    """Make a folder that explanations are written to; InputError if it cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be made: {error}") from error
+
+
+def remove_stale(folder, files):
+    """Remove what earlier explanations left in a folder, of prompts that are not asked now."""
+    kept = {path.name for path in files}
+    kept |= {name.replace(EXPLANATION, RESIDUAL) for name in kept}
+    for ending in (EXPLANATION, RESIDUAL):
+        for path in Path(folder).glob(f"[0-9]*-*{ending}"):
+            if path.name not in kept:
+                path.unlink(missing_ok=True)
+
+
+def explanation_files(folder, prompts):
+    """Where the explanations of prompts are written, in a folder: list of Path."""
+    return [folder / f"{i}-{_slug(prompt)}{EXPLANATION}" for i, prompt in enumerate(prompts)]
+
+
+def _slug(prompt):
+    """A prompt as a part of a file name.
+
+    Example
+    -------
+    >>> _slug("this is the sound of crying baby!")
+    'this-is-the-sound-of-crying-baby'
+    """
+    words = "".join(c.lower() if c.isalnum() else " " for c in prompt).split()
+    return "-".join(words)[:60] or "prompt"
