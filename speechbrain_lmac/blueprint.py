@@ -1,12 +1,14 @@
 """What an interpreter's ``hyperparams.yaml`` describes, read without running any of it.
 
-HyperPyYAML builds and calls whatever a file names. A file from somebody else is therefore read to
-its nodes first, and only if it describes an interpreter, part by part, from classes of this
-package and plain values, what was understood is written anew and built. Nobody's own text is ever
-built: what one parser overlooks another cannot find.
+HyperPyYAML builds and calls whatever a file names, and more: of texts that look like tuples, what
+is in them. So it has no part in this. A file is read to its nodes; if they describe an interpreter,
+part by part, of classes of this package and plain values, these are built, by :func:`build`.
 """
 
 import re
+from importlib import import_module
+from inspect import signature
+from pathlib import Path
 from typing import NamedTuple
 
 import yaml
@@ -42,7 +44,10 @@ PLAIN = {
 }
 """Plain values, and how they are written: as every parser reads them alike."""
 PUBLIC = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
-"""Names that stand for no place on this machine: a file's, or a Hub id."""
+"""Names of files and Hub ids; those of them that are here are refused, too."""
+COMMIT = re.compile(r"[0-9a-f]{40}")
+TOKENIZERS = ("FacebookAI/roberta-base", "google-bert/bert-base-uncased")
+"""Of LAION's and Microsoft's CLAPs, pinned where they are fetched."""
 
 
 class Part(NamedTuple):
@@ -57,8 +62,6 @@ class Part(NamedTuple):
 class Blueprint(NamedTuple):
     """An interpreter, before it is built."""
 
-    text: str
-    """HyperPyYAML of what was understood, and of nothing else."""
     notes: dict
     parts: dict
     """Name -> :class:`Part`."""
@@ -98,9 +101,53 @@ def read_blueprint(text, name, downloaded=False):
         notes, parts = _interpreter(node, downloaded)
     except _RefusedError as error:
         raise InputError(f"{name}, line {error.line}: {error}") from error
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: of a character's escape
+    except (yaml.YAMLError, ValueError, OverflowError) as error:  # of a character's escape
         raise InputError(f"{name} is no YAML: {first_line(error)}") from error
-    return Blueprint(yaml.serialize(node, allow_unicode=False), notes, parts)
+    return Blueprint(notes, parts)
+
+
+def build(blueprint, changes=None):
+    """Build an interpreter's parts.
+
+    Arguments
+    ---------
+    blueprint : Blueprint
+        What is built.
+    changes : dict
+        Part -> settings in place of the blueprint's.
+
+    Returns
+    -------
+    dict
+        The notes and the parts, by name.
+
+    Raises
+    ------
+    InputError
+        If a part does not take its settings.
+    """
+    changes = changes or {}
+    if not isinstance(changes, dict) or not all(isinstance(c, dict) for c in changes.values()):
+        raise InputError(
+            'overrides are settings of parts, such as {"clap": {"weights": "here.pt"}}'
+        )
+    if strange := sorted(set(changes) - set(PARTS)):
+        raise InputError(f"there is no part {strange[0]} to override: {', '.join(PARTS)}")
+    built: dict = dict(blueprint.notes)
+    for name, (_, takes) in PARTS.items():
+        kind, settings = blueprint.parts[name]
+        module, _, cls = f"speechbrain_lmac.{kind}".rpartition(".")
+        make = getattr(import_module(module), cls)
+        settings = {**settings, **changes.get(name, {})}
+        if strange := sorted(set(settings) - set(signature(make).parameters)):
+            raise InputError(f"{name} has no setting {strange[0]}")
+        try:
+            built[name] = make(**settings, **{part: built[part] for part in takes})
+        except InputError:
+            raise
+        except (TypeError, ValueError, LookupError, RuntimeError, OSError) as error:
+            raise InputError(f"{name} cannot be built: {first_line(error)}") from error
+    return built
 
 
 class _RefusedError(Exception):
@@ -114,7 +161,6 @@ def _check_events(text):
     if len(text) > MOST_BYTES:
         raise ValueError(f"it is longer than {MOST_BYTES} letters")
     known = {f"{CLASS}{kind}" for kinds, _ in PARTS.values() for kind in kinds} | {"!ref"}
-    known |= {YAML + kind for kind in (*PLAIN, "map", "seq")}
     documents = depth = 0
     for count, event in enumerate(yaml.parse(text, Loader=yaml.SafeLoader)):
         documents += isinstance(event, yaml.DocumentStartEvent)
@@ -137,7 +183,7 @@ def _check_events(text):
 
 
 def _interpreter(node, downloaded):
-    """Notes and parts of the whole file; what is left is written in a way that all read alike."""
+    """Notes and parts of the whole file."""
     held = _items(node, "map", "an interpreter's file is a mapping")
     allowed = {*NOTES, *PARTS, "modules"}
     for key, value in held.items():
@@ -157,8 +203,8 @@ def _interpreter(node, downloaded):
 
 def _note(node, key):
     value = _plain(node)
-    if not isinstance(value, str):
-        raise _RefusedError(node, f"{key} is a text")
+    if not isinstance(value, str) or not value.isprintable():
+        raise _RefusedError(node, f"{key} is a line of text")
     return value
 
 
@@ -178,11 +224,27 @@ def _part(node, name, downloaded):
         settings[key] = _setting(value)
         texts = settings[key] if isinstance(settings[key], list) else [settings[key]]
         for text in texts:
-            if downloaded and isinstance(text, str) and not PUBLIC.fullmatch(text):
+            if downloaded and isinstance(text, str) and not _is_public(text):
                 raise _RefusedError(value, f"{key}: {text[:60]!r} is refused: no public name")
     if missing := sorted(set(takes) - set(held)):
         raise _RefusedError(node, f"{name} has no {', '.join(missing)}")
+    if downloaded:
+        _check_third_parties(node, settings)
     return Part(kind, settings)
+
+
+def _check_third_parties(node, settings):
+    """A CLAP of another repository is that of one commit, and words are cut as the adapter cuts
+    them by default.
+    """
+    if "source" in settings and not COMMIT.fullmatch(str(settings.get("revision"))):
+        raise _RefusedError(node, "source stands beside the revision of a commit, 40 hex digits")
+    if "tokenizer" in settings and settings["tokenizer"] not in TOKENIZERS:
+        raise _RefusedError(node, f"the tokenizer is {' or '.join(TOKENIZERS)}")
+
+
+def _is_public(text):
+    return bool(PUBLIC.fullmatch(text)) and not Path(text).exists()
 
 
 def _items(node, tag, what):
@@ -214,13 +276,10 @@ def _setting(node):
 
 
 def _plain(node):
-    """A plain value; its node is written in a way that all parsers read alike."""
+    """A plain value."""
     kind = node.tag.removeprefix(YAML)
     if not isinstance(node, yaml.ScalarNode) or kind not in PLAIN:
         raise _RefusedError(node, "here stands a plain value")
-    if not re.fullmatch(PLAIN[kind], node.value):
+    if not re.fullmatch(PLAIN[kind], node.value, re.ASCII):
         raise _RefusedError(node, f"{node.value[:40]!r} is refused: write it as a plain {kind}")
-    if kind == "str":
-        node.style = '"'
-        return node.value
-    return yaml.safe_load(node.value)
+    return node.value if kind == "str" else yaml.safe_load(node.value)

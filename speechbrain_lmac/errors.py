@@ -6,7 +6,20 @@ import sys
 
 
 class InputError(ValueError):
-    """Input that cannot be used; the message names the thing and the remedy."""
+    r"""Input that cannot be used; the message names the thing and the remedy.
+
+    Names and texts of others may be in it: it is one line, whatever they hold.
+
+    Example
+    -------
+    >>> print(InputError("no file a\nerror: done"))
+    no file a\nerror: done
+    """
+
+    def __init__(self, message):
+        super().__init__(
+            "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(message).strip())
+        )
 
 
 def report_errors(command=None, *, goes_on=True):

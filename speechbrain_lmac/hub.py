@@ -51,7 +51,14 @@ def hub_folder(
     """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, HTTPError, LocalEntryNotFoundError
+    from huggingface_hub.utils import validate_repo_id
 
+    try:
+        validate_repo_id(repo_id)
+    except HFValidationError as error:
+        raise InputError(
+            f"{repo_id} is neither a folder here nor a Hugging Face Hub id user/name"
+        ) from error
     wanted = {"revision": revision, "local_dir": local_dir, "allow_patterns": list(patterns)}
     wanted["repo_type"] = repo_type
     try:
@@ -60,10 +67,6 @@ def hub_folder(
             return here
     except LocalEntryNotFoundError:
         pass
-    except HFValidationError as error:
-        raise InputError(
-            f"{repo_id} is neither a folder here nor a Hugging Face Hub id user/name"
-        ) from error
     try:
         check_reachable()
         _check_sizes(repo_id, revision, largest or {})

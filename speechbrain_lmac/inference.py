@@ -6,21 +6,24 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
+import yaml
 from hyperpyyaml import load_hyperpyyaml
 from speechbrain.inference.interfaces import Pretrained
 from torch.nn.functional import normalize
 
 from speechbrain_lmac.audio import check_samples
 from speechbrain_lmac.background import Background
+from speechbrain_lmac.blueprint import build
 from speechbrain_lmac.classification import Classification
 from speechbrain_lmac.data.esc50 import CLASSES
 from speechbrain_lmac.data.prompts import TEMPLATE, speakable
-from speechbrain_lmac.errors import InputError, first_line
+from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.export import DECODER_FILE, HPARAMS_FILE, load_decoder
 from speechbrain_lmac.interpretation import Interpretation
 from speechbrain_lmac.sound import Sound
 from speechbrain_lmac.source import (
     check_clap,
+    check_fit,
     find_interpreter,
     fingerprint,
     read_interpreter,
@@ -76,7 +79,7 @@ class Interpreter(Pretrained):
             A results folder, its ``interpreter/`` folder, the name of a shipped interpreter
             (``embedded-stft``, ``embedded-mel``) or a Hugging Face Hub id ``user/name``.
         overrides : dict or str
-            Changes to the hyperparameters.
+            Other settings of its parts, also as YAML: ``{"clap": {"weights": "here.pt"}}``.
         revision : str
             Of the Hub repository.
         savedir : str or Path
@@ -103,13 +106,16 @@ class Interpreter(Pretrained):
             folder, _ = find_interpreter(source, revision, savedir, sha256)
             path = folder / HPARAMS_FILE
             warnings.warn(f"trust_source: whatever {path} says is run, unread", stacklevel=2)
-            text = path.read_text(encoding="utf-8")
+            hparams = load_hyperpyyaml(path.read_text(encoding="utf-8"), overrides)
         else:
             folder, blueprint = read_interpreter(source, revision, savedir, sha256)
-            text = blueprint.text
-        hparams = _built(text, overrides, folder)
+            if isinstance(overrides, str):
+                overrides = yaml.safe_load(overrides)
+            hparams = build(blueprint, overrides)
+            hparams["modules"] = {"model": hparams["model"]}
         model = hparams["modules"]["model"]
         check_clap(hparams, model.classifier.clap, folder)
+        check_fit(model, folder)
         load_decoder(model.decoder, folder / DECODER_FILE)
         loaded = cls(hparams["modules"], hparams, **kwargs)
         loaded.fingerprint = fingerprint(folder)
@@ -293,16 +299,6 @@ class Interpreter(Pretrained):
                 "save_to to explain all of it".format(*seconds),
                 stacklevel=3,
             )
-
-
-def _built(text, overrides, folder):
-    """What HyperPyYAML makes of a file; InputError if it makes nothing of it."""
-    try:
-        return load_hyperpyyaml(text, overrides)
-    except InputError:
-        raise
-    except (TypeError, ValueError, KeyError, AttributeError, RuntimeError, OSError) as error:
-        raise InputError(f"{folder} cannot be built: {first_line(error)}") from error
 
 
 def _as_prompts(prompts: str | list[str]) -> list[str]:

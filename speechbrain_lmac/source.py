@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from speechbrain_lmac.blueprint import MOST_BYTES, Blueprint, read_blueprint
-from speechbrain_lmac.errors import InputError
+from speechbrain_lmac.errors import InputError, first_line
 from speechbrain_lmac.export import DECODER_FILE, HPARAMS_FILE, MOST_DECODER_BYTES, check_decoder
 from speechbrain_lmac.hub import hub_folder
 
 SHIPPED = Path(__file__).parent / "assets" / "interpreters"
 """Interpreters in the package, by name."""
+NO_NAMES = ("", ".", "..", "interpreter")
+"""What ends a path, and no Hub id."""
 LARGEST = {HPARAMS_FILE: MOST_BYTES, DECODER_FILE: MOST_DECODER_BYTES}
 """Bytes of an interpreter's files."""
 
@@ -45,8 +47,8 @@ def read_interpreter(source, revision=None, savedir=None, sha256=None):
         raise InputError(f"{path} is larger than any interpreter's: {path.stat().st_size} bytes")
     try:
         text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is no text: {error}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read as text: {first_line(error)}") from error
     blueprint = read_blueprint(text, str(path), downloaded)
     check_decoder(blueprint.parts["decoder"].settings, folder / DECODER_FILE)
     return Found(folder, blueprint)
@@ -60,10 +62,11 @@ def find_interpreter(source, revision=None, savedir=None, sha256=None):
     Path, bool
         And whether it was downloaded.
     """
-    for folder in (SHIPPED / str(source), Path(source) / "interpreter", Path(source)):
-        if (folder / HPARAMS_FILE).is_file() and (folder / DECODER_FILE).is_file():
-            return _pinned(folder, sha256), False
     shipped = sorted(folder.name for folder in SHIPPED.glob("*"))
+    places = [SHIPPED / str(source)] if str(source) in shipped else []
+    for folder in (*places, Path(source) / "interpreter", Path(source)):
+        if _is_file(folder / HPARAMS_FILE) and _is_file(folder / DECODER_FILE):
+            return _pinned(folder, sha256), False
     if _is_path(str(source)):
         raise InputError(
             f"no interpreter at {source}: give a results folder of train.py, "
@@ -72,15 +75,31 @@ def find_interpreter(source, revision=None, savedir=None, sha256=None):
     return _pinned(_download(str(source), revision, savedir), sha256), True
 
 
+def _is_file(path):
+    try:
+        return path.is_file()
+    except OSError:  # a name too long for any file
+        return False
+
+
 def _is_path(source):
     """Whether a name means a place on this machine, be it there or not."""
     owner, *rest = source.replace("\\", "/").split("/")
-    return len(rest) != 1 or owner.startswith((".", "~")) or not owner or Path(owner).is_dir()
+    if len(rest) != 1 or owner.startswith((".", "~")) or not owner or rest[0] in NO_NAMES:
+        return True
+    return _is_dir(Path(owner))
+
+
+def _is_dir(path):
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def _download(repo_id, revision, savedir):
     if savedir is not None:  # a folder for each source, lest one be taken for another
-        savedir = Path(savedir) / repo_id.replace("/", "--") / (revision or "main")
+        savedir = Path(savedir) / "--".join((repo_id, revision or "main")).replace("/", "--")
     remedy = "it is no folder here either"
     found = hub_folder(repo_id, list(LARGEST), revision, savedir, remedy=remedy, largest=LARGEST)
     missing = [name for name in LARGEST if not (found / name).is_file()]
@@ -105,6 +124,15 @@ def fingerprint(folder):
     for name in (HPARAMS_FILE, DECODER_FILE):
         found.update((Path(folder) / name).read_bytes())
     return found.hexdigest()
+
+
+def check_fit(model, folder):
+    """Refuse a decoder that was made for other maps or texts than its CLAP has."""
+    clap, config = model.classifier.clap, model.decoder.config
+    hidden = list(config["hidden_channels"])
+    fits = hidden and hidden == list(clap.hidden_channels)[: len(hidden)]
+    if not fits or config["text_dim"] != clap.text_dim or config["channels"] < 1:
+        raise InputError(f"{folder} describes a decoder that does not fit its CLAP: {config}")
 
 
 def check_clap(notes, clap, folder):

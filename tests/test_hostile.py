@@ -4,6 +4,8 @@ import io
 import pickle
 import re
 import struct
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from huggingface_hub import constants
 from safetensors.torch import load, save
 
 from speechbrain_lmac import Interpreter
-from speechbrain_lmac.blueprint import CLASS, PARTS, read_blueprint
+from speechbrain_lmac.blueprint import PARTS, build, read_blueprint
 from speechbrain_lmac.decoder import MaskDecoder
 from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.export import DECODER_FILE, HPARAMS_FILE, hyperparams
@@ -96,6 +98,8 @@ ADDED = {
     "long": "x: '" + (1 << 17) * "a" + "'",
     "no text at all": "\x00\x01",
     "date": "x: 2020-01-01",
+    "escape beyond all letters": 'x: "\\UFFFFFFFF"',
+    "forged line": "x: !a%0Aerror%0Ab 1",
 }
 """What is appended to an honest file."""
 REPLACED = {
@@ -118,6 +122,9 @@ REPLACED = {
     "weights of this machine": ("EmbeddedClap", "EmbeddedClap\n    weights: /etc/passwd"),
     "weights without end": ("EmbeddedClap", "EmbeddedClap\n    weights: /dev/zero"),
     "weights at home": ("EmbeddedClap", "EmbeddedClap\n    weights: ~/.ssh/id_rsa"),
+    "a note of two lines": ("method: LMAC-ZS-D", 'method: "a\\nerror: done"'),
+    "a number in other digits": ("channels: 8", 'channels: !!int "1٢"'),
+    "a file that is here": ("EmbeddedClap", "EmbeddedClap\n    weights: custom.py"),
     "weights above": ("EmbeddedClap", "EmbeddedClap\n    weights: ../secret"),
     "weights at an address": ("EmbeddedClap", "EmbeddedClap\n    weights: http://127.0.0.1/x"),
     "weights of a drive": ("EmbeddedClap", "EmbeddedClap\n    weights: 'C:\\secret'"),
@@ -281,11 +288,86 @@ def test_twelve_classes_at_most_can_be_built():
             assert type(loaded.model.decoder).__module__.startswith("speechbrain_lmac")
 
 
-def test_what_is_built_is_written_anew(honest):
-    """Comments, styles and order of the original do not come through, its meaning does."""
-    text = honest[HPARAMS_FILE]
-    read = read_blueprint(text, "it")
-    assert "#" not in read.text and read.text.count(CLASS) == len(PARTS)
-    again = read_blueprint(read.text, "it")
-    assert again == read
-    assert read.parts["decoder"].settings["hidden_channels"] == [256, 128, 64, 32]
+def test_what_is_built_is_what_was_read(honest):
+    read = read_blueprint(honest[HPARAMS_FILE], "it")
+    built = build(read)
+    assert built["method"] == read.notes["method"]
+    assert built["decoder"].config["hidden_channels"] == [256, 128, 64, 32]
+    assert built["model"].classifier is built["classifier"]
+    with pytest.raises(InputError, match="no setting wings"):
+        build(read, {"decoder": {"wings": 2}})
+    with pytest.raises(InputError, match="no part dog"):
+        build(read, {"dog": {}})
+
+
+TUPLE = "(!!python/object/apply:os.system ['touch MARKER'])"
+"""HyperPyYAML builds what is in texts that look like tuples, by a loader that calls anything; but
+in the first file of a process only."""
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("method: LMAC-ZS-D", f'method: "{TUPLE}"'),
+        ("clap_name: embedded", f'clap_name: "{TUPLE}"'),
+        ("channels: 8", f'"{TUPLE}": 8'),
+        ("EmbeddedClap", f'EmbeddedClap\n    "{TUPLE}": 1'),
+        ("EmbeddedClap", f'EmbeddedClap\n    weights: "{TUPLE}"'),
+    ],
+)
+def test_texts_that_look_like_tuples_are_texts(before, after, honest, marker):
+    folder = marker.parent / "downloaded"
+    folder.mkdir()
+    assert before in honest[HPARAMS_FILE]
+    text = honest[HPARAMS_FILE].replace(before, after.replace("MARKER", str(marker)), 1)
+    (folder / HPARAMS_FILE).write_text(text)
+    (folder / DECODER_FILE).write_bytes(honest[DECODER_FILE])
+    code = "import sys\nfrom speechbrain_lmac import Interpreter\n"
+    code += "Interpreter.from_hparams(source=sys.argv[1], run_opts={'device': 'cpu'})"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0 or "InputError" in done.stderr
+    assert not marker.exists()
+
+
+THIRD = "clap.huggingface.TransformersClap"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"source": "eve/clap"},
+        {"source": "eve/clap", "revision": "main"},
+        {"source": "eve/clap", "revision": 40 * "a", "tokenizer": "eve/words"},
+    ],
+)
+def test_a_third_repository_is_that_of_a_commit_or_is_not_asked(settings, hub, honest, marker):
+    lines = "".join(f"\n    {name}: {value}" for name, value in settings.items())
+    text = honest[HPARAMS_FILE].replace("clap.embedded.EmbeddedClap", THIRD + lines)
+    put(hub, {**honest, HPARAMS_FILE: text})
+    with pytest.raises(InputError, match=r"revision|tokenizer"):
+        Interpreter.from_hparams(source=REPO, run_opts=CPU)
+    assert not any("eve" in line for line in hub.asked)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("text_dim", 7), ("hidden_channels", [3, 5]), ("hidden_channels", [256, 128, 64, 32, 16])],
+)
+def test_a_decoder_of_another_clap_is_refused(name, value, hub, honest, marker):
+    made = {"hidden_channels": [256, 128, 64, 32], "text_dim": 256, "channels": 8, name: value}
+    text = honest[HPARAMS_FILE].replace(
+        f"{name}: {[256, 128, 64, 32] if name != 'text_dim' else 256}", f"{name}: {value}"
+    )
+    assert text != honest[HPARAMS_FILE]
+    put(hub, {HPARAMS_FILE: text, DECODER_FILE: weights(MaskDecoder(**made))})
+    with pytest.raises(InputError, match="does not fit its CLAP"):
+        Interpreter.from_hparams(source=REPO, run_opts=CPU)
+
+
+@pytest.mark.parametrize("source", ["x" * 5000, "a" * 300 + "/b", "a/..", "a/b--c", "\x00/b"])
+def test_a_source_of_no_kind_is_one_sentence(source, hub, marker, tmp_path):
+    for savedir in (None, tmp_path / "kept"):
+        with pytest.raises(InputError):
+            Interpreter.from_hparams(source=source, savedir=savedir, run_opts=CPU)
