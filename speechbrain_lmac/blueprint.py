@@ -32,7 +32,7 @@ NOTES = ("method", "clap_name", "clap_revision", "clap_sha256")
 """Texts beside the parts."""
 
 MOST_BYTES, MOST_NODES, MOST_DEPTH = 1 << 16, 500, 6
-MOST_ITEMS, MOST_LETTERS = 16, 400
+MOST_ITEMS, MOST_LETTERS = 16, 4096
 CLASS = "!new:speechbrain_lmac."
 YAML = "tag:yaml.org,2002:"
 PLAIN = {
@@ -44,10 +44,21 @@ PLAIN = {
 }
 """Plain values, and how they are written: as every parser reads them alike."""
 PUBLIC = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
-"""Names of files and Hub ids; those of them that are here are refused, too."""
+"""Names of published files, and Hub ids; those that are a path of something here are refused,
+too.
+"""
 COMMIT = re.compile(r"[0-9a-f]{40}")
+PINNED = "laion/clap-htsat-unfused"
+"""Of transformers' CLAPs the one whose commit the adapter knows."""
 TOKENIZERS = ("FacebookAI/roberta-base", "google-bert/bert-base-uncased")
 """Of LAION's and Microsoft's CLAPs, pinned where they are fetched."""
+
+
+BROKEN = (
+    *(TypeError, ValueError, LookupError, RuntimeError, OSError),
+    *(ImportError, ArithmeticError, AttributeError),
+)
+"""What parts raise of settings that make none."""
 
 
 class Part(NamedTuple):
@@ -126,12 +137,12 @@ def build(blueprint, changes=None):
     InputError
         If a part does not take its settings.
     """
-    changes = changes or {}
+    changes = {} if changes is None else changes
     if not isinstance(changes, dict) or not all(isinstance(c, dict) for c in changes.values()):
         raise InputError(
             'overrides are settings of parts, such as {"clap": {"weights": "here.pt"}}'
         )
-    if strange := sorted(set(changes) - set(PARTS)):
+    if strange := sorted(set(changes) - set(PARTS), key=str):
         raise InputError(f"there is no part {strange[0]} to override: {', '.join(PARTS)}")
     built: dict = dict(blueprint.notes)
     for name, (_, takes) in PARTS.items():
@@ -139,13 +150,13 @@ def build(blueprint, changes=None):
         module, _, cls = f"speechbrain_lmac.{kind}".rpartition(".")
         make = getattr(import_module(module), cls)
         settings = {**settings, **changes.get(name, {})}
-        if strange := sorted(set(settings) - set(signature(make).parameters)):
+        if strange := sorted(set(settings) - set(signature(make).parameters), key=str):
             raise InputError(f"{name} has no setting {strange[0]}")
         try:
             built[name] = make(**settings, **{part: built[part] for part in takes})
         except InputError:
             raise
-        except (TypeError, ValueError, LookupError, RuntimeError, OSError) as error:
+        except BROKEN as error:
             raise InputError(f"{name} cannot be built: {first_line(error)}") from error
     return built
 
@@ -237,14 +248,15 @@ def _check_third_parties(node, settings):
     """A CLAP of another repository is that of one commit, and words are cut as the adapter cuts
     them by default.
     """
-    if "source" in settings and not COMMIT.fullmatch(str(settings.get("revision"))):
+    source, revision = settings.get("source"), settings.get("revision")
+    if source not in (None, PINNED) and not COMMIT.fullmatch(str(revision)):
         raise _RefusedError(node, "source stands beside the revision of a commit, 40 hex digits")
-    if "tokenizer" in settings and settings["tokenizer"] not in TOKENIZERS:
+    if settings.get("tokenizer") not in (None, *TOKENIZERS):
         raise _RefusedError(node, f"the tokenizer is {' or '.join(TOKENIZERS)}")
 
 
 def _is_public(text):
-    return bool(PUBLIC.fullmatch(text)) and not Path(text).exists()
+    return bool(PUBLIC.fullmatch(text)) and not ("/" in text and Path(text).exists())
 
 
 def _items(node, tag, what):

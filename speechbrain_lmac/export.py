@@ -1,5 +1,6 @@
 """What training leaves for others, a small folder that an Interpreter loads, and back."""
 
+import json
 import math
 import shutil
 from pathlib import Path
@@ -19,10 +20,10 @@ MOST_DECODER_BYTES = 1 << 28
 
 HPARAMS = """\
 # {method}, masks on the {masking} plane. Only scalars and classes of speechbrain_lmac.
-method: {method}
-clap_name: {reference.name}
-clap_revision: "{reference.revision}"
-clap_sha256: "{reference.sha256}"
+method: {notes[0]}
+clap_name: {notes[1]}
+clap_revision: {notes[2]}
+clap_sha256: {notes[3]}
 
 clap: !new:{clap_class}
 {clap_settings}
@@ -65,7 +66,8 @@ def export_interpreter(model, method, folder):
     partial.mkdir(parents=True)
     state = {name: weight.cpu().contiguous() for name, weight in model.decoder.state_dict().items()}
     save_file(state, partial / DECODER_FILE)
-    (partial / HPARAMS_FILE).write_text(hyperparams(model, method, model.classifier.clap.settings))
+    text = hyperparams(model, method, model.classifier.clap.settings)
+    (partial / HPARAMS_FILE).write_text(text, encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
     return partial.rename(folder)
 
@@ -129,6 +131,7 @@ def hyperparams(model, method, clap_settings):
     plane, clap = model.classifier.plane, model.classifier.clap
     return HPARAMS.format(
         method=method,
+        notes=[json.dumps(str(text)) for text in (method, *clap.reference)],
         masking=type(plane).__name__.removesuffix("Plane").lower(),
         reference=clap.reference,
         clap_class=_path(clap),

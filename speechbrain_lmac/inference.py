@@ -17,7 +17,7 @@ from speechbrain_lmac.blueprint import build
 from speechbrain_lmac.classification import Classification
 from speechbrain_lmac.data.esc50 import CLASSES
 from speechbrain_lmac.data.prompts import TEMPLATE, speakable
-from speechbrain_lmac.errors import InputError
+from speechbrain_lmac.errors import InputError, first_line
 from speechbrain_lmac.export import DECODER_FILE, HPARAMS_FILE, load_decoder
 from speechbrain_lmac.interpretation import Interpretation
 from speechbrain_lmac.sound import Sound
@@ -109,9 +109,7 @@ class Interpreter(Pretrained):
             hparams = load_hyperpyyaml(path.read_text(encoding="utf-8"), overrides)
         else:
             folder, blueprint = read_interpreter(source, revision, savedir, sha256)
-            if isinstance(overrides, str):
-                overrides = yaml.safe_load(overrides)
-            hparams = build(blueprint, overrides)
+            hparams = build(blueprint, _plain(overrides))
             hparams["modules"] = {"model": hparams["model"]}
         model = hparams["modules"]["model"]
         check_clap(hparams, model.classifier.clap, folder)
@@ -299,6 +297,15 @@ class Interpreter(Pretrained):
                 "save_to to explain all of it".format(*seconds),
                 stacklevel=3,
             )
+
+
+def _plain(overrides: dict | str | None) -> Any:
+    if not isinstance(overrides, str):
+        return overrides
+    try:
+        return yaml.safe_load(overrides)
+    except yaml.YAMLError as error:
+        raise InputError(f"overrides are no YAML: {first_line(error)}") from error
 
 
 def _as_prompts(prompts: str | list[str]) -> list[str]:

@@ -10,6 +10,7 @@ import pandas as pd
 from jinja2 import Environment, StrictUndefined
 
 from speechbrain_lmac import __version__
+from speechbrain_lmac.blueprint import read_blueprint
 from speechbrain_lmac.budgets import BUDGETS
 from speechbrain_lmac.data import manifest
 from speechbrain_lmac.data.prompts import class_prompt
@@ -77,6 +78,7 @@ def write_repository(results, repo_id, folder, licence=None):
         raise InputError(f"{folder.parent} cannot be written to: {error}") from error
     model, clap = interpreter.model, interpreter.model.classifier.clap
     text = hyperparams(model, interpreter.hparams.method, clap.portable_settings)
+    read_blueprint(text, f"what {results} would publish", downloaded=True)
     (folder / HPARAMS_FILE).write_text(text, encoding="utf-8")
     shutil.copy(results / "interpreter" / DECODER_FILE, folder)
     shutil.copy(results / "metrics.csv", folder)

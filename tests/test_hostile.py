@@ -1,6 +1,7 @@
 """Repositories that mean harm, served by a Hub on loopback: none of them leaves its marker."""
 
 import io
+import json
 import pickle
 import re
 import struct
@@ -16,9 +17,10 @@ from safetensors.torch import load, save
 
 from speechbrain_lmac import Interpreter
 from speechbrain_lmac.blueprint import PARTS, build, read_blueprint
+from speechbrain_lmac.clap.huggingface import load_model
 from speechbrain_lmac.decoder import MaskDecoder
 from speechbrain_lmac.errors import InputError
-from speechbrain_lmac.export import DECODER_FILE, HPARAMS_FILE, hyperparams
+from speechbrain_lmac.export import DECODER_FILE, HPARAMS_FILE, export_interpreter, hyperparams
 from speechbrain_lmac.listenable_map import ListenableMap
 from speechbrain_lmac.masking import MaskableClassifier
 from speechbrain_lmac.planes import MelPlane
@@ -122,7 +124,7 @@ REPLACED = {
     "weights of this machine": ("EmbeddedClap", "EmbeddedClap\n    weights: /etc/passwd"),
     "weights without end": ("EmbeddedClap", "EmbeddedClap\n    weights: /dev/zero"),
     "weights at home": ("EmbeddedClap", "EmbeddedClap\n    weights: ~/.ssh/id_rsa"),
-    "a note of two lines": ("method: LMAC-ZS-D", 'method: "a\\nerror: done"'),
+    "a note of two lines": ('method: "LMAC-ZS-D"', 'method: "a\\nerror: done"'),
     "a number in other digits": ("channels: 8", 'channels: !!int "1٢"'),
     "a file that is here": ("EmbeddedClap", "EmbeddedClap\n    weights: custom.py"),
     "weights above": ("EmbeddedClap", "EmbeddedClap\n    weights: ../secret"),
@@ -308,8 +310,8 @@ in the first file of a process only."""
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        ("method: LMAC-ZS-D", f'method: "{TUPLE}"'),
-        ("clap_name: embedded", f'clap_name: "{TUPLE}"'),
+        ('method: "LMAC-ZS-D"', f'method: "{TUPLE}"'),
+        ('clap_name: "embedded"', f'clap_name: "{TUPLE}"'),
         ("channels: 8", f'"{TUPLE}": 8'),
         ("EmbeddedClap", f'EmbeddedClap\n    "{TUPLE}": 1'),
         ("EmbeddedClap", f'EmbeddedClap\n    weights: "{TUPLE}"'),
@@ -371,3 +373,36 @@ def test_a_source_of_no_kind_is_one_sentence(source, hub, marker, tmp_path):
     for savedir in (None, tmp_path / "kept"):
         with pytest.raises(InputError):
             Interpreter.from_hparams(source=source, savedir=savedir, run_opts=CPU)
+
+
+def test_an_honest_file_is_read_whatever_its_names(clap, tmp_path):
+    decoder = MaskDecoder(clap.hidden_channels, clap.text_dim, channels=8)
+    model = ListenableMap(MaskableClassifier(MelPlane(clap)), decoder)
+    folder = export_interpreter(model, 'LMAC\'s: "é" #1', tmp_path / "Öut: dir" / "it")
+    assert Interpreter.from_hparams(source=folder, run_opts=CPU).hparams.method.endswith("#1")
+
+
+def test_what_transformers_claps_publish_is_read(honest):
+    lines = "\n    source: laion/clap-htsat-unfused\n    revision: null\n    tokenizer: null"
+    text = honest[HPARAMS_FILE].replace("clap.embedded.EmbeddedClap", THIRD + lines)
+    assert read_blueprint(text, "it", downloaded=True).parts["clap"].kind == THIRD
+
+
+@pytest.mark.parametrize("overrides", ["clap: [", "a: !x y", "1: {}\nx: {}", "0", {"clap": {1: 2}}])
+def test_overrides_of_no_kind_are_one_sentence(overrides):
+    with pytest.raises(InputError):
+        Interpreter.from_hparams(source="embedded-mel", overrides=overrides, run_opts=CPU)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"attn_implementation": "evil/kernel"},
+        {"audio_config": {"quantization_config": {"quant_method": "gptq"}}},
+        {"transformers_weights": "../x"},
+    ],
+)
+def test_a_configuration_that_steers_transformers_is_refused(changed, tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "clap", **changed}))
+    with pytest.raises(InputError, match="is refused"):
+        load_model(tmp_path)

@@ -160,7 +160,7 @@ def check_extractor(folder, highest_hz):
     path = folder / "preprocessor_config.json"
     if not path.is_file():
         return
-    found = json.loads(path.read_text(encoding="utf-8"))
+    found = read_mapping(path)
     expected = {
         "sampling_rate": FRONT_END.sample_rate,
         "fft_window_size": FRONT_END.n_fft,
@@ -173,8 +173,37 @@ def check_extractor(folder, highest_hz):
             raise InputError(f"{path} says {name} {found[name]}; only {value} is supported here")
 
 
+STEERING = (
+    *("attn_implementation", "_attn_implementation", "experts_implementation", "auto_map"),
+    *("quantization_config", "transformers_weights"),
+)
+"""Settings by which a model's own file would have transformers run other code, or other weights."""
+
+
+def check_config(folder):
+    """Refuse a configuration that does more than describe the model."""
+    held = [read_mapping(folder / "config.json")]
+    while held:
+        part = held.pop()
+        if steering := sorted(set(part) & set(STEERING)):
+            raise InputError(f"{folder}: {steering[0]} in its config.json is refused")
+        held.extend(value for value in part.values() if isinstance(value, dict))
+
+
+def read_mapping(path):
+    """A JSON file that holds a mapping."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path} cannot be read as JSON: {first_line(error)}") from error
+    if not isinstance(found, dict):
+        raise InputError(f"{path} is no description: no mapping of names to values")
+    return found
+
+
 def load_model(folder):
     """transformers' model, strictly: every weight, every shape, no code of the repository."""
+    check_config(folder)
     try:
         model, info = ClapModel.from_pretrained(
             folder,
