@@ -70,15 +70,15 @@ def write_repository(results, repo_id, folder, licence=None):
     if folder.exists() and not (folder / MARKER).is_file():
         raise InputError(f"{folder} is there and was not written by publish; give another folder")
     interpreter = Interpreter.from_hparams(source=results)
+    model, clap = interpreter.model, interpreter.model.classifier.clap
+    text = hyperparams(model, interpreter.hparams.method, clap.portable_settings)
+    read_blueprint(text, f"what {results} would publish", downloaded=True)
     final, folder = folder, folder.with_name(folder.name + ".partial")
     shutil.rmtree(folder, ignore_errors=True)
     try:
         folder.mkdir(parents=True)
     except OSError as error:
         raise InputError(f"{folder.parent} cannot be written to: {error}") from error
-    model, clap = interpreter.model, interpreter.model.classifier.clap
-    text = hyperparams(model, interpreter.hparams.method, clap.portable_settings)
-    read_blueprint(text, f"what {results} would publish", downloaded=True)
     (folder / HPARAMS_FILE).write_text(text, encoding="utf-8")
     shutil.copy(results / "interpreter" / DECODER_FILE, folder)
     shutil.copy(results / "metrics.csv", folder)

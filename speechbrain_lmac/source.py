@@ -65,7 +65,7 @@ def find_interpreter(source, revision=None, savedir=None, sha256=None):
     shipped = sorted(folder.name for folder in SHIPPED.glob("*"))
     places = [SHIPPED / str(source)] if str(source) in shipped else []
     for folder in (*places, Path(source) / "interpreter", Path(source)):
-        if _is_file(folder / HPARAMS_FILE) and _is_file(folder / DECODER_FILE):
+        if _holds((folder / HPARAMS_FILE).is_file) and _holds((folder / DECODER_FILE).is_file):
             return _pinned(folder, sha256), False
     if _is_path(str(source)):
         raise InputError(
@@ -75,10 +75,11 @@ def find_interpreter(source, revision=None, savedir=None, sha256=None):
     return _pinned(_download(str(source), revision, savedir), sha256), True
 
 
-def _is_file(path):
+def _holds(ask):
+    """What a path says when it is asked; False of a name too long for any file."""
     try:
-        return path.is_file()
-    except OSError:  # a name too long for any file
+        return ask()
+    except OSError:
         return False
 
 
@@ -87,14 +88,7 @@ def _is_path(source):
     owner, *rest = source.replace("\\", "/").split("/")
     if len(rest) != 1 or owner.startswith((".", "~")) or not owner or rest[0] in NO_NAMES:
         return True
-    return _is_dir(Path(owner))
-
-
-def _is_dir(path):
-    try:
-        return path.is_dir()
-    except OSError:
-        return False
+    return _holds(Path(owner).is_dir)
 
 
 def _download(repo_id, revision, savedir):

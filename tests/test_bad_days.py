@@ -44,14 +44,14 @@ def kill_at_random(words, seed, longest):
     running.wait()
 
 
+def ended(words, **options):
+    """A job, after its end."""
+    said = {"capture_output": True, "text": True, "check": False, "env": ONE_THREAD}
+    return subprocess.run([sys.executable, "-m", "speechbrain_lmac", *words], **said, **options)
+
+
 def finish(words):
-    done = subprocess.run(
-        [sys.executable, "-m", "speechbrain_lmac", *words],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=ONE_THREAD,
-    )
+    done = ended(words)
     assert done.returncode == 0, done.stderr[-2000:]
 
 
@@ -175,14 +175,7 @@ def limit_file_size():
 
 def test_a_full_disk_is_said_and_the_run_goes_on_when_there_is_room(small_set, tmp_path):
     words = train(small_set, tmp_path)
-    done = subprocess.run(
-        [sys.executable, "-m", "speechbrain_lmac", *words],
-        capture_output=True,
-        text=True,
-        check=False,
-        preexec_fn=limit_file_size,
-        env=ONE_THREAD,
-    )
+    done = ended(words, preexec_fn=limit_file_size)
     assert done.returncode == 2, done.stderr[-1000:]
     assert "error: no checkpoint can be written" in done.stderr and "Traceback" not in done.stderr
     finish(words)
@@ -192,14 +185,7 @@ def test_a_full_disk_leaves_no_explanation_that_looks_whole(tmp_path):
     sound = synthesise("siren", seed=1, seconds=5.0).repeat(4)
     soundfile.write(tmp_path / "long.wav", sound.numpy(), SAMPLE_RATE)
     words = ["explain", str(tmp_path / "long.wav"), "--prompt", "siren", "--source", "embedded-mel"]
-    done = subprocess.run(
-        [sys.executable, "-m", "speechbrain_lmac", *words, "--output", str(tmp_path / "why")],
-        capture_output=True,
-        text=True,
-        check=False,
-        preexec_fn=limit_file_size,
-        env=ONE_THREAD,
-    )
+    done = ended([*words, "--output", str(tmp_path / "why")], preexec_fn=limit_file_size)
     assert done.returncode != 0 and "Traceback" not in done.stderr
     assert not list((tmp_path / "why").rglob("*.wav*"))
 

@@ -64,6 +64,11 @@ class Heard(NamedTuple):
         return "clip.html.j2"
 
 
+def axis_of(sample_rate):
+    """Pairs of a frequency's name and its height on pictures of sounds of a rate in Hz."""
+    return tuple((f"{hertz / 1000:g}", height_of(hertz, sample_rate / 2)) for hertz in AXIS_HZ)
+
+
 class Studio:
     """Sounds and pictures of one clip, all in its terms.
 
@@ -84,8 +89,7 @@ class Studio:
     @property
     def axis(self):
         """Pairs of a frequency's name and its height on pictures."""
-        nyquist = self.rate / 2
-        return tuple((f"{hertz / 1000:g}", height_of(hertz, nyquist)) for hertz in AXIS_HZ)
+        return axis_of(self.rate)
 
     def player(self, label, wav, what):
         """A sound to be played: Player; and what the player makes of it, at its own level."""

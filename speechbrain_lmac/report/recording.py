@@ -6,8 +6,8 @@ import soundfile
 import torch
 
 from speechbrain_lmac.regions import Region
-from speechbrain_lmac.report.clip import AXIS_HZ, Player, Studio
-from speechbrain_lmac.report.media import RANGE_DB, data_uri, height_of, picture
+from speechbrain_lmac.report.clip import Player, Studio, axis_of
+from speechbrain_lmac.report.media import RANGE_DB, data_uri, picture
 
 AROUND_SECONDS = 0.5
 """Heard before and after a region."""
@@ -101,11 +101,15 @@ def recording(name, sound, timeline, clap, threshold):
     level = 10 * timeline.picture.clamp(min=1e-10).log10()
     limits = (level.max().item() - RANGE_DB, level.max().item())
     image = data_uri("image/webp", picture(level, rate / 2, "magma", limits))
-    axis = tuple((f"{hertz / 1000:g}", height_of(hertz, rate / 2)) for hertz in AXIS_HZ)
-    warnings = tuple(timeline.warnings)
-    against = timeline.against
     return Recording(
-        name, timeline.duration, against, image, tuple(found), warnings, axis, threshold
+        name,
+        timeline.duration,
+        timeline.against,
+        image,
+        tuple(found),
+        tuple(timeline.warnings),
+        axis_of(rate),
+        threshold,
     )
 
 
