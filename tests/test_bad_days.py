@@ -108,6 +108,8 @@ def test_a_killed_evaluation_ends_with_the_same_rows(small_set, tmp_path):
         kill_at_random(evaluate(small_set, killed), seed, seconds)
     finish(evaluate(small_set, killed))
     assert rows_of(killed) == rows_of(undisturbed)
+    made_by = json.loads((undisturbed / MADE_BY).read_text())
+    assert made_by["command"].startswith("python evaluate.py evaluate.yaml ")
 
 
 def rows_of(folder):

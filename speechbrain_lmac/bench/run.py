@@ -17,6 +17,7 @@ from speechbrain_lmac.environment import check_device
 from speechbrain_lmac.errors import InputError, report_errors
 from speechbrain_lmac.identity import claim
 from speechbrain_lmac.memory import keep_freed_memory
+from speechbrain_lmac.record import record
 from speechbrain_lmac.settings import load_hparams, save_settings
 from speechbrain_lmac.whole import write_text
 
@@ -36,6 +37,7 @@ def main(arguments=None):
     bench, device = build(arguments)
     claim(bench.folder, bench.identity)
     save_settings(*sb.parse_arguments(arguments)[::2], bench.folder)
+    record(bench.folder, "evaluate.py", arguments)
     bench.draw_plans()
     planes = [PlaneRun(bench, subject) for subject in bench.subjects]
     planned, done = sum(plane.planned() for plane in planes), sum(len(p.rows.rows) for p in planes)
