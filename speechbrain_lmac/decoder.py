@@ -104,17 +104,32 @@ class MaskDecoder(nn.Module):
         """
         pyramid, around = self.audio_side(evidence, grid)
         parts = [
-            self._masks(pyramid, around, evidence.level, part, grid) for part in text.split(AT_ONCE)
+            as_mask(self._logits(pyramid, around, evidence.level, part, grid), grid)
+            for part in text.split(AT_ONCE)
         ]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
-    def _masks(self, pyramid, around, level, text, grid):
+    def logits(self, evidence, text, grid):
+        """What masks are made of by :func:`as_mask`, as they are: ``[texts, batch, frames, bins]``.
+
+        The arguments are those of :meth:`forward`.
+        """
+        pyramid, around = self.audio_side(evidence, grid)
+        return self._logits(pyramid, around, evidence.level, text, grid)
+
+    def _logits(self, pyramid, around, level, text, grid):
         logit, loud, standing_out = self.text_side(pyramid, text).unbind(dim=2)
         # standing_out * (level - around), of which all but the level is coarse
         coarse = torch.stack([logit - standing_out * around, loud + standing_out])
         offset, weight = spread(coarse.flatten(0, 2), grid).unflatten(0, coarse.shape[:3])
-        masks = bounded(torch.addcmul(offset, weight, level)).sigmoid_()
-        return masks if grid.all_heard else masks * grid.heard
+        return torch.addcmul(offset, weight, level)
+
+    @torch.no_grad()
+    def rescale(self, temperature, offset):
+        """Divide all logits by a temperature, then add an offset. Cells keep their order."""
+        self.head.weight.div_(temperature)
+        self.head.bias.div_(temperature)
+        self.head.bias[0] += offset
 
     def audio_side(self, evidence, grid):
         """What is computed once per clip.
@@ -147,6 +162,12 @@ class MaskDecoder(nn.Module):
                 voiced = voiced + _resize(steered, voiced)
             steered = mixer(gelu(voiced))
         return steered.unflatten(0, pairs)
+
+
+def as_mask(logits, grid):
+    """The mask ``[..., frames, bins]`` of logits: 0 in cells that the encoder never hears."""
+    masks = bounded(logits).sigmoid_()
+    return masks if grid.all_heard else masks * grid.heard
 
 
 def bounded(logits):

@@ -93,8 +93,7 @@ class Objective(nn.Module):
         -------
         torch.Tensor, dict
         """
-        found = {name: term(masks, pairs) for name, term in self.masks.items()}
-        loss = sum(self.weights[name] * value for name, value in found.items())
+        loss, found = self.of_masks(masks, pairs)
         for terms, gains in ((self.kept, opened), (self.removed, 1 - opened)):
             if terms:
                 value = partial(self._values, terms, pairs)
@@ -102,6 +101,11 @@ class Objective(nn.Module):
                 loss = loss + total.mean()
                 found.update(zip(terms, values.mean(dim=0)))
         return loss, found
+
+    def of_masks(self, masks, pairs):
+        """What the terms say that see masks as they are: the weighted sum, and a dict of terms."""
+        found = {name: term(masks, pairs) for name, term in self.masks.items()}
+        return sum(self.weights[name] * value for name, value in found.items()), found
 
     def _values(self, terms, pairs, masked, index):
         """Weighted sum of terms for each pair, ``[heard]``, and the terms, ``[heard, terms]``."""

@@ -11,6 +11,7 @@ from tqdm import tqdm
 from speechbrain_lmac import tables
 from speechbrain_lmac.audio import read_mono
 from speechbrain_lmac.brain import LmacZs
+from speechbrain_lmac.calibration import calibrate
 from speechbrain_lmac.clap.base import check_window
 from speechbrain_lmac.data import manifest
 from speechbrain_lmac.data.clips import check_sources, class_names, read_clips, split_by_fold
@@ -18,7 +19,7 @@ from speechbrain_lmac.data.pipeline import dataset
 from speechbrain_lmac.data.synthetic_set import write_dataset
 from speechbrain_lmac.environment import check_device
 from speechbrain_lmac.errors import InputError, report_errors
-from speechbrain_lmac.evaluation import Prompts, evaluate, write_rows
+from speechbrain_lmac.evaluation import Prompts, clip_seed, evaluate, write_rows
 from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.export import export_interpreter, load_decoder
 from speechbrain_lmac.identity import claim, run_identity
@@ -31,6 +32,8 @@ from speechbrain_lmac.whole import write_text
 
 BACKEND = () if torch.cuda.is_available() else ("--distributed_backend", "gloo")
 """By which processes speak, unless the command line says another."""
+MIXTURES = 64
+"""Of validation clips, on which masks are calibrated."""
 logger = logging.getLogger(__name__)
 
 
@@ -79,9 +82,28 @@ def main(arguments=None):
     )
     best = brain.restore_best()
     if sb.utils.distributed.if_main_process():
+        if hparams["calibrate"]:
+            settle(brain, splits["valid"], hparams)
         export_interpreter(best, trained_method(hparams), folder / "interpreter")
         report(brain, sets["test"], explainers, hparams)
     leave()
+
+
+def settle(brain, clips, hparams):
+    """Calibrate the decoder on mixtures of validation clips, and say how."""
+    drawn = sorted(clips, key=lambda clip: clip_seed(clip.ID, hparams["seed"]))[:MIXTURES]
+    held = dataset(drawn, hparams["clap"].sample_rate, hparams["clip_seconds"])
+    loader = brain.make_dataloader(held, sb.Stage.TEST, ckpt_prefix=None, **hparams["valid_loader"])
+    batches = [(batch.label, batch.text, batch.sig.data.to(brain.device)) for batch in loader]
+    rows = hparams["prompts_per_clip"]
+    found = calibrate(brain.model, batches, hparams["prompts"], hparams["objective"], rows)
+    if found is not None:
+        logger.info(
+            "calibrated on %d mixtures of validation clips: logits over %.2f, plus %.1f (%.4f to "
+            "%.4f)",
+            len(drawn),
+            *found,
+        )
 
 
 def trained_method(hparams):

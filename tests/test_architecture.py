@@ -91,6 +91,7 @@ FLOORS = [
         "clap.huggingface",
         "clap.registry",
         "background",
+        "calibration",
         "survey",
         "data.clips",
         "curves",

@@ -109,11 +109,20 @@ def test_the_best_epoch_is_the_one_that_is_exported(small_set, tmp_path, monkeyp
         return on_stage_end(self, stage, stage_loss, epoch)
 
     monkeypatch.setattr(LmacZs, "on_stage_end", falling_scores)
-    training.main(arguments(small_set, tmp_path, number_of_epochs=3))
+    training.main(arguments(small_set, tmp_path, number_of_epochs=3, calibrate=False))
     exported = weights(tmp_path)
     assert len(kept) == 3
     assert all((exported[name] == kept[0][name]).all() for name in exported)
     assert any((exported[name] != kept[2][name]).any() for name in exported)
+
+
+def test_calibration_changes_the_last_layer_alone(small_set, undisturbed, tmp_path):
+    training.main(arguments(small_set, tmp_path, calibrate=False))
+    plain, calibrated = weights(tmp_path), weights(undisturbed)
+    changed = {name for name in plain if not torch.equal(plain[name], calibrated[name])}
+    assert changed == {"head.weight", "head.bias"}
+    ratio = plain["head.weight"] / calibrated["head.weight"]
+    torch.testing.assert_close(ratio, ratio.flatten()[0].expand_as(ratio))
 
 
 def test_only_the_decoder_moves(small_set, tmp_path, monkeypatch, clap):
@@ -205,7 +214,7 @@ def test_a_run_may_start_from_another_planes_decoder(small_set, tmp_path):
     """Learning next to nothing, it ends as it began."""
     start = SHIPPED / "embedded-mel" / DECODER_FILE
     changes = {"masking": "stft", "number_of_epochs": 1, "lr": 1e-12, "initial_decoder": start}
-    training.main(arguments(small_set, tmp_path, **changes))
+    training.main(arguments(small_set, tmp_path, calibrate=False, **changes))
     before, after = load_file(start), weights(tmp_path)
     for name, value in before.items():
         torch.testing.assert_close(after[name], value, atol=1e-6, rtol=0, msg=name)

@@ -105,6 +105,7 @@ def measure(row, options):
         "precision": "bf16",
         "device": "cpu",
         "compare": [],
+        "calibrate": False,
         **FOLDS,
         **row.changes,
     }
