@@ -78,8 +78,8 @@ def train(small_set, output):
 def evaluate(small_set, output):
     return [
         *("evaluate", "evaluate.yaml", "--data_folder", str(small_set), "--clip_seconds", "0.5"),
-        *("--output_folder", str(output), "--maskings", "[mel]", "--conditions", "[clean]"),
-        *("--interpreters", "{mel: embedded-mel}", "--explainers", "[lmac-zs, gradcam++, energy]"),
+        *("--output_folder", str(output), "--conditions", "[clean]"),
+        *("--explainers", "[lmac-zs, gradcam++, energy]"),
         *("--on_subset", "[]", "--gallery", "False", "--device", "cpu"),
         *("--sizes", "{clips: 6, valid_clips: 2, subset: 2, randomised: 1}"),
     ]

@@ -2,7 +2,9 @@
 
 import json
 import multiprocessing
+import os
 import sys
+import threading
 import time
 
 import pandas as pd
@@ -83,10 +85,19 @@ def in_parallel(arguments, count):
 @report_errors
 def work(arguments, place, threads):
     """What one process does: the plane at a place."""
+    threading.Thread(target=end_with_parent, daemon=True).start()
     keep_freed_memory()
     torch.set_num_threads(threads)
     bench, _ = build(arguments)
     PlaneRun(bench, bench.subjects[place]).run(place)
+
+
+def end_with_parent():
+    """End this process when the one that started it is gone, killed perhaps: nobody would know
+    that it still works and holds the rows.
+    """
+    multiprocessing.parent_process().join()
+    os._exit(1)
 
 
 def finish(bench, planes, took):
