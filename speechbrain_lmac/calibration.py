@@ -17,8 +17,8 @@ from speechbrain_lmac.data.prompts import class_prompt
 from speechbrain_lmac.decoder import as_mask
 from speechbrain_lmac.pairs import Pairs, Rivals
 
-TEMPERATURES = tuple(2 ** (step / 2) for step in range(-2, 7))
-"""0.5 to 8: by what logits may be divided."""
+TEMPERATURES = tuple(2 ** (step / 2) for step in range(-2, 13))
+"""0.5 to 64: by what logits may be divided."""
 OFFSETS = (-1.0, -0.5, 0.0, 0.5, 1.0)
 """What may be added to them then."""
 TERM = "separation"
