@@ -20,6 +20,7 @@ from speechbrain_lmac.bench import checks
 from speechbrain_lmac.bench.comparison import with_means
 from speechbrain_lmac.bench.conditions import CLEAN, TWO_CLASS
 from speechbrain_lmac.bench.run import main as evaluate
+from speechbrain_lmac.bootstrap import paired_difference
 from speechbrain_lmac.errors import report_errors
 from speechbrain_lmac.settings import as_arguments
 from speechbrain_lmac.training import main as train
@@ -28,6 +29,8 @@ SWEEPS = Path(__file__).parent / "sweeps.yaml"
 FOLDS = {"train_folds": [1, 2], "valid_folds": [3], "test_folds": [4]}
 MEANS = {"AD@mean": 1, "FF@mean": 3, "Fid-In@mean": 3}
 """Metric at equal budgets -> decimals."""
+CONDITIONS = ((CLEAN, ""), (TWO_CLASS, ", mixed"))
+PAIRS, ALL_PAIRS, OURS = "pairs", "all of a batch of 8 heard", "LMAC-ZS-D"
 NOTE = """\
 What each row changes of `hparams/lmac_zs_tagger.yaml` stands in
 [sweeps.yaml](../recipes/Study/sweeps.yaml). Trained for {epochs} epochs on folds 1 and 2 of
@@ -38,7 +41,7 @@ it is. Swap: share of mixtures whose two explanations are each most like their o
 Presence: area under the ROC curve of the mask's energy, for prompts of what is there against
 prompts of what is not (the CLAP's own similarity: {clap:.2f}). Passes: of the encoder in training,
 forward and backward, for each clip and step. One seed each: differences of a point or two are
-noise.
+noise. Masks are as they were learnt, not calibrated, but where a row says so.
 """
 
 
@@ -145,7 +148,7 @@ def summary(frame):
     """A row's figures."""
     frame = with_means(frame)
     found = {}
-    for condition, suffix in ((CLEAN, ""), (TWO_CLASS, ", mixed")):
+    for condition, suffix in CONDITIONS:
         part = frame[frame.condition == condition]
         found.update({f"{m.split('@')[0]}{suffix}": float(part[m].mean()) for m in MEANS})
         if condition == TWO_CLASS:
@@ -175,7 +178,37 @@ def page(done, options):
                 lines.append({"": name, **cells, "passes": figures["passes"]})
         parts.append(f"## {question[0].upper()}{question[1:]}\n")
         parts.append(pd.DataFrame(lines).to_markdown(index=False, disable_numparse=True) + "\n")
+        if question == PAIRS:
+            parts.append(beside_all_pairs(done, options))
     return "\n".join(parts)
+
+
+def beside_all_pairs(done, options):
+    """What rows that hear fewer pairs lose beside the one that hears all, as Markdown."""
+    every = next((row for row in done if row.name == ALL_PAIRS), None)
+    fewer = [row for row in done if row.name == OURS and row.plane == "mel"]
+    fewer += [row for row in done if row.question == PAIRS and row.name != ALL_PAIRS]
+    if every is None:
+        return ""
+    lines, reference = [], scores_of(every, options)
+    for row in fewer:
+        line, scores = {"less all pairs": row.name}, scores_of(row, options)
+        for condition, suffix in CONDITIONS:
+            for metric in ("AD@mean", "Fid-In@mean"):
+                one, other = (s.xs(condition)[[metric, "recording"]] for s in (scores, reference))
+                both = one.join(other, rsuffix=" of all", how="inner")
+                found = paired_difference(both[metric], both[f"{metric} of all"], both["recording"])
+                cell = f"{found.difference:+.2f} [{found.low:.2f}, {found.high:.2f}]"
+                line[metric.removesuffix("@mean") + suffix] = cell
+        lines.append(line)
+    table = pd.DataFrame(lines).to_markdown(index=False, disable_numparse=True)
+    return f"Differences, with 95 % intervals by paired bootstrap over recordings:\n\n{table}\n"
+
+
+def scores_of(row, options):
+    """A row's scores on each clip, by condition and clip."""
+    frame = pd.read_csv(result(row, options).parent / "bench" / "rows.csv", low_memory=False)
+    return with_means(frame).set_index(["condition", "clip"])
 
 
 if __name__ == "__main__":
