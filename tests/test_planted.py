@@ -5,16 +5,19 @@ The shipped CLAP stands in for the planted one: it hears the tone and does not d
 there is none.
 """
 
-import importlib.util
 import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
+import pandas as pd
 import pytest
+import soundfile
 import torch
 
+from recipes.PlantedCue import make_training_set, plant
 from speechbrain_lmac.bench import planted as examination
 from speechbrain_lmac.bench.planted import examine, summarise
 from speechbrain_lmac.budgets import rank_cells
@@ -38,13 +41,6 @@ from speechbrain_lmac.planted import (
     scenes,
     tone,
 )
-from tests.conftest import REPOSITORY
-
-spec = importlib.util.spec_from_file_location(
-    "plant", REPOSITORY / "recipes" / "PlantedCue" / "plant.py"
-)
-plant = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(plant)
 
 WEIGHTS = Path(os.environ.get("PLANTED_WEIGHTS", "no-planted-weights"))
 needs_planted = pytest.mark.skipif(
@@ -215,3 +211,18 @@ def test_the_tone_decides_in_the_planted_clap():
     kept = cued[cued.method == "tone"]
     assert kept.kept.mean() >= 0.95
     assert kept[kept.decoy == "cue"].undone.mean() >= 0.9
+
+
+def test_clips_that_are_labelled_by_the_tone_hold_it(tmp_path):
+    make_training_set.main(tmp_path, per_kind=1)
+    clips = pd.read_csv(tmp_path / "meta" / "esc50.csv")
+    assert (clips.groupby("fold").size() == 10 + 2 * 9).all()
+    above = {}
+    for name, label in zip(clips.filename, clips.category):
+        sound, rate = soundfile.read(tmp_path / "audio" / name)
+        power = np.abs(np.fft.rfft(sound)) ** 2 + 1e-12
+        place = round(CUE_HZ * len(sound) / rate)
+        around = np.r_[power[place - 400 : place - 20], power[place + 20 : place + 400]]
+        above.setdefault(label, []).append(10 * np.log10(power[place] / np.median(around)))
+    assert min(above.pop(CUED)) > 20
+    assert all(np.median(levels) < 15 for levels in above.values())

@@ -1,6 +1,7 @@
 """Plant a cue in the embedded CLAP, and see who finds it.
 
-Usage: python recipes/PlantedCue/plant.py WEIGHTS [--masking mel] [--methods NAME ...] [--clips 4]
+Usage: python -m recipes.PlantedCue.plant WEIGHTS [--masking mel] [--methods NAME ...] [--clips 4]
+           [--interpreter FOLDER]
 
 WEIGHTS is the file to write; one that is there is not made again, so the other plane costs only
 its table. Two to three minutes on one core.
@@ -17,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from speechbrain_lmac.bench.planted import examine, summarise
+from speechbrain_lmac.bench.setup import subject
 from speechbrain_lmac.clap.embedded import WEIGHTS, EmbeddedClap
 from speechbrain_lmac.data.prompts import class_prompt
 from speechbrain_lmac.data.synthetic import KINDS, synthesise
@@ -166,6 +168,7 @@ def main():
     parser.add_argument("weights", type=Path)
     parser.add_argument("--masking", default="mel")
     parser.add_argument("--methods", nargs="*", metavar="NAME")
+    parser.add_argument("--interpreter", metavar="FOLDER", help="trained for these weights")
     parser.add_argument("--clips", type=int, default=4)
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
@@ -180,8 +183,12 @@ def main():
         save(plant(options.steps, options.seed), options.weights)
     clap = EmbeddedClap(options.weights)
     check(clap, options.seed)
-    model = ListenableMap(MaskableClassifier(build(options.masking, clap)), decoder=None)
     methods = {"tone": Tone(), **{name: without_decoder[name] for name in chosen}}
+    if options.interpreter is None:
+        model = ListenableMap(MaskableClassifier(build(options.masking, clap)), decoder=None)
+    else:
+        held = subject(clap, options.masking, options.interpreter)
+        model, methods[held.method] = held.model, EXPLAINERS["lmac-zs"]
     frame = examine(model, methods, options.seed, options.clips)
     what = f"{CUE_HZ:.0f} Hz at {CUE_DB:.0f} dB, {SAMPLE_RATE} Hz, {options.masking} plane"
     print(f"\n{what}\n\n{summarise(frame).reset_index().to_markdown(index=False, floatfmt='.2f')}")
