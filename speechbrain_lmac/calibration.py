@@ -53,7 +53,7 @@ def calibrate(model, batches, prompts, objective, rows=3):
     objective : Objective
         What the decoder was trained by.
     rows : int
-        Prompts asked of a mixture, its own two first.
+        Prompts asked of a mixture, its own two first; at least these.
 
     Returns
     -------
@@ -87,7 +87,7 @@ def _mixtures(classifier, labels, texts, wavs, prompts, rows):
     places = [prompts.names.index(label) if label in prompts.names else -1 for label in labels]
     own = torch.tensor(places, device=wavs.device)
     analysis = classifier.analyse(mixtures)
-    turns = range(min(rows, len(wavs)))
+    turns = range(min(max(rows, 2), len(wavs)))
     power = classifier.plane.power
     return analysis, Pairs(
         analysis.encoding.embedding,

@@ -104,6 +104,13 @@ def test_without_two_names_in_a_batch_there_is_nothing_to_fit(
     assert torch.equal(masks_of(model, batches), before)
 
 
+def test_a_mixture_is_asked_for_both_its_sounds(model, batches, prompts, objective):
+    untouched = copy.deepcopy(model.decoder.state_dict())
+    of_two = calibrate(model, batches, prompts, objective, rows=2)
+    model.decoder.load_state_dict(untouched)
+    assert calibrate(model, batches, prompts, objective, rows=1) == of_two
+
+
 def test_an_objective_that_knows_no_sources_is_left_alone(model, batches, prompts):
     poster = Objective({}, {}, {"sparsity": sparsity}, {"sparsity": 1.0})
     assert calibrate(model, batches, prompts, poster) is None
