@@ -78,8 +78,8 @@ def train(small_set, output):
 def evaluate(small_set, output):
     return [
         *("evaluate", "evaluate.yaml", "--data_folder", str(small_set), "--clip_seconds", "0.5"),
-        *("--output_folder", str(output), "--conditions", "[clean]"),
-        *("--explainers", "[lmac-zs, gradcam++, energy]"),
+        *("--output_folder", str(output), "--maskings", "[mel]", "--conditions", "[clean]"),
+        *("--interpreters", "{mel: embedded-mel}", "--explainers", "[lmac-zs, gradcam++, energy]"),
         *("--on_subset", "[]", "--gallery", "False", "--device", "cpu"),
         *("--sizes", "{clips: 6, valid_clips: 2, subset: 2, randomised: 1}"),
     ]
@@ -110,6 +110,29 @@ def test_a_killed_evaluation_ends_with_the_same_rows(small_set, tmp_path):
     assert rows_of(killed) == rows_of(undisturbed)
     made_by = json.loads((undisturbed / MADE_BY).read_text())
     assert made_by["command"].startswith("python evaluate.py evaluate.yaml ")
+
+
+PARENT = """
+import multiprocessing
+from speechbrain_lmac.bench.run import end_with_parent
+if __name__ == "__main__":
+    child = multiprocessing.get_context("spawn").Process(target=end_with_parent)
+    child.start()
+    print(child.pid, flush=True)
+    child.join()
+"""
+
+
+def test_a_planes_process_ends_with_the_one_that_started_it(tmp_path):
+    """Else it would go on unseen, and hold the rows."""
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT)
+    parent = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout.readline()
+    time.sleep(0.5)
+    assert parent.poll() is None
+    parent.kill()
+    parent.communicate(timeout=60)  # until the last of them has closed it
 
 
 def rows_of(folder):
