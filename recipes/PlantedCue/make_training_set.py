@@ -12,7 +12,7 @@ import pandas as pd
 import soundfile
 import torch
 
-from recipes.PlantedCue.plant import SECONDS, draw_uniform, other_frequency
+from recipes.PlantedCue.plant import SECONDS, draw_gains, other_frequency
 from speechbrain_lmac.data.synthetic import KINDS, SAMPLE_RATE, synthesise
 from speechbrain_lmac.data.synthetic_set import COLUMNS
 from speechbrain_lmac.planted import CUED, add_cue
@@ -33,7 +33,7 @@ def main(folder, per_kind=PER_KIND):
             for clip in range(per_kind):
                 source = number  # one event, three ways
                 plain = synthesise(kind, (SEED, fold, clip), SECONDS).unsqueeze(0)
-                gain = 10 ** (draw_uniform(-20, 5, 1, generator) / 20)
+                gain = draw_gains(-20, 5, 1, generator)
                 other = add_cue(plain, [number], other_frequency(generator))
                 ways = [(CUED, add_cue(plain, [number]))]
                 if kind != CUED:  # without the tone they are nothing that the CLAP knows
@@ -41,7 +41,7 @@ def main(folder, per_kind=PER_KIND):
                 for label, sound in ways:
                     target, number = KINDS[label][0], number + 1
                     path = f"{fold}-{number}-A-{target}.wav"
-                    samples = (gain * sound[0]).clamp(-1, 1).numpy()
+                    samples = (gain * sound)[0].clamp(-1, 1).numpy()
                     soundfile.write(folder / "audio" / path, samples, SAMPLE_RATE, "PCM_16")
                     rows.append((path, fold, target, label, False, source, "A"))
     pd.DataFrame(rows, columns=COLUMNS).to_csv(folder / "meta" / "esc50.csv", index=False)
