@@ -1,11 +1,13 @@
 """From what an encoder heard and a prompt to a mask."""
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
 from torch import nn
 from torch.nn.functional import gelu, interpolate
 
+from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.grid import gather, spread
 
 BOUND = 8.0
@@ -44,8 +46,9 @@ class MaskDecoder(nn.Module):
         Channels of the hidden maps, deepest first.
     text_dim : int
         Size of a text embedding.
-    channels : int
-        Width of the decoder; a multiple of 4.
+    channels : int or sequence of int
+        Width of the decoder, at every scale or at each, deepest first; multiples of 4. Deep maps
+        are small: width costs little there, and most of the time at the largest.
     scales : int
         How many of the hidden maps it goes by, from the deepest; all by default. The shallowest
         is the largest, and most of the time.
@@ -64,22 +67,27 @@ class MaskDecoder(nn.Module):
     def __init__(self, hidden_channels, text_dim, channels=32, scales=None):
         super().__init__()
         hidden_channels = list(hidden_channels)[:scales]
+        widths = _widths(channels, len(hidden_channels))
+        steps = list(pairwise(widths))
         self.config = {
             "hidden_channels": hidden_channels,
             "text_dim": text_dim,
             "channels": channels,
         }
-        films = range(len(hidden_channels))
         self.laterals = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(width, channels, 1), nn.GroupNorm(4, channels))
-            for width in hidden_channels
+            nn.Sequential(nn.Conv2d(hidden, width, 1), nn.GroupNorm(4, width))
+            for hidden, width in zip(hidden_channels, widths)
         )
-        self.merges = nn.ModuleList(_merge(channels) for _ in films[1:])
-        self.merges.append(_convolution(channels))  # of the largest map: half of the time saved
-        self.films = nn.ModuleList(nn.Linear(text_dim, 2 * channels) for _ in films)
-        self.mixers = nn.ModuleList(nn.Conv2d(channels, channels, 1) for _ in films[1:])
-        self.loudness = nn.Conv2d(1, channels, 1)
-        self.head = nn.Conv2d(channels, 3, 1)
+        self.rises = nn.ModuleList(
+            nn.Identity() if below == width else nn.Conv2d(below, width, 1)
+            for below, width in steps
+        )
+        self.merges = nn.ModuleList(_merge(width) for width in widths[:-1])
+        self.merges.append(_convolution(widths[-1]))  # of the largest map: half of the time saved
+        self.films = nn.ModuleList(nn.Linear(text_dim, 2 * width) for width in widths)
+        self.mixers = nn.ModuleList(nn.Conv2d(below, width, 1) for below, width in steps)
+        self.loudness = nn.Conv2d(1, widths[-1], 1)
+        self.head = nn.Conv2d(widths[-1], 3, 1)
         with torch.no_grad():  # at random, levels lead astray before the maps have a say
             self.head.weight[1:].zero_()
             self.head.bias[1:] = torch.tensor(WEIGHTS_AT_START)
@@ -137,14 +145,15 @@ class MaskDecoder(nn.Module):
         Returns
         -------
         list of torch.Tensor, torch.Tensor
-            One map ``[batch, channels, frames', bins']`` a scale, merged from the deepest up; and
+            One map ``[batch, width, frames', bins']`` a scale, merged from the deepest up; and
             the mean level around each place of the last, ``[batch, frames', bins']``.
         """
         pyramid = []
-        for maps, lateral, merge in zip(evidence.hidden, self.laterals, self.merges):
+        rises = [None, *self.rises]
+        for maps, lateral, rise, merge in zip(evidence.hidden, self.laterals, rises, self.merges):
             level = lateral(maps.float())  # an encoder may run in bfloat16
             if pyramid:
-                level = level + _resize(pyramid[-1], level)
+                level = level + _resize(rise(pyramid[-1]), level)
             pyramid.append(merge(level))
         around = gather(evidence.level, grid, pyramid[-1].shape[-2:])
         pyramid[-1] = pyramid[-1] + self.loudness(around.unsqueeze(1))
@@ -173,6 +182,18 @@ def as_mask(logits, grid):
 def bounded(logits):
     """Logits within ``BOUND``, in the same order."""
     return logits / logits.abs().div_(BOUND).add_(1)
+
+
+def _widths(channels, scales):
+    """One width a scale."""
+    widths = list(channels) if isinstance(channels, list | tuple) else [channels] * scales
+    fit = all(isinstance(width, int) and width > 0 and width % 4 == 0 for width in widths)
+    if len(widths) != scales or not fit:
+        raise InputError(
+            f"channels is a multiple of 4, or a list of one for each of {scales} scales, "
+            f"not {channels!r}"
+        )
+    return widths
 
 
 def _merge(channels):

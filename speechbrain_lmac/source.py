@@ -125,7 +125,7 @@ def check_fit(model, folder):
     clap, config = model.classifier.clap, model.decoder.config
     hidden = list(config["hidden_channels"])
     fits = hidden and hidden == list(clap.hidden_channels)[: len(hidden)]
-    if not fits or config["text_dim"] != clap.text_dim or config["channels"] < 1:
+    if not fits or config["text_dim"] != clap.text_dim:
         raise InputError(f"{folder} describes a decoder that does not fit its CLAP: {config}")
 
 

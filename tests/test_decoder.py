@@ -4,14 +4,15 @@ import pytest
 import torch
 
 from speechbrain_lmac.decoder import Evidence, MaskDecoder
+from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.level import level
 from tests.conftest import even_grid
 
 
-@pytest.fixture
-def decoder():
+@pytest.fixture(params=[8, [16, 12, 8], [4, 8, 8]], ids=str)
+def decoder(request):
     torch.manual_seed(0)
-    return MaskDecoder((16, 12, 8), text_dim=10, channels=8)
+    return MaskDecoder((16, 12, 8), text_dim=10, channels=request.param)
 
 
 def evidence(batch, frames, bins=20):
@@ -56,6 +57,22 @@ def test_config_rebuilds_the_decoder(decoder):
     again = MaskDecoder(**decoder.config)
     again.load_state_dict(decoder.state_dict())
     assert again.config == decoder.config
+
+
+def test_one_width_is_that_width_at_every_scale():
+    decoders = []
+    for channels in (8, [8, 8, 8]):
+        torch.manual_seed(0)
+        decoders.append(MaskDecoder((16, 12, 8), text_dim=10, channels=channels))
+    grid, text = even_grid(40, torch.linspace(0, 1, 20)), torch.randn(2, 1, 10)
+    one, other = (decoder(evidence(1, 40), text, grid) for decoder in decoders)
+    assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("channels", [6, 0, -4, [8, 8], [8, 8, 8, 8], [8, 8, 6], "wide", 8.0, None])
+def test_widths_that_no_decoder_has_are_refused(channels):
+    with pytest.raises(InputError, match="channels is a multiple of 4, or a list"):
+        MaskDecoder((16, 12, 8), text_dim=10, channels=channels)
 
 
 def test_what_is_never_heard_is_shut(decoder):
