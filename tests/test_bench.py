@@ -9,6 +9,7 @@ import shutil
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from speechbrain_lmac.bench import conditions, run
 from speechbrain_lmac.bench.conditions import parse, render, scenes
@@ -21,6 +22,7 @@ from speechbrain_lmac.data.clips import read_clips
 from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.evaluation import ask, explain, faithfulness
 from speechbrain_lmac.explainers.base import Explainer
+from speechbrain_lmac.export import DECODER_FILE
 from speechbrain_lmac.hparams import path_of
 from speechbrain_lmac.source import SHIPPED
 
@@ -106,7 +108,8 @@ def test_tables_and_figures_are_written(undisturbed):
 
 def same(one, other, atol):
     keys = ["masking", "condition", "method", "clip"]
-    one, other = (f.drop(columns="seconds").set_index(keys).sort_index() for f in (one, other))
+    one, other = (f.drop(columns="seconds").astype({"decoder": str}) for f in (one, other))
+    one, other = (f.set_index(keys).sort_index() for f in (one, other))
     pd.testing.assert_frame_equal(one, other[one.columns], check_exact=False, atol=atol, rtol=1e-3)
 
 
@@ -129,6 +132,33 @@ def test_an_interrupted_run_goes_on(small_set, undisturbed, frame, tmp_path, mon
     run.main(arguments(small_set, folder))
     assert len(added) == len(lines) - 100
     same(frame, pd.read_csv(folder / "rows.csv"), atol=1e-6)
+
+
+def test_baselines_serve_every_decoder(small_set, frame, tmp_path, monkeypatch):
+    """Measured without an interpreter, they stay as others join in."""
+    other = shutil.copytree(SHIPPED / "embedded-mel", tmp_path / "other")
+    weights = load_file(other / DECODER_FILE)
+    save_file({name: 0.9 * weight for name, weight in weights.items()}, other / DECODER_FILE)
+    added = []
+    add = Rows.add
+    monkeypatch.setattr(Rows, "add", lambda self, rows: (added.extend(rows), add(self, rows))[1])
+    folder, frames = tmp_path / "bench", []
+    for source in (None, SHIPPED / "embedded-mel", other, SHIPPED / "embedded-mel"):
+        added.clear()
+        interpreters = "null" if source is None else f"{{mel: {source}}}"
+        run.main(arguments(small_set, folder, interpreters=interpreters, gallery=False))
+        frames.append(pd.read_csv(folder / "rows.csv"))
+        if source is not None:
+            learned = {"LMAC-ZS-D", "other-clip", "no-audio", "other-prompt"}
+            judged = [row for row in added if row["condition"] != "randomised decoder"]
+            assert {row["method"] for row in judged} <= learned
+    assert not added, "what the first decoder got is found again"
+    same(frame, frames[1], atol=2e-3)
+    same(frame, frames[3], atol=2e-3)
+    of_baselines = frames[2][frames[2].decoder.isna()]
+    same(of_baselines, frames[1][frames[1].decoder.isna()], atol=0)
+    ours = [f[f.method == "LMAC-ZS-D"].set_index(["condition", "clip"]).AD for f in frames[1:3]]
+    assert (ours[0] - ours[1]).abs().max() > 0.1
 
 
 def test_planes_in_parallel_are_what_they_are_alone(small_set, frame, tmp_path):

@@ -42,7 +42,7 @@ class PlaneRun:
         self.bench = bench
         self.subject = subject
         self.classifier = subject.model.classifier
-        self.rows = Rows(bench.folder / f"rows_{subject.masking}.jsonl")
+        self.rows = Rows(bench.folder / f"rows_{subject.masking}.jsonl", subject.stamp)
         self.choices = bench.folder / f"tuning_{subject.masking}.json"
         held = self.choices.read_text() if self.choices.is_file() else "[]"
         self.tuned = json.loads(held)
@@ -220,7 +220,6 @@ class PlaneRun:
     def _stamp(self, scenes):
         return {
             "clap": self.bench.clap_sha256[:16],
-            "decoder": self.subject.decoder_sha256[:16],
             "manifest": manifest_hash(self.bench.clips.tested, self.bench.prompts, scenes)[:16],
         }
 

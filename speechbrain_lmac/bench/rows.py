@@ -20,6 +20,9 @@ class Rows:
     ---------
     path : str or Path
         Made if absent.
+    decoder : str
+        Rows of other decoders, after a training perhaps, stay in the file and count for nothing;
+        rows that no decoder has part in are those of ``""``.
 
     Example
     -------
@@ -31,18 +34,21 @@ class Rows:
     True
     """
 
-    def __init__(self, path):
+    def __init__(self, path, decoder=""):
         self.path = Path(path)
+        self.decoders = ("", decoder)
         self.file = None
         self._read()
 
     def _read(self):
-        """All whole lines, the first of each key; how long they are."""
+        """All whole lines that count, the first of each key; how long the whole ones are."""
         whole = b""
         if self.path.is_file():
             whole = self.path.read_bytes()
             whole = whole[: whole.rfind(b"\n") + 1]
-        found = {_key(row): row for row in reversed([json.loads(x) for x in whole.splitlines()])}
+        held = [json.loads(line) for line in whole.splitlines()]
+        held = [row for row in held if row.get("decoder", "") in self.decoders]
+        found = {_key(row): row for row in reversed(held)}
         self.keys, self.rows = set(found), list(reversed(found.values()))
         return len(whole)
 

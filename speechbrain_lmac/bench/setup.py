@@ -53,6 +53,11 @@ class Subject(NamedTuple):
     sources: frozenset | None = None
     """Recordings that the interpreter learnt from and was selected on; None: not known."""
 
+    @property
+    def stamp(self):
+        """What rows bear that the decoder has part in."""
+        return self.decoder_sha256[:16]
+
 
 KINDS = {
     **dict.fromkeys(("maskings", "conditions", "explainers", "on_subset", "budgets"), list),

@@ -148,6 +148,7 @@ def _rows(work, task, batch):
                 "snr_db": scene.snr_db if scene.row is not None else None,
                 **row,
                 **work.stamp,
+                "decoder": work.subject.stamp if task.explainer.learned else "",
             }
         )
     return rows
