@@ -12,6 +12,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from speechbrain_lmac.data.pipeline import augment, draw
 from speechbrain_lmac.data.prompts import class_prompt
+from speechbrain_lmac.decoder import thin
 from speechbrain_lmac.errors import InputError, first_line
 from speechbrain_lmac.evaluation import ask, explain, faithfulness, kept_less_left
 from speechbrain_lmac.explainers import EXPLAINERS
@@ -28,7 +29,7 @@ class LmacZs(sb.Brain):
 
     ``modules`` holds ``model``, a :class:`~speechbrain_lmac.listenable_map.ListenableMap`.
     ``hparams`` gives ``objective``, ``gate``, ``templates``, ``mix_probability``,
-    ``prompts_per_clip``, ``heard_per_clip``, ``chunk_size``, ``seed``, ``lr``,
+    ``dropout``, ``prompts_per_clip``, ``heard_per_clip``, ``chunk_size``, ``seed``, ``lr``,
     ``valid_interval``, ``epoch_counter``, ``train_logger`` and ``prompts``, the names that clips
     are scored against.
 
@@ -58,7 +59,8 @@ class LmacZs(sb.Brain):
             sources = torch.stack([power(clips.own), power(clips.sounds - clips.own)])
             pairs = pairs._replace(sources=sources)
             pairs = pairs._replace(of_known=mean_count(pairs.told_apart))
-        masks = self.model(analysis, pairs.text)
+        evidence = thin(self.model.evidence(analysis), self.hparams.dropout, draws)
+        masks = self.model(analysis, pairs.text, evidence)
         heard = masks[: self.hparams.heard_per_clip]
         gate = self.hparams.gate
         opened = gate(heard, gate.draw(draws, heard.device), self.progress)

@@ -27,6 +27,44 @@ class Evidence(NamedTuple):
     """Of the plane's cells, ``[batch, frames, bins]``, of :func:`~speechbrain_lmac.level.level`."""
 
 
+def thin(evidence, share, draws):
+    """Leave channels of the encoder's maps out, others of each clip, and raise the rest.
+
+    A decoder that learns from some hundred clips would otherwise go by channels that tell these
+    clips from one another (spatial dropout: Tompson et al., CVPR 2015).
+
+    Arguments
+    ---------
+    evidence : Evidence
+        Of ``batch`` clips.
+    share : float
+        Of channels, 0 to below 1; 0 leaves all as they are.
+    draws : list of random.Random
+        One per clip, so that a clip loses the same channels in whatever batch or process.
+
+    Returns
+    -------
+    Evidence
+
+    Example
+    -------
+    >>> import random
+    >>> whole = Evidence((torch.ones(1, 8, 2, 2),), torch.zeros(1, 9, 9))
+    >>> thinned = thin(whole, 0.5, [random.Random(1)])
+    >>> sorted(set(thinned.hidden[0].flatten().tolist()))
+    [0.0, 2.0]
+    """
+    if not share:
+        return evidence
+    generators = [torch.Generator().manual_seed(rng.getrandbits(63)) for rng in draws]
+    hidden = []
+    for maps in evidence.hidden:
+        drawn = torch.stack([torch.rand(maps.shape[1], generator=own) for own in generators])
+        gain = (drawn >= share).to(maps) / (1 - share)
+        hidden.append(maps * gain[..., None, None])
+    return evidence._replace(hidden=tuple(hidden))
+
+
 class MaskDecoder(nn.Module):
     """A U-Net over an encoder's hidden maps, steered by the prompt at every scale.
 

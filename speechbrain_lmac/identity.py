@@ -13,7 +13,7 @@ SETTINGS = (
     *("seed", "masking", "clip_seconds", "label_names", "label_templates", "weights"),
     *("train_budgets", "softness", "prompts_per_clip", "heard_per_clip", "channels", "scales"),
     *("number_of_epochs", "valid_interval", "batch_size", "lr", "max_grad_norm"),
-    *("mix_probability", "templates", "initial_decoder"),
+    *("mix_probability", "dropout", "templates", "initial_decoder"),
 )
 """Settings that a run may not change on the way. Rate and gate depend on the number of epochs."""
 

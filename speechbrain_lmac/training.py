@@ -148,6 +148,8 @@ def prepare(hparams):
             raise InputError(f"{name} is 1 or more, not {hparams[name]}")
     if hparams["heard_per_clip"] > hparams["prompts_per_clip"]:
         raise InputError("heard_per_clip is at most prompts_per_clip: what is heard has a mask")
+    if not 0 <= hparams["dropout"] < 1:
+        raise InputError(f"dropout is 0 or more and less than 1, not {hparams['dropout']}")
     check_window(hparams["clap"], hparams["clip_seconds"])
     stretches = {(c.wav, c.start, c.stop) for held in splits.values() for c in held}
     for stretch in tqdm(sorted(stretches), "checking sounds"):

@@ -188,8 +188,8 @@ def test_a_clip_alone_is_asked_what_the_clap_takes_it_for(model, wavs):
     torch.testing.assert_close(pairs.text[0], clap.embed_text(["a wolf"] * len(wavs)))
 
 
-@pytest.mark.parametrize("changes", [{"valid_interval": 0}, {"heard_per_clip": 4}])
-def test_counts_that_cannot_be_are_refused(small_set, tmp_path, capsys, changes):
+@pytest.mark.parametrize("changes", [{"valid_interval": 0}, {"heard_per_clip": 4}, {"dropout": 1}])
+def test_settings_that_cannot_be_are_refused(small_set, tmp_path, capsys, changes):
     with pytest.raises(SystemExit):
         training.main(arguments(small_set, tmp_path / "out", **changes))
     assert next(iter(changes)) in capsys.readouterr().err

@@ -1,9 +1,11 @@
 """Random weights: the plumbing of the decoder, not what a trained one finds."""
 
+import random
+
 import pytest
 import torch
 
-from speechbrain_lmac.decoder import Evidence, MaskDecoder
+from speechbrain_lmac.decoder import Evidence, MaskDecoder, thin
 from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.level import level
 from tests.conftest import even_grid
@@ -93,3 +95,29 @@ def test_an_untrained_decoder_opens_the_louder_of_two_cells(decoder):
     change = after - before
     assert change[0, 0, 7, 9] > 0
     assert change.abs().flatten().argmax() == 7 * 20 + 9
+
+
+def test_thinned_maps_are_whole_channels_that_add_up_on_average():
+    whole = Evidence((torch.ones(400, 64, 2, 3), torch.ones(400, 16, 4, 6)), torch.rand(400, 5, 9))
+    thinned = thin(whole, 0.2, [random.Random(place) for place in range(400)])
+    assert torch.equal(thinned.level, whole.level)
+    for maps in thinned.hidden:
+        assert (maps == maps[:, :, :1, :1]).all(), "a channel is there or not, everywhere"
+        torch.testing.assert_close(maps.unique(), torch.tensor([0.0, 1.25]))
+        assert maps.mean() == pytest.approx(1.0, abs=0.03)
+        assert maps.mean(dim=(1, 2, 3)).std() > 0, "other channels of each clip"
+
+
+def test_a_clip_is_thinned_alike_in_any_batch():
+    whole = evidence(3, 40)
+    together = thin(whole, 0.5, [random.Random(name) for name in "abc"])
+    second = Evidence(tuple(maps[1:2] for maps in whole.hidden), whole.level[1:2])
+    alone = thin(second, 0.5, [random.Random("b")])
+    for one, other in zip(alone.hidden, together.hidden):
+        assert torch.equal(one, other[1:2])
+
+
+def test_nothing_is_thinned_by_no_share():
+    whole, untouched = evidence(1, 40), random.Random(0)
+    assert thin(whole, 0.0, [untouched]) is whole
+    assert untouched.random() == random.Random(0).random(), "what is drawn later stays the same"

@@ -67,7 +67,8 @@ def test_the_poster_is_all_pairs_under_its_three_terms_and_nothing_else():
     reproduced = load_hparams(
         str(path_of("lmac_zs.yaml")), "\n".join(f"{k}: {v}" for k, v in POSTER.items())
     )
-    for name in ("weights", "prompts_per_clip", "heard_per_clip", "batch_size", "train_budgets"):
+    names = ("weights", "prompts_per_clip", "heard_per_clip", "batch_size", "train_budgets")
+    for name in (*names, "mix_probability", "dropout"):
         assert reproduced[name] == hparams[name]
 
 

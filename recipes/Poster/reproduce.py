@@ -43,6 +43,7 @@ POSTER = {
     "batch_size": 8,
     "train_budgets": "[]",
     "mix_probability": 0,
+    "dropout": 0,
     "number_of_epochs": 30,
     "valid_interval": 5,
     "compare": "[]",
