@@ -24,6 +24,7 @@ def arguments(small_set, output, **changes):
         "clip_seconds": 0.5,
         "number_of_epochs": 2,
         "batch_size": 4,
+        "dropout": 0.2,
         "valid_interval": 1,
         "ckpt_interval_minutes": 0,
         "ckpt_interval_steps": 1,

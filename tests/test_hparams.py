@@ -130,12 +130,12 @@ def test_a_file_that_changes_what_there_is_not(tmp_path):
 
 @pytest.mark.parametrize("row", study.rows(), ids=lambda row: row.slug)
 def test_every_row_of_the_study_is_a_training_run(row, tagger_weights):
-    settings = {"clap": {"weights": str(tagger_weights)}, "masking": row.plane, **row.changes}
+    settings = {"clap": {"weights": str(tagger_weights)}, "masking": row.plane, **row.settings}
     arguments = as_arguments(settings)
     _, _, overrides = parse_arguments(["lmac_zs_tagger.yaml", *arguments])
     hparams = load_hparams("lmac_zs_tagger.yaml", overrides)
     assert trained_method(hparams).startswith("LMAC-ZS")
-    for name, value in row.changes.items():
+    for name, value in row.settings.items():
         held = hparams[name]
         if isinstance(value, dict):
             held = {key: held[key] for key in value}
