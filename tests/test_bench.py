@@ -114,8 +114,13 @@ def same(one, other, atol):
 
 
 def test_the_batch_size_changes_nothing(small_set, frame, tmp_path):
-    run.main(arguments(small_set, tmp_path, batch_size=1))
-    same(frame, pd.read_csv(tmp_path / "rows.csv"), atol=2e-3)
+    less = {"conditions": "[clean, two_class]", "gallery": False}
+    run.main(arguments(small_set, tmp_path, batch_size=1, **less))
+    alone = pd.read_csv(tmp_path / "rows.csv")
+    keys = ["masking", "condition", "method", "clip"]
+    alike = frame.merge(alone[keys], on=keys)
+    assert len(alike) == len(alone)
+    same(alike[alone.columns], alone, atol=2e-3)
 
 
 def test_an_interrupted_run_goes_on(small_set, undisturbed, frame, tmp_path, monkeypatch):
@@ -143,20 +148,26 @@ def test_baselines_serve_every_decoder(small_set, frame, tmp_path, monkeypatch):
     add = Rows.add
     monkeypatch.setattr(Rows, "add", lambda self, rows: (added.extend(rows), add(self, rows))[1])
     folder, frames = tmp_path / "bench", []
+    less = {
+        "explainers": "[lmac-zs, other-clip, gradcam, energy]",
+        "conditions": "[clean]",
+        "sizes": "{clips: 6, valid_clips: 2, subset: 2, randomised: 0}",
+    }
     for source in (None, SHIPPED / "embedded-mel", other, SHIPPED / "embedded-mel"):
         added.clear()
         interpreters = "null" if source is None else f"{{mel: {source}}}"
-        run.main(arguments(small_set, folder, interpreters=interpreters, gallery=False))
+        run.main(arguments(small_set, folder, interpreters=interpreters, **less))
         frames.append(pd.read_csv(folder / "rows.csv"))
         if source is not None:
-            learned = {"LMAC-ZS-D", "other-clip", "no-audio", "other-prompt"}
-            judged = [row for row in added if row["condition"] != "randomised decoder"]
-            assert {row["method"] for row in judged} <= learned
+            assert {row["method"] for row in added} <= {"LMAC-ZS-D", "other-clip"}
     assert not added, "what the first decoder got is found again"
-    same(frame, frames[1], atol=2e-3)
-    same(frame, frames[3], atol=2e-3)
-    of_baselines = frames[2][frames[2].decoder.isna()]
-    same(of_baselines, frames[1][frames[1].decoder.isna()], atol=0)
+    keys = ["masking", "condition", "method", "clip"]
+    alike = frame.merge(frames[1][keys], on=keys)
+    assert len(alike) == len(frames[1])
+    same(alike[frames[1].columns], frames[1], atol=2e-3)
+    same(frames[1], frames[3], atol=0)
+    of_baselines = [f[f.decoder.isna()] for f in frames[1:3]]
+    same(*of_baselines, atol=0)
     ours = [f[f.method == "LMAC-ZS-D"].set_index(["condition", "clip"]).AD for f in frames[1:3]]
     assert (ours[0] - ours[1]).abs().max() > 0.1
 
