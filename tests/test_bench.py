@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from speechbrain_lmac.bench import conditions, run
 from speechbrain_lmac.bench.conditions import parse, render, scenes
-from speechbrain_lmac.bench.rows import Rows
+from speechbrain_lmac.bench.rows import KEY, Rows
 from speechbrain_lmac.bench.setup import stratified
 from speechbrain_lmac.clap.base import check_window
 from speechbrain_lmac.clap.embedded import EmbeddedClap
@@ -107,20 +107,14 @@ def test_tables_and_figures_are_written(undisturbed):
 
 
 def same(one, other, atol):
-    keys = ["masking", "condition", "method", "clip"]
     one, other = (f.drop(columns="seconds").astype({"decoder": str}) for f in (one, other))
-    one, other = (f.set_index(keys).sort_index() for f in (one, other))
+    one, other = (f.set_index(list(KEY)).sort_index() for f in (one, other))
     pd.testing.assert_frame_equal(one, other[one.columns], check_exact=False, atol=atol, rtol=1e-3)
 
 
 def test_the_batch_size_changes_nothing(small_set, frame, tmp_path):
-    less = {"conditions": "[clean, two_class]", "gallery": False}
-    run.main(arguments(small_set, tmp_path, batch_size=1, **less))
-    alone = pd.read_csv(tmp_path / "rows.csv")
-    keys = ["masking", "condition", "method", "clip"]
-    alike = frame.merge(alone[keys], on=keys)
-    assert len(alike) == len(alone)
-    same(alike[alone.columns], alone, atol=2e-3)
+    run.main(arguments(small_set, tmp_path, batch_size=1))
+    same(frame, pd.read_csv(tmp_path / "rows.csv"), atol=2e-3)
 
 
 def test_an_interrupted_run_goes_on(small_set, undisturbed, frame, tmp_path, monkeypatch):
@@ -161,8 +155,7 @@ def test_baselines_serve_every_decoder(small_set, frame, tmp_path, monkeypatch):
         if source is not None:
             assert {row["method"] for row in added} <= {"LMAC-ZS-D", "other-clip"}
     assert not added, "what the first decoder got is found again"
-    keys = ["masking", "condition", "method", "clip"]
-    alike = frame.merge(frames[1][keys], on=keys)
+    alike = frame.merge(frames[1][list(KEY)], on=list(KEY))
     assert len(alike) == len(frames[1])
     same(alike[frames[1].columns], frames[1], atol=2e-3)
     same(frames[1], frames[3], atol=0)
