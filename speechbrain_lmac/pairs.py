@@ -10,6 +10,9 @@ from typing import NamedTuple
 import torch
 from torch.nn.functional import logsigmoid
 
+SAME_TEXT = 1e-4
+"""By how much embeddings of one text differ at most, of whatever batch."""
+
 
 class Rivals(NamedTuple):
     """The names that a prompt has to be likelier than."""
@@ -75,7 +78,8 @@ class Pairs(NamedTuple):
     def told_apart(self):
         """Clips whose sources are known, and named differently: ``[batch]`` of bool."""
         named_alike = (self.own[0] == self.own[1]) & (self.own[0] >= 0)
-        return self.sources[1].flatten(1).any(dim=1) & ~named_alike
+        told_alike = (self.text[0] - self.text[1]).abs().amax(dim=1) < SAME_TEXT
+        return self.sources[1].flatten(1).any(dim=1) & ~named_alike & ~told_alike
 
     @property
     def belief(self):

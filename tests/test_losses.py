@@ -145,7 +145,9 @@ def test_the_ideal_masks_of_a_mixture_separate_it(pairs, masks):
 def test_nothing_is_separated_from_a_clip_alone_or_from_its_like(pairs, masks):
     alone = pairs._replace(sources=pairs.sources * torch.tensor([1.0, 0.0])[:, None, None, None])
     alike = pairs._replace(own=torch.tensor([[0, 1, 2, 3]] * 2))
-    for nothing in (alone, alike, pairs._replace(sources=None)):
+    nearly = pairs.text[:1] + torch.tensor([0.0, 1e-6])[:, None, None]  # as of another batch
+    told_alike = pairs._replace(text=nearly, own=torch.full((2, 4), -1))
+    for nothing in (alone, alike, told_alike, pairs._replace(sources=None)):
         assert losses.separation(masks, nothing) == 0
     changed = torch.cat([1 - masks[:, :2], masks[:, 2:]], dim=1)  # of the two clips alone
     assert losses.separation(changed, pairs) == losses.separation(masks, pairs)
