@@ -1,17 +1,10 @@
-"""What the embedded CLAP may hear: nothing that an evaluation uses, nothing with strings."""
+"""What the embedded CLAP may hear: nothing that tests, nothing with strings."""
 
 import csv
-import importlib.util
 
 import pytest
 
-from tests.conftest import REPOSITORY
-
-spec = importlib.util.spec_from_file_location(
-    "recordings", REPOSITORY / "recipes" / "EmbeddedCLAP" / "recordings.py"
-)
-recordings = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(recordings)
+from recipes.EmbeddedCLAP import recordings
 
 
 def write(path, header, *rows):

@@ -1,13 +1,12 @@
 """Write who recorded what the embedded CLAP and the shipped interpreters learnt from.
 
-Usage: python recipes/EmbeddedCLAP/attributions.py RECORDINGS
+Usage: python -m recipes.EmbeddedCLAP.attributions RECORDINGS
 """
 
 import csv
 import sys
 
-from recordings import esc10, find_recordings, permissive
-
+from recipes.EmbeddedCLAP.recordings import esc10, find_recordings, permissive
 from speechbrain_lmac.clap.embedded import WEIGHTS
 
 FILE = WEIGHTS.with_name("ATTRIBUTIONS.csv")

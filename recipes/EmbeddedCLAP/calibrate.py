@@ -1,6 +1,6 @@
 """Finish an embedded CLAP: take off what sounds have in common, and set the logit scale.
 
-Usage: python recipes/EmbeddedCLAP/calibrate.py WEIGHTS POOL ESC10
+Usage: python -m recipes.EmbeddedCLAP.calibrate WEIGHTS POOL ESC10
 
 The tagger finds some labels likely whatever it hears, and its student with it; so most of the
 mean embedding of the pool is subtracted from every embedding. The scale is then the one under
@@ -11,12 +11,12 @@ on what clips are called.
 import sys
 
 import torch
-from pool import Pool, mel_power, split_shards
-from recordings import TEST_FOLD
 from safetensors.torch import load_file, save_file
 from scipy.optimize import minimize_scalar
 from torch.nn.functional import cross_entropy
 
+from recipes.EmbeddedCLAP.pool import Pool, mel_power, split_shards
+from recipes.EmbeddedCLAP.recordings import TEST_FOLD
 from speechbrain_lmac.clap.embedded import EmbeddedClap
 from speechbrain_lmac.data.clips import read_clips
 from speechbrain_lmac.data.esc50 import CLASSES

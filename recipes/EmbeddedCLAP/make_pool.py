@@ -1,6 +1,6 @@
 """Write the pool: scenes, and what the tagger hears in each.
 
-Usage: python recipes/EmbeddedCLAP/make_pool.py RECORDINGS TAGGER_WEIGHTS POOL [SCENES] [SEED]
+Usage: python -m recipes.EmbeddedCLAP.make_pool RECORDINGS TAGGER_WEIGHTS POOL [SCENES] [SEED]
 
 RECORDINGS holds esc10, foley/minetest, noise5s and speech5s, and urbansound8k_mini, whose
 recordings are left out. Shards are whole or absent: the
@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from recordings import find_recordings
 from safetensors.torch import save_file
-from scenes import scene
 from tqdm import tqdm
 
+from recipes.EmbeddedCLAP.recordings import find_recordings
+from recipes.EmbeddedCLAP.scenes import scene
 from speechbrain_lmac.audio import load_audio
 from speechbrain_lmac.clap.tagger import TaggerClap
 

@@ -1,6 +1,6 @@
 """Write the shipped table of sentence embeddings: class names, paraphrases, AudioSet's labels.
 
-Usage: python recipes/EmbeddedCLAP/make_text_table.py
+Usage: python -m recipes.EmbeddedCLAP.make_text_table
 """
 
 import json

@@ -2,11 +2,11 @@
 
 import numpy as np
 import soxr
-import textures
 import torch
 from scipy.signal import fftconvolve
-from textures import RATE, SAMPLES
 
+from recipes.EmbeddedCLAP import textures
+from recipes.EmbeddedCLAP.textures import RATE, SAMPLES
 from speechbrain_lmac.data.synthetic import KINDS, synthesise
 from speechbrain_lmac.spectrogram import Spectrogram
 

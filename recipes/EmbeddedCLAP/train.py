@@ -1,6 +1,6 @@
 """Train the embedded CLAP: a small student of the tagger CLAP, on the pool of scenes.
 
-Usage: python recipes/EmbeddedCLAP/train.py recipes/EmbeddedCLAP/train.yaml --pool POOL --device cpu
+Usage: python -m recipes.EmbeddedCLAP.train recipes/EmbeddedCLAP/train.yaml --pool POOL --device cpu
 
 For each scene and each prompt the tagger CLAP has a score, the expected log-probability of the
 prompt's labels. The student's scores are to fall over the prompts, and over the scenes of a
@@ -13,11 +13,11 @@ from pathlib import Path
 import speechbrain as sb
 import torch
 from hyperpyyaml import load_hyperpyyaml
-from phrases import mixtures_of_others
-from pool import Pool, mel_power, split_shards
 from safetensors.torch import save_file
 from torch.nn.functional import logsigmoid
 
+from recipes.EmbeddedCLAP.phrases import mixtures_of_others
+from recipes.EmbeddedCLAP.pool import Pool, mel_power, split_shards
 from speechbrain_lmac.clap.embedded import LABELS
 
 
