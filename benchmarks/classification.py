@@ -14,8 +14,9 @@ from pathlib import Path
 
 import torch
 
+from speechbrain_lmac.clap.efficientat import Tagger
 from speechbrain_lmac.clap.embedded import EmbeddedClap
-from speechbrain_lmac.clap.tagger import Tagger, TaggerClap
+from speechbrain_lmac.clap.tagger import TaggerClap
 from speechbrain_lmac.data.esc50 import CLASSES
 from speechbrain_lmac.data.prompts import class_prompt
 from speechbrain_lmac.data.synthetic import synthesise

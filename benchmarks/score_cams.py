@@ -22,8 +22,9 @@ import torch
 from torch import nn
 from torchcam.methods import ScoreCAM
 
+from speechbrain_lmac.clap.efficientat import Tagger, load_weights
 from speechbrain_lmac.clap.embedded import EmbeddedClap
-from speechbrain_lmac.clap.tagger import Tagger, TaggerClap, load_weights
+from speechbrain_lmac.clap.tagger import TaggerClap
 from speechbrain_lmac.data.prompts import class_prompt
 from speechbrain_lmac.data.synthetic import KINDS, synthesise
 from speechbrain_lmac.explainers.base import Question, as_masks

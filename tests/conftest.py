@@ -12,9 +12,10 @@ import torch
 from speechbrain.utils.importutils import LazyModule
 
 from recipes.Poster.miniature import write_weights
+from speechbrain_lmac.clap.efficientat import Tagger
 from speechbrain_lmac.clap.embedded import EmbeddedClap
 from speechbrain_lmac.clap.laion import LaionClap
-from speechbrain_lmac.clap.tagger import FILE, Tagger, TaggerClap
+from speechbrain_lmac.clap.tagger import FILE, TaggerClap
 from speechbrain_lmac.data.synthetic import mixture, synthesise
 from speechbrain_lmac.data.synthetic_set import write_dataset
 from speechbrain_lmac.decoder import MaskDecoder

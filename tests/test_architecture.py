@@ -41,6 +41,7 @@ FLOORS = [
         "hub",
         "settings",
         "data.prompts",
+        "data.audioset",
     },
     {
         "audio",
@@ -51,6 +52,7 @@ FLOORS = [
         "clap.base",
         "clap.checkpoint",
         "clap.cnn14",
+        "clap.efficientat",
         "clap.sentences",
         "clap.minilm",
         "data.synthetic",

@@ -10,7 +10,7 @@ import torch
 
 from speechbrain_lmac import judge as module
 from speechbrain_lmac.audio import fit, load_audio, resample
-from speechbrain_lmac.clap.tagger import labels
+from speechbrain_lmac.data.audioset import labels
 from speechbrain_lmac.data.clips import read_clips
 from speechbrain_lmac.data.esc50 import CLASSES
 from speechbrain_lmac.download import digest

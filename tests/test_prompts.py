@@ -3,8 +3,8 @@ import re
 
 import pytest
 
-from speechbrain_lmac.clap.tagger import labels
 from speechbrain_lmac.data import esc50, urbansound8k
+from speechbrain_lmac.data.audioset import labels
 from speechbrain_lmac.data.prompts import TEMPLATES, in_template, paraphrases, speakable
 from tests.conftest import REPOSITORY
 

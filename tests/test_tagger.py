@@ -18,9 +18,11 @@ from torchvision.ops import SqueezeExcitation
 
 from speechbrain_lmac.audio import load_audio
 from speechbrain_lmac.clap import tagger as module
+from speechbrain_lmac.clap.efficientat import Tagger, load_weights
 from speechbrain_lmac.clap.registry import load_clap
-from speechbrain_lmac.clap.tagger import FILE, SHA256, Tagger, TaggerClap, labels, load_weights
+from speechbrain_lmac.clap.tagger import FILE, SHA256, TaggerClap
 from speechbrain_lmac.data import esc50, urbansound8k
+from speechbrain_lmac.data.audioset import labels
 from speechbrain_lmac.data.clips import read_clips
 from speechbrain_lmac.decoder import MaskDecoder
 from speechbrain_lmac.download import digest

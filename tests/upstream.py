@@ -26,7 +26,7 @@ from recipes.SmallHTSAT.small_htsat import laion_modules, tokenizer
 from speechbrain_lmac.clap.huggingface import TransformersClap
 from speechbrain_lmac.clap.laion import LaionClap
 from speechbrain_lmac.clap.microsoft import MicrosoftClap
-from speechbrain_lmac.clap.tagger import labels
+from speechbrain_lmac.data.audioset import labels
 from speechbrain_lmac.data.prompts import TEMPLATES, class_prompt
 
 VOCABULARY = 1500

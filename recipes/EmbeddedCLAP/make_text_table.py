@@ -8,8 +8,8 @@ import json
 from safetensors.torch import save_file
 
 from speechbrain_lmac.clap.minilm import TABLE, MiniLM
-from speechbrain_lmac.clap.tagger import labels
 from speechbrain_lmac.data import esc50, urbansound8k
+from speechbrain_lmac.data.audioset import labels
 from speechbrain_lmac.data.prompts import (
     TEMPLATES,
     class_prompt,

@@ -7,7 +7,7 @@ import torch
 
 from speechbrain_lmac.clap.embedded import TextTower
 from speechbrain_lmac.clap.minilm import MiniLM
-from speechbrain_lmac.clap.tagger import labels
+from speechbrain_lmac.data.audioset import labels
 from speechbrain_lmac.data.prompts import in_template
 
 FILE = Path(__file__).parent / "phrases.csv"

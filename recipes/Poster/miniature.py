@@ -14,7 +14,7 @@ from transformers import BertConfig, BertModel
 from recipes.SmallHTSAT.small_htsat import tokenizer
 from speechbrain_lmac.clap.cnn14 import Cnn14
 from speechbrain_lmac.clap.microsoft import Projection
-from speechbrain_lmac.clap.tagger import labels
+from speechbrain_lmac.data.audioset import labels
 from speechbrain_lmac.data.prompts import TEMPLATES, class_prompt
 from speechbrain_lmac.data.synthetic import KINDS, SAMPLE_RATE, synthesise
 from speechbrain_lmac.data.synthetic_set import write_dataset
