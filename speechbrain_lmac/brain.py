@@ -195,6 +195,12 @@ class LmacZs(sb.Brain):
             loader_kwargs["shuffle"] = False
         return super()._train_loader_specifics(dataset, loader_kwargs)
 
+    def _should_save_intra_epoch_ckpt(self, last_ckpt_time, steps_since_ckpt):
+        """Count the interval from the last checkpoint: SpeechBrain counts it from each epoch's
+        start, and would never save where epochs are shorter than it.
+        """
+        return super()._should_save_intra_epoch_ckpt(self.checkpointer.saved_at, steps_since_ckpt)
+
     def _fit_valid(self, valid_set, epoch, enable):
         """Validate each so many epochs, and after the last."""
         last = epoch == self.hparams.epoch_counter.limit

@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+import time
 from pathlib import Path
 
 from speechbrain.utils.checkpoints import CKPT_PREFIX, METAFNAME, Checkpointer, ckpt_recency
@@ -17,8 +18,12 @@ class WholeCheckpointer(Checkpointer):
 
     SpeechBrain knows a checkpoint by its ``CKPT.yaml``, which it writes first and may delete last:
     a run that is killed meanwhile would go on from a torn one. Here that file comes last and goes
-    first.
+    first. ``saved_at`` is when the last one was saved, in seconds of the clock, or when it began.
     """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.saved_at = time.time()
 
     def _save_checkpoint_metafile(self, fpath, *args, **kwargs):
         path = Path(fpath)
@@ -38,6 +43,7 @@ class WholeCheckpointer(Checkpointer):
         if saved is not None:
             meta = saved.path / METAFNAME
             meta.with_name(meta.name + PARTIAL).replace(meta)
+        self.saved_at = time.time()
         ddp_barrier()  # others look for checkpoints next
         return saved
 

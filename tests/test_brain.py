@@ -68,6 +68,27 @@ def test_an_interrupted_run_resumes_as_if_undisturbed(
         torch.testing.assert_close(resumed[name], expected[name], atol=1e-6, rtol=0, msg=name)
 
 
+def test_short_epochs_are_saved_between_validations(small_set, tmp_path, monkeypatch):
+    """A checkpoint is due so many minutes after the last, not after the start of an epoch."""
+    saved, save = [], LmacZs._save_intra_epoch_ckpt
+    started = LmacZs.on_stage_start
+
+    def late(self, stage, epoch=None):
+        if epoch == 2:  # as if the first epoch had lasted an hour
+            self.checkpointer.saved_at -= 3600
+        return started(self, stage, epoch)
+
+    def noted(self):
+        saved.append(self.epoch)
+        save(self)
+
+    monkeypatch.setattr(LmacZs, "on_stage_start", late)
+    monkeypatch.setattr(LmacZs, "_save_intra_epoch_ckpt", noted)
+    sparse = {"valid_interval": 3, "ckpt_interval_minutes": 30, "ckpt_interval_steps": 0}
+    training.main(arguments(small_set, tmp_path, number_of_epochs=3, **sparse))
+    assert saved == [2]
+
+
 def test_the_best_checkpoint_and_the_last_are_kept_and_torn_ones_are_not(tmp_path):
     decoder = torch.nn.Linear(2, 2)
     saver = WholeCheckpointer(tmp_path, {"decoder": decoder})
