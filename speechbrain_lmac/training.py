@@ -124,20 +124,7 @@ def prepare(hparams):
         data_folder = hparams["synthetic_folder"]
         sb.utils.distributed.run_on_main(write_dataset, args=[data_folder], kwargs={"seed": 0})
     clips = read_clips(data_folder)
-    folds = {name: hparams[f"{name}_folds"] for name in ("train", "valid", "test")}
-    if hparams["train_manifest"] is None:
-        splits = split_by_fold(clips, **folds)
-    else:  # other sounds to learn from; the folds of the data test, and select if there are some
-        described = manifest.read(hparams["train_manifest"])
-        splits = {"train": [clip for clip in described if clip.split in ("", "train")]}
-        if folds["valid"] == []:
-            splits["valid"] = [clip for clip in described if clip.split == "valid"]
-            splits |= split_by_fold(clips, test=folds["test"])
-        else:
-            splits |= split_by_fold(clips, valid=folds["valid"], test=folds["test"])
-        if not splits["valid"]:
-            raise InputError("nothing selects the epoch: no valid_folds, no valid clip described")
-        check_sources(splits)
+    splits = share_out(hparams, clips)
     if hparams["number_of_epochs"] < 1 or len(splits["train"]) < hparams["batch_size"]:
         raise InputError(
             f"nothing to train: {len(splits['train'])} training clips, batch_size "
@@ -157,14 +144,51 @@ def prepare(hparams):
     return splits
 
 
+def share_out(hparams, clips):
+    """Who teaches, selects and tests: folds of the data, manifests instead of them or beside."""
+    folds = {name: hparams[f"{name}_folds"] for name in ("train", "valid", "test")}
+    if hparams["train_manifest"] is None:
+        splits = split_by_fold(clips, **folds)
+    else:  # other sounds to learn from; the folds of the data test, and select if there are some
+        splits = described(hparams["train_manifest"])
+        if folds["valid"] == []:
+            splits |= split_by_fold(clips, test=folds["test"])
+        else:
+            splits |= split_by_fold(clips, valid=folds["valid"], test=folds["test"])
+        if not splits["valid"]:
+            raise InputError("nothing selects the epoch: no valid_folds, no valid clip described")
+    if hparams["further_manifest"] is not None:
+        for name, further in described(hparams["further_manifest"]).items():
+            twice = {clip.ID for clip in splits[name]} & {clip.ID for clip in further}
+            if twice:
+                raise InputError(f"{min(twice)} is an ID of the data and of the further manifest")
+            splits[name] = [*splits[name], *further]
+    check_sources(splits)
+    return splits
+
+
+def described(path):
+    """Clips of a manifest that teach and that select; those of its test split do neither."""
+    clips = manifest.read(path)
+    return {
+        "train": [clip for clip in clips if clip.split in ("", "train")],
+        "valid": [clip for clip in clips if clip.split == "valid"],
+    }
+
+
 def label_prompts(hparams, splits):
-    """The names that clips are scored against, embedded."""
+    """The names that clips are scored against, embedded: those of the data, not of what is heard
+    beside them.
+    """
     folder = hparams["data_folder"] or hparams["synthetic_folder"]
     clips = [*splits["valid"], *splits["test"]]
     if hparams["train_manifest"] is None:
         clips = [*splits["train"], *clips]
     elif hparams["valid_folds"] == []:
         clips = splits["test"]
+    if hparams["further_manifest"] is not None:
+        further = {clip.ID for clip in manifest.read(hparams["further_manifest"])}
+        clips = [clip for clip in clips if clip.ID not in further]
     names = class_names(folder, clips, hparams["label_names"])
     return Prompts(names, hparams["clap"].embed_names(names, hparams["label_templates"]))
 

@@ -195,6 +195,38 @@ def test_the_epoch_may_be_selected_on_captions_too(described, small_set, tmp_pat
     assert {clip.fold for clip in manifest.read(output / "test.csv")} == {1, 5}
 
 
+def test_described_clips_may_teach_and_select_beside_the_folds(described, small_set, tmp_path):
+    """The names that clips are scored against stay those of the data."""
+    clips = manifest.read(described)
+    manifest.write(described, [clips[0]._replace(split="valid"), *clips[1:]])
+    settings = {
+        "further_manifest": described,
+        "data_folder": small_set,
+        "output_folder": tmp_path / "out",
+        **{"masking": "mel", "clip_seconds": 0.5, "number_of_epochs": 1, "batch_size": 8},
+        **{"label_names": "present", "compare": "[energy]", "device": "cpu"},
+    }
+    words = [word for name, value in settings.items() for word in (f"--{name}", str(value))]
+    training.main(["hparams/lmac_zs.yaml", *words])
+    of_folds = training.read_clips(small_set)
+    for split, folds, further in (("train", (1, 2, 3), clips[1:]), ("valid", (4,), clips[:1])):
+        expected = [c.ID for c in of_folds if c.fold in folds] + [c.ID for c in further]
+        assert [clip.ID for clip in manifest.read(tmp_path / "out" / f"{split}.csv")] == expected
+    names = {clip.label for clip in of_folds}
+    assert f"{len(names)} names" in (tmp_path / "out" / "table.md").read_text()
+
+
+def test_a_clip_of_both_sets_is_refused(described, small_set, tmp_path, capsys):
+    clips = manifest.read(described)
+    taught = next(clip for clip in training.read_clips(small_set) if clip.fold == 1)
+    manifest.write(described, [clips[0]._replace(ID=taught.ID), *clips[1:]])
+    words = ["--further_manifest", described, "--data_folder", small_set, "--batch_size", "2"]
+    words += ["--output_folder", tmp_path / "out"]
+    with pytest.raises(SystemExit):
+        training.main(["hparams/lmac_zs.yaml", *map(str, words), "--device", "cpu"])
+    assert f"{taught.ID} is an ID of the data and of" in capsys.readouterr().err
+
+
 def test_nothing_to_select_the_epoch_by_is_said(described, small_set, tmp_path, capsys):
     with pytest.raises(SystemExit):
         training.main(["hparams/lmac_zs.yaml", *on_captions(described, small_set, tmp_path)])

@@ -1,10 +1,18 @@
-"""What the embedded CLAP may hear: nothing that tests, nothing with strings."""
+"""What the embedded CLAP and its interpreters may hear: nothing that tests, no strings."""
 
 import csv
 
 import pytest
+import soundfile
 
 from recipes.EmbeddedCLAP import recordings
+from recipes.Interpreters.others import make_others
+from speechbrain_lmac.audio import load_audio
+from speechbrain_lmac.clap.embedded import EmbeddedClap
+from speechbrain_lmac.data.audioset import labels
+from speechbrain_lmac.data.manifest import SPLITS
+from speechbrain_lmac.data.prompts import class_prompt
+from speechbrain_lmac.data.synthetic import SAMPLE_RATE, synthesise
 
 
 def write(path, header, *rows):
@@ -57,3 +65,20 @@ def test_without_urbansound8ks_list_nothing_is_found(folder):
     (folder / "urbansound8k_mini" / "metadata" / "UrbanSound8K.csv").unlink()
     with pytest.raises(FileNotFoundError, match="UrbanSound8K"):
         recordings.find_recordings(folder)
+
+
+def test_an_interpreter_learns_from_no_sound_that_selects_or_tests_it(folder, tmp_path):
+    """Takes of one recording are on one side; each says what the CLAP takes it for."""
+    for name in ("foley/minetest/sounds/bell", "noise5s/audio/hiss", "speech5s/audio/said"):
+        path = folder / f"{name}.ogg"
+        path.parent.mkdir(exist_ok=True)
+        soundfile.write(path, synthesise("siren", seed=len(name)).numpy(), SAMPLE_RATE)
+    clips = make_others(folder, tmp_path / "others", EmbeddedClap(), textures_made=8)
+    sources = {split: {c.src_file for c in clips if c.split == split} for split in SPLITS[1:]}
+    assert sources["valid"] and len(sources["train"]) > 8
+    assert not sources["train"] & sources["valid"] and not sources["test"]
+    assert len(clips) > len(sources["train"]) + len(sources["valid"])  # of one, several takes
+    made = {len(load_audio(clip.wav, SAMPLE_RATE)) for clip in clips}
+    assert made == {5 * SAMPLE_RATE}
+    names = {class_prompt(label) for label in labels()}
+    assert {clip.text for clip in clips} <= names and len({clip.text for clip in clips}) > 1

@@ -1,6 +1,6 @@
 """The sounds that the shipped interpreters were trained on: ESC-10 and synthetic, one folder.
 
-Usage: python recipes/Interpreters/make_training_set.py ESC10 FOLDER
+Usage: python -m recipes.Interpreters.make_training_set ESC10 FOLDER
 """
 
 import shutil
