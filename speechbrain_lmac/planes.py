@@ -103,8 +103,11 @@ class Plane(nn.Module, ABC):
             ``[..., batch, time]``.
         """
         spectrogram = self.clap.spectrogram
-        kept = self.gains(mask) * (spectrogram(wavs) if spectrum is None else spectrum)
-        sound = spectrogram.inverse(kept.flatten(0, -3), wavs.shape[-1])
+        spectrum = spectrogram(wavs) if spectrum is None else spectrum
+        gains, closing = self.gains(mask), spectrogram.closing(wavs, spectrum.shape[1])
+        if closing is not None:  # as much of it as of the last frame that has a mask
+            closing = (gains[..., -1, :] * closing).flatten(0, -2)
+        sound = spectrogram.inverse((gains * spectrum).flatten(0, -3), wavs.shape[-1], closing)
         return sound.unflatten(0, mask.shape[:-2])
 
 

@@ -60,11 +60,8 @@ class Spectrogram(nn.Module):
         torch.Tensor
             Complex, ``[batch, 1 + time // hop_length, n_fft // 2 + 1]``.
         """
-        missing = self.n_fft - wavs.shape[-1]
-        if missing > 0:  # reflection needs more samples than it mirrors
-            wavs = pad(wavs, (0, missing))
         stft = torch.stft(
-            wavs,
+            self._at_least_a_window(wavs),
             self.n_fft,
             self.hop_length,
             len(self.window),
@@ -74,7 +71,35 @@ class Spectrogram(nn.Module):
         )
         return stft.transpose(-1, -2)
 
-    def inverse(self, stft, length):
+    def closing(self, wavs, frames):
+        """The frame after the last, where clips end behind that one's centre.
+
+        A clip's last samples lie under the edge of its last window alone. What a mask leaves of
+        them would be divided by next to nothing, and click; under this frame they are safe.
+
+        Arguments
+        ---------
+        wavs : torch.Tensor
+            ``[batch, time]``.
+        frames : int
+            Of their transform.
+
+        Returns
+        -------
+        torch.Tensor or None
+            Complex, ``[batch, n_fft // 2 + 1]``; None where the last window's centre is at the
+            end, or behind it.
+        """
+        if (frames - 1) * self.hop_length >= wavs.shape[-1]:
+            return None
+        wavs = self._at_least_a_window(wavs)
+        edge = self.n_fft // 2
+        mirrored = wavs[:, -edge - 1 : -1].flip(1)
+        heard = torch.cat([wavs[:, frames * self.hop_length - edge :], mirrored], dim=1)
+        heard = pad(heard, (0, self.n_fft - heard.shape[1]))
+        return torch.fft.rfft(heard * self._padded_window())
+
+    def inverse(self, stft, length, closing=None):
         """Least-squares inverse: exact on an unmodified transform.
 
         Arguments
@@ -83,6 +108,8 @@ class Spectrogram(nn.Module):
             Complex, ``[batch, frames, bins]``.
         length : int
             Samples wanted.
+        closing : torch.Tensor, optional
+            ``[batch, bins]``: :meth:`closing`, changed as the transform was.
 
         Returns
         -------
@@ -90,24 +117,37 @@ class Spectrogram(nn.Module):
             ``[batch, length]``.
         """
         frames = torch.fft.irfft(stft, n=self.n_fft)
-        missing = self.n_fft - len(self.window)
-        window = pad(self.window, (missing // 2, missing - missing // 2))
+        window = self._padded_window()
+        last = None
+        if closing is not None:
+            last = torch.fft.irfft(closing, n=self.n_fft) * window
         edge = self.n_fft // 2
         here = slice(edge, edge + length)
-        sound = self._overlap(frames * window)[:, here]
-        return sound.div_(self._envelope(window, frames.shape[1])[:, here])
+        sound = self._overlap(frames * window, last)[:, here]
+        return sound.div_(self._envelope(window, frames.shape[1], last is not None)[:, here])
 
-    def _envelope(self, window, frames):
+    def _at_least_a_window(self, wavs):
+        """Reflection needs more samples than it mirrors."""
+        return pad(wavs, (0, max(0, self.n_fft - wavs.shape[-1])))
+
+    def _padded_window(self):
+        missing = self.n_fft - len(self.window)
+        return pad(self.window, (missing // 2, missing - missing // 2))
+
+    def _envelope(self, window, frames, closed):
         """Sum of squared windows ``[1, time]``, which the frames of a clip bring along."""
-        key = (frames, window.device, window.dtype)
-        if self._kept is None or self._kept[0] != key:
-            squares = window.square().expand(1, frames, -1)
+        key, kept = (frames, closed, window.device, window.dtype), self._kept
+        if kept is None or kept[0] != key:
+            squares = window.square()
             tiny = torch.finfo(window.dtype).tiny
-            self._kept = key, self._overlap(squares).clamp(min=tiny)
-        return self._kept[1]
+            last = squares.unsqueeze(0) if closed else None
+            kept = key, self._overlap(squares.expand(1, frames, -1), last).clamp(min=tiny)
+            self._kept = kept
+        return kept[1]
 
-    def _overlap(self, frames):
-        """Add frames ``[batch, frames, n_fft]`` where they lie -> ``[batch, time]``.
+    def _overlap(self, frames, last=None):
+        """Add frames ``[batch, frames, n_fft]``, and the one after the last ``[batch, n_fft]``,
+        where they lie -> ``[batch, time]``.
 
         In steps of one hop: ``torch.istft`` does the same and takes five times as long.
         """
@@ -115,7 +155,9 @@ class Spectrogram(nn.Module):
         steps = -(-self.n_fft // hop)
         parts = pad(frames, (0, steps * hop - self.n_fft)).unflatten(2, (steps, hop))
         count = frames.shape[1]
-        sound = frames.new_zeros(len(frames), count + steps - 1, hop)
+        sound = frames.new_zeros(len(frames), count + steps - 1 + (last is not None), hop)
         for step in range(steps):
             sound[:, step : step + count] += parts[:, :, step]
+        if last is not None:
+            sound[:, count:] += pad(last, (0, steps * hop - self.n_fft)).unflatten(1, (steps, hop))
         return sound.flatten(1)
