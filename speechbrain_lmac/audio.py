@@ -1,6 +1,8 @@
 """Sound files in and out: one reader, one resampler, one writer."""
 
 import contextlib
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,10 @@ from speechbrain_lmac.whole import whole
 
 SOUNDS = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff")
 """Endings of sound files that are looked for in folders."""
+BLOCK = 2**19
+"""Frames that are read at a time."""
+ENDLESS = 2**48
+"""Frames that no file has: libsndfile's way to say that a header does not tell."""
 PEAK = 0.99
 """Largest absolute sample that is written: full scale less a margin for players."""
 
@@ -65,12 +71,36 @@ def read_mono(path: Any, start: int = 0, stop: int = 0) -> tuple[torch.Tensor, i
         The channels' mean, ``[time]``, and the rate in Hz.
     """
     with opened(path) as file:
-        try:
-            file.seek(start)
-            samples = file.read((stop or len(file)) - start, dtype="float32", always_2d=True)
-        except (soundfile.LibsndfileError, ValueError, MemoryError) as error:
-            raise unreadable(path, error) from error
-        return check_samples(torch.from_numpy(samples).mean(dim=1), called(path)), file.samplerate
+        held = list(blocks(path, file, start, stop))
+        wav = torch.cat(held) if held else torch.zeros(0)
+        return check_samples(wav, called(path)), file.samplerate
+
+
+def blocks(
+    path: Any, file: soundfile.SoundFile, start: int = 0, stop: int = 0, size: int = BLOCK
+) -> Iterator[torch.Tensor]:
+    """What an open file really holds, so many frames at a time: the channels' mean, ``[time]``.
+
+    An MP3's header may announce more than there is; that is said in a warning. Arguments and
+    errors are those of :func:`load_audio`.
+    """
+    left = wanted = (stop or file.frames) - start
+    try:
+        file.seek(start)
+        while left > 0:
+            samples = file.read(min(size, left), dtype="float32", always_2d=True)
+            if not len(samples):
+                break
+            left -= len(samples)
+            yield torch.from_numpy(samples).mean(dim=1)
+    except (soundfile.LibsndfileError, ValueError, MemoryError) as error:
+        raise unreadable(path, error) from error
+    if left > file.samplerate / 10:
+        announced, held = ((count / file.samplerate) for count in (wanted, wanted - left))
+        warnings.warn(
+            f"{called(path)} announces {announced:.1f} s and holds {held:.1f} s: is it cut short?",
+            stacklevel=2,
+        )
 
 
 def opened(path) -> soundfile.SoundFile:
@@ -80,9 +110,13 @@ def opened(path) -> soundfile.SoundFile:
     elif not Path(path).is_file():
         raise InputError(f"no such sound file: {path}")
     try:
-        return soundfile.SoundFile(path)
+        file = soundfile.SoundFile(path)
     except (soundfile.LibsndfileError, UnicodeError, TypeError, OSError) as error:
         raise unreadable(path, error) from error
+    if file.frames > ENDLESS:
+        file.close()
+        raise InputError(f"{called(path)} does not say how long it is, as of a stream: convert it")
+    return file
 
 
 def unreadable(path, error):

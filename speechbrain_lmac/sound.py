@@ -7,17 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
 import soxr
 import torch
 
 from speechbrain_lmac.audio import (
+    blocks,
     called,
     check_samples,
     load_audio,
     opened,
     resample,
-    unreadable,
 )
 from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.hub import hub_file
@@ -25,9 +24,9 @@ from speechbrain_lmac.hub import hub_file
 HUB = "hf://"
 """What the name of a file of the Hub begins with: ``hf://user/name/path`` of a model,
 ``hf://datasets/user/name/path`` of a data set."""
-BLOCK_SECONDS = 10.0
 FULL_SCALE = {torch.uint8: (128, 128), torch.int16: (0, 2**15), torch.int32: (0, 2**31)}
 """Integers as in files: what rests, and full scale."""
+BLOCK_SECONDS = 10.0
 LARGEST = 100
 """Of samples as floats; what is larger was never divided by its full scale."""
 
@@ -154,12 +153,7 @@ class _File:
 
     def blocks(self):
         with opened(self.file) as sound:
-            try:
-                size = round(BLOCK_SECONDS * self.rate)
-                for block in sound.blocks(size, dtype="float32", always_2d=True):
-                    yield torch.from_numpy(block).mean(dim=1)
-            except soundfile.LibsndfileError as error:
-                raise unreadable(self.file, error) from error
+            yield from blocks(self.file, sound, size=round(BLOCK_SECONDS * self.rate))
 
 
 class _Array:

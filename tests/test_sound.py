@@ -62,6 +62,32 @@ def test_a_stream_that_can_be_read_once(path):
         Sound(text)
 
 
+def test_a_file_that_holds_less_than_it_announces(stereo, tmp_path):
+    """An MP3 that was cut short: what is there is heard once, and nothing is made up."""
+    path, cut = tmp_path / "whole.mp3", tmp_path / "cut.mp3"
+    soundfile.write(path, stereo.repeat(15, 1).numpy(), RATE, format="MP3")
+    held = path.read_bytes()
+    cut.write_bytes(held[: len(held) * 2 // 5])
+    whole, sound = load_audio(path, RATE), Sound(cut)
+    with pytest.warns(UserWarning, match=r"announces 20\.4 s and holds .* cut short"):
+        read = sound.read(RATE)
+    assert 0.2 * len(whole) < len(read) < 0.6 * len(whole)
+    torch.testing.assert_close(read[: RATE * 3], whole[: RATE * 3])
+    with pytest.warns(UserWarning, match="cut short"):
+        torch.testing.assert_close(torch.cat(list(sound.blocks(RATE))), read)
+
+
+def test_a_stream_whose_header_does_not_say_how_long_it_is(stereo, tmp_path):
+    path = tmp_path / "streamed.flac"
+    soundfile.write(path, stereo.numpy(), RATE)
+    data = bytearray(path.read_bytes())
+    data[21] &= 0xF0  # the lower 36 bits of eight bytes of STREAMINFO
+    data[22:26] = bytes(4)
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=r"streamed\.flac does not say how long it is"):
+        Sound(path)
+
+
 def test_cuts_are_stretches_of_the_whole(path, monkeypatch):
     monkeypatch.setattr(module, "BLOCK_SECONDS", 0.1)
     whole = Sound(path).read(32000)
