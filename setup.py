@@ -33,6 +33,7 @@ setup(
         "huggingface_hub>=2",
         "numpy>=1.26,<2",  # as far as laion-clap, which tests compare with, lets it be tested
         "scipy",
+        "filelock",
         "pandas",
         "tabulate",
         "safetensors",

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
+from filelock import FileLock
 from tqdm import tqdm
 
 from speechbrain_lmac.errors import InputError
@@ -49,34 +50,46 @@ def fetch(url, path, sha256):
         If it cannot be had, cannot be written, or is not the file asked for.
     """
     path = Path(path)
-    partial = path.with_name(path.name + ".partial")
     try:
         if path.is_file() and sha256 in (None, digest(path)):
             return path
         path.parent.mkdir(parents=True, exist_ok=True)
-        resumed = partial.is_file()
-        _arrive(url, partial)
-        if sha256 is None:
-            return partial.replace(path)
-        if resumed and digest(partial) != sha256:  # what lay there began another file
-            partial.unlink()
-            _arrive(url, partial)
-        found = digest(partial)
-        if found != sha256:
-            partial.unlink()
-            raise InputError(f"{url} is not the file expected (sha256 {found}, not {sha256})")
-        partial.replace(path)
+        lock = path.with_name(path.name + ".lock")
+        try:
+            with FileLock(lock):  # one of several processes fetches, the others find it there
+                _fetch(url, path, sha256)
+        finally:
+            lock.unlink(missing_ok=True)
+        return path
     except NETWORK as error:
         raise InputError(f"{url} cannot be had ({error}); put the file at {path}") from error
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error}") from error
-    return path
 
 
 def digest(path):
     """SHA-256 of a file, in hex."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _fetch(url, path, sha256):
+    partial = path.with_name(path.name + ".partial")
+    if path.is_file() and sha256 in (None, digest(path)):  # another process was quicker
+        return
+    resumed = partial.is_file()
+    _arrive(url, partial)
+    if sha256 is None:
+        partial.replace(path)
+        return
+    if resumed and digest(partial) != sha256:  # what lay there began another file
+        partial.unlink()
+        _arrive(url, partial)
+    found = digest(partial)
+    if found != sha256:
+        partial.unlink()
+        raise InputError(f"{url} is not the file expected (sha256 {found}, not {sha256})")
+    partial.replace(path)
 
 
 def _arrive(url, partial):

@@ -3,6 +3,7 @@
 import hashlib
 import re
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -54,6 +55,15 @@ def test_a_file_arrives_whole_in_a_folder_that_is_made(server, tmp_path):
     path = fetch(server.url, tmp_path / "new" / "weights.pt", SHA256)
     assert path.read_bytes() == CONTENT
     assert [found.name for found in path.parent.iterdir()] == ["weights.pt"]
+
+
+def test_processes_that_ask_at_once_share_one_download(server, tmp_path):
+    """Each has a lock of its own on the same file, as processes have."""
+    path = tmp_path / "weights.pt"
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: fetch(server.url, path, SHA256), range(4)))
+    assert found == [path] * 4 and path.read_bytes() == CONTENT
+    assert server.starts == [0]
 
 
 def test_without_a_checksum_the_length_is_what_counts(server, tmp_path):
