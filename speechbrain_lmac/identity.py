@@ -4,6 +4,9 @@ import hashlib
 import json
 from pathlib import Path
 
+from tqdm import tqdm
+
+from speechbrain_lmac.download import digest
 from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.whole import write_text
 
@@ -26,14 +29,16 @@ def run_identity(hparams, splits):
     hparams : dict
         With the keys of ``SETTINGS`` and ``clap``.
     splits : dict
-        Split name -> list of Clip. Where the files lie does not count.
+        Split name -> list of Clip. What their files hold counts, and where they lie does not.
 
     Returns
     -------
     dict
     """
+    files = {clip.wav for clips in splits.values() for clip in clips}
+    sha256 = {wav: digest(wav) for wav in tqdm(sorted(files), "hashing sounds")}
     held = {
-        name: [(clip.ID, clip.label, clip.text, clip.fold, clip.start, clip.stop) for clip in clips]
+        name: [(c.ID, c.label, c.text, c.fold, c.start, c.stop, sha256[c.wav]) for c in clips]
         for name, clips in splits.items()
     }
     identity = {name: hparams[name] for name in SETTINGS}

@@ -1,5 +1,6 @@
 """Training on a few half-second sounds: what is kept, what is restored, what is repeated."""
 
+import shutil
 from types import SimpleNamespace
 
 import pytest
@@ -221,6 +222,26 @@ def test_settings_that_cannot_be_are_refused(small_set, tmp_path, capsys, change
 def test_a_folder_does_not_go_on_with_other_data(small_set, undisturbed, capsys):
     with pytest.raises(SystemExit):
         training.main(arguments(small_set, undisturbed, train_folds="[1, 2]"))
+    assert "holds a run with another data" in capsys.readouterr().err
+
+
+def test_a_folder_does_not_go_on_with_other_sounds_of_the_same_names(
+    small_set, tmp_path, capsys, monkeypatch
+):
+    """Where they lie does not count."""
+    sounds, moved = tmp_path / "sounds", tmp_path / "moved"
+    shutil.copytree(small_set, sounds)
+    stop_after(monkeypatch, 0)
+    with pytest.raises(SystemExit):
+        training.main(arguments(sounds, tmp_path / "out"))
+    shutil.move(sounds, moved)
+    with pytest.raises(SystemExit) as interrupted:
+        training.main(arguments(moved, tmp_path / "out"))
+    assert interrupted.value.code == 130
+    first, second = sorted((moved / "audio").iterdir())[:2]
+    shutil.copy(second, first)
+    with pytest.raises(SystemExit):
+        training.main(arguments(moved, tmp_path / "out"))
     assert "holds a run with another data" in capsys.readouterr().err
 
 
