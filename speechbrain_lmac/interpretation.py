@@ -12,6 +12,7 @@ from speechbrain_lmac.audio import safe_gain, save_audio
 from speechbrain_lmac.evidence import EvidenceLog
 from speechbrain_lmac.outputs import (
     EXPLANATION,
+    ORIGINAL,
     RESIDUAL,
     explanation_files,
     make_folder,
@@ -228,17 +229,20 @@ class Interpretation:
         folder = Path(folder)
         make_folder(folder)
         gain = safe_gain(self.original, self.waveform, self.residual)
-        save_audio(folder / "original.wav", gain * self.original, self.sample_rate)
         explanations = explanation_files(folder, self.prompts)
-        for i, path in enumerate(explanations):
-            save_audio(path, gain * self.waveform[i], self.sample_rate)
-            residual = path.with_name(path.name.replace(EXPLANATION, RESIDUAL))
-            save_audio(residual, gain * self.residual[i], self.sample_rate)
+        residuals = [p.with_name(p.name.replace(EXPLANATION, RESIDUAL)) for p in explanations]
+        written = {
+            folder / ORIGINAL: self.original,
+            **dict(zip(explanations, self.waveform)),
+            **dict(zip(residuals, self.residual)),
+        }
+        for path, sound in written.items():
+            save_audio(path, gain * sound, self.sample_rate)
         draw_interpretation(self, folder / "figure.png")
         self.timeline.save_tables(folder, threshold)
         scores = json.dumps(self._scores(gain, threshold), indent=2)
         write_text(folder / "scores.json", scores + "\n")
-        remove_stale(folder, explanations)
+        remove_stale(folder, written)
         return explanations
 
     def _repr_html_(self) -> str:

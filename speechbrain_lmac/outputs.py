@@ -6,6 +6,7 @@ from speechbrain_lmac.errors import InputError
 
 EXPLANATION, RESIDUAL = "-explanation.wav", "-residual.wav"
 """Endings of the files of an explanation."""
+ORIGINAL = "original.wav"
 
 
 def make_folder(folder):
@@ -17,13 +18,13 @@ def make_folder(folder):
 
 
 def remove_stale(folder, files):
-    """Remove what earlier explanations left in a folder, of prompts that are not asked now."""
-    kept = {path.name for path in files}
-    kept |= {name.replace(EXPLANATION, RESIDUAL) for name in kept}
-    for ending in (EXPLANATION, RESIDUAL):
-        for path in Path(folder).glob(f"[0-9]*-*{ending}"):
-            if path.name not in kept:
-                path.unlink(missing_ok=True)
+    """Remove the sounds that earlier explanations left in a folder: all but ``files``."""
+    folder, kept = Path(folder), {path.name for path in files}
+    residuals = list(folder.glob(f"[0-9]*-*{RESIDUAL}"))
+    originals = [folder / ORIGINAL] if residuals else []  # else it is somebody's own
+    for path in (*originals, *residuals, *folder.glob(f"[0-9]*-*{EXPLANATION}")):
+        if path.name not in kept:
+            path.unlink(missing_ok=True)
 
 
 def explanation_files(folder, prompts):

@@ -124,7 +124,18 @@ def test_explanations_of_other_prompts_do_not_stay(interpreter, tmp_path):
     interpreter.interpret_file(sound, PROMPTS, sample_rate=SAMPLE_RATE).save(tmp_path)
     interpreter.interpret_file(sound, ["a dog"], sample_rate=SAMPLE_RATE, save_to=tmp_path)
     wavs = sorted(path.name for path in tmp_path.glob("*.wav"))
-    assert wavs == ["0-a-dog-explanation.wav", "5-mine.wav", "original.wav"]
+    assert wavs == ["0-a-dog-explanation.wav", "5-mine.wav"]
+
+
+def test_nothing_of_another_sound_stays(interpreter, tmp_path):
+    """Under the same prompts too: what is written in pieces has no residual and no original."""
+    sound = synthesise("siren", seed=2, seconds=3.0)
+    interpreter.interpret_file(sound, ["a dog"], sample_rate=SAMPLE_RATE).save(tmp_path)
+    interpreter.interpret_file(sound / 2, ["a dog"], sample_rate=SAMPLE_RATE, save_to=tmp_path)
+    assert [path.name for path in tmp_path.glob("*.wav")] == ["0-a-dog-explanation.wav"]
+    (tmp_path / "original.wav").write_text("not of ours")
+    interpreter.interpret_file(sound, ["a dog"], sample_rate=SAMPLE_RATE, save_to=tmp_path)
+    assert (tmp_path / "original.wav").is_file()
 
 
 def test_silence_between_sounds_is_passed_over(interpreter, tmp_path):
