@@ -1,6 +1,7 @@
 """Interpreter: load a trained interpreter, classify and explain sounds."""
 
 import warnings
+from collections import Counter
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -241,10 +242,12 @@ class Interpreter(Pretrained):
         asked = _as_prompts(prompts)
         if wavs.dim() != 2:
             raise InputError(f"wavs must be [batch, time], not {list(wavs.shape)}")
+        if not wavs.is_floating_point():
+            raise InputError(f"wavs are floats of full scale 1, not {wavs.dtype}: divide them")
         lengths = torch.ones(len(wavs)) if wav_lens is None else wav_lens.cpu()
         samples = (lengths * wavs.shape[1]).round().long().tolist()
         clips = [
-            check_samples(wav[:length].cpu(), f"clip {i}")
+            check_samples(wav[:length].float().cpu(), f"clip {i}")
             for i, (wav, length) in enumerate(zip(wavs, samples))
         ]
         self._warn_of_what_is_not_heard(max(samples))
@@ -259,7 +262,7 @@ class Interpreter(Pretrained):
         With ``against`` the decoder is asked about the difference of the two texts, for that is
         what decides between them: ``e . t - e . t' = e . (t - t')``.
         """
-        classifier = self.model.classifier
+        classifier, wav = self.model.classifier, wav.float().cpu()
         analysis = classifier.analyse(wav.unsqueeze(0).to(self.device))
         embedding = analysis.encoding.embedding
         text = classifier.clap.embed_text(prompts)
@@ -312,4 +315,7 @@ def _as_prompts(prompts: str | list[str]) -> list[str]:
     prompts = [prompts] if isinstance(prompts, str) else list(prompts)
     if not prompts or not all(isinstance(text, str) and text.strip() for text in prompts):
         raise InputError("give at least one prompt, none of them empty")
+    twice = [text for text, count in Counter(prompts).items() if count > 1]
+    if twice:
+        raise InputError(f"{twice[0]!r} is given twice")
     return prompts

@@ -56,7 +56,7 @@ def explain(sound, prompts, against, source):
     if sound is None:
         raise gradio.Error("Give a sound first: upload one, record one, or take an example.")
     rate, samples = sound
-    asked = [line.strip() for line in prompts.splitlines() if line.strip()]
+    asked = list(dict.fromkeys(line.strip() for line in prompts.splitlines() if line.strip()))
     if len(samples) > LONGEST_SECONDS * rate:
         gradio.Info(f"The first {LONGEST_SECONDS} s are explained.")
         samples = samples[: LONGEST_SECONDS * rate]

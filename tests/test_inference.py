@@ -144,6 +144,19 @@ def test_arrays_open_files_and_paths_are_explained_alike(interpreter, siren_file
             torch.testing.assert_close(why.waveform, expected.waveform, atol=1e-5, rtol=0)
 
 
+def test_samples_of_other_types_are_explained_or_refused(interpreter, wavs):
+    (expected,) = interpreter.interpret_batch(wavs[:1], PROMPTS)
+    (why,) = interpreter.interpret_batch(wavs[:1].double(), PROMPTS)
+    torch.testing.assert_close(why.waveform, expected.waveform)
+    with pytest.raises(InputError, match="int16: divide them"):
+        interpreter.interpret_batch((wavs[:1] * 2**15).short(), PROMPTS)
+
+
+def test_a_prompt_given_twice_is_refused(interpreter, wavs):
+    with pytest.raises(InputError, match="'rain' is given twice"):
+        interpreter.interpret_batch(wavs[:1], ["rain", "a dog", "rain"])
+
+
 def test_a_choice_is_the_claps_own(interpreter, siren_file):
     heard = interpreter.classify_file(siren_file)
     assert len(heard.names) == 50 and heard.best == "siren"

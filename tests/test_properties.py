@@ -95,7 +95,7 @@ def test_any_text_is_a_prompt_or_is_refused(interpreter, wavs, prompts):
     try:
         (why,) = interpreter.interpret_batch(wavs[:1], prompts)
     except InputError:
-        assert not all(prompt.strip() for prompt in prompts)
+        assert not all(prompt.strip() for prompt in prompts) or len(set(prompts)) < len(prompts)
         return
     assert why.mask.isfinite().all() and len(why.prompts) == len(prompts)
 
