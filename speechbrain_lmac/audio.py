@@ -51,6 +51,31 @@ def load_audio(path: Any, sample_rate: int, start: int = 0, stop: int = 0) -> to
     return check_samples(resample(mono, source_rate, sample_rate), called(path))
 
 
+def load_clip(
+    path: Any, sample_rate: int, seconds: float, start: int = 0, stop: int = 0
+) -> torch.Tensor:
+    """As :func:`load_audio`, cut or padded with silence to so many seconds; InputError too if
+    there is no sound in what is left.
+    """
+    wav = fit(load_audio(path, sample_rate, start, stop), round(seconds * sample_rate))
+    return _check_beginning(wav, path, seconds)
+
+
+def check_clip(path: Any, seconds: float, start: int = 0, stop: int = 0) -> None:
+    """Raise the InputError that :func:`load_clip` would; all of the file is read."""
+    wav, rate = read_mono(path, start, stop)
+    _check_beginning(wav[: round(seconds * rate)], path, seconds)
+
+
+def _check_beginning(wav, path, seconds):
+    if not wav.any():
+        raise InputError(
+            f"{called(path)} is silent for {seconds:g} s, and no more of it would be heard: cut "
+            "it, or leave it out"
+        )
+    return wav
+
+
 def resample(wav: torch.Tensor, source_rate: int, sample_rate: int) -> torch.Tensor:
     """Change the rate of ``wav`` ``[time]``; rates in Hz.
 

@@ -9,7 +9,7 @@ import torch
 from tqdm import tqdm
 
 from speechbrain_lmac import tables
-from speechbrain_lmac.audio import read_mono
+from speechbrain_lmac.audio import check_clip
 from speechbrain_lmac.brain import LmacZs
 from speechbrain_lmac.calibration import calibrate
 from speechbrain_lmac.clap.base import check_window
@@ -139,8 +139,8 @@ def prepare(hparams):
         raise InputError(f"dropout is 0 or more and less than 1, not {hparams['dropout']}")
     check_window(hparams["clap"], hparams["clip_seconds"])
     stretches = {(c.wav, c.start, c.stop) for held in splits.values() for c in held}
-    for stretch in tqdm(sorted(stretches), "checking sounds"):
-        read_mono(*stretch)
+    for wav, start, stop in tqdm(sorted(stretches), "checking sounds"):
+        check_clip(wav, hparams["clip_seconds"], start, stop)
     return splits
 
 

@@ -3,6 +3,7 @@
 import argparse
 import math
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import pandas as pd
 import torch
@@ -82,7 +83,7 @@ def ready_folder(folder):
     """Make the output folder before the work, not after it."""
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
-        (Path(folder) / "report.md").touch()
+        TemporaryFile(dir=folder).close()
     except OSError as error:
         raise InputError(f"--output_folder {folder} cannot be written: {error}") from error
 

@@ -6,12 +6,14 @@ What a short training leaves explains little: these are tests of the harness.
 import json
 import shutil
 
+import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 import torch
 from safetensors.torch import load_file, save_file
 
-from speechbrain_lmac.bench import conditions, run
+from speechbrain_lmac.bench import checks, conditions, run
 from speechbrain_lmac.bench.conditions import parse, render, scenes
 from speechbrain_lmac.bench.rows import KEY, Rows
 from speechbrain_lmac.bench.setup import stratified
@@ -211,6 +213,7 @@ def test_another_run_is_refused(small_set, undisturbed, capsys):
         ({"sizes": "{clip: 3}"}, "sizes holds clips"),
         ({"options": "{gradcamm: {layer: 1}}"}, "options names 'gradcamm'"),
         ({"budgets": "[0.1]"}, "budgets is [] or holds"),
+        ({"conditions": "[two_class@5, two_class@-5]"}, "at its SNR and at minus that"),
     ],
 )
 def test_a_mistake_is_said_in_a_sentence(small_set, tmp_path, capsys, changes, said):
@@ -317,6 +320,48 @@ def test_a_kept_plan_is_read_again(small_set, tmp_path):
     first, again = (scenes(parse("two_class@5"), clips, [], {}, tmp_path, s) for s in (0, 1))
     assert [scene.ID for scene in first] == [scene.ID for scene in again]
     assert sorted(scene.snr_db for scene in first) == [-5.0] * 4 + [5.0] * 4
+
+
+def test_a_plan_goes_with_its_clips_wherever_they_are_moved(small_set, tmp_path):
+    clips = read_clips(small_set)
+    drawn = {}
+    for name in ("two_class", "mixture", "white_noise"):
+        drawn[name] = scenes(parse(name), clips[:8], clips[8:], {}, tmp_path / "here", 0)
+    shutil.copytree(small_set, tmp_path / "elsewhere" / "sounds")
+    shutil.move(tmp_path / "here", tmp_path / "far" / "away")
+    moved = read_clips(tmp_path / "elsewhere" / "sounds")
+    for name, before in drawn.items():
+        after = scenes(parse(name), moved[:8], moved[8:], {}, tmp_path / "far" / "away", 0)
+        assert [scene.ID for scene in after] == [scene.ID for scene in before]
+        for one, other in zip(before, after):
+            assert str(tmp_path) in other.row.wav
+            torch.testing.assert_close(render(one, 8000, 0.5), render(other, 8000, 0.5))
+
+
+@pytest.mark.parametrize("snr_db", [5, -5])
+def test_each_source_of_a_mixture_is_filed_under_its_own_snr(snr_db):
+    rows = [("a", snr_db), ("b", -snr_db)]
+    frame = pd.DataFrame(rows, columns=["clip", "snr_db"]).assign(condition=f"two_class@{snr_db}")
+    frame.loc[2] = ["c", 0.0, "two_class"]
+    filed = checks.scored(frame).set_index("clip").condition
+    assert filed.to_dict() == {
+        "a": f"two_class@{snr_db}",
+        "b": f"two_class@{-snr_db}",
+        "c": "two_class",
+    }
+
+
+def test_a_clip_that_begins_too_late_is_refused_before_anything_is_measured(
+    small_set, tmp_path, capsys
+):
+    late = tmp_path / "late"
+    shutil.copytree(small_set, late)
+    for clip in read_clips(late):
+        wave, rate = soundfile.read(clip.wav)
+        soundfile.write(clip.wav, np.concatenate([np.zeros(rate), wave]), rate)
+    with pytest.raises(SystemExit):
+        run.main(arguments(late, tmp_path / "out"))
+    assert "is silent for 0.5 s, and no more of it would be heard" in capsys.readouterr().err
 
 
 def test_the_sources_of_a_mixture_stand_at_its_snr(small_set, tmp_path):

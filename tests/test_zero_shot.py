@@ -165,6 +165,12 @@ def test_the_command_writes_what_it_prints(small_set, tmp_path, capsys):
     assert matrix.to_numpy().sum() == len(rows)
 
 
+def test_what_fails_leaves_no_report(tmp_path):
+    with pytest.raises(SystemExit):
+        main(["--clap", "embedded", "--data_folder", "nowhere", "--output_folder", str(tmp_path)])
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [

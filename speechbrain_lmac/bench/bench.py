@@ -7,6 +7,7 @@ from speechbrain_lmac.bench import conditions
 from speechbrain_lmac.bench.conditions import ABSENT, Scene
 from speechbrain_lmac.bench.setup import (
     check_settings,
+    check_sounds,
     check_unheard,
     choose_clips,
     manifest_hash,
@@ -49,6 +50,7 @@ class Bench:
         self.clips = choose_clips(hparams, self.sizes)
         if hparams["tune"] and not self.clips.valid:
             raise InputError("baselines are tuned on valid_folds: name some, or give --tune False")
+        check_sounds(self.clips, hparams["clip_seconds"])
         self.prompts = name_prompts(hparams, self.clips)
         self.subjects = subjects(hparams)
         check_unheard(self.subjects, self.clips.tested)

@@ -14,13 +14,13 @@ ALTERED = (RANDOMISED, PARAPHRASE)
 def scored(frame):
     """The rows of conditions that are scored clip by clip.
 
-    Of mixtures of two, each source is filed under its own SNR: the second of ``two_class@5`` under
-    ``two_class@-5``.
+    Of mixtures of two at an SNR, each source is filed under its own: the second of ``two_class@5``
+    under ``two_class@-5``, and of ``two_class@-5`` under ``two_class@5``.
     """
     held = frame[~frame.condition.str.startswith((ABSENT, *ALTERED))]
     snr_db = pd.to_numeric(held.snr_db)
-    swept = held.condition.str.startswith(f"{TWO_CLASS}@") & (snr_db < 0)
-    names = TWO_CLASS + "@" + snr_db.map("{:g}".format)
+    swept = held.condition.str.startswith(f"{TWO_CLASS}@")
+    names = TWO_CLASS + "@" + (snr_db + 0.0).map("{:g}".format)  # 0.0 and not -0.0
     return held.assign(condition=held.condition.mask(swept, names))
 
 

@@ -1,12 +1,13 @@
 """Under which conditions clips are explained, and the scenes that this makes of them."""
 
 import math
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
-from speechbrain_lmac.audio import fit, load_audio
+from speechbrain_lmac.audio import load_clip
 from speechbrain_lmac.contamination import PRESETS
 from speechbrain_lmac.data import plans
 from speechbrain_lmac.data.manifest import Clip
@@ -140,13 +141,13 @@ def scenes(condition, clips, others, corpora, folder, seed):
         path.parent.mkdir(parents=True, exist_ok=True)
         plans.write(path, rows)
     by_name = {clip.ID: clip for clip in clips}
-    by_file = {(_path(clip), clip.start): clip for clip in clips}
+    by_file = _by_file(_over(condition, clips, others, corpora))
     found = []
     for row in rows:
-        own = by_name.get(row.clip)
-        other = by_file.get((str(Path(row.other).resolve()), row.other_start))
+        own, other = by_name.get(row.clip), _found(by_file, row)
         if own is None or (condition.kind == TWO_CLASS and other is None):
             raise InputError(f"{path} is a plan for other clips than these: see {row.ID}")
+        row = row._replace(wav=own.wav, other=other.wav if other else row.other)
         if condition.kind != TWO_CLASS:
             over = Scene(row.ID, own, "", row, False, row.other_label, row.snr_db)
             found.append(over)
@@ -157,25 +158,45 @@ def scenes(condition, clips, others, corpora, folder, seed):
     return found
 
 
-def _path(clip):
-    return str(Path(clip.wav).resolve())
+def _by_file(clips):
+    """Clips by file and first sample: by its path, and by its name where no other has that, for
+    sounds and plans may have been moved since.
+    """
+    held = {(str(Path(clip.wav).resolve()), clip.start): clip for clip in clips}
+    names = Counter((Path(clip.wav).name, clip.start) for clip in clips)
+    named = {(Path(clip.wav).name, clip.start): clip for clip in clips}
+    return held | {key: clip for key, clip in named.items() if names[key] == 1}
+
+
+def _found(by_file, row):
+    """What lies over a row's clip; None if it is not known."""
+    path = Path(row.other)
+    keys = [(name, row.other_start) for name in (str(path.resolve()), path.name)]
+    return next((by_file[key] for key in keys if key in by_file), None)
 
 
 def _draw(condition, clips, others, corpora, seed):
     if condition.kind == TWO_CLASS:
         return plans.pairs(clips, condition.kind, condition.snr_db, seed)
-    if condition.kind == plans.WHITE_NOISE:
-        over = []
-    elif condition.kind == WITHIN:
-        over = others
-    elif corpora.get(condition.kind) is None:
+    over = _over(condition, clips, others, corpora)
+    if not over and condition.kind not in (plans.WHITE_NOISE, WITHIN):
         raise InputError(
             f"{condition.kind} comes from a folder of sounds: give it as "
             f'--corpora "{{{condition.kind}: FOLDER}}"'
         )
-    else:
-        over = plans.corpus(corpora[condition.kind])
     return plans.plan(clips, over, condition.kind, condition.snr_db, seed, test_folds=())
+
+
+def _over(condition, clips, others, corpora):
+    """What may be laid over clips under a condition."""
+    if condition.kind == TWO_CLASS:
+        return clips
+    if condition.kind == plans.WHITE_NOISE:
+        return []
+    if condition.kind == WITHIN:
+        return others
+    folder = corpora.get(condition.kind)
+    return [] if folder is None else plans.corpus(folder)
 
 
 def render(scene, sample_rate, seconds):
@@ -199,6 +220,5 @@ def render(scene, sample_rate, seconds):
         own, rest = stems.clip, stems.other
         return Sounds(stems.mixture, *((rest, own) if scene.swapped else (own, rest)))
     clip = scene.clip
-    own = load_audio(clip.wav, sample_rate, clip.start, clip.stop)
-    own = fit(own, round(seconds * sample_rate))
+    own = load_clip(clip.wav, sample_rate, seconds, clip.start, clip.stop)
     return Sounds(own, own, torch.zeros_like(own))

@@ -8,6 +8,9 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from tqdm import tqdm
+
+from speechbrain_lmac.audio import check_clip
 from speechbrain_lmac.bench import conditions
 from speechbrain_lmac.budgets import BUDGETS
 from speechbrain_lmac.data.clips import class_names, read_clips, split_by_fold
@@ -76,6 +79,13 @@ def check_settings(hparams):
     for name in ("sizes", "fast_sizes"):
         if set(hparams[name]) != SIZES:
             raise InputError(f"{name} holds {', '.join(sorted(SIZES))}, and nothing else")
+    named = [conditions.parse(name) for name in hparams["conditions"] if name != conditions.ABSENT]
+    levels = [abs(c.snr_db) for c in named if c.kind == conditions.TWO_CLASS]
+    if len(set(levels)) < len(levels):
+        raise InputError(
+            "a two_class condition asks for both sounds, at its SNR and at minus that: leave the "
+            f"other out of {', '.join(hparams['conditions'])}"
+        )
     strange = sorted(set(hparams["options"]) - set(EXPLAINERS))
     if strange:
         raise InputError(f"options names {strange[0]!r}; there are {', '.join(EXPLAINERS)}")
@@ -121,6 +131,12 @@ def stratified(clips, seed):
         by_label.setdefault(clip.label, []).append(clip)
     turns = [(turn, label) for label in sorted(by_label) for turn in range(len(by_label[label]))]
     return [by_label[label][turn] for turn, label in sorted(turns)]
+
+
+def check_sounds(clips, seconds):
+    """Raise InputError for a clip that cannot be heard, before anything is measured."""
+    for clip in tqdm([*clips.tested, *clips.valid], "checking sounds"):
+        check_clip(clip.wav, seconds, clip.start, clip.stop)
 
 
 def name_prompts(hparams, clips):

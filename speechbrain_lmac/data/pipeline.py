@@ -7,7 +7,7 @@ import torch
 from speechbrain.dataio.dataset import DynamicItemDataset
 from speechbrain.utils.data_pipeline import provides, takes
 
-from speechbrain_lmac.audio import fit, load_audio
+from speechbrain_lmac.audio import load_clip
 from speechbrain_lmac.contamination import mix
 from speechbrain_lmac.processes import roll
 
@@ -30,12 +30,11 @@ def dataset(clips, sample_rate, seconds):
     DynamicItemDataset
         Items have ``id``, ``label``, ``text`` and ``sig`` ``[time]``.
     """
-    length = round(seconds * sample_rate)
 
     @takes("wav", "start", "stop")
     @provides("sig")
     def audio(path, start, stop):
-        return fit(load_audio(path, sample_rate, start, stop), length)
+        return load_clip(path, sample_rate, seconds, start, stop)
 
     items = {clip.ID: clip._asdict() for clip in clips}
     return DynamicItemDataset(items, [audio], ["id", "label", "text", "sig"])

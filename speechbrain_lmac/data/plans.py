@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import torch
 
-from speechbrain_lmac.audio import SOUNDS, fit, load_audio
+from speechbrain_lmac.audio import SOUNDS, fit, load_audio, load_clip
 from speechbrain_lmac.contamination import at_snr
 from speechbrain_lmac.data.manifest import Clip, relative, write_rows
 from speechbrain_lmac.errors import InputError
@@ -300,15 +300,15 @@ def render(row, sample_rate, seconds):
         Each ``[time]``.
     """
     length = round(seconds * sample_rate)
-    clip = fit(load_audio(row.wav, sample_rate, row.start, row.stop), length)
-    if row.kind == WHITE_NOISE:
+    clip = load_clip(row.wav, sample_rate, seconds, row.start, row.stop)
+    if row.kind == TWO_CLASS:
+        other = load_clip(row.other, sample_rate, seconds, row.other_start, row.other_stop)
+    elif row.kind == WHITE_NOISE:
         generator = torch.Generator().manual_seed(row.seed)
         other = torch.randn(length, generator=generator)
     else:
         whole = load_audio(row.other, sample_rate, row.other_start, row.other_stop)
         begun = whole.roll(-int(row.offset * len(whole)))
-        if row.kind != TWO_CLASS:  # a clip of the set is padded as the other is
-            begun = begun.repeat(-(-length // len(begun)))
-        other = fit(begun, length)
+        other = fit(begun.repeat(-(-length // len(begun))), length)
     stem = at_snr(clip, other, row.snr_db)
     return Stems(clip + stem, clip, stem)
