@@ -16,7 +16,7 @@ SETTINGS = (
     *("seed", "masking", "clip_seconds", "label_names", "label_templates", "weights"),
     *("train_budgets", "softness", "prompts_per_clip", "heard_per_clip", "channels", "scales"),
     *("number_of_epochs", "valid_interval", "batch_size", "lr", "max_grad_norm"),
-    *("mix_probability", "dropout", "templates", "initial_decoder"),
+    *("mix_probability", "dropout", "templates"),
 )
 """Settings that a run may not change on the way. Rate and gate depend on the number of epochs."""
 
@@ -42,6 +42,8 @@ def run_identity(hparams, splits):
         for name, clips in splits.items()
     }
     identity = {name: hparams[name] for name in SETTINGS}
+    begun = hparams["initial_decoder"]
+    identity["initial_decoder"] = begun and digest(begun)
     identity["clap"] = hparams["clap"].reference.sha256
     paths = ("weights", "source", "tokenizer")
     identity["clap_settings"] = {
