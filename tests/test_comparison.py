@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import permutation_test
 
 from speechbrain_lmac.bench.comparison import (
     compare,
@@ -10,7 +11,12 @@ from speechbrain_lmac.bench.comparison import (
     silent_shares,
     with_means,
 )
-from speechbrain_lmac.bootstrap import cluster_bootstrap_mean, holm, paired_difference
+from speechbrain_lmac.bootstrap import (
+    cluster_bootstrap_mean,
+    holm,
+    paired_difference,
+    sign_flips,
+)
 from speechbrain_lmac.errors import InputError
 
 
@@ -69,7 +75,27 @@ def test_chance_is_called_a_difference_as_rarely_as_it_says():
     for world in range(200):
         values, names = clustered(generator)
         found.append(paired_difference(values, 0 * values, names, 500, world).p < 0.05)
-    assert np.mean(found) < 0.11
+    assert np.mean(found) < 0.08
+
+
+def test_the_interval_of_few_recordings_covers_the_truth_too():
+    """Eight of them; the plain percentile interval misses it in 12 % of worlds."""
+    generator = np.random.default_rng(4)
+    missed = 0
+    for world in range(200):
+        _, low, high = cluster_bootstrap_mean(generator.normal(0, 1, 8), range(8), 1000, world)
+        missed += not low <= 0 <= high
+    assert missed <= 16
+
+
+def test_a_table_of_chance_holds_a_verdict_as_rarely_as_it_says():
+    """Forty tables of forty comparisons on twenty recordings: two have one, if 5 % is 5 %."""
+    generator = np.random.default_rng(5)
+    tables = [
+        holm(sign_flips(generator.normal(0, 1, (20, 40)), range(20), seed=world)).min() < 0.05
+        for world in range(40)
+    ]
+    assert sum(tables) <= 5
 
 
 def test_copies_of_clips_do_not_narrow_the_interval():
@@ -98,11 +124,22 @@ def test_difference_is_taken_on_the_clips_that_both_have():
     assert paired_difference(first, second, list("abcd")).difference == 2
 
 
-def test_p_is_twice_the_smaller_tail():
-    """Of recordings +3 and -1 a resample's mean is +3, +1, +1 or -1: a quarter falls below 0."""
-    gap = paired_difference([3, -1], [0, 0], ["a", "b"], resamples=20_000)
-    assert gap[:3] == (1, -1, 3)
-    assert gap.p == pytest.approx(0.5, abs=0.02)
+def test_p_is_the_share_of_sign_patterns_that_are_as_far_from_0():
+    """Of +3, +2 and -1: 4 or more in size are +++, ++-, and both turned round; 4 of 8."""
+    gap = paired_difference([3, 2, -1], [0, 0, 0], list("abc"))
+    assert gap.difference == pytest.approx(4 / 3) and gap.p == 0.5
+    assert paired_difference([3, -1], [0, 0], ["a", "b"])[:3] == (1, -1, 3)
+
+
+def test_p_is_scipys():
+    """Of 10 recordings by all patterns, of 30 by some; wilcoxon's cousin, permutation_test."""
+    for count, tolerance in ((10, 1e-12), (30, 0.01)):
+        gaps = np.random.default_rng(count).normal(0.3, 1, count)
+        expected = permutation_test(
+            (gaps,), np.mean, permutation_type="samples", n_resamples=9999, rng=1
+        ).pvalue
+        found = paired_difference(gaps, 0 * gaps, range(count)).p
+        assert found == pytest.approx(expected, abs=tolerance)
 
 
 def test_infinite_values_are_refused():

@@ -11,8 +11,8 @@ from speechbrain_lmac.bootstrap import (
     check_finite,
     holm,
     interval,
-    p_values,
     resample,
+    sign_flips,
 )
 from speechbrain_lmac.budgets import BUDGETS
 from speechbrain_lmac.errors import InputError
@@ -127,7 +127,7 @@ def estimate(frame, metrics, resamples=RESAMPLES, seed=0):
     """
     wide, recordings = _by_clip(frame, metrics)
     means, draws, spread = resample(wide.to_numpy(), recordings, resamples, seed)
-    low, high = interval(draws)
+    low, high = interval(draws, spread)
     columns = {"mean": means, "low": low, "high": high, "clips": wide.notna().sum().to_numpy()}
     table = wide.columns.to_frame(index=False)[["method", "metric"]]
     table = table.assign(**columns, recordings=spread)
@@ -170,9 +170,10 @@ def compare(frame, method, metrics, resamples=RESAMPLES, seed=0):
     shared = (~np.isnan(gaps)).sum(axis=0)
     resamples = max(resamples, PER_COMPARISON * int((shared > 0).sum()))
     means, draws, spread = resample(gaps, recordings, resamples, seed)
-    low, high = interval(draws)
+    low, high = interval(draws, spread)
+    p = sign_flips(gaps, recordings, resamples, seed)
     table = pd.DataFrame(pairs, columns=["metric", "method"])[["method", "metric"]]
-    columns = {"difference": means, "low": low, "high": high, "p": p_values(draws, spread)}
+    columns = {"difference": means, "low": low, "high": high, "p": p}
     table = table.assign(**columns, shared=shared)[shared > 0].reset_index(drop=True)
     table["p_holm"] = holm(table.p)
     table["verdict"] = _verdicts(table, frame, method)
