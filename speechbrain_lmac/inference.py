@@ -4,7 +4,7 @@ import warnings
 from collections import Counter
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 import yaml
@@ -34,6 +34,17 @@ from speechbrain_lmac.timeline import THRESHOLD, Timeline
 
 NO_DIFFERENCE = 1e-3
 """Between two texts that say the same."""
+
+
+class Asked(NamedTuple):
+    """What is asked of a sound, embedded."""
+
+    text: torch.Tensor
+    """Prompts, ``[prompts, dim]``, unit norm."""
+    asked: torch.Tensor
+    """What the decoder is asked: the prompts, or how they differ from the rival; of that shape."""
+    rival: torch.Tensor | None
+    """``[dim]``."""
 
 
 class Interpreter(Pretrained):
@@ -164,16 +175,14 @@ class Interpreter(Pretrained):
         -------
         Classification
         """
-        names = [speakable(name) for name in CLASSES] if names is None else _as_prompts(names)
-        if len(names) < 2:
-            raise InputError("a choice takes at least two names")
+        chosen, text = self.embed_names(names, template)
         clap = self.model.classifier.clap
         wav = Sound(sound, sample_rate).read(self.sample_rate)
         self._warn_of_what_is_not_heard(len(wav))
         with torch.no_grad():
             embedding = clap(wav.unsqueeze(0).to(self.device)).embedding
-            logits = self.model.classifier.logits(embedding, clap.embed_names(names, [template]))
-        return Classification(tuple(names), logits.squeeze(0).cpu())
+            logits = self.model.classifier.logits(embedding, text)
+        return Classification(chosen, logits.squeeze(0).cpu())
 
     def interpret_file(
         self,
@@ -265,13 +274,7 @@ class Interpreter(Pretrained):
         classifier, wav = self.model.classifier, wav.float().cpu()
         analysis = classifier.analyse(wav.unsqueeze(0).to(self.device))
         embedding = analysis.encoding.embedding
-        text = classifier.clap.embed_text(prompts)
-        asked, rival = text, None
-        if against is not None:
-            (rival,) = classifier.clap.embed_text(_as_prompts(against))
-            asked = normalize(text - rival, dim=-1)
-            if ((text - rival).norm(dim=1) < NO_DIFFERENCE).any():
-                raise InputError(f"{against!r} says the same as a prompt: there is no difference")
+        text, asked, rival = self.embed(prompts, against)
         masks = self.model(analysis, asked.unsqueeze(1))
         similarity = classifier.logits(embedding, text).squeeze(0).cpu()
         return Interpretation(
@@ -290,6 +293,28 @@ class Interpreter(Pretrained):
                 None if rival is None else classifier.logits(embedding, rival[None]).item()
             ),
         )
+
+    def embed_names(
+        self, names: list[str] | None = None, template: str = TEMPLATE
+    ) -> tuple[tuple[str, ...], torch.Tensor]:
+        """Names to choose among, by default the 50 of ESC-50, and their embeddings
+        ``[names, dim]``; InputError if there is no choice.
+        """
+        asked = [speakable(name) for name in CLASSES] if names is None else _as_prompts(names)
+        if len(asked) < 2:
+            raise InputError("a choice takes at least two names")
+        return tuple(asked), self.model.classifier.clap.embed_names(asked, [template])
+
+    def embed(self, prompts: str | list[str], against: str | None = None) -> Asked:
+        """Embed what is asked; InputError if it cannot be asked of any sound."""
+        clap = self.model.classifier.clap
+        text = clap.embed_text(_as_prompts(prompts))
+        if against is None:
+            return Asked(text, text, None)
+        (rival,) = clap.embed_text(_as_prompts(against))
+        if ((text - rival).norm(dim=1) < NO_DIFFERENCE).any():
+            raise InputError(f"{against!r} says the same as a prompt: there is no difference")
+        return Asked(text, normalize(text - rival, dim=-1), rival)
 
     def _warn_of_what_is_not_heard(self, samples):
         if not self.hears_whole(samples):

@@ -225,7 +225,8 @@ def _set(clip):
 
 
 def _data(clips):
-    counts = Counter((_set(clip), clip.licence) for clip in clips)
+    sounds = {(_set(clip), clip.licence, clip.wav, clip.start) for clip in clips}
+    counts = Counter((name, licence) for name, licence, *_ in sounds)
     return [
         {"name": name, "clips": count, "licence": licence or LICENCES.get(name, "not stated")}
         for (name, licence), count in sorted(counts.items())

@@ -2,6 +2,7 @@
 
 import contextlib
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from speechbrain_lmac.errors import InputError, first_line
 
@@ -48,6 +49,18 @@ def whole(path):
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
+
+
+def check_writable(path):
+    """Raise InputError if a file cannot be written, before the work that would be lost."""
+    path = Path(path)
+    if path.is_dir():
+        raise InputError(f"{path} is a folder, and no file to write")
+    try:
+        path.absolute().parent.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=path.absolute().parent).close()
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {first_line(error)}") from error
 
 
 def write_text(path, text):

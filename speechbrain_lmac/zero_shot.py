@@ -3,7 +3,6 @@
 import argparse
 import math
 from pathlib import Path
-from tempfile import TemporaryFile
 
 import pandas as pd
 import torch
@@ -15,7 +14,7 @@ from speechbrain_lmac.data.clips import class_names, read_clips
 from speechbrain_lmac.data.prompts import TEMPLATE, paraphrases, speakable
 from speechbrain_lmac.environment import check_device
 from speechbrain_lmac.errors import InputError, report_errors
-from speechbrain_lmac.whole import write_text
+from speechbrain_lmac.whole import check_writable, write_text
 from speechbrain_lmac.zero_shot_tables import confusion, per_class, report
 
 PARAPHRASES = "paraphrases"
@@ -81,11 +80,7 @@ def duration(text):
 
 def ready_folder(folder):
     """Make the output folder before the work, not after it."""
-    try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        TemporaryFile(dir=folder).close()
-    except OSError as error:
-        raise InputError(f"--output_folder {folder} cannot be written: {error}") from error
+    check_writable(Path(folder) / "report.md")
 
 
 def chosen_clips(data_folder, folds=None, without=None):

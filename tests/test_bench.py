@@ -222,6 +222,18 @@ def test_a_mistake_is_said_in_a_sentence(small_set, tmp_path, capsys, changes, s
     assert said in capsys.readouterr().err
 
 
+def test_interpreters_of_different_methods_are_measured_apart(small_set, tmp_path, capsys):
+    for masking in ("mel", "stft"):
+        shutil.copytree(SHIPPED / f"embedded-{masking}", tmp_path / masking)
+    path = tmp_path / "stft" / "hyperparams.yaml"
+    path.write_text(path.read_text().replace("LMAC-ZS-D", "LMAC-ZS-D-others"))
+    planes = {m: str(tmp_path / m) for m in ("mel", "stft")}
+    with pytest.raises(SystemExit):
+        both = {"maskings": "[mel, stft]", "interpreters": json.dumps(planes)}
+        run.main(arguments(small_set, tmp_path / "out", **both))
+    assert "different methods, LMAC-ZS-D and LMAC-ZS-D-others" in capsys.readouterr().err
+
+
 def test_an_interpreter_is_not_tested_on_what_it_learnt_from(small_set, tmp_path, capsys):
     shipped = SHIPPED / "embedded-mel"
     shutil.copytree(shipped, tmp_path / "run" / "interpreter")

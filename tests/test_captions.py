@@ -10,6 +10,7 @@ import yaml
 from speechbrain_lmac import training
 from speechbrain_lmac.data import captions, manifest
 from speechbrain_lmac.data.captions import read_captions
+from speechbrain_lmac.data.prepare import prepare, prepare_labelled
 from speechbrain_lmac.data.synthetic import synthesise
 from speechbrain_lmac.errors import InputError
 
@@ -58,6 +59,16 @@ def sets(tmp_path):
         json.dumps(info)
     )
     return folders
+
+
+def test_a_manifest_of_stretches_is_prepared_as_it_is(sets, tmp_path):
+    clips = [c._replace(stop=8000, duration=0.25) for c in read_captions({"macs": sets["macs"]})]
+    manifest.write(tmp_path / "in.csv", clips)
+    prepare_labelled(tmp_path / "in.csv", tmp_path / "out.csv")
+    assert {clip.stop for clip in manifest.read(tmp_path / "out.csv")} == {8000}
+    with pytest.raises(InputError, match=r"in\.csv is what is read"):
+        prepare_labelled(tmp_path / "in.csv", tmp_path / "in.csv")
+    assert (tmp_path / "in.csv").is_file()
 
 
 def test_each_set_reads_as_rows_with_a_text(sets):
@@ -110,9 +121,17 @@ def test_a_sound_that_is_not_there(sets):
     (sets["audiocaps"] / "audio" / "xyz_30.wav").unlink()
     with pytest.raises(InputError, match=r"holds no train\.csv, or none of its sounds"):
         read_captions({"audiocaps": sets["audiocaps"]})
-    (sets["macs"] / "audio" / "park-1.wav").unlink()
-    with pytest.raises(InputError, match=r"macs lists .*park-1\.wav, which cannot be read"):
-        read_captions({"macs": sets["macs"]})
+
+
+def test_sounds_that_cannot_be_heard_are_left_out_when_asked(sets, tmp_path):
+    """All are named, those of one sound once."""
+    path, folders = tmp_path / "captions.csv", {name: sets[name] for name in ("macs", "fsd50k")}
+    (sets["macs"] / "audio" / "park-1.wav").write_text("no sound")
+    clips = read_captions(folders)
+    assert [clip.dataset for clip in clips] == ["MACS", "MACS", "FSD50K"]
+    with pytest.raises(InputError, match=r"1 of 2 sounds .* cannot read .*park-1\.wav"):
+        prepare(clips, path)
+    assert [clip.dataset for clip in prepare(clips, path, skip_bad=True)] == ["FSD50K"]
 
 
 @pytest.fixture

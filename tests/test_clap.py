@@ -1,12 +1,20 @@
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
+from speechbrain_lmac import Interpreter
 from speechbrain_lmac.clap import minilm
+from speechbrain_lmac.clap.embedded import WEIGHTS, EmbeddedClap
 from speechbrain_lmac.data import urbansound8k
 from speechbrain_lmac.data.clips import class_names
 from speechbrain_lmac.data.prompts import TEMPLATE, class_prompt, in_template, paraphrases
 from speechbrain_lmac.data.synthetic import KINDS, synthesise
+from speechbrain_lmac.decoder import MaskDecoder
 from speechbrain_lmac.errors import InputError
+from speechbrain_lmac.export import export_interpreter
+from speechbrain_lmac.listenable_map import ListenableMap
+from speechbrain_lmac.masking import MaskableClassifier
+from speechbrain_lmac.planes import build
 from speechbrain_lmac.zero_shot import (
     PARAPHRASES,
     chosen_clips,
@@ -125,6 +133,20 @@ def test_what_ships_needs_no_model():
     known = minilm.MiniLM().table
     prompts = [prompt for found in paraphrases().values() for prompt in found]
     assert all(prompt in known and in_template(prompt) in known for prompt in prompts)
+
+
+def test_other_weights_go_with_what_was_trained_on_them(clap, tmp_path):
+    state = load_file(WEIGHTS)
+    state["audio_tower.head.bias"] += 0.01
+    save_file(state, tmp_path / "mine.safetensors")
+    other = EmbeddedClap(tmp_path / "mine.safetensors")
+    assert clap.settings == {} and other.reference != clap.reference
+    model = ListenableMap(
+        MaskableClassifier(build("mel", other)), MaskDecoder(other.hidden_channels, other.text_dim)
+    )
+    export_interpreter(model, "LMAC-ZS-D", tmp_path / "interpreter")
+    loaded = Interpreter.from_hparams(source=tmp_path, run_opts={"device": "cpu"})
+    assert loaded.model.classifier.clap.reference == other.reference
 
 
 def test_free_text_is_near_what_it_means(clap):

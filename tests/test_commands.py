@@ -49,6 +49,38 @@ def test_what_was_written_is_not_explained_again(sounds):
 
 
 @pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["classify", "{}", "--template", "song"], "song"),
+        (["classify", "{}", "--names", "dog", "dog"], "'dog' is given twice"),
+        (
+            ["explain", "{}", "--prompt", "a dog", "--against", "the sound of a dog"],
+            "says the same",
+        ),
+        (
+            ["report", "{}", "--prompt", "a dog", "--output", "{}/x.html"],
+            "x.html cannot be written",
+        ),
+        (
+            ["compare", "{}", "--prompt", "a dog", "--output", "{}/x.html"],
+            "x.html cannot be written",
+        ),
+    ],
+)
+def test_what_is_no_files_fault_is_said_once_and_before_the_work(
+    sounds, arguments, said, capsys, tmp_path
+):
+    street = str(sounds / "street.wav")
+    words = [word.replace("{}", street) for word in arguments]
+    with pytest.raises(SystemExit) as refused:
+        main(words)
+    assert refused.value.code == 2
+    written = capsys.readouterr()
+    assert written.err.startswith("error: ") and said in written.err and not written.out
+    assert "files could not be used" not in written.err
+
+
+@pytest.mark.parametrize(
     ("name", "said"),
     [("gone.wav", "no such sound file"), ("*.mp3", "matches"), ("empty", "no sound files")],
 )

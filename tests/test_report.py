@@ -226,6 +226,30 @@ def test_a_blind_page_collects_ratings_that_can_be_counted(comparison, tmp_path,
     assert [other["mean rank"] for other in others] == [2.5, 2.5]
 
 
+def test_the_last_of_two_ratings_of_a_page_counts(tmp_path):
+    """Browsers name the second download so that it comes before the first."""
+    key = tmp_path / "key.json"
+    key.write_text('{"page": "p", "methods": {"A": "energy", "B": "lmac-zs"}}')
+    head, page = "rater,page,letter,rating,saved\n", "Ann,p,{},{},2026-01-0{}T10:00:00.000Z\n"
+    first, second = tmp_path / "ratings.csv", tmp_path / "ratings(1).csv"
+    first.write_text(head + page.format("A", 5, 1) + page.format("B", 1, 1))
+    second.write_text(head + page.format("A", 2, 2) + page.format("B", 4, 2))
+    rows = read_ratings(sorted(tmp_path.glob("ratings*.csv")), [key])
+    assert mean_ranks(rows).method.tolist() == ["lmac-zs", "energy"]
+    other = tmp_path / "other.json"
+    other.write_text('{"page": "q", "methods": {"A": "energy", "B": "gradcam"}}')
+    with pytest.raises(InputError, match="p has energy, lmac-zs; q has energy, gradcam"):
+        read_ratings([first], [key, other])
+
+
+def test_a_page_that_cannot_be_written_leaves_no_key(comparison, tmp_path):
+    path = tmp_path / "blind.html"
+    path.mkdir()
+    with pytest.raises(InputError, match="blind"):
+        write_comparison(path, "street.wav", PROMPTS[0], *comparison, blind_seed=3)
+    assert [held.name for held in tmp_path.iterdir()] == ["blind.html"]
+
+
 def test_two_pages_of_one_clip_are_not_taken_for_each_other(comparison, tmp_path):
     keys = []
     for seed in (1, 2):

@@ -177,7 +177,7 @@ def test_what_fails_leaves_no_report(tmp_path):
         (["--label_names", "some"], "label_names is all or present, not 'some'"),
         (["--device", "toaster"], "--device toaster is not there"),
         (["--clip_seconds", "nan"], "invalid duration value: 'nan'"),
-        (["--output_folder", "/dev/null/x"], "--output_folder /dev/null/x cannot be written"),
+        (["--output_folder", "/dev/null/x"], "/dev/null/x/report.md cannot be written"),
         (["--weights", "gone.safetensors"], "gone.safetensors"),
     ],
 )

@@ -53,6 +53,12 @@ class Bench:
         check_sounds(self.clips, hparams["clip_seconds"])
         self.prompts = name_prompts(hparams, self.clips)
         self.subjects = subjects(hparams)
+        methods = {subject.method for subject in self.subjects if subject.method}
+        if len(methods) > 1:
+            raise InputError(
+                f"interpreters of different methods, {' and '.join(sorted(methods))}: only one is "
+                "set against all others, so measure each plane in a run of its own"
+            )
         check_unheard(self.subjects, self.clips.tested)
         check_window(hparams["clap"], hparams["clip_seconds"])
         self.settings = {name: hparams[name] for name in ("clip_seconds", "batch_size")}

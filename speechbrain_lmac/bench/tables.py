@@ -130,11 +130,12 @@ def legend(reference):
         f"{MARKS['better']} {reference} is better than the row, {MARKS['worse']} worse, "
         f"{MARKS['tie']} tie. Better: the paired bootstrap 95 % interval, resampled by source "
         "recording, excludes 0, and a sign-flip test, Holm-corrected over the table, says so too. "
-        f"Brackets: 95 % interval of the mean. Bold: the best explainer of those on all clips; controls ({', '.join(CONTROLS)}) "
-        f"and the {IDEAL} mask are none. Rows on fewer clips are set against {reference} on the "
-        "clips that both have; n recordings that all agree prove p of 2^(1 - n) at best. SI-SDR is "
-        "over the pairs that no explainer silences, and who silences more than 5 % is not called "
-        "better. AI and AG are not compared."
+        "Brackets: 95 % interval of the mean. Bold: the best explainer of those on all clips; "
+        f"controls ({', '.join(CONTROLS)}) and the {IDEAL} mask are none. Rows on fewer clips "
+        f"(insertion, deletion and further checks are of the subset) are set against {reference} "
+        "on the clips that both have; n recordings that all agree prove p of 2^(1 - n) at best. "
+        "SI-SDR is over the pairs that no explainer silences, and who silences more than 5 % is "
+        "not called better. AI and AG are not compared."
     )
 
 

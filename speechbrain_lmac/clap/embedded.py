@@ -11,7 +11,7 @@ from torch.nn.functional import avg_pool2d, normalize
 from torchaudio.functional import melscale_fbanks
 
 from speechbrain_lmac.clap import minilm
-from speechbrain_lmac.clap.base import AudioEncoding, Clap, ClapReference
+from speechbrain_lmac.clap.base import AudioEncoding, Clap, ClapReference, lasting
 from speechbrain_lmac.data.prompts import in_template
 from speechbrain_lmac.download import digest
 from speechbrain_lmac.errors import InputError
@@ -187,6 +187,7 @@ class EmbeddedClap(Clap):
         except RuntimeError as error:
             raise InputError(f"{weights} does not hold an embedded CLAP: {error}") from error
         self.weights = Path(weights)
+        self.settings = {} if self.weights == WEIGHTS else {"weights": lasting(weights)}
         self.sentences = minilm.MiniLM()
         self.to(memory_format=torch.channels_last)
         self.freeze()

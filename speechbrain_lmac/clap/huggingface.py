@@ -14,7 +14,7 @@ from speechbrain_lmac.clap.base import ClapReference, lasting
 from speechbrain_lmac.clap.htsat import Htsat
 from speechbrain_lmac.clap.laion import FRONT_END, LONGEST
 from speechbrain_lmac.clap.pretrained import PretrainedClap
-from speechbrain_lmac.clap.sentences import FILES, Sentences, load_tokenizer
+from speechbrain_lmac.clap.sentences import FILES, VOCABULARIES, Sentences, load_tokenizer
 from speechbrain_lmac.download import digest
 from speechbrain_lmac.errors import InputError, first_line
 from speechbrain_lmac.hub import hub_folder
@@ -67,7 +67,7 @@ class TransformersClap(PretrainedClap):
         highest_hz=HIGHEST_HZ,
         bfloat16=False,
     ):
-        folder = find_settings(source, revision)
+        folder = find_settings(source, revision, () if tokenizer else VOCABULARIES)
         check_extractor(folder, highest_hz)
         words = load_tokenizer(folder if tokenizer is None else tokenizer)
         folder, weights = find_weights(source, folder, revision)
@@ -123,13 +123,14 @@ class TransformersClap(PretrainedClap):
         return ClapReference("transformers", self.settings["source"], digest(self.weights))
 
 
-def find_settings(source, revision):
-    """Folder of a model's configuration and tokenizer."""
+def find_settings(source, revision, any_of):
+    """Folder of a model's configuration and tokenizer, and in it one of the files ``any_of``."""
     if Path(source).is_dir():
         return Path(source)
     if str(source).count("/") != 1 or str(source).startswith((".", "/")):
         raise InputError(f"no such folder: {source}; give one, or a Hub id user/name")
-    return hub_folder(str(source), ["config.json", *FILES], pinned(source, revision), remedy=REMEDY)
+    files = ["config.json", *FILES]
+    return hub_folder(str(source), files, pinned(source, revision), any_of=any_of, remedy=REMEDY)
 
 
 def find_weights(source, folder, revision):

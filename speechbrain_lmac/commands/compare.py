@@ -7,6 +7,7 @@ from pathlib import Path
 from speechbrain_lmac.commands.batch import add_source, load_interpreter
 from speechbrain_lmac.commands.files import expand
 from speechbrain_lmac.errors import InputError
+from speechbrain_lmac.whole import check_writable
 
 HELP = "one clip under every explainer, on one page; --blind to rate them without names"
 EXAMPLES = """\
@@ -34,8 +35,12 @@ def run(options):
     file, *more = expand([options.file])
     if more:
         raise InputError(f"{options.file} is {1 + len(more)} files: a page is of one")
+    from speechbrain_lmac.report.methods import METHODS, check_new_key, takes, write_comparison
+
+    check_writable(options.output)
+    if options.blind:
+        check_new_key(options.output)
     interpreter = load_interpreter(options)
-    from speechbrain_lmac.report.methods import METHODS, takes, write_comparison
     from speechbrain_lmac.sound import Sound
     from speechbrain_lmac.survey import is_long
 

@@ -55,6 +55,7 @@ def run(options):
     files = expand(options.files, options.output)
     folders = folders_for(files, Path(options.output))
     interpreter = load_interpreter(options)
+    interpreter.embed(prompts, options.against)  # what cannot be asked is no file's fault
 
     def work(file, place):
         record, lines = explain(interpreter, file, prompts, options, folders[place])
@@ -65,11 +66,12 @@ def run(options):
     from speechbrain_lmac.regions import Region, write_csv
 
     found: list = []
-    status = for_each(files, work, options.json)
-    if len(files) > 1 and Path(options.output).is_dir():
-        regions = [region for region, _ in found]
-        write_csv(Path(options.output) / "regions.csv", regions, [file for _, file in found])
-    return status
+    try:
+        return for_each(files, work, options.json)
+    finally:  # also of what was done before an interruption
+        if len(files) > 1 and Path(options.output).is_dir():
+            regions = [region for region, _ in found]
+            write_csv(Path(options.output) / "regions.csv", regions, [file for _, file in found])
 
 
 def explain(interpreter, file, prompts, options, folder):

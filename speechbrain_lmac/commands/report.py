@@ -13,6 +13,7 @@ from speechbrain_lmac.commands.batch import (
 )
 from speechbrain_lmac.commands.files import expand
 from speechbrain_lmac.errors import InputError
+from speechbrain_lmac.whole import check_writable
 
 HELP = "one HTML file to hear and see explanations in, without a network"
 EXAMPLES = """\
@@ -40,9 +41,9 @@ def run(options):
     """Do it; the exit status."""
     prompts = read_prompts(options)
     files = expand(options.files)
-    if Path(options.output).is_dir():
-        raise InputError(f"{options.output} is a folder: --output is the file to write")
+    check_writable(options.output)
     interpreter = load_interpreter(options)
+    interpreter.embed(prompts, options.against)  # what cannot be asked is no file's fault
     from speechbrain_lmac.report.page import write_report
 
     clips: list = []

@@ -7,6 +7,7 @@ that another set holds as well is found.
 
 import csv
 import json
+import math
 from pathlib import Path
 
 import soundfile
@@ -88,6 +89,8 @@ def fsd50k(folder):
     return _clips("fsd50k", folder, info, rows)
 
 
+NAMES = {"clotho": "Clotho", "audiocaps": "AudioCaps", "macs": "MACS", "fsd50k": "FSD50K"}
+"""What the sets are called where people read of them."""
 SETS = {"clotho": clotho, "audiocaps": audiocaps, "macs": macs, "fsd50k": fsd50k}
 """Name -> reader of the set's folder."""
 
@@ -121,27 +124,35 @@ def _clips(name, folder, sign, rows):
         )
     clips, numbers, infos = [], {}, {}
     for sound, text, split, source, licence in tqdm(rows, f"reading {name}"):
-        try:
-            info = infos.setdefault(sound, None) or soundfile.info(str(sound))
-        except soundfile.LibsndfileError as error:
-            raise InputError(f"{name} lists {sound}, which cannot be read: {error}") from error
-        infos[sound] = info
+        if sound not in infos:
+            infos[sound] = _length(sound)
+        seconds, frames = infos[sound]
         numbers[sound] = numbers.get(sound, 0) + 1
         clips.append(
             Clip(
                 ID=f"{name}-{split}-{sound.stem}-{numbers[sound]}",
                 wav=str(sound),
-                duration=info.duration,
+                duration=seconds,
                 fold=0,
                 label="",
                 src_file=source,
                 text=text.replace("$", " dollars ").strip(),  # a variable to SpeechBrain
                 split=split,
-                stop=info.frames,
+                stop=frames,
                 licence=licence,
+                dataset=NAMES[name],
             )
         )
     return clips
+
+
+def _length(sound):
+    """Seconds and frames; of what cannot be read, which is said when it is heard, endless and 0."""
+    try:
+        info = soundfile.info(str(sound))
+    except soundfile.LibsndfileError:
+        return math.inf, 0
+    return info.duration, info.frames
 
 
 def _read(path, columns, encoding="utf-8-sig"):

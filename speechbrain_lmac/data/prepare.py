@@ -100,11 +100,13 @@ def prepare_labelled(data_folder, path=None, licence="", skip_bad=False):
     if not Path(data_folder).is_file():
         find_layout(data_folder)  # first of all, is it there?
     path = Path(data_folder) / MANIFEST if path is None else Path(path)
+    if path.exists() and path.samefile(data_folder):
+        raise InputError(f"{path} is what is read: give another file to write")
     manifest.clear(path, Clip._fields)  # whatever happens now, no older one stands for it
     clips = [
         clip._replace(
             wav=str(Path(clip.wav).resolve()),
-            stop=_frames(clip.wav),
+            stop=clip.stop or _frames(clip.wav),
             licence=clip.licence or licence,
         )
         for clip in read_clips(data_folder, unheard=True)

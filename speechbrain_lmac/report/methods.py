@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import random
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -123,9 +124,7 @@ def write_comparison(path, name, prompt, original, found, axis, blind_seed=None)
     page = f"{name}: {prompt} [{hashlib.sha256(content.encode()).hexdigest()[:12]}]"
     if blind_seed is not None:
         found, key = blinded(found, blind_seed)
-        key_path = path.with_suffix(".key.json")
-        if key_path.exists():
-            raise InputError(f"{key_path} is the key of a page; give another --output")
+        key_path = check_new_key(path)
         text = json.dumps({"page": page, "methods": key}, indent=2, ensure_ascii=False)
         written.append(write_text(key_path, text + "\n"))
     html = render(
@@ -139,7 +138,20 @@ def write_comparison(path, name, prompt, original, found, axis, blind_seed=None)
         blind=blind_seed is not None,
         budget=BUDGET,
     )
-    return [write_text(path, html), *written]
+    try:
+        return [write_text(path, html), *written]
+    except InputError:
+        for key_path in written:  # of no page
+            key_path.unlink(missing_ok=True)
+        raise
+
+
+def check_new_key(path):
+    """Where the key of a blind page goes; InputError if one is there."""
+    key_path = Path(path).with_suffix(".key.json")
+    if key_path.exists():
+        raise InputError(f"{key_path} is the key of a page; give another --output")
+    return key_path
 
 
 def read_ratings(paths, keys):
@@ -148,14 +160,15 @@ def read_ratings(paths, keys):
     Arguments
     ---------
     paths : list of str or Path
-        CSV files that pages saved: ``rater,page,letter,rating``.
+        CSV files that pages saved: ``rater,page,letter,rating,saved``. Rows are taken in the order
+        in which they were saved; where a file does not say, it is the file's own time.
     keys : list of str or Path
         Of the pages.
 
     Returns
     -------
     list of dict
-        ``rater``, ``page``, ``method`` and ``rating``.
+        ``rater``, ``page``, ``method``, ``rating`` and ``saved``, the earliest first.
     """
     methods = {}
     for path in keys:
@@ -168,6 +181,12 @@ def read_ratings(paths, keys):
             raise
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path} is no key of a blind page: {error}") from error
+    asked = {page: frozenset(held.values()) for page, held in methods.items()}
+    if len(set(asked.values())) > 1:
+        raise InputError(
+            "ranks among different methods do not compare: give pages of the same methods; "
+            + "; ".join(f"{page} has {', '.join(sorted(held))}" for page, held in asked.items())
+        )
     rows = []
     for path in paths:
         try:
@@ -187,6 +206,7 @@ def read_ratings(paths, keys):
                         "page": row["page"],
                         "method": known[row["letter"]],
                         "rating": rating,
+                        "saved": row.get("saved") or _saved(path),
                     }
                 )
             except (KeyError, TypeError, ValueError) as error:
@@ -195,4 +215,9 @@ def read_ratings(paths, keys):
                 ) from error
     if not rows:
         raise InputError("no rating was given")
-    return rows
+    return sorted(rows, key=lambda row: row["saved"])
+
+
+def _saved(path):
+    """When a file was written, as pages say it."""
+    return datetime.fromtimestamp(Path(path).stat().st_mtime, UTC).isoformat()
