@@ -64,7 +64,9 @@ def assess(frame, reference, resamples=RESAMPLES, seed=0):
 
 
 def _assess_part(part, reference, resamples, seed):
-    """One masking and condition, methods in the order in which they came."""
+    """One masking and condition, the reference first and methods in the order in which they came:
+    an interpreter that joins in later comes last.
+    """
     for metric in (name for name in TRUTH[:2] if name in part):
         level = part[metric].astype(float)
         lost = np.isneginf(level).astype(float).mask(level.isna())
@@ -78,7 +80,8 @@ def _assess_part(part, reference, resamples, seed):
         names = {"low": "difference_low", "high": "difference_high"}
         table = table.merge(pd.concat(found).rename(columns=names), "left", ["method", "metric"])
     table = pd.concat([table, _of_ideal(part), _median_seconds(part)], ignore_index=True)
-    place = {name: i for i, name in enumerate(part.method.unique())}
+    names = sorted(part.method.unique(), key=lambda name: name != reference)
+    place = {name: i for i, name in enumerate(names)}
     return table.sort_values("method", key=lambda names: names.map(place), kind="stable")
 
 
