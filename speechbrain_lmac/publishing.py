@@ -69,6 +69,8 @@ def write_repository(results, repo_id, folder, licence=None):
         )
     if folder.exists() and not (folder / MARKER).is_file():
         raise InputError(f"{folder} is there and was not written by publish; give another folder")
+    if (folder / ".git").exists():
+        raise InputError(f"{folder} is a git repository, which would be replaced; give another")
     interpreter = Interpreter.from_hparams(source=results)
     model, clap = interpreter.model, interpreter.model.classifier.clap
     text = hyperparams(model, interpreter.hparams.method, clap.portable_settings)

@@ -75,7 +75,7 @@ def save_settings(hparams_file, overrides, folder):
     write_text(Path(folder) / "hyperparams.yaml", resolved)
 
 
-def read_settings(hparams_file):
+def read_settings(hparams_file, above=()):
     """Text of a settings file, together with what it is based on.
 
     Arguments
@@ -102,9 +102,10 @@ def read_settings(hparams_file):
     if not isinstance(changes, Mapping) or BASE not in changes:
         return text
     base = path.parent / changes.pop(BASE)
-    if base.resolve() == path.resolve():
+    above = (*above, path.resolve())
+    if base.resolve() in above:
         raise InputError(f"{path} is based on itself")
-    settings = yaml.load(read_settings(base if base.is_file() else base.name))
+    settings = yaml.load(read_settings(base if base.is_file() else base.name, above))
     for key, value in changes.items():
         if key not in settings:
             raise InputError(f"{path} changes {key}, which there is not in its base")

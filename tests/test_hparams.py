@@ -112,6 +112,10 @@ def test_a_file_based_on_itself(tmp_path):
     path.write_text("base: mine.yaml\n")
     with pytest.raises(InputError, match="is based on itself"):
         load_hparams(str(path), "")
+    path.write_text("base: other.yaml\n")
+    (tmp_path / "other.yaml").write_text("base: mine.yaml\n")
+    with pytest.raises(InputError, match="is based on itself"):
+        load_hparams(str(path), "")
 
 
 def test_an_argument_that_a_clap_does_not_take(published):

@@ -187,6 +187,13 @@ def test_publish_replaces_its_own_folder(results, repository):
     assert not (repository / "stale.txt").exists()
 
 
+def test_a_clone_of_the_repository_is_left_alone(results, repository):
+    (repository / ".git").mkdir()
+    with pytest.raises(InputError, match="is a git repository"):
+        write_repository(results, REPO, repository)
+    assert (repository / ".git").is_dir()
+
+
 def test_a_folder_of_somebody_elses_is_left_alone(results, tmp_path):
     (tmp_path / "mine.txt").write_text("keep me")
     with pytest.raises(InputError, match="was not written by publish"):
