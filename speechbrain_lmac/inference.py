@@ -1,26 +1,24 @@
 """Interpreter: load a trained interpreter, classify and explain sounds."""
 
 import warnings
-from collections import Counter
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import torch
 import yaml
 from hyperpyyaml import load_hyperpyyaml
 from speechbrain.inference.interfaces import Pretrained
-from torch.nn.functional import normalize
 
 from speechbrain_lmac.audio import check_samples
 from speechbrain_lmac.background import Background
 from speechbrain_lmac.blueprint import build
 from speechbrain_lmac.classification import Classification
-from speechbrain_lmac.data.esc50 import CLASSES
-from speechbrain_lmac.data.prompts import TEMPLATE, speakable
+from speechbrain_lmac.data.prompts import TEMPLATE
 from speechbrain_lmac.errors import InputError, first_line
 from speechbrain_lmac.export import DECODER_FILE, HPARAMS_FILE, load_decoder
 from speechbrain_lmac.interpretation import Interpretation
+from speechbrain_lmac.questions import Question, as_prompts, choice, question
 from speechbrain_lmac.sound import Sound
 from speechbrain_lmac.source import (
     check_clap,
@@ -31,20 +29,6 @@ from speechbrain_lmac.source import (
 )
 from speechbrain_lmac.survey import survey
 from speechbrain_lmac.timeline import THRESHOLD, Timeline
-
-NO_DIFFERENCE = 1e-3
-"""Between two texts that say the same."""
-
-
-class Asked(NamedTuple):
-    """What is asked of a sound, embedded."""
-
-    text: torch.Tensor
-    """Prompts, ``[prompts, dim]``, unit norm."""
-    asked: torch.Tensor
-    """What the decoder is asked: the prompts, or how they differ from the rival; of that shape."""
-    rival: torch.Tensor | None
-    """``[dim]``."""
 
 
 class Interpreter(Pretrained):
@@ -175,7 +159,7 @@ class Interpreter(Pretrained):
         -------
         Classification
         """
-        chosen, text = self.embed_names(names, template)
+        chosen, text = self.choice(names, template)
         clap = self.model.classifier.clap
         wav = Sound(sound, sample_rate).read(self.sample_rate)
         self._warn_of_what_is_not_heard(len(wav))
@@ -216,7 +200,7 @@ class Interpreter(Pretrained):
         -------
         Interpretation, or Timeline with ``save_to``
         """
-        asked, opened = _as_prompts(prompts), Sound(sound, sample_rate)
+        asked, opened = as_prompts(prompts), Sound(sound, sample_rate)
         if save_to is not None:
             return survey(self, opened, asked, against, Path(save_to), threshold)
         wav = opened.read(self.sample_rate)
@@ -248,7 +232,7 @@ class Interpreter(Pretrained):
         list of Interpretation
             One per clip, of its own length.
         """
-        asked = _as_prompts(prompts)
+        asked = as_prompts(prompts)
         if wavs.dim() != 2:
             raise InputError(f"wavs must be [batch, time], not {list(wavs.shape)}")
         if not wavs.is_floating_point():
@@ -268,13 +252,12 @@ class Interpreter(Pretrained):
     ) -> Interpretation:
         """Explain one clip ``[time]`` at :attr:`sample_rate`, as the CLAP hears it.
 
-        With ``against`` the decoder is asked about the difference of the two texts, for that is
-        what decides between them: ``e . t - e . t' = e . (t - t')``.
+        With ``against`` the decoder is asked about the difference of the two texts.
         """
         classifier, wav = self.model.classifier, wav.float().cpu()
         analysis = classifier.analyse(wav.unsqueeze(0).to(self.device))
         embedding = analysis.encoding.embedding
-        text, asked, rival = self.embed(prompts, against)
+        text, asked, rival = self.question(prompts, against)
         masks = self.model(analysis, asked.unsqueeze(1))
         similarity = classifier.logits(embedding, text).squeeze(0).cpu()
         return Interpretation(
@@ -294,27 +277,15 @@ class Interpreter(Pretrained):
             ),
         )
 
-    def embed_names(
+    def choice(
         self, names: list[str] | None = None, template: str = TEMPLATE
     ) -> tuple[tuple[str, ...], torch.Tensor]:
-        """Names to choose among, by default the 50 of ESC-50, and their embeddings
-        ``[names, dim]``; InputError if there is no choice.
-        """
-        asked = [speakable(name) for name in CLASSES] if names is None else _as_prompts(names)
-        if len(asked) < 2:
-            raise InputError("a choice takes at least two names")
-        return tuple(asked), self.model.classifier.clap.embed_names(asked, [template])
+        """Names and their embeddings, as :func:`~speechbrain_lmac.questions.choice`."""
+        return choice(self.model.classifier.clap, names, template)
 
-    def embed(self, prompts: str | list[str], against: str | None = None) -> Asked:
-        """Embed what is asked; InputError if it cannot be asked of any sound."""
-        clap = self.model.classifier.clap
-        text = clap.embed_text(_as_prompts(prompts))
-        if against is None:
-            return Asked(text, text, None)
-        (rival,) = clap.embed_text(_as_prompts(against))
-        if ((text - rival).norm(dim=1) < NO_DIFFERENCE).any():
-            raise InputError(f"{against!r} says the same as a prompt: there is no difference")
-        return Asked(text, normalize(text - rival, dim=-1), rival)
+    def question(self, prompts: str | list[str], against: str | None = None) -> Question:
+        """What is asked, embedded, as :func:`~speechbrain_lmac.questions.question`."""
+        return question(self.model.classifier.clap, prompts, against)
 
     def _warn_of_what_is_not_heard(self, samples):
         if not self.hears_whole(samples):
@@ -334,13 +305,3 @@ def _plain(overrides: dict | str | None) -> Any:
         return yaml.safe_load(overrides)
     except yaml.YAMLError as error:
         raise InputError(f"overrides are no YAML: {first_line(error)}") from error
-
-
-def _as_prompts(prompts: str | list[str]) -> list[str]:
-    prompts = [prompts] if isinstance(prompts, str) else list(prompts)
-    if not prompts or not all(isinstance(text, str) and text.strip() for text in prompts):
-        raise InputError("give at least one prompt, none of them empty")
-    twice = [text for text, count in Counter(prompts).items() if count > 1]
-    if twice:
-        raise InputError(f"{twice[0]!r} is given twice")
-    return prompts

@@ -109,7 +109,7 @@ FLOORS = [
         "data.prepare",
     },
     {"explainers.cam", "stability", "self_test", "planted", "bench.conditions"},
-    {"explainers.scorecam", "source"},
+    {"explainers.scorecam", "source", "questions"},
     {"explainers", "inference", "commands.files"},
     {"evaluation"},
     {"tables", "zero_shot"},

@@ -36,7 +36,7 @@ def run(options):
         raise InputError("a choice takes at least two names, and --top is at least 1")
     interpreter = load_interpreter(options)
     template = {} if options.template is None else {"template": options.template}
-    interpreter.embed_names(names or None, **template)  # what cannot be asked is no file's fault
+    interpreter.choice(names or None, **template)  # what cannot be asked is no file's fault
 
     def work(file, _):
         heard = interpreter.classify_file(file, names or None, **template)

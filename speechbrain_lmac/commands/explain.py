@@ -55,7 +55,7 @@ def run(options):
     files = expand(options.files, options.output)
     folders = folders_for(files, Path(options.output))
     interpreter = load_interpreter(options)
-    interpreter.embed(prompts, options.against)  # what cannot be asked is no file's fault
+    interpreter.question(prompts, options.against)  # what cannot be asked is no file's fault
 
     def work(file, place):
         record, lines = explain(interpreter, file, prompts, options, folders[place])

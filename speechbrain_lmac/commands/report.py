@@ -43,7 +43,7 @@ def run(options):
     files = expand(options.files)
     check_writable(options.output)
     interpreter = load_interpreter(options)
-    interpreter.embed(prompts, options.against)  # what cannot be asked is no file's fault
+    interpreter.question(prompts, options.against)  # what cannot be asked is no file's fault
     from speechbrain_lmac.report.page import write_report
 
     clips: list = []
