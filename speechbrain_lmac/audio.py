@@ -1,6 +1,7 @@
 """Sound files in and out: one reader, one resampler, one writer."""
 
 import contextlib
+import math
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -142,6 +143,17 @@ def opened(path) -> soundfile.SoundFile:
         file.close()
         raise InputError(f"{called(path)} does not say how long it is, as of a stream: convert it")
     return file
+
+
+def length_of(path: Any) -> tuple[float, int]:
+    """Seconds and frames that a file announces; of what cannot be read, which is said when it is
+    heard, endless and 0.
+    """
+    try:
+        info = soundfile.info(str(path))
+    except soundfile.LibsndfileError:
+        return math.inf, 0
+    return info.duration, info.frames
 
 
 def unreadable(path, error):

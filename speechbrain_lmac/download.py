@@ -51,7 +51,7 @@ def fetch(url, path, sha256):
     """
     path = Path(path)
     try:
-        if path.is_file() and sha256 in (None, digest(path)):
+        if _is_there(path, sha256):
             return path
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = path.with_name(path.name + ".lock")
@@ -73,9 +73,13 @@ def digest(path):
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _is_there(path, sha256):
+    return path.is_file() and sha256 in (None, digest(path))
+
+
 def _fetch(url, path, sha256):
     partial = path.with_name(path.name + ".partial")
-    if path.is_file() and sha256 in (None, digest(path)):  # another process was quicker
+    if _is_there(path, sha256):  # another process was quicker
         return
     resumed = partial.is_file()
     _arrive(url, partial)

@@ -58,7 +58,8 @@ def main(arguments=None):
     if hparams["initial_decoder"] is not None:
         load_decoder(hparams["decoder"], hparams["initial_decoder"])
     folder = Path(hparams["output_folder"])
-    sb.utils.distributed.run_on_main(claim, args=[folder, run_identity(hparams, splits)])
+    # one process hashes the sounds, for all
+    sb.utils.distributed.run_on_main(lambda: claim(folder, run_identity(hparams, splits)))
     sb.create_experiment_directory(hparams["output_folder"], overrides=overrides)
     sb.utils.distributed.run_on_main(save_settings, args=[hparams_file, overrides, folder])
     sb.utils.distributed.run_on_main(record, args=[folder, "train.py", arguments])

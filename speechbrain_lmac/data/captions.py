@@ -7,14 +7,12 @@ that another set holds as well is found.
 
 import csv
 import json
-import math
 from pathlib import Path
 
-import soundfile
 import yaml
 from tqdm import tqdm
 
-from speechbrain_lmac.audio import SOUNDS
+from speechbrain_lmac.audio import SOUNDS, length_of
 from speechbrain_lmac.data.manifest import Clip
 from speechbrain_lmac.errors import InputError
 
@@ -125,7 +123,7 @@ def _clips(name, folder, sign, rows):
     clips, numbers, infos = [], {}, {}
     for sound, text, split, source, licence in tqdm(rows, f"reading {name}"):
         if sound not in infos:
-            infos[sound] = _length(sound)
+            infos[sound] = length_of(sound)
         seconds, frames = infos[sound]
         numbers[sound] = numbers.get(sound, 0) + 1
         clips.append(
@@ -144,15 +142,6 @@ def _clips(name, folder, sign, rows):
             )
         )
     return clips
-
-
-def _length(sound):
-    """Seconds and frames; of what cannot be read, which is said when it is heard, endless and 0."""
-    try:
-        info = soundfile.info(str(sound))
-    except soundfile.LibsndfileError:
-        return math.inf, 0
-    return info.duration, info.frames
 
 
 def _read(path, columns, encoding="utf-8-sig"):

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-import soundfile
 from tqdm import tqdm
 
-from speechbrain_lmac.audio import read_mono
+from speechbrain_lmac.audio import length_of, read_mono
 from speechbrain_lmac.data import manifest
 from speechbrain_lmac.data.clips import find_layout, read_clips
 from speechbrain_lmac.data.manifest import Clip
@@ -106,17 +105,9 @@ def prepare_labelled(data_folder, path=None, licence="", skip_bad=False):
     clips = [
         clip._replace(
             wav=str(Path(clip.wav).resolve()),
-            stop=clip.stop or _frames(clip.wav),
+            stop=clip.stop or length_of(clip.wav)[1],
             licence=clip.licence or licence,
         )
         for clip in read_clips(data_folder, unheard=True)
     ]
     return prepare(clips, path, skip_bad)
-
-
-def _frames(wav):
-    """Length of a sound file; 0 where there is none, which is said when it is heard."""
-    try:
-        return soundfile.info(wav).frames
-    except soundfile.LibsndfileError:
-        return 0
