@@ -53,8 +53,8 @@ def main(arguments=None):
     sb.utils.distributed.ddp_init_group(run_opts)
     hparams = load_hparams(hparams_file, overrides)
     explainers = chosen_explainers(hparams)
-    splits = prepare(hparams)
-    hparams["prompts"] = label_prompts(hparams, splits)
+    splits, of_data = prepare(hparams)
+    hparams["prompts"] = label_prompts(hparams, of_data)
     if hparams["initial_decoder"] is not None:
         load_decoder(hparams["decoder"], hparams["initial_decoder"])
     folder = Path(hparams["output_folder"])
@@ -117,15 +117,19 @@ def prepare(hparams):
 
     Returns
     -------
-    dict
-        Split name -> list of Clip.
+    dict, dict
+        Split name -> list of Clip: all, and those of the data alone.
     """
     data_folder = hparams["data_folder"]
     if data_folder is None:
         data_folder = hparams["synthetic_folder"]
         sb.utils.distributed.run_on_main(write_dataset, args=[data_folder], kwargs={"seed": 0})
     clips = read_clips(data_folder)
-    splits = share_out(hparams, clips)
+    of_data, beside = share_out(hparams, clips)
+    splits = {
+        name: [*of_data.get(name, []), *beside.get(name, [])] for name in ("train", "valid", "test")
+    }
+    check_sources(splits)
     if hparams["number_of_epochs"] < 1 or len(splits["train"]) < hparams["batch_size"]:
         raise InputError(
             f"nothing to train: {len(splits['train'])} training clips, batch_size "
@@ -142,30 +146,38 @@ def prepare(hparams):
     stretches = {(c.wav, c.start, c.stop) for held in splits.values() for c in held}
     for wav, start, stop in tqdm(sorted(stretches), "checking sounds"):
         check_clip(wav, hparams["clip_seconds"], start, stop)
-    return splits
+    return splits, of_data
 
 
 def share_out(hparams, clips):
-    """Who teaches, selects and tests: folds of the data, manifests instead of them or beside."""
+    """Who teaches, selects and tests.
+
+    Returns
+    -------
+    dict, dict
+        Split name -> list of Clip: of folds of the data, and of manifests instead of them or
+        beside.
+    """
     folds = {name: hparams[f"{name}_folds"] for name in ("train", "valid", "test")}
-    if hparams["train_manifest"] is None:
-        splits = split_by_fold(clips, **folds)
-    else:  # other sounds to learn from; the folds of the data test, and select if there are some
-        splits = described(hparams["train_manifest"])
+    instead, further = hparams["train_manifest"], hparams["further_manifest"]
+    if instead is not None:  # the data's folds test, and select if there are some
+        del folds["train"]
         if folds["valid"] == []:
-            splits |= split_by_fold(clips, test=folds["test"])
-        else:
-            splits |= split_by_fold(clips, valid=folds["valid"], test=folds["test"])
-        if not splits["valid"]:
-            raise InputError("nothing selects the epoch: no valid_folds, no valid clip described")
-    if hparams["further_manifest"] is not None:
-        for name, further in described(hparams["further_manifest"]).items():
-            twice = {clip.ID for clip in splits[name]} & {clip.ID for clip in further}
+            del folds["valid"]
+    of_data = split_by_fold(clips, **folds)
+    beside = {"train": [], "valid": []} if instead is None else described(instead)
+    if "valid" in of_data:
+        beside["valid"] = []
+    elif not beside["valid"]:
+        raise InputError("nothing selects the epoch: no valid_folds, no valid clip described")
+    if further is not None:
+        held = {clip.ID for those in (of_data, beside) for part in those.values() for clip in part}
+        for name, more in described(further).items():
+            twice = held & {clip.ID for clip in more}
             if twice:
                 raise InputError(f"{min(twice)} is an ID of the data and of the further manifest")
-            splits[name] = [*splits[name], *further]
-    check_sources(splits)
-    return splits
+            beside[name] = [*beside[name], *more]
+    return of_data, beside
 
 
 def described(path):
@@ -177,19 +189,12 @@ def described(path):
     }
 
 
-def label_prompts(hparams, splits):
+def label_prompts(hparams, of_data):
     """The names that clips are scored against, embedded: those of the data, not of what is heard
     beside them.
     """
     folder = hparams["data_folder"] or hparams["synthetic_folder"]
-    clips = [*splits["valid"], *splits["test"]]
-    if hparams["train_manifest"] is None:
-        clips = [*splits["train"], *clips]
-    elif hparams["valid_folds"] == []:
-        clips = splits["test"]
-    if hparams["further_manifest"] is not None:
-        further = {clip.ID for clip in manifest.read(hparams["further_manifest"])}
-        clips = [clip for clip in clips if clip.ID not in further]
+    clips = [clip for held in of_data.values() for clip in held]
     names = class_names(folder, clips, hparams["label_names"])
     return Prompts(names, hparams["clap"].embed_names(names, hparams["label_templates"]))
 
