@@ -15,6 +15,9 @@ from scipy.stats import norm, t
 from speechbrain_lmac.errors import InputError
 
 RESAMPLES = 10_000
+PATTERNS = 100
+"""Of signs, for each resample: what a long table asks of p is a few in ten thousand, and a p that
+rests on a few hits would be better or a tie as the seed has it."""
 LEVEL = 0.05
 CHUNK = 1000  # resamples drawn at once, so that memory does not grow with their number
 
@@ -84,7 +87,7 @@ def paired_difference(first, second, recordings, resamples=RESAMPLES, seed=0):
     gaps = check_finite(first) - check_finite(second)
     means, draws, spread = resample(gaps[:, None], recordings, resamples, seed)
     low, high = interval(draws, spread)
-    p = sign_flips(gaps[:, None], recordings, resamples, seed)
+    p = sign_flips(gaps[:, None], recordings, PATTERNS * resamples, seed)
     return Difference(*(float(a[0]) for a in (means, low, high, p)))
 
 
@@ -149,11 +152,11 @@ def interval(draws, recordings):
     return found
 
 
-def sign_flips(gaps, recordings, resamples=RESAMPLES, seed=0):
+def sign_flips(gaps, recordings, patterns=PATTERNS * RESAMPLES, seed=0):
     """Two-sided p of the mean of paired differences: how often it is as far from 0 when the sign of
     each recording's is a coin toss (Fisher's randomisation test).
 
-    All sign patterns are gone through where there are no more of them than ``resamples``.
+    All sign patterns are gone through where there are no more of them than ``patterns``.
 
     Arguments
     ---------
@@ -161,7 +164,7 @@ def sign_flips(gaps, recordings, resamples=RESAMPLES, seed=0):
         ``[clips, columns]``; what is not a number is left out.
     recordings : array
         ``[clips]``: the source recording of each.
-    resamples : int
+    patterns : int
         Patterns drawn.
     seed : int
         Of the draws.
@@ -174,15 +177,27 @@ def sign_flips(gaps, recordings, resamples=RESAMPLES, seed=0):
     sums, _ = _by_recording(gaps, recordings)
     count = len(sums)
     observed = np.abs(sums.sum(axis=0)) * (1 - 1e-12)  # sums of other orders round otherwise
-    if count <= np.log2(resamples):
-        patterns = (np.arange(2**count)[:, None] >> np.arange(count)) & 1
-        return (np.abs((2.0 * patterns - 1) @ sums) >= observed).mean(axis=0)
-    generator, further = np.random.default_rng(seed), np.zeros(gaps.shape[1])
-    for start in range(0, resamples, CHUNK):
-        signs = generator.choice([-1.0, 1.0], (min(CHUNK, resamples - start), count))
-        further += (np.abs(signs @ sums) >= observed).sum(axis=0)
+    exhaustive = 2**count <= patterns
+    signs = _all_signs(count) if exhaustive else _drawn_signs(count, patterns, seed)
+    further = sum((np.abs(some @ sums) >= observed).sum(axis=0) for some in signs)
+    if exhaustive:
+        return further / 2**count
     held = (sums != 0).sum(axis=0)  # of columns that have fewer recordings
-    return np.maximum((further + 1) / (resamples + 1), np.minimum(2.0 ** (1 - held), 1))
+    return np.maximum((further + 1) / (patterns + 1), np.minimum(2.0 ** (1 - held), 1))
+
+
+def _all_signs(count):
+    """All patterns of so many signs, ``[up to CHUNK, count]`` at a time."""
+    for start in range(0, 2**count, CHUNK):
+        numbers = np.arange(start, min(start + CHUNK, 2**count))
+        yield 2.0 * ((numbers[:, None] >> np.arange(count)) & 1) - 1
+
+
+def _drawn_signs(count, patterns, seed):
+    """Patterns at random, ``[up to CHUNK, count]`` at a time."""
+    generator = np.random.default_rng(seed)
+    for start in range(0, patterns, CHUNK):
+        yield generator.choice([-1.0, 1.0], (min(CHUNK, patterns - start), count))
 
 
 def holm(p_values):

@@ -92,7 +92,7 @@ def test_a_table_of_chance_holds_a_verdict_as_rarely_as_it_says():
     """Forty tables of forty comparisons on twenty recordings: two have one, if 5 % is 5 %."""
     generator = np.random.default_rng(5)
     tables = [
-        holm(sign_flips(generator.normal(0, 1, (20, 40)), range(20), seed=world)).min() < 0.05
+        holm(sign_flips(generator.normal(0, 1, (20, 40)), range(20), 10_000, world)).min() < 0.05
         for world in range(40)
     ]
     assert sum(tables) <= 5
@@ -140,6 +140,14 @@ def test_p_is_scipys():
         ).pvalue
         found = paired_difference(gaps, 0 * gaps, range(count)).p
         assert found == pytest.approx(expected, abs=tolerance)
+
+
+def test_a_small_p_is_not_as_the_seed_has_it():
+    """After Holm's correction of a hundred comparisons, p of this size decide."""
+    gaps = np.random.default_rng(6).normal(0.62, 1, 30)
+    found = [paired_difference(gaps, 0 * gaps, range(30), seed=seed).p for seed in range(4)]
+    assert 1e-4 < min(found) < 1e-3
+    assert max(found) < 1.2 * min(found)
 
 
 def test_infinite_values_are_refused():

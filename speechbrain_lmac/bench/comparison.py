@@ -7,6 +7,7 @@ import pandas as pd
 
 from speechbrain_lmac.bootstrap import (
     LEVEL,
+    PATTERNS,
     RESAMPLES,
     check_finite,
     holm,
@@ -17,8 +18,6 @@ from speechbrain_lmac.bootstrap import (
 from speechbrain_lmac.budgets import BUDGETS
 from speechbrain_lmac.errors import InputError
 
-PER_COMPARISON = 100
-"""At least so many resamples for each comparison of a table, or Holm's smallest p is too large."""
 MOST_SILENT = 0.05
 """A method that silences a larger share of clips is not called better in SI-SDR."""
 CONTROLS = (
@@ -146,7 +145,7 @@ def compare(frame, method, metrics, resamples=RESAMPLES, seed=0):
     metrics : sequence of str
         Columns for which better has a meaning; the family that p is corrected over.
     resamples : int
-        Bootstrap draws, raised where a long table needs more.
+        Bootstrap draws; of signs, ``PATTERNS`` times as many.
     seed : int
         Of the draws.
 
@@ -168,10 +167,9 @@ def compare(frame, method, metrics, resamples=RESAMPLES, seed=0):
     own = wide[[(metric, method) for metric, _ in pairs]].to_numpy()
     gaps = own - wide[pairs].to_numpy()
     shared = (~np.isnan(gaps)).sum(axis=0)
-    resamples = max(resamples, PER_COMPARISON * int((shared > 0).sum()))
     means, draws, spread = resample(gaps, recordings, resamples, seed)
     low, high = interval(draws, spread)
-    p = sign_flips(gaps, recordings, resamples, seed)
+    p = sign_flips(gaps, recordings, PATTERNS * resamples, seed)
     table = pd.DataFrame(pairs, columns=["metric", "method"])[["method", "metric"]]
     columns = {"difference": means, "low": low, "high": high, "p": p}
     table = table.assign(**columns, shared=shared)[shared > 0].reset_index(drop=True)
