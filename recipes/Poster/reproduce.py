@@ -62,6 +62,8 @@ HOW = {"mel_db": "mel masking on decibels, as it was most likely published"}
 OURS = (
     "Of captions' sounds the first 5 s are heard in training; the epoch is selected on Clotho's "
     "validation sounds. The poster does not say what was done.",
+    "In training each clip is turned round in time, to begin anywhere: the poster names no "
+    "augmentation.",
     "The miniature leaves out ScoreCAM, 2048 encoder passes a clip.",
 )
 """Notes on what we did."""

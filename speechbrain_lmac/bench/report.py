@@ -22,7 +22,7 @@ NOTES = {
     "of its own on clean clips.",
     "presence": "Area under the ROC curve of telling prompts that a mixture holds from those that "
     "it does not: by the mean of the map before it is scaled, by the energy that the mask keeps, "
-    "and by the CLAP's similarity, which bounds what a faithful explanation can know.",
+    "and by the CLAP's own similarity, over all clips at once.",
     "swap": "Top 20 % of cells. Dominant: both explanations are more like their own source than "
     "like the other; difference: by how many dB.",
     "randomised": "Likeness to the map of the model as it was. text: random prompt embeddings; "
