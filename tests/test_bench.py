@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from speechbrain_lmac.bench import checks, conditions, run
 from speechbrain_lmac.bench.conditions import parse, render, scenes
 from speechbrain_lmac.bench.rows import KEY, Rows
-from speechbrain_lmac.bench.setup import stratified
+from speechbrain_lmac.bench.setup import UNTUNED, stratified
 from speechbrain_lmac.clap.base import check_window
 from speechbrain_lmac.clap.embedded import EmbeddedClap
 from speechbrain_lmac.data import manifest, plans
@@ -63,9 +63,21 @@ def frame(undisturbed):
 def test_one_row_for_each_clip_method_and_condition(frame):
     assert not frame.duplicated(["masking", "condition", "method", "clip"]).any()
     counts = frame[frame.condition == "clean"].groupby("method")["clip"].count()
-    assert counts.pop("scorecam") == 2
     assert "ideal" not in counts
-    assert (counts[[name for name in counts.index if "untuned" not in name]] == 6).all()
+    dear = counts.index.str.startswith("scorecam")
+    assert (counts[dear] == 2).all() and (counts[~dear] == 6).all()
+
+
+@pytest.mark.parametrize("condition", ["clean", "two_class"])
+def test_who_was_tuned_has_an_untuned_row_too(undisturbed, frame, condition):
+    tuned = json.loads((undisturbed / "tuning_mel.json").read_text())
+    others = {row["method"] for row in tuned if row["chosen"] and not row["default"]}
+    held = frame[frame.condition == condition]
+    assert set(held.method[held.method.str.endswith(UNTUNED)]) == {f"{m}{UNTUNED}" for m in others}
+    for method in others:
+        assert set(held["clip"][held.method == method + UNTUNED]) == set(
+            held["clip"][held.method == method]
+        )
 
 
 def test_each_of_a_mixture_is_prompted_in_turn(frame):

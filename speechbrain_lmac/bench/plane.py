@@ -148,14 +148,13 @@ class PlaneRun:
                 yield piece(self.subject, prompts, condition.name, held, scenes, tasks, stamp)
 
     def _asked(self, condition, subset):
-        """Explainers of a condition; those that are dear, and the untuned, on the subset."""
+        """Explainers of a condition, tuned and untuned; those that are dear on the subset."""
         tuned, plain = self.explainers()
-        asked = {**tuned, **plain} if subset and condition.kind == conditions.CLEAN else tuned
         dear = () if subset else self.bench.hparams["on_subset"]
         return {
             name: explainer
-            for name, explainer in asked.items()
-            if possible(explainer, condition) and name not in dear
+            for name, explainer in {**tuned, **plain}.items()
+            if possible(explainer, condition) and name.removesuffix(UNTUNED) not in dear
         }
 
     def _measures(self, explainer, condition, subset):

@@ -19,7 +19,7 @@ HEADS = {
 NOTES = {
     "tuning": "q - r: mean over the equal budgets on validation clips, the criterion that selects "
     "an interpreter's epoch. Where another variant than the first was chosen, the first has a row "
-    "of its own on clean clips.",
+    "of its own: what is chosen by one measure may do worse by another.",
     "presence": "Area under the ROC curve of telling prompts that a mixture holds from those that "
     "it does not: by the mean of the map before it is scaled, by the energy that the mask keeps, "
     "and by the CLAP's own similarity, over all clips at once.",
