@@ -99,7 +99,23 @@ def read_mono(path: Any, start: int = 0, stop: int = 0) -> tuple[torch.Tensor, i
     with opened(path) as file:
         held = list(blocks(path, file, start, stop))
         wav = torch.cat(held) if held else torch.zeros(0)
+        if len(wav) and not wav.any():
+            check_channels(path, file, start, len(wav))
         return check_samples(wav, called(path)), file.samplerate
+
+
+def check_channels(path, file, start, length):
+    """Raise InputError if of an open file's channels only the mean is silent."""
+    file.seek(start)
+    if any(block.any() for block in file.blocks(BLOCK, frames=length)):
+        raise cancelled(called(path))
+
+
+def cancelled(name):
+    """The InputError of a sound whose channels' mean is silence."""
+    return InputError(
+        f"the channels of {name} cancel one another, as where one is inverted: give one of them"
+    )
 
 
 def blocks(

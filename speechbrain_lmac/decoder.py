@@ -104,7 +104,13 @@ class MaskDecoder(nn.Module):
 
     def __init__(self, hidden_channels, text_dim, channels=32, scales=None):
         super().__init__()
-        hidden_channels = list(hidden_channels)[:scales]
+        hidden_channels = list(hidden_channels)
+        if scales is not None and scales not in range(1, len(hidden_channels) + 1):
+            raise InputError(
+                f"scales is 1 to {len(hidden_channels)}, or null for all, not {scales!r}: the CLAP "
+                "has no more hidden maps"
+            )
+        hidden_channels = hidden_channels[:scales]
         widths = _widths(channels, len(hidden_channels))
         steps = list(pairwise(widths))
         self.config = {

@@ -75,7 +75,7 @@ class EvidenceLog:
         self.picture.index_add_(0, columns, power)
         self.drawn.index_add_(0, columns, torch.ones(len(columns)))
 
-    def timeline(self, samples, against=None, files=(), gain=1.0):
+    def timeline(self, samples, against=None, files=(), gain=1.0, file=None):
         """What was measured of so many samples: Timeline."""
         steps = -(-samples // round(STEP_SECONDS * self.rate))
         sums = pad(self.sums, (0, max(0, steps - self.sums.shape[2])))
@@ -94,6 +94,7 @@ class EvidenceLog:
             against=against,
             files=tuple(files),
             gain=gain,
+            file=file,
         )
 
 

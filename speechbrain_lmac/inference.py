@@ -1,6 +1,7 @@
 """Interpreter: load a trained interpreter, classify and explain sounds."""
 
 import warnings
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -205,7 +206,7 @@ class Interpreter(Pretrained):
             return survey(self, opened, asked, against, Path(save_to), threshold)
         wav = opened.read(self.sample_rate)
         self._warn_of_what_is_not_heard(len(wav))
-        return self.interpret(wav, asked, against)
+        return replace(self.interpret(wav, asked, against), file=opened.path)
 
     def interpret_batch(
         self,
@@ -232,12 +233,17 @@ class Interpreter(Pretrained):
         list of Interpretation
             One per clip, of its own length.
         """
-        asked = as_prompts(prompts)
-        if wavs.dim() != 2:
+        asked, wavs = as_prompts(prompts), torch.as_tensor(wavs)
+        if wavs.dim() != 2 or not len(wavs):
             raise InputError(f"wavs must be [batch, time], not {list(wavs.shape)}")
         if not wavs.is_floating_point():
             raise InputError(f"wavs are floats of full scale 1, not {wavs.dtype}: divide them")
-        lengths = torch.ones(len(wavs)) if wav_lens is None else wav_lens.cpu()
+        lengths = torch.ones(len(wavs)) if wav_lens is None else torch.as_tensor(wav_lens).cpu()
+        if lengths.shape != wavs.shape[:1] or not ((lengths > 0) & (lengths <= 1)).all():
+            raise InputError(
+                f"wav_lens are {len(wavs)} shares of the longest, above 0 and at most 1, not "
+                f"{lengths.tolist()}"
+            )
         samples = (lengths * wavs.shape[1]).round().long().tolist()
         clips = [
             check_samples(wav[:length].float().cpu(), f"clip {i}")
@@ -248,13 +254,16 @@ class Interpreter(Pretrained):
 
     @torch.no_grad()
     def interpret(
-        self, wav: torch.Tensor, prompts: list[str], against: str | None = None
+        self, wav: torch.Tensor, prompts: str | list[str], against: str | None = None
     ) -> Interpretation:
         """Explain one clip ``[time]`` at :attr:`sample_rate`, as the CLAP hears it.
 
         With ``against`` the decoder is asked about the difference of the two texts.
         """
-        classifier, wav = self.model.classifier, wav.float().cpu()
+        if wav.dim() != 1:
+            raise InputError(f"a clip is [time], not {list(wav.shape)}")
+        prompts = as_prompts(prompts)
+        classifier, wav = self.model.classifier, check_samples(wav.float().cpu())
         analysis = classifier.analyse(wav.unsqueeze(0).to(self.device))
         embedding = analysis.encoding.embedding
         text, asked, rival = self.question(prompts, against)

@@ -14,6 +14,7 @@ from speechbrain_lmac.outputs import (
     EXPLANATION,
     ORIGINAL,
     RESIDUAL,
+    SCORES,
     explanation_files,
     make_folder,
     remove_stale,
@@ -71,6 +72,8 @@ class Interpretation:
         The everyday sounds, for :meth:`score`.
     rival_similarity : float or None
         Logit of ``against``.
+    file : str or None
+        Path of what was explained, if it was read from a file.
     """
 
     original: torch.Tensor
@@ -85,6 +88,7 @@ class Interpretation:
     model: Any = field(repr=False)
     background: Any = field(repr=False)
     rival_similarity: float | None = None
+    file: str | None = None
 
     def __repr__(self) -> str:
         shares = ", ".join(
@@ -241,7 +245,7 @@ class Interpretation:
         draw_interpretation(self, folder / "figure.png")
         self.timeline.save_tables(folder, threshold)
         scores = json.dumps(self._scores(gain, threshold), indent=2)
-        write_text(folder / "scores.json", scores + "\n")
+        write_text(folder / SCORES, scores + "\n")
         remove_stale(folder, written)
         return explanations
 
@@ -278,6 +282,7 @@ class Interpretation:
 
     def _scores(self, gain, threshold):
         return {
+            "file": self.file,
             "seconds": len(self.original) / self.sample_rate,
             "gain": gain,
             "sample_rate": self.sample_rate,

@@ -1,5 +1,6 @@
 """The folder that explanations of a sound are written to, and what its files are called."""
 
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from speechbrain_lmac.errors import InputError
@@ -7,6 +8,8 @@ from speechbrain_lmac.errors import InputError
 EXPLANATION, RESIDUAL = "-explanation.wav", "-residual.wav"
 """Endings of the files of an explanation."""
 ORIGINAL = "original.wav"
+SCORES = "scores.json"
+"""Says, among others, what file was explained."""
 
 
 def make_folder(folder):
@@ -15,6 +18,18 @@ def make_folder(folder):
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{folder} cannot be made: {error}") from error
+
+
+@contextmanager
+def writing_to(folder):
+    """As :func:`make_folder`; nothing of it stays if nothing could be written."""
+    make_folder(folder)
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):  # it holds something
+            folder.rmdir()
+        raise
 
 
 def remove_stale(folder, files):

@@ -16,7 +16,7 @@ RAVEN = (
     "Annotation",
     "Score",
 )
-"""Columns of a selection table of Raven (Cornell), which Audacity and others read too."""
+"""Columns of a selection table of Raven (Cornell)."""
 
 
 class Region(NamedTuple):
@@ -89,15 +89,43 @@ def _band(bands, reached):
     return low.median().item(), high.median().item()
 
 
-def write_csv(path, regions, files=None):
-    """Regions as CSV: a row each, named by the fields of :class:`Region`; and the file that each is
-    of, if they are of several.
+def write_csv(path, regions):
+    """Regions as CSV: a row each, named by the fields of :class:`Region`."""
+    _write(path, [Region._fields, *(_rounded(region) for region in regions)])
+
+
+def update_csv(path, found):
+    """Regions of several files as CSV, after the ``file`` that each is of.
+
+    Arguments
+    ---------
+    path : Path
+        What it holds of other files stays.
+    found : dict
+        File -> its regions, none too.
     """
-    rows, head = [tuple(_rounded(region)) for region in regions], Region._fields
-    if files is not None:
-        rows, head = [(name, *row) for name, row in zip(files, rows)], ("file", *head)
-    with whole(path) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([head, *rows])
+    head = ("file", *Region._fields)
+    kept = [row for row in _rows(path, head) if row[0] not in found]
+    rows = [(file, *_rounded(region)) for file, regions in found.items() for region in regions]
+    _write(path, [head, *kept, *rows])
+
+
+def _rows(path, head):
+    """Rows of a table with such a head; none if there is no such table."""
+    try:
+        with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
+            rows = list(csv.reader(file))
+    except FileNotFoundError:
+        return []
+    return [row for row in rows[1:] if len(row) == len(head)] if rows[:1] == [list(head)] else []
+
+
+def _write(path, rows):
+    with (
+        whole(path) as partial,
+        open(partial, "w", newline="", encoding="utf-8", errors="surrogateescape") as file,
+    ):
+        csv.writer(file).writerows(rows)
 
 
 def write_raven(path, regions):

@@ -9,7 +9,7 @@ from hyperpyyaml import load_hyperpyyaml, resolve_references
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 
-from speechbrain_lmac.errors import InputError
+from speechbrain_lmac.errors import InputError, first_line
 from speechbrain_lmac.hparams import path_of
 from speechbrain_lmac.whole import write_text
 
@@ -46,6 +46,10 @@ def load_hparams(hparams_file, overrides):
         if not str(error.args[0]).startswith("Invalid argument"):
             raise
         raise InputError(f"the settings do not fit: {'; '.join(map(str, error.args))}") from error
+    except ValueError as error:  # of a class that was given what is no number, as it says
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"the settings do not fit: {first_line(error)}") from error
     except KeyError as error:  # HyperPyYAML's word for an override without a key to change
         raise InputError(f"no such setting in {hparams_file}: {error.args[0]}") from error
 

@@ -13,6 +13,8 @@ import torch
 from speechbrain_lmac.audio import (
     blocks,
     called,
+    cancelled,
+    check_channels,
     check_samples,
     load_audio,
     opened,
@@ -58,6 +60,7 @@ class Sound:
     """
 
     def __init__(self, source: Any, sample_rate: int | None = None):
+        self.path = path_of(source)
         if isinstance(source, (np.ndarray, torch.Tensor)):
             self._reader: _Array | _File = _Array(source, sample_rate)
         elif isinstance(source, (str, Path)) or hasattr(source, "read"):
@@ -112,6 +115,7 @@ class Sound:
             if len(block):
                 yield block
         if not heard:
+            self._reader.check_channels()
             check_samples(torch.zeros(min(1, self._reader.frames)), self.name)
         if rate != sample_rate:
             yield torch.from_numpy(stream.resample_chunk(np.zeros(0, np.float32), last=True))
@@ -140,6 +144,13 @@ class Sound:
         return [torch.cat(piece) for piece in pieces]
 
 
+def path_of(source: Any) -> str | None:
+    """The whole path of a file, or its name on the Hub; None of an array or an open file."""
+    if not isinstance(source, (str, Path)):
+        return None
+    return str(source) if str(source).startswith(HUB) else str(Path(source).resolve())
+
+
 class _File:
     """A file that libsndfile reads."""
 
@@ -154,6 +165,10 @@ class _File:
     def blocks(self):
         with opened(self.file) as sound:
             yield from blocks(self.file, sound, size=round(BLOCK_SECONDS * self.rate))
+
+    def check_channels(self):
+        with opened(self.file) as sound:
+            check_channels(self.file, sound, 0, self.frames)
 
 
 class _Array:
@@ -181,6 +196,9 @@ class _Array:
     def blocks(self):
         return iter(self.samples.split(round(BLOCK_SECONDS * self.rate)))
 
+    def check_channels(self):
+        """Done when they were averaged."""
+
 
 def _as_tensor(samples):
     try:
@@ -207,7 +225,10 @@ def _mono(samples):
     if samples.dim() == 2 and samples.numel() == 0:
         return samples.flatten()
     if samples.dim() == 2:
-        samples = samples.mean(dim=0 if 0 < samples.shape[0] < samples.shape[1] else 1)
+        mean = samples.mean(dim=0 if 0 < samples.shape[0] < samples.shape[1] else 1)
+        if samples.any() and not mean.any():
+            raise cancelled(_Array.name)
+        samples = mean
     return samples
 
 

@@ -4,7 +4,7 @@ import torch
 from tqdm import tqdm
 
 from speechbrain_lmac.evidence import EvidenceLog
-from speechbrain_lmac.outputs import explanation_files, make_folder, remove_stale
+from speechbrain_lmac.outputs import explanation_files, remove_stale, writing_to
 from speechbrain_lmac.overlap import Joiner, windows
 from speechbrain_lmac.spool import Spool
 from speechbrain_lmac.timeline import ABSENT
@@ -50,10 +50,10 @@ def survey(interpreter, sound, prompts, against, folder, threshold):
     step = round(WINDOW_SECONDS / 2 * rate)
     joiner = Joiner(step)
     log = EvidenceLog(interpreter.model.classifier.plane, prompts, sound.seconds)
-    make_folder(folder)
     files = explanation_files(folder, prompts)
     expected = max(1, round(sound.seconds * rate / step - 1))
-    with Spool(files, rate) as spool, tqdm(total=expected, unit="window", leave=False) as bar:
+    shown = tqdm(total=expected, unit="window", leave=False)
+    with writing_to(folder), Spool(files, rate) as spool, shown as bar:
         for window in windows(sound.blocks(rate), step):
             mine = _nearest(window, step)
             if window.wav.any():
@@ -66,7 +66,7 @@ def survey(interpreter, sound, prompts, against, folder, threshold):
             spool.write(joiner(window, kept))
             bar.update()
             length = window.start + len(window.wav)
-    timeline = log.timeline(length, against, files, spool.gain)
+    timeline = log.timeline(length, against, files, spool.gain, sound.path)
     timeline.save(folder, threshold)
     remove_stale(folder, files)
     return timeline

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from speechbrain_lmac.outputs import SCORES
 from speechbrain_lmac.regions import Region, find_regions, write_csv, write_raven
 from speechbrain_lmac.whole import whole, write_text
 
@@ -46,6 +47,8 @@ class Timeline:
         Explanations, in the order of the prompts; none if they were not written.
     gain : float
         Under which they were written: less than 1 where they would have clipped.
+    file : str or None
+        Path of the sound, if it was read from a file.
     """
 
     prompts: tuple
@@ -58,6 +61,7 @@ class Timeline:
     against: str | None = None
     files: tuple = ()
     gain: float = 1.0
+    file: str | None = None
 
     def __repr__(self) -> str:
         found = len(self.regions())
@@ -122,6 +126,7 @@ class Timeline:
         self.save_tables(folder, threshold)
         draw_timeline(self, folder / "figure.png", threshold)
         scores = {
+            "file": self.file,
             "seconds": self.duration,
             "gain": self.gain,
             "sample_rate": self.sample_rate,
@@ -129,7 +134,7 @@ class Timeline:
             "warnings": self.warnings,
             "prompts": self.rows(threshold),
         }
-        write_text(folder / "scores.json", json.dumps(scores, indent=2) + "\n")
+        write_text(folder / SCORES, json.dumps(scores, indent=2) + "\n")
 
     def save_tables(self, folder: str | Path, threshold: float = THRESHOLD) -> None:
         """Write ``evidence.csv``, ``regions.csv`` and ``regions.selections.txt`` (Raven)."""

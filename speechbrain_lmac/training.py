@@ -1,6 +1,7 @@
 """The training run: prepare, fit, export, evaluate. ``python train.py`` is this."""
 
 import logging
+import math
 import sys
 from pathlib import Path
 
@@ -34,6 +35,16 @@ BACKEND = () if torch.cuda.is_available() else ("--distributed_backend", "gloo")
 """By which processes speak, unless the command line says another."""
 MIXTURES = 64
 """Of validation clips, on which masks are calibrated."""
+NUMBERS = {
+    **dict.fromkeys(("batch_size", "prompts_per_clip", "heard_per_clip"), (int, 1, math.inf)),
+    **dict.fromkeys(("valid_interval", "chunk_size"), (int, 1, math.inf)),
+    "number_of_epochs": (int, 0, math.inf),
+    "lr": (int | float, 1e-12, 10),
+    "clip_seconds": (int | float, 0.01, math.inf),
+    "mix_probability": (int | float, 0, 1),
+    "dropout": (int | float, 0, 0.99),
+}
+"""Of the settings: kind, least and greatest."""
 logger = logging.getLogger(__name__)
 
 
@@ -120,6 +131,7 @@ def prepare(hparams):
     dict, dict
         Split name -> list of Clip: all, and those of the data alone.
     """
+    check_numbers(hparams)
     data_folder = hparams["data_folder"]
     if data_folder is None:
         data_folder = hparams["synthetic_folder"]
@@ -135,18 +147,23 @@ def prepare(hparams):
             f"nothing to train: {len(splits['train'])} training clips, batch_size "
             f"{hparams['batch_size']}, number_of_epochs {hparams['number_of_epochs']}"
         )
-    for name in ("prompts_per_clip", "heard_per_clip", "valid_interval"):
-        if hparams[name] < 1:
-            raise InputError(f"{name} is 1 or more, not {hparams[name]}")
-    if hparams["heard_per_clip"] > hparams["prompts_per_clip"]:
-        raise InputError("heard_per_clip is at most prompts_per_clip: what is heard has a mask")
-    if not 0 <= hparams["dropout"] < 1:
-        raise InputError(f"dropout is 0 or more and less than 1, not {hparams['dropout']}")
     check_window(hparams["clap"], hparams["clip_seconds"])
     stretches = {(c.wav, c.start, c.stop) for held in splits.values() for c in held}
     for wav, start, stop in tqdm(sorted(stretches), "checking sounds"):
         check_clip(wav, hparams["clip_seconds"], start, stop)
     return splits, of_data
+
+
+def check_numbers(hparams):
+    """Raise InputError if a number of the settings cannot be meant."""
+    for name, (kind, least, most) in NUMBERS.items():
+        value = hparams[name]
+        if isinstance(value, bool) or not isinstance(value, kind) or not least <= value <= most:
+            sort = "a whole number" if kind is int else "a number"
+            upper = "" if most == math.inf else f" to {most:g}"
+            raise InputError(f"{name} is {sort} from {least:g}{upper}, not {value!r}")
+    if hparams["heard_per_clip"] > hparams["prompts_per_clip"]:
+        raise InputError("heard_per_clip is at most prompts_per_clip: what is heard has a mask")
 
 
 def share_out(hparams, clips):

@@ -211,12 +211,25 @@ def test_a_clip_alone_is_asked_what_the_clap_takes_it_for(model, wavs):
     torch.testing.assert_close(pairs.text[0], clap.embed_text(["a wolf"] * len(wavs)))
 
 
-@pytest.mark.parametrize("changes", [{"valid_interval": 0}, {"heard_per_clip": 4}, {"dropout": 1}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({"valid_interval": 0}, {"heard_per_clip": 4}, {"dropout": 1}, {"lr": -1}, {"lr": "abc"}),
+        *({"mix_probability": 7}, {"clip_seconds": -1}, {"scales": 9}, {"batch_size": 2.5}),
+    ],
+    ids=str,
+)
 def test_settings_that_cannot_be_are_refused(small_set, tmp_path, capsys, changes):
     with pytest.raises(SystemExit):
         training.main(arguments(small_set, tmp_path / "out", **changes))
     assert next(iter(changes)) in capsys.readouterr().err
     assert not (tmp_path / "out" / "run.json").exists()
+
+
+def test_epochs_that_are_no_number_are_one_sentence(small_set, tmp_path, capsys):
+    with pytest.raises(SystemExit) as refused:
+        training.main(arguments(small_set, tmp_path / "out", number_of_epochs="one"))
+    assert refused.value.code == 2 and "'one'" in capsys.readouterr().err
 
 
 def test_a_folder_does_not_go_on_with_other_data(small_set, undisturbed, capsys):

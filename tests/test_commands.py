@@ -40,6 +40,15 @@ def test_files_folders_and_globs(sounds):
     assert expand(["hf://me/sounds/dog.wav"]) == ["hf://me/sounds/dog.wav"]
 
 
+def test_what_a_file_system_hides_is_not_looked_for(sounds):
+    """Macs put a ``._`` file beside each sound of a card."""
+    for name in ("._street.wav", ".trash/old.wav"):
+        (sounds / name).parent.mkdir(exist_ok=True)
+        (sounds / name).write_text("no sound")
+    assert not any("._street" in name or "old" in name for name in expand([str(sounds)]))
+    assert expand([str(sounds / "._street.wav")]) == [str(sounds / "._street.wav")]
+
+
 def test_what_was_written_is_not_explained_again(sounds):
     out = sounds / "explanations"
     out.mkdir()
@@ -143,6 +152,49 @@ def test_short_and_long_sounds_are_told_of_alike(sounds, tmp_path, capsys):
         assert {row["file"] for row in csv.DictReader(file)} == set(files)
 
 
+def test_files_of_one_name_keep_folders_of_their_own(sounds, tmp_path, monkeypatch):
+    """Recorders name alike on every card: the second call may not write over the first."""
+    out, below = tmp_path / "why", sounds / "below"
+    common = ["--prompt", "siren", "--output", str(out), *MEL]
+    assert main(["explain", str(sounds / "street.wav"), *common]) == 0
+    first = (out / "street" / "0-siren-explanation.wav").read_bytes()
+    monkeypatch.chdir(below)
+    for _ in range(2):  # asked again, it is the same folder
+        assert main(["explain", "street.flac", *common]) == 0
+    assert (out / "street" / "0-siren-explanation.wav").read_bytes() == first
+    held = {
+        folder.name: json.loads((folder / "scores.json").read_text())["file"]
+        for folder in out.iterdir()
+        if folder.is_dir()
+    }
+    assert held == {
+        "street": str((sounds / "street.wav").resolve()),
+        "street-2": str((below / "street.flac").resolve()),
+    }
+    with open(out / "regions.csv") as file:
+        told = [(row["file"], row["start"]) for row in csv.DictReader(file)]
+    assert {name for name, _ in told} == {str(sounds / "street.wav"), "street.flac"}
+    assert len(set(told)) == len(told)
+
+
+@pytest.mark.parametrize("threshold", ["5", "0", "half"])
+def test_a_threshold_that_is_none_is_said(sounds, capsys, threshold):
+    with pytest.raises(SystemExit):
+        main(["explain", str(sounds), "--prompt", "siren", "--threshold", threshold, *MEL])
+    assert f"{threshold} is no number above 0 and at most 1" in capsys.readouterr().err
+
+
+def test_a_long_file_that_breaks_off_leaves_no_folder(tmp_path, capsys):
+    sound = synthesise("rain", seed=2, seconds=20.0)
+    path = tmp_path / "long.flac"
+    soundfile.write(path, sound.numpy(), SAMPLE_RATE)
+    path.write_bytes(path.read_bytes()[:-200_000])
+    out = tmp_path / "why"
+    assert main(["explain", str(path), "--prompt", "rain", "--output", str(out), *MEL]) == 1
+    assert "cannot read" in capsys.readouterr().err
+    assert not (out / "long").exists()
+
+
 def test_a_reader_that_has_seen_enough_ends_it(sounds):
     command = f"{sys.executable} -m speechbrain_lmac classify {sounds}/street.wav --help | head -1"
     done = subprocess.run(
@@ -187,7 +239,7 @@ def test_a_termination_leaves_nothing_half_written(tmp_path):
         time.sleep(0.05)
     running.terminate()
     assert running.wait(timeout=60) == 143
-    assert not list((out / "long").iterdir())
+    assert not (out / "long").exists()
 
 
 def test_a_long_file_is_explained_in_windows(tmp_path, capsys):

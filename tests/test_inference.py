@@ -1,6 +1,7 @@
 """Loading and explaining. Untrained decoders stand for plumbing; the shipped ones are real."""
 
 import json
+import pickle
 import shutil
 
 import pytest
@@ -243,6 +244,39 @@ def test_silence_is_refused(interpreter):
 def test_one_dimension_is_refused(interpreter):
     with pytest.raises(InputError, match=r"\[batch, time\], not \[32000\]"):
         interpreter.interpret_batch(synthesise("siren", 0)[:32000], PROMPTS)
+
+
+@pytest.mark.parametrize("shares", [[1.0, 0.5], [1.0, 0.5, 0.5, 0.5], [1.0, 2.0, 1.0], [1, 0, 1]])
+def test_lengths_that_are_not_the_clips_are_refused(interpreter, wavs, shares):
+    assert len(wavs) == 3
+    with pytest.raises(InputError, match="wav_lens are 3 shares"):
+        interpreter.interpret_batch(wavs, PROMPTS, wav_lens=torch.tensor(shares))
+
+
+@pytest.mark.parametrize(
+    ("wav", "prompts", "said"),
+    [
+        (torch.zeros(32000), "rain", "all silence"),
+        (torch.full((32000,), torch.nan), "rain", "NaN"),
+        (torch.ones(1, 32000), "rain", r"\[time\], not \[1, 32000\]"),
+        (torch.ones(32000), [], "at least one prompt"),
+    ],
+)
+def test_one_clip_is_checked_too(interpreter, wav, prompts, said):
+    with pytest.raises(InputError, match=said):
+        interpreter.interpret(wav, prompts)
+
+
+def test_a_prompt_of_one_clip_is_no_list_of_letters(interpreter, wavs):
+    assert interpreter.interpret(wavs[0], "rain").prompts == ("rain",)
+
+
+def test_what_was_used_is_no_larger_to_pickle(interpreter, wavs):
+    """Known prompts are rows of a table, and each brought all of it along."""
+    (why,) = interpreter.interpret_batch(wavs[:1], "the sound of rain")
+    held = pickle.dumps(why)
+    assert len(held) < 2e8  # the sentence encoder may be in it, once
+    torch.testing.assert_close(pickle.loads(held).waveform, why.waveform)
 
 
 def test_a_folder_moved_elsewhere_still_loads(exported, tmp_path):

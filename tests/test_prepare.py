@@ -9,8 +9,9 @@ import pytest
 import soundfile
 
 from speechbrain_lmac.data import manifest, plans
-from speechbrain_lmac.data.clips import read_clips
+from speechbrain_lmac.data.clips import class_names, read_clips
 from speechbrain_lmac.data.synthetic import synthesise
+from speechbrain_lmac.errors import InputError
 from tests.conftest import REAL_ESC10, REAL_US8K, REPOSITORY, needs_esc10, needs_us8k
 
 
@@ -29,6 +30,19 @@ def test_an_esc50_folder(small_set, tmp_path):
     said = prepared("ESC50", small_set, "--manifest", tmp_path / "set.csv")
     assert said.startswith("50 clips")
     assert len(manifest.read(tmp_path / "set.csv")) == 50
+
+
+def test_sounds_of_another_set_that_is_laid_out_alike_are_not_called_esc50(small_set, tmp_path):
+    own = tmp_path / "own"
+    shutil.copytree(small_set, own)
+    meta = own / "meta" / "esc50.csv"
+    meta.write_text(meta.read_text().replace(",siren,", ",tawny_owl,"))
+    prepared("ESC50", own)
+    clips = manifest.read(own / "manifest.csv")
+    assert {"tawny_owl", "rain"} <= {clip.label for clip in clips}
+    assert {(clip.dataset, clip.licence) for clip in clips} == {("", "")}
+    with pytest.raises(InputError, match="label_names present"):
+        class_names(own, clips, "all")
 
 
 @needs_esc10

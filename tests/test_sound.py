@@ -116,6 +116,21 @@ def test_what_cannot_be_explained_is_refused_whole_and_in_blocks(bad):
             read(32000)
 
 
+def test_channels_that_cancel_are_not_called_silence(stereo, tmp_path):
+    """Of a recorder whose second channel is inverted; the whole, in blocks, or a stretch of it."""
+    inverted = torch.stack([stereo[:, 0], -stereo[:, 0]], dim=1).clamp(min=-32767)
+    path = tmp_path / "inverted.wav"
+    soundfile.write(path, inverted.numpy(), RATE)
+    for read in (
+        lambda: load_audio(path, RATE),
+        lambda: load_audio(path, RATE, 100, 200),
+        lambda: [*Sound(path).blocks(RATE)],
+        lambda: Sound(inverted, RATE),
+    ):
+        with pytest.raises(InputError, match="cancel one another"):
+            read()
+
+
 @pytest.mark.parametrize(
     ("source", "rate", "said"),
     [

@@ -8,8 +8,9 @@ metadata/UrbanSound8K.csv and audio/fold1 to fold10.
 """
 
 import argparse
+from pathlib import Path
 
-from speechbrain_lmac.data.prepare import add_skip, prepare_labelled
+from speechbrain_lmac.data.prepare import MANIFEST, add_skip, prepare_labelled
 from speechbrain_lmac.errors import report_errors
 
 
@@ -23,7 +24,8 @@ def main():
     clips = prepare_labelled(
         options.folder, options.manifest, licence="CC BY-NC 3.0", skip_bad=options.skip_bad
     )
-    print(f"{len(clips)} clips: give the manifest or {options.folder} as --data_folder")
+    path = options.manifest or Path(options.folder) / MANIFEST
+    print(f"{len(clips)} clips: give {path} or {options.folder} as --data_folder")
 
 
 if __name__ == "__main__":

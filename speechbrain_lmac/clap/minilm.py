@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import warnings
 from functools import cached_property
 from pathlib import Path
 
@@ -38,7 +39,9 @@ class MiniLM:
         """Known sentences: prompt -> row of ``[384]``."""
         with safe_open(TABLE, "pt") as file:
             prompts = json.loads(file.metadata()["prompts"])
-            return dict(zip(prompts, file.get_tensor("embeddings")))
+            rows = file.get_tensor("embeddings")
+        # rows of their own: pickled, each view would bring the whole table along
+        return {prompt: row.clone() for prompt, row in zip(prompts, rows)}
 
     @cached_property
     def model(self):
@@ -62,6 +65,11 @@ class MiniLM:
         """Embed with the network, never from the table; ``[prompts, 384]``."""
         tokenizer, network = self.model
         tokens = tokenizer(prompts, padding=True, truncation=True, return_tensors="pt")
+        if tokens["input_ids"].shape[1] >= tokenizer.model_max_length:
+            longest = max(prompts, key=len)
+            warnings.warn(
+                f"of a prompt only the beginning is read: {longest[:60]} ...", stacklevel=2
+            )
         states = network(**tokens).last_hidden_state
         weights = tokens["attention_mask"].unsqueeze(-1)
         return normalize((states * weights).sum(dim=1) / weights.sum(dim=1), dim=-1)

@@ -1,5 +1,6 @@
 """One thing done to many files: a bar, a line or a JSON object each, and a status for all."""
 
+import argparse
 import json
 import sys
 
@@ -30,7 +31,8 @@ def for_each(files, work, as_json):
     from tqdm import tqdm
 
     failed = 0
-    bar = tqdm(files, unit="file", disable=len(files) < 2, file=sys.stderr)
+    # shown on a terminal alone: in a log its lines would hide the errors
+    bar = tqdm(files, unit="file", disable=None if len(files) > 1 else True, file=sys.stderr)
     for place, file in enumerate(bar):
         try:
             found, lines = work(file, place)
@@ -81,9 +83,12 @@ def add_threshold(parser):
 
 def share(text):
     """A number from 0 to 1, of a command line."""
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0
     if not 0 < value <= 1:
-        raise ValueError(f"{text} is not above 0 and at most 1")
+        raise argparse.ArgumentTypeError(f"{text} is no number above 0 and at most 1")
     return value
 
 

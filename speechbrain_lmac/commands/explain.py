@@ -22,7 +22,8 @@ examples:
 For each file a folder in OUTPUT: what each prompt's mask keeps, figure.png, scores.json, and
 tables: evidence.csv (by 0.1 s: probability of the prompt among 50 everyday sounds, or with
 --against of the two, x share of the energy that is kept), and regions of evidence as regions.csv
-and as a selection table for Raven. OUTPUT/regions.csv has the regions of all files.
+and as a selection table for Raven. OUTPUT/regions.csv has the regions of all files that
+were explained into OUTPUT. A folder that holds another file's explanation is not written to.
 
 Sounds of up to 15 s also get what is removed, and the CLAP's scores of both. Longer ones are
 explained in windows of 5 s, every 2.5 s, faded into one another; where the CLAP hardly hears a
@@ -59,19 +60,21 @@ def run(options):
 
     def work(file, place):
         record, lines = explain(interpreter, file, prompts, options, folders[place])
-        for row in record["prompts"]:
-            found.extend((Region(row["prompt"], **region), file) for region in row["regions"])
+        found[file] = [
+            Region(row["prompt"], **region)
+            for row in record["prompts"]
+            for region in row["regions"]
+        ]
         return record, lines
 
-    from speechbrain_lmac.regions import Region, write_csv
+    from speechbrain_lmac.regions import Region, update_csv
 
-    found: list = []
+    found: dict = {}
     try:
         return for_each(files, work, options.json)
     finally:  # also of what was done before an interruption
-        if len(files) > 1 and Path(options.output).is_dir():
-            regions = [region for region, _ in found]
-            write_csv(Path(options.output) / "regions.csv", regions, [file for _, file in found])
+        if found:
+            update_csv(Path(options.output) / "regions.csv", found)
 
 
 def explain(interpreter, file, prompts, options, folder):

@@ -1,9 +1,12 @@
 """Sound files that are named on a command line."""
 
+import json
 from glob import glob, has_magic
+from itertools import chain, count
 from pathlib import Path
 
 from speechbrain_lmac.errors import InputError
+from speechbrain_lmac.outputs import SCORES
 
 
 def expand(names, output=None):
@@ -12,8 +15,8 @@ def expand(names, output=None):
     Arguments
     ---------
     names : list of str
-        Files, folders (all sounds in them and below), globs (``**`` for folders below too),
-        ``hf://`` files.
+        Files, folders (all sounds in them and below that are not hidden), globs (``**`` for
+        folders below too), ``hf://`` files.
     output : str or Path
         A folder that is written to: what lies there is found only by its own name.
 
@@ -33,7 +36,7 @@ def expand(names, output=None):
         if name.startswith(HUB) or Path(name).is_file():
             held = [name]
         elif Path(name).is_dir():
-            held = [str(path) for path in sorted(Path(name).rglob("*"))]
+            held = [str(path) for path in sorted(Path(name).rglob("*")) if not _hidden(path, name)]
         else:
             held = sorted(glob(name, recursive=True))
         if held != [name]:
@@ -42,6 +45,11 @@ def expand(names, output=None):
             raise InputError(_nothing(name))
         found.extend(held)
     return list(dict.fromkeys(found))
+
+
+def _hidden(path, folder):
+    """Whether a path below a folder is one of a file system's own, as the ``._`` files of Macs."""
+    return any(part.startswith(".") for part in path.relative_to(folder).parts)
 
 
 def _within(path, folder):
@@ -66,7 +74,8 @@ def _nothing(name):
 
 
 def folders_for(files, root):
-    """A folder for each file, by its name, and by a number where names are the same.
+    """A folder for each file, by its name, and by a number where names are the same or a folder
+    already holds the explanation of another file.
 
     Example
     -------
@@ -77,14 +86,26 @@ def folders_for(files, root):
     folders = []
     for file in files:
         stem = Path(file).stem.strip(". ") or "sound"  # no way out of the folder
+        names = chain([stem], (f"{stem}-{number}" for number in count(2)))
         name = next(
             name
-            for name in (stem, *(f"{stem}-{number}" for number in range(2, len(files) + 2)))
-            if name.lower() not in taken
+            for name in names
+            if name.lower() not in taken and not _is_of_another(root / name, file)
         )
         taken.add(name.lower())
         folders.append(root / name)
     return folders
+
+
+def _is_of_another(folder, file):
+    """Whether a folder says that it explains another file."""
+    from speechbrain_lmac.sound import path_of
+
+    try:
+        held = json.loads((folder / SCORES).read_text(encoding="utf-8"))["file"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return held is not None and held != path_of(file)
 
 
 def read_lines(path):

@@ -68,6 +68,8 @@ def read_clips(data_folder, unheard=False):
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{meta} cannot be read as csv: {error}") from error
     manifest.check(clips, meta)
+    if not {clip.label for clip in clips} <= set(layout.classes):  # another's, laid out alike
+        clips = [clip._replace(dataset="") for clip in clips]
     return clips
 
 
@@ -131,7 +133,10 @@ def class_names(data_folder, clips, label_names):
     classes = all_classes(data_folder, clips)
     strange = sorted(set(present) - set(classes))
     if strange:
-        raise InputError(f"{data_folder} holds {strange[0]!r}, which is no class of that set")
+        raise InputError(
+            f"{data_folder} holds {strange[0]!r}, which is no class of that set: give "
+            "--label_names present for sounds of your own"
+        )
     return classes
 
 

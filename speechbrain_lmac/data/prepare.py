@@ -88,7 +88,7 @@ def prepare_labelled(data_folder, path=None, licence="", skip_bad=False):
     path : str or Path
         Manifest to write; ``manifest.csv`` in the folder by default.
     licence : str
-        Of the clips.
+        Of the set's clips; those of another set that is laid out alike have none stated.
     skip_bad : bool
         As for :func:`prepare`.
 
@@ -106,7 +106,7 @@ def prepare_labelled(data_folder, path=None, licence="", skip_bad=False):
         clip._replace(
             wav=str(Path(clip.wav).resolve()),
             stop=clip.stop or length_of(clip.wav)[1],
-            licence=clip.licence or licence,
+            licence=clip.licence or (licence if clip.dataset else ""),
         )
         for clip in read_clips(data_folder, unheard=True)
     ]
