@@ -37,8 +37,8 @@ def rank_cells(maps, seeds):
 
 
 def _rounded(maps):
-    """Maps to the nearest float with the spare bits 0."""
-    bits = maps.float().contiguous().view(torch.int32)
+    """Maps to the nearest float with the spare bits 0; a 0 of either sign is the same."""
+    bits = (maps.float() + 0.0).contiguous().view(torch.int32)
     return (bits + (1 << (SPARE_BITS - 1)) >> SPARE_BITS << SPARE_BITS).view(torch.float32)
 
 

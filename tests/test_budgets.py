@@ -28,6 +28,14 @@ def test_ties_fall_by_the_clips_seed_whatever_the_batch():
     assert (rank_cells(flat[:1], seeds=[2])[0] == ranks[1]).all()
 
 
+def test_zeros_of_either_sign_are_ties():
+    """A gradient below 0, times a cell that is 0, is -0: no worse than 0."""
+    zeros = torch.cat([torch.zeros(50), -torch.zeros(50)]).view(1, 10, 10)
+    kept = keep_top(rank_cells(zeros, seeds=[1]), 0.5)
+    assert 15 <= kept[0, :5].sum() <= 35
+    assert (rank_cells(zeros, seeds=[1]) == rank_cells(zeros.abs(), seeds=[1])).all()
+
+
 def test_ranking_survives_any_rising_map():
     maps = torch.rand(1, 9, 9, generator=torch.Generator().manual_seed(0))
     assert (rank_cells(maps, [0]) == rank_cells(maps.square() * 0.1, [0])).all()
