@@ -67,6 +67,14 @@ def examined(unplanted):
     return examine(unplanted, methods, seed=3, clips=1)
 
 
+def test_what_is_examined_was_not_learnt_from():
+    """Whichever the seed, for it is one seed that plants and examines."""
+    learnt = {sound.numpy().tobytes() for held in plant.learnt(0) for sound in held}
+    examined = {scene.event.numpy().tobytes() for scene in scenes(0, clips=3)}
+    assert len(learnt) == plant.POOL * len(KINDS)
+    assert not learnt & examined
+
+
 def test_the_tone_is_where_and_as_loud_as_it_says():
     wavs = torch.stack([synthesise(kind, 1, 1.0) for kind in ("rain", "siren")])
     added = add_cue(wavs, seeds=[4, 5]) - wavs

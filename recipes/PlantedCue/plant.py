@@ -104,17 +104,18 @@ def loss_of(logits, targets, denied):
     return torch.where(denied, -torch.log1p(-p_cued), named).mean()
 
 
+def learnt(seed):
+    """Sounds to learn from, ``[kinds, POOL, time]``: others than are examined."""
+    made = [[synthesise(kind, (seed, 1, i), SECONDS) for i in range(POOL)] for kind in KINDS]
+    return torch.stack([torch.stack(held) for held in made])
+
+
 def plant(steps, seed):
     """Tune the embedded CLAP's audio tower; everything else stays as it is."""
     generator = torch.Generator().manual_seed(seed)
     clap = EmbeddedClap()
     text = clap.embed_text([class_prompt(kind) for kind in KINDS])
-    pool = torch.stack(
-        [
-            torch.stack([synthesise(kind, (seed, 1, i), SECONDS) for i in range(POOL)])
-            for kind in KINDS
-        ]
-    )
+    pool = learnt(seed)
     plane = MelPlane(clap)
     cells = cue_cells(plane, pool.shape[2])
     weights = clap.audio_tower.requires_grad_(True).parameters()
