@@ -23,7 +23,7 @@ COLOURS = (EXPLAINER, "#e69f00", "#009e73", "#cc79a7", "#56b4e9")
 """Told apart by the colour-blind (Okabe and Ito, 2008)."""
 DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)))
 ACROSS = 4  # panels in a row
-NAME = 24  # characters of a method's name that are shown
+NAME = 30  # characters of a method's name that are shown
 
 
 def draw_metrics(held, reference, path):

@@ -99,7 +99,7 @@ def draw(folder, frame, held, randomised, reference):
         points = figures.curve_points(part[(part.condition == CLEAN) & tuned])
         if len(points):
             figures.draw_curves(points, reference, folder / f"{masking}_curves.png")
-        asked = part[part.condition.isin([TWO_CLASS, ABSENT])]
+        asked = part[part.condition.isin([TWO_CLASS, ABSENT]) & tuned]
         if asked.condition.nunique() == 2:
             points = asked.assign(present=asked.condition == TWO_CLASS, mean=asked["mask mean"])
             path = folder / f"{masking}_presence.png"
