@@ -22,13 +22,15 @@ def make_folder(folder):
 
 @contextmanager
 def writing_to(folder):
-    """As :func:`make_folder`; nothing of it stays if nothing could be written."""
+    """As :func:`make_folder`; a folder that was made does not stay if nothing could be written."""
+    new = not folder.exists()
     make_folder(folder)
     try:
         yield
     except BaseException:
-        with suppress(OSError):  # it holds something
-            folder.rmdir()
+        if new:
+            with suppress(OSError):  # it holds something
+                folder.rmdir()
         raise
 
 

@@ -39,7 +39,7 @@ NUMBERS = {
     **dict.fromkeys(("batch_size", "prompts_per_clip", "heard_per_clip"), (int, 1, math.inf)),
     **dict.fromkeys(("valid_interval", "chunk_size"), (int, 1, math.inf)),
     "number_of_epochs": (int, 0, math.inf),
-    "lr": (int | float, 1e-12, 10),
+    "lr": (int | float, 1e-12, math.inf),
     "clip_seconds": (int | float, 0.01, math.inf),
     "mix_probability": (int | float, 0, 1),
     "dropout": (int | float, 0, 0.99),
