@@ -99,16 +99,7 @@ def read_mono(path: Any, start: int = 0, stop: int = 0) -> tuple[torch.Tensor, i
     with opened(path) as file:
         held = list(blocks(path, file, start, stop))
         wav = torch.cat(held) if held else torch.zeros(0)
-        if len(wav) and not wav.any():
-            check_channels(path, file, start, len(wav))
         return check_samples(wav, called(path)), file.samplerate
-
-
-def check_channels(path, file, start, length):
-    """Raise InputError if of an open file's channels only the mean is silent."""
-    file.seek(start)
-    if any(block.any() for block in file.blocks(BLOCK, frames=length)):
-        raise cancelled(called(path))
 
 
 def cancelled(name):
@@ -127,6 +118,7 @@ def blocks(
     errors are those of :func:`load_audio`.
     """
     left = wanted = (stop or file.frames) - start
+    loud = heard = False
     try:
         file.seek(start)
         while left > 0:
@@ -134,9 +126,13 @@ def blocks(
             if not len(samples):
                 break
             left -= len(samples)
-            yield torch.from_numpy(samples).mean(dim=1)
+            mean = torch.from_numpy(samples).mean(dim=1)
+            loud, heard = loud or bool(samples.any()), heard or bool(mean.any())
+            yield mean
     except (soundfile.LibsndfileError, ValueError, MemoryError) as error:
         raise unreadable(path, error) from error
+    if loud and not heard:
+        raise cancelled(called(path))
     if left > file.samplerate / 10:
         announced, held = ((count / file.samplerate) for count in (wanted, wanted - left))
         warnings.warn(

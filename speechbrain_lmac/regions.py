@@ -120,24 +120,23 @@ def _rows(path, head):
     return [row for row in rows[1:] if len(row) == len(head)] if rows[:1] == [list(head)] else []
 
 
-def _write(path, rows):
+def _write(path, rows, delimiter=","):
     with (
         whole(path) as partial,
         open(partial, "w", newline="", encoding="utf-8", errors="surrogateescape") as file,
     ):
-        csv.writer(file).writerows(rows)
+        csv.writer(file, delimiter=delimiter).writerows(rows)
 
 
 def write_raven(path, regions):
     """Regions as a selection table of Raven: tab-separated, numbered in order of time."""
     ordered = sorted(regions, key=lambda region: (region.start, region.prompt))
-    with whole(path) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, delimiter="\t")
-        writer.writerow(RAVEN)
-        for number, region in enumerate(ordered, start=1):
-            prompt, start, stop, low, high, evidence = _rounded(region)
-            words = " ".join(prompt.replace('"', "'").split())  # Raven knows no quoting
-            writer.writerow([number, "Spectrogram 1", 1, start, stop, low, high, words, evidence])
+    rows: list[tuple] = [RAVEN]
+    for number, region in enumerate(ordered, start=1):
+        prompt, start, stop, low, high, evidence = _rounded(region)
+        words = " ".join(prompt.replace('"', "'").split())  # Raven knows no quoting
+        rows.append((number, "Spectrogram 1", 1, start, stop, low, high, words, evidence))
+    _write(path, rows, delimiter="\t")
 
 
 def _rounded(region):

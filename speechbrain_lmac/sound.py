@@ -14,7 +14,6 @@ from speechbrain_lmac.audio import (
     blocks,
     called,
     cancelled,
-    check_channels,
     check_samples,
     load_audio,
     opened,
@@ -115,7 +114,6 @@ class Sound:
             if len(block):
                 yield block
         if not heard:
-            self._reader.check_channels()
             check_samples(torch.zeros(min(1, self._reader.frames)), self.name)
         if rate != sample_rate:
             yield torch.from_numpy(stream.resample_chunk(np.zeros(0, np.float32), last=True))
@@ -166,10 +164,6 @@ class _File:
         with opened(self.file) as sound:
             yield from blocks(self.file, sound, size=round(BLOCK_SECONDS * self.rate))
 
-    def check_channels(self):
-        with opened(self.file) as sound:
-            check_channels(self.file, sound, 0, self.frames)
-
 
 class _Array:
     """Samples in memory."""
@@ -195,9 +189,6 @@ class _Array:
 
     def blocks(self):
         return iter(self.samples.split(round(BLOCK_SECONDS * self.rate)))
-
-    def check_channels(self):
-        """Done when they were averaged."""
 
 
 def _as_tensor(samples):

@@ -6,10 +6,9 @@ ESC-50 is CC BY-NC 3.0 (its part ESC-10 is CC BY 3.0): 2000 clips of 5 s, 600 MB
 """
 
 import argparse
-from pathlib import Path
 
 from speechbrain_lmac.data.archives import ESC50, obtain
-from speechbrain_lmac.data.prepare import MANIFEST, add_skip, prepare_labelled
+from speechbrain_lmac.data.prepare import add_skip, manifest_of, prepare_labelled
 from speechbrain_lmac.errors import report_errors
 
 
@@ -26,7 +25,7 @@ def main():
     clips = prepare_labelled(
         options.folder, options.manifest, licence="CC BY-NC 3.0", skip_bad=options.skip_bad
     )
-    path = options.manifest or Path(options.folder) / MANIFEST
+    path = manifest_of(options.folder, options.manifest)
     print(f"{len(clips)} clips: give {path} or {options.folder} as --data_folder")
 
 

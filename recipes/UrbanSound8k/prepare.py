@@ -8,9 +8,8 @@ metadata/UrbanSound8K.csv and audio/fold1 to fold10.
 """
 
 import argparse
-from pathlib import Path
 
-from speechbrain_lmac.data.prepare import MANIFEST, add_skip, prepare_labelled
+from speechbrain_lmac.data.prepare import add_skip, manifest_of, prepare_labelled
 from speechbrain_lmac.errors import report_errors
 
 
@@ -24,7 +23,7 @@ def main():
     clips = prepare_labelled(
         options.folder, options.manifest, licence="CC BY-NC 3.0", skip_bad=options.skip_bad
     )
-    path = options.manifest or Path(options.folder) / MANIFEST
+    path = manifest_of(options.folder, options.manifest)
     print(f"{len(clips)} clips: give {path} or {options.folder} as --data_folder")
 
 

@@ -78,6 +78,11 @@ def _what_is_wrong(stretch):
     return None
 
 
+def manifest_of(data_folder, path=None):
+    """Where the manifest of a folder is written: in it, unless a path is given."""
+    return Path(data_folder) / MANIFEST if path is None else Path(path)
+
+
 def prepare_labelled(data_folder, path=None, licence="", skip_bad=False):
     """Prepare a folder laid out as ESC-50 or UrbanSound8K.
 
@@ -98,7 +103,7 @@ def prepare_labelled(data_folder, path=None, licence="", skip_bad=False):
     """
     if not Path(data_folder).is_file():
         find_layout(data_folder)  # first of all, is it there?
-    path = Path(data_folder) / MANIFEST if path is None else Path(path)
+    path = manifest_of(data_folder, path)
     if path.exists() and path.samefile(data_folder):
         raise InputError(f"{path} is what is read: give another file to write")
     manifest.clear(path, Clip._fields)  # whatever happens now, no older one stands for it
