@@ -174,7 +174,7 @@ class MaskDecoder(nn.Module):
         # standing_out * (level - around), of which all but the level is coarse
         coarse = torch.stack([logit - standing_out * around, loud + standing_out])
         offset, weight = spread(coarse.flatten(0, 2), grid).unflatten(0, coarse.shape[:3])
-        return torch.addcmul(offset, weight, level)
+        return torch.addcmul(offset, weight, level, out=_instead_of(offset))
 
     @torch.no_grad()
     def rescale(self, temperature, offset):
@@ -220,12 +220,21 @@ class MaskDecoder(nn.Module):
 def as_mask(logits, grid):
     """The mask ``[..., frames, bins]`` of logits: 0 in cells that the encoder never hears."""
     masks = bounded(logits).sigmoid_()
-    return masks if grid.all_heard else masks * grid.heard
+    return masks if grid.all_heard else torch.mul(masks, grid.heard, out=_instead_of(masks))
 
 
 def bounded(logits):
     """Logits within ``BOUND``, in the same order."""
-    return logits / logits.abs().div_(BOUND).add_(1)
+    divisor = logits.abs().div_(BOUND).add_(1)
+    return torch.div(logits, divisor, out=_instead_of(divisor))
+
+
+def _instead_of(used_up):
+    """Where to write a result: over what is no longer needed, unless gradients need it.
+
+    Memory that is new costs more than the arithmetic on it.
+    """
+    return None if used_up.requires_grad else used_up
 
 
 def _widths(channels, scales):

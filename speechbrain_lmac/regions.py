@@ -3,7 +3,7 @@
 import csv
 from typing import NamedTuple
 
-from speechbrain_lmac.whole import whole
+from speechbrain_lmac.whole import write_table
 
 RAVEN = (
     "Selection",
@@ -91,7 +91,7 @@ def _band(bands, reached):
 
 def write_csv(path, regions):
     """Regions as CSV: a row each, named by the fields of :class:`Region`."""
-    _write(path, [Region._fields, *(_rounded(region) for region in regions)])
+    write_table(path, [Region._fields, *(_rounded(region) for region in regions)])
 
 
 def update_csv(path, found):
@@ -107,7 +107,7 @@ def update_csv(path, found):
     head = ("file", *Region._fields)
     kept = [row for row in _rows(path, head) if row[0] not in found]
     rows = [(file, *_rounded(region)) for file, regions in found.items() for region in regions]
-    _write(path, [head, *kept, *rows])
+    write_table(path, [head, *kept, *rows])
 
 
 def _rows(path, head):
@@ -120,14 +120,6 @@ def _rows(path, head):
     return [row for row in rows[1:] if len(row) == len(head)] if rows[:1] == [list(head)] else []
 
 
-def _write(path, rows, delimiter=","):
-    with (
-        whole(path) as partial,
-        open(partial, "w", newline="", encoding="utf-8", errors="surrogateescape") as file,
-    ):
-        csv.writer(file, delimiter=delimiter).writerows(rows)
-
-
 def write_raven(path, regions):
     """Regions as a selection table of Raven: tab-separated, numbered in order of time."""
     ordered = sorted(regions, key=lambda region: (region.start, region.prompt))
@@ -136,7 +128,7 @@ def write_raven(path, regions):
         prompt, start, stop, low, high, evidence = _rounded(region)
         words = " ".join(prompt.replace('"', "'").split())  # Raven knows no quoting
         rows.append((number, "Spectrogram 1", 1, start, stop, low, high, words, evidence))
-    _write(path, rows, delimiter="\t")
+    write_table(path, rows, delimiter="\t")
 
 
 def _rounded(region):

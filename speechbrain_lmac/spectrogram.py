@@ -116,14 +116,14 @@ class Spectrogram(nn.Module):
         torch.Tensor
             ``[batch, length]``.
         """
-        frames = torch.fft.irfft(stft, n=self.n_fft)
         window = self._padded_window()
+        frames = torch.fft.irfft(stft, n=self.n_fft).mul_(window)
         last = None
         if closing is not None:
-            last = torch.fft.irfft(closing, n=self.n_fft) * window
+            last = torch.fft.irfft(closing, n=self.n_fft).mul_(window)
         edge = self.n_fft // 2
         here = slice(edge, edge + length)
-        sound = self._overlap(frames * window, last)[:, here]
+        sound = self._overlap(frames, last)[:, here]
         return sound.div_(self._envelope(window, frames.shape[1], last is not None)[:, here])
 
     def _at_least_a_window(self, wavs):
@@ -151,13 +151,12 @@ class Spectrogram(nn.Module):
 
         In steps of one hop: ``torch.istft`` does the same and takes five times as long.
         """
-        hop = self.hop_length
-        steps = -(-self.n_fft // hop)
-        parts = pad(frames, (0, steps * hop - self.n_fft)).unflatten(2, (steps, hop))
-        count = frames.shape[1]
-        sound = frames.new_zeros(len(frames), count + steps - 1 + (last is not None), hop)
-        for step in range(steps):
-            sound[:, step : step + count] += parts[:, :, step]
-        if last is not None:
-            sound[:, count:] += pad(last, (0, steps * hop - self.n_fft)).unflatten(1, (steps, hop))
+        hop, count = self.hop_length, frames.shape[1]
+        starts = range(0, self.n_fft, hop)
+        sound = frames.new_zeros(len(frames), count + len(starts) - 1 + (last is not None), hop)
+        for step, start in enumerate(starts):
+            part = frames[:, :, start : start + hop]
+            sound[:, step : step + count, : part.shape[2]] += part
+            if last is not None:
+                sound[:, count + step, : part.shape[2]] += last[:, start : start + hop]
         return sound.flatten(1)

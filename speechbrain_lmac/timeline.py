@@ -1,6 +1,5 @@
 """What a CLAP finds along a sound: evidence over time."""
 
-import csv
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +8,7 @@ import torch
 
 from speechbrain_lmac.outputs import SCORES
 from speechbrain_lmac.regions import Region, find_regions, write_csv, write_raven
-from speechbrain_lmac.whole import whole, write_text
+from speechbrain_lmac.whole import write_table, write_text
 
 STEP_SECONDS = 0.1
 ABSENT = 0.05
@@ -141,11 +140,8 @@ class Timeline:
         folder, regions = Path(folder), self.regions(threshold)
         write_csv(folder / "regions.csv", regions)
         write_raven(folder / "regions.selections.txt", regions)
-        with (
-            whole(folder / "evidence.csv") as partial,
-            open(partial, "w", newline="", encoding="utf-8") as file,
-        ):
-            writer = csv.writer(file)
-            writer.writerow(["seconds", *self.prompts])
-            for when, row in zip(self.seconds.tolist(), self.evidence.T.tolist()):
-                writer.writerow([round(when, 3), *(round(value, 4) for value in row)])
+        evidence = [
+            [round(when, 3), *(round(value, 4) for value in row)]
+            for when, row in zip(self.seconds.tolist(), self.evidence.T.tolist())
+        ]
+        write_table(folder / "evidence.csv", [["seconds", *self.prompts], *evidence])

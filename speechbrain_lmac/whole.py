@@ -1,6 +1,7 @@
 """Files that are whole or not there: what is killed half-way leaves nothing that looks complete."""
 
 import contextlib
+import csv
 from pathlib import Path
 from tempfile import TemporaryFile
 
@@ -68,3 +69,12 @@ def write_text(path, text):
     with whole(path) as partial:
         partial.write_text(text, encoding="utf-8")
     return Path(path)
+
+
+def write_table(path, rows, delimiter=","):
+    """Write rows as CSV, as :func:`whole`; names of files may be no UTF-8."""
+    with (
+        whole(path) as partial,
+        open(partial, "w", newline="", encoding="utf-8", errors="surrogateescape") as file,
+    ):
+        csv.writer(file, delimiter=delimiter).writerows(rows)

@@ -162,9 +162,12 @@ def test_training_on_captions_and_testing_on_a_labelled_set(
         return pairs(self, batch, stage)
 
     monkeypatch.setattr(training.LmacZs, "compute_forward", listen)
+    few = tmp_path / "few.csv"  # the CLAP is large
+    clips = [clip for clip in training.read_clips(small_set) if clip.label in ("siren", "rain")]
+    manifest.write(few, clips)
     settings = {
         "train_manifest": described,
-        "data_folder": small_set,
+        "data_folder": few,
         "output_folder": tmp_path / "out",
         "masking": "mel",
         "clap": json.dumps(published["lmac_zs_microsoft"]["clap"]),

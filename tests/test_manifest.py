@@ -93,6 +93,13 @@ def test_what_makes_no_sense_is_one_sentence(clips, tmp_path, change, message):
     assert "\n" not in str(error.value)
 
 
+def test_a_name_that_could_not_be_read_back_is_refused(clips, tmp_path):
+    named = clips[0]._replace(wav=str(tmp_path / "\udce9t\udce9.wav"))
+    with pytest.raises(InputError, match="is not in UTF-8; rename the file"):
+        manifest.write(tmp_path / "set.csv", [named])
+    assert not (tmp_path / "set.csv").exists()
+
+
 def test_ten_thousand_rows_open_at_once(clips, tmp_path):
     many = [clips[0]._replace(ID=str(number)) for number in range(10_000)]
     manifest.write(tmp_path / "set.csv", many)

@@ -1,5 +1,6 @@
 """The preparing commands as a user runs them."""
 
+import runpy
 import shutil
 import subprocess
 import sys
@@ -15,24 +16,51 @@ from speechbrain_lmac.errors import InputError
 from tests.conftest import REAL_ESC10, REAL_US8K, REPOSITORY, needs_esc10, needs_us8k
 
 
-def run(recipe, *arguments):
-    command = [sys.executable, REPOSITORY / "recipes" / recipe / "prepare.py", *arguments]
-    return subprocess.run(map(str, command), capture_output=True, text=True, check=False)
+@pytest.fixture
+def run(capsys, monkeypatch):
+    """Within this process: to start another for each takes minutes."""
+
+    def run(recipe, *arguments):
+        command = [REPOSITORY / "recipes" / recipe / "prepare.py", *arguments]
+        monkeypatch.setattr(sys, "argv", [str(word) for word in command])
+        status = 0
+        try:
+            runpy.run_path(sys.argv[0], run_name="__main__")
+        except SystemExit as stopped:
+            status = stopped.code
+        said = capsys.readouterr()
+        return subprocess.CompletedProcess(sys.argv, status, said.out, said.err)
+
+    return run
 
 
-def prepared(recipe, *arguments):
-    done = run(recipe, *arguments)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+@pytest.fixture
+def prepared(run):
+    def prepared(recipe, *arguments):
+        done = run(recipe, *arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return prepared
 
 
-def test_an_esc50_folder(small_set, tmp_path):
+def test_as_a_command(small_set, tmp_path):
+    """In a process of its own, from another folder."""
+    recipe = REPOSITORY / "recipes" / "ESC50" / "prepare.py"
+    command = [sys.executable, recipe, small_set, "--manifest", "set.csv"]
+    subprocess.run(command, cwd=tmp_path, capture_output=True, check=True)
+    assert len(manifest.read(tmp_path / "set.csv")) == 50
+
+
+def test_an_esc50_folder(prepared, small_set, tmp_path):
     said = prepared("ESC50", small_set, "--manifest", tmp_path / "set.csv")
     assert said.startswith("50 clips")
     assert len(manifest.read(tmp_path / "set.csv")) == 50
 
 
-def test_sounds_of_another_set_that_is_laid_out_alike_are_not_called_esc50(small_set, tmp_path):
+def test_sounds_of_another_set_that_is_laid_out_alike_are_not_called_esc50(
+    prepared, small_set, tmp_path
+):
     own = tmp_path / "own"
     shutil.copytree(small_set, own)
     meta = own / "meta" / "esc50.csv"
@@ -46,13 +74,13 @@ def test_sounds_of_another_set_that_is_laid_out_alike_are_not_called_esc50(small
 
 
 @needs_esc10
-def test_real_esc10(tmp_path):
+def test_real_esc10(prepared, tmp_path):
     prepared("ESC50", REAL_ESC10, "--manifest", tmp_path / "set.csv")
     assert len(manifest.read(tmp_path / "set.csv")) == 400
 
 
 @needs_us8k
-def test_real_urbansound8k(tmp_path):
+def test_real_urbansound8k(prepared, tmp_path):
     prepared("UrbanSound8k", REAL_US8K, "--manifest", tmp_path / "set.csv")
     clips = manifest.read(tmp_path / "set.csv")
     assert len({clip.label for clip in clips}) == 10
@@ -60,7 +88,7 @@ def test_real_urbansound8k(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["mixture", "white_noise", "speech", "wham"])
-def test_contamination(small_set, tmp_path, kind):
+def test_contamination(prepared, small_set, tmp_path, kind):
     (tmp_path / "corpus").mkdir()
     voice = synthesise("siren", seed=1, seconds=0.3)
     soundfile.write(tmp_path / "corpus" / "voice.wav", voice.numpy(), 32000)
@@ -92,14 +120,14 @@ def test_contamination(small_set, tmp_path, kind):
         ),
     ],
 )
-def test_what_is_wrong_ends_in_one_sentence(small_set, recipe, arguments, message):
+def test_what_is_wrong_ends_in_one_sentence(run, small_set, recipe, arguments, message):
     done = run(recipe, *(small_set if word == "SET" else word for word in arguments))
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith("error: ")
     assert message in done.stderr.splitlines()[-1]
 
 
-def test_a_bad_sound_leaves_no_manifest(small_set, tmp_path):
+def test_a_bad_sound_leaves_no_manifest(run, prepared, small_set, tmp_path):
     folder = shutil.copytree(small_set, tmp_path / "set")
     prepared("ESC50", folder)
     sorted((folder / "audio").iterdir())[7].write_bytes(b"")
@@ -108,7 +136,7 @@ def test_a_bad_sound_leaves_no_manifest(small_set, tmp_path):
     assert not (folder / "manifest.csv").exists()
 
 
-def test_bad_sounds_are_all_named_and_left_out_only_when_asked(small_set, tmp_path):
+def test_bad_sounds_are_all_named_and_left_out_only_when_asked(run, small_set, tmp_path):
     folder = shutil.copytree(small_set, tmp_path / "set")
     files = sorted((folder / "audio").iterdir())
     files[7].write_bytes(files[7].read_bytes()[:30])

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from speechbrain_lmac.errors import InputError
-from speechbrain_lmac.whole import whole
+from speechbrain_lmac.whole import write_table
 
 
 class Clip(NamedTuple):
@@ -84,10 +84,7 @@ def write(path, clips):
 
 def write_rows(path, rows):
     """Write named tuples as CSV, whole or not at all."""
-    with whole(path) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(rows[0]._fields)
-        writer.writerows(rows)
+    write_table(path, [rows[0]._fields, *rows])
 
 
 def relative(wav, path):
@@ -191,3 +188,5 @@ def check(clips, path):
             raise InputError(f"{path}: {clip.ID} does not say which recording it is of (src_file)")
         if "$" in clip.text + clip.wav:  # SpeechBrain takes what follows for a variable
             raise InputError(f"{path}: {clip.ID} has a $ in its text or path; leave it out")
+        if any("\ud800" <= letter <= "\udfff" for letter in clip.wav):  # how Python shows bytes
+            raise InputError(f"{path}: the name {clip.wav!r} is not in UTF-8; rename the file")
