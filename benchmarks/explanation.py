@@ -7,10 +7,10 @@ From the file (16-bit, 44.1 kHz, as ESC-50's) to a waveform; a classification go
 to the best of 50 names. Texts are embedded before, in both. GradCAM++, integrated gradients of 50
 steps and ScoreCAM go from the file to their map, and are not made audible: that flatters them.
 Rounds are interleaved and medians are quoted, since machines are noisy; the ratio is what travels.
-``htsat`` is LAION's HTSAT-tiny with random weights, which changes nothing in the time. Decoders
-are untrained, for the same reason. Lengths are each measured in a process of its own, with its
-peak of memory; of HTSAT, which hears 10 s, there is none. Beside HTSAT, IG-50 and ScoreCAM take a
-quarter of an hour: ``--others GradCAM++`` goes without.
+The embedded CLAP is explained by the shipped interpreters. ``htsat`` is LAION's HTSAT-tiny, with
+random weights, and so is its decoder, which changes nothing in the time. Lengths are each measured
+in a process of its own, with its peak of memory; of HTSAT, which hears 10 s, there is none. Beside
+HTSAT, IG-50 and ScoreCAM take a quarter of an hour: ``--others GradCAM++`` goes without.
 """
 
 import argparse
@@ -26,8 +26,8 @@ from pathlib import Path
 import soundfile
 import torch
 
+from speechbrain_lmac import Interpreter
 from speechbrain_lmac.audio import load_audio
-from speechbrain_lmac.clap.embedded import EmbeddedClap
 from speechbrain_lmac.clap.laion import LaionClap
 from speechbrain_lmac.data.esc50 import CLASSES
 from speechbrain_lmac.data.prompts import class_prompt
@@ -75,18 +75,22 @@ def parser():
     return this
 
 
-def build(name, folder):
-    """A CLAP and embeddings of the 50 names; of HTSAT made up, for there is no text encoder."""
+def build(name, masking, folder):
+    """A model and embeddings of the 50 names; of HTSAT made up, for there is no text encoder."""
     if name == "embedded":
-        clap = EmbeddedClap()
-        return clap, clap.embed_text([class_prompt(label) for label in CLASSES])
+        model = Interpreter.from_hparams(
+            f"embedded-{masking}", run_opts={"device": "cpu"}
+        ).mods.model
+        return model, model.classifier.clap.embed_text([class_prompt(name) for name in CLASSES])
     sys.path.insert(0, str(Path(__file__).parents[1]))  # the tests are not installed
     from tests import upstream
 
     torch.manual_seed(0)
     weights = upstream.save_laion(upstream.laion_clap("HTSAT-tiny"), folder / "official.pt")
     clap = LaionClap(weights, upstream.write_tokenizer(folder / "words"))
-    return clap, torch.nn.functional.normalize(torch.randn(50, clap.text_dim), dim=1)
+    decoder = MaskDecoder(clap.hidden_channels, clap.text_dim)
+    model = ListenableMap(MaskableClassifier(PLANES[masking](clap)), decoder).eval()
+    return model, torch.nn.functional.normalize(torch.randn(50, clap.text_dim), dim=1)
 
 
 def write(folder, seconds):
@@ -99,11 +103,9 @@ def write(folder, seconds):
 
 def wanted(name, masking, path, folder, others=()):
     """What is timed: name -> function."""
-    clap, text = build(name, folder)
-    classifier = MaskableClassifier(PLANES[masking](clap))
-    scales = 3 if name == "embedded" else None  # as they are trained
-    decoder = MaskDecoder(clap.hidden_channels, clap.text_dim, scales=scales)
-    model = ListenableMap(classifier, decoder).eval()
+    model, text = build(name, masking, folder)
+    classifier = model.classifier
+    clap = classifier.clap
 
     def read():
         return load_audio(path, clap.sample_rate).unsqueeze(0)

@@ -128,11 +128,12 @@ class Spectrogram(nn.Module):
 
     def _at_least_a_window(self, wavs):
         """Reflection needs more samples than it mirrors."""
-        return pad(wavs, (0, max(0, self.n_fft - wavs.shape[-1])))
+        missing = self.n_fft - wavs.shape[-1]
+        return pad(wavs, (0, missing)) if missing > 0 else wavs  # to pad by nothing is to copy
 
     def _padded_window(self):
         missing = self.n_fft - len(self.window)
-        return pad(self.window, (missing // 2, missing - missing // 2))
+        return pad(self.window, (missing // 2, missing - missing // 2)) if missing else self.window
 
     def _envelope(self, window, frames, closed):
         """Sum of squared windows ``[1, time]``, which the frames of a clip bring along."""
