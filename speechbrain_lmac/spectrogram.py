@@ -10,6 +10,12 @@ def power_of(stft):
     return stft.real.square() + stft.imag.square()
 
 
+def _lengthened(wavs, samples):
+    """With silence behind, if they are shorter; ``pad`` would copy those that are not."""
+    missing = samples - wavs.shape[-1]
+    return pad(wavs, (0, missing)) if missing > 0 else wavs
+
+
 class Spectrogram(nn.Module):
     """Complex STFT with a Hann window, centred frames and reflected edges.
 
@@ -96,8 +102,7 @@ class Spectrogram(nn.Module):
         edge = self.n_fft // 2
         mirrored = wavs[:, -edge - 1 : -1].flip(1)
         heard = torch.cat([wavs[:, frames * self.hop_length - edge :], mirrored], dim=1)
-        heard = pad(heard, (0, self.n_fft - heard.shape[1]))
-        return torch.fft.rfft(heard * self._padded_window())
+        return torch.fft.rfft(_lengthened(heard, self.n_fft) * self._padded_window())
 
     def inverse(self, stft, length, closing=None):
         """Least-squares inverse: exact on an unmodified transform.
@@ -128,8 +133,7 @@ class Spectrogram(nn.Module):
 
     def _at_least_a_window(self, wavs):
         """Reflection needs more samples than it mirrors."""
-        missing = self.n_fft - wavs.shape[-1]
-        return pad(wavs, (0, missing)) if missing > 0 else wavs  # to pad by nothing is to copy
+        return _lengthened(wavs, self.n_fft)
 
     def _padded_window(self):
         missing = self.n_fft - len(self.window)
