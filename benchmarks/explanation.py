@@ -81,7 +81,7 @@ def build(name, masking, folder):
         model = Interpreter.from_hparams(
             f"embedded-{masking}", run_opts={"device": "cpu"}
         ).mods.model
-        return model, model.classifier.clap.embed_text([class_prompt(name) for name in CLASSES])
+        return model, model.classifier.clap.embed_text([class_prompt(label) for label in CLASSES])
     sys.path.insert(0, str(Path(__file__).parents[1]))  # the tests are not installed
     from tests import upstream
 

@@ -23,7 +23,7 @@ from speechbrain_lmac.record import FILE as MADE_BY
 from speechbrain_lmac.whole import whole, write_text
 from tests.test_brain import arguments
 
-KILLS = int(os.environ.get("SPEECHBRAIN_LMAC_KILLS", "1"))
+KILLS = int(os.environ.get("SPEECHBRAIN_LMAC_KILLS", "2"))
 """Of each job; 20 were survived when this was written."""
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
 

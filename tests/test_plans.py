@@ -131,6 +131,13 @@ def test_stems_add_up_at_the_ratio_asked_for(clips, tested, tmp_path, kind):
         assert (again.mixture == stems.mixture).all()
 
 
+def test_a_name_that_could_not_be_read_back_is_refused(clips, tested, tmp_path):
+    (row,) = plans.plan(tested[:1], clips, "mixture", 0.0, seed=0, test_folds=[5])
+    with pytest.raises(InputError, match="is not in UTF-8; rename the file"):
+        plans.write(tmp_path / "plan.csv", [row._replace(other=str(tmp_path / "\udce9.wav"))])
+    assert not (tmp_path / "plan.csv").exists()
+
+
 def test_a_corpus_without_sounds(tmp_path):
     with pytest.raises(InputError, match="holds no sound"):
         plans.corpus(tmp_path)

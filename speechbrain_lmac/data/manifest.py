@@ -83,7 +83,18 @@ def write(path, clips):
 
 
 def write_rows(path, rows):
-    """Write named tuples as CSV, whole or not at all."""
+    """Write named tuples as CSV, whole or not at all.
+
+    Raises
+    ------
+    InputError
+        If a name is not in UTF-8, which nobody could read back, or nothing can be written.
+    """
+    for text in (value for row in rows for value in row if isinstance(value, str)):
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise InputError(f"{path}: {text!r} is not in UTF-8; rename the file") from error
     write_table(path, [rows[0]._fields, *rows])
 
 
@@ -188,5 +199,3 @@ def check(clips, path):
             raise InputError(f"{path}: {clip.ID} does not say which recording it is of (src_file)")
         if "$" in clip.text + clip.wav:  # SpeechBrain takes what follows for a variable
             raise InputError(f"{path}: {clip.ID} has a $ in its text or path; leave it out")
-        if any("\ud800" <= letter <= "\udfff" for letter in clip.wav):  # how Python shows bytes
-            raise InputError(f"{path}: the name {clip.wav!r} is not in UTF-8; rename the file")
