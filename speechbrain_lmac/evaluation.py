@@ -130,8 +130,34 @@ def explain(model, explainer, asked):
     maps = torch.where(failed[:, None, None], 0.0, maps)
     constant = maps.flatten(1).amax(dim=1) == maps.flatten(1).amin(dim=1)
     masks = maps if explainer.is_mask else as_masks(maps)
-    ranks = rank_cells(maps, asked.question.seeds)
+    ranks = rank_heard(model.classifier, asked.analysis, maps, asked.question.seeds)
     return Explained(maps, masks, ranks, failed, constant, seconds)
+
+
+def rank_heard(classifier, analysis, maps, seeds):
+    """Rank the cells of maps; those that the CLAP never hears, as high STFT bins, come last.
+
+    Whatever an explainer says of them: none is to spend its budget there, nor to gain by knowing
+    them.
+
+    Arguments
+    ---------
+    classifier : MaskableClassifier
+        Whose hearing it is.
+    analysis : Analysis
+        Of the clips.
+    maps : torch.Tensor
+        ``[batch, frames, bins]``, finite.
+    seeds : sequence of int
+        Of ties, as for :func:`~speechbrain_lmac.budgets.rank_cells`.
+
+    Returns
+    -------
+    torch.Tensor
+        ``[batch, frames, bins]`` of int.
+    """
+    unheard = classifier.grid(analysis).heard == 0
+    return rank_cells(maps.masked_fill(unheard, -torch.inf), seeds)
 
 
 def _now(device):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from speechbrain_lmac.budgets import BUDGETS
-from speechbrain_lmac.evaluation import Prompts, evaluate, write_rows
+from speechbrain_lmac.evaluation import Prompts, ask, evaluate, explain, write_rows
 from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.explainers.base import Explainer
 from speechbrain_lmac.metrics import METRICS
@@ -36,6 +36,24 @@ def test_batches_change_nothing(model, wavs, prompts):
     frames = (pd.DataFrame(rows) for rows in (whole, evaluate(model, ASKED, parts, prompts)))
     one, other = (frame.set_index(keys).sort_index() for frame in frames)
     pd.testing.assert_frame_equal(one, other, check_exact=False, atol=2e-3, rtol=1e-3)
+
+
+class Unheard(Explainer):
+    """Says that what the CLAP does not hear explains most."""
+
+    def __call__(self, model, analysis, question):
+        return torch.rand_like(analysis.power) + 1 - model.classifier.grid(analysis).heard
+
+
+def test_what_is_not_heard_is_ranked_last(model, wavs, prompts):
+    """No map spends its budget there, none gains by knowing better."""
+    classifier = model.classifier
+    asked = ask(model, IDS, classifier.analyse(wavs), prompts)
+    heard = classifier.grid(asked.analysis).heard.bool().expand_as(asked.analysis.power)
+    for explainer in (Unheard(), EXPLAINERS["ones"]):
+        ranks = explain(model, explainer, asked).ranks
+        for clip_ranks, clip_heard in zip(ranks, heard):
+            assert (clip_ranks[clip_heard] < clip_heard.sum()).all()
 
 
 def test_controls_behave_as_theory_says(model, wavs, prompts):

@@ -1,3 +1,5 @@
+from collections import Counter
+
 import pytest
 import soundfile
 import torch
@@ -68,6 +70,15 @@ def test_never_the_same_class_nor_recording_nor_a_test_clip(clips, tested):
         clip, other = by_id[row.clip], by_wav[row.other]
         assert other.label != clip.label and other.src_file != clip.src_file and other.fold != 5
     assert len({row.other for row in rows}) > 20
+
+
+def test_every_class_meets_many_others(clips):
+    """50 clips of ten classes: 25 mixtures, of as many pairs of classes as there may be."""
+    of_clip, of_file = ({getattr(c, key): c.label for c in clips} for key in ("ID", "wav"))
+    for seed in range(10):
+        drawn = plans.pairs(clips, "two_class", 0.0, seed)
+        met = Counter(frozenset((of_clip[row.clip], of_file[row.other])) for row in drawn)
+        assert len(drawn) == 25 and max(met.values()) <= 2
 
 
 def test_another_cut_of_the_same_recording_is_passed_over(clips, tested):

@@ -3,10 +3,10 @@
 import pandas as pd
 import torch
 
-from speechbrain_lmac.budgets import rank_cells
 from speechbrain_lmac.data.prompts import class_prompt
 from speechbrain_lmac.data.synthetic import KINDS
 from speechbrain_lmac.errors import InputError
+from speechbrain_lmac.evaluation import rank_heard
 from speechbrain_lmac.explainers.base import Question
 from speechbrain_lmac.planted import (
     CUE_HZ,
@@ -97,7 +97,7 @@ def _question(classifier, batch, names, logits, parts):
 
 
 def _measure(classifier, analysis, question, maps, cells):
-    ranks = rank_cells(maps, question.seeds)
+    ranks = rank_heard(classifier, analysis, maps, question.seeds)
     mask = (ranks < cells.sum()).to(maps)
     scores = classifier.masked_similarity(analysis, mask, question.names)
     decision, alone, without = (logits.argmax(dim=1) for logits in scores)

@@ -203,24 +203,31 @@ def _pair_up(clips, rng):
     """Pairs of clips of different classes and recordings.
 
     Recordings are paired as wholes where they can be, so that mixtures link few of them: what is
-    linked counts once when intervals are drawn.
+    linked counts once when intervals are drawn. Of those, with a class that was met least often.
     """
     groups: dict = {}
     for clip in rng.sample(sorted(clips), len(clips)):
         groups.setdefault((clip.src_file, clip.label), []).append(clip)
     drawn: list = []
+    met: Counter = Counter()
     while sum(map(len, groups.values())) > 1:
         first = _choose(groups)
         others = {k: held for k, held in groups.items() if _foreign(first[0], held[0])}
         if not others:
             raise InputError(f"no clip to mix {first[0].ID} with: too many are of its class")
-        counts = _by_label(groups)
+        counts, label = _by_label(groups), first[0].label
         second = min(
             others.values(),
-            key=lambda held: (abs(len(held) - len(first)), -counts[held[0].label]),
+            key=lambda held: (
+                abs(len(held) - len(first)),
+                met[frozenset((label, held[0].label))],
+                -counts[held[0].label],
+            ),
         )
         for _ in range(min(len(first), len(second))):
-            drawn.append((first.pop(), second.pop()))
+            pair = first.pop(), second.pop()
+            met[frozenset(clip.label for clip in pair)] += 1
+            drawn.append(pair)
         groups = {key: held for key, held in groups.items() if held}
     return drawn
 
