@@ -39,6 +39,7 @@ FLOORS = [
         "download",
         "hub",
         "settings",
+        "data.pairing",
         "data.prompts",
         "data.audioset",
     },

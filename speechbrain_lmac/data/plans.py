@@ -3,7 +3,6 @@
 import csv
 import os
 import random
-from collections import Counter
 from math import isfinite
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +12,7 @@ import torch
 from speechbrain_lmac.audio import SOUNDS, fit, load_audio, load_clip
 from speechbrain_lmac.contamination import at_snr
 from speechbrain_lmac.data.manifest import Clip, relative, write_rows
+from speechbrain_lmac.data.pairing import foreign, pair_up
 from speechbrain_lmac.errors import InputError
 
 WHITE_NOISE = "white_noise"
@@ -138,20 +138,15 @@ def _draw(rng, clip, allowed, kind):
     """One that has neither the clip's class nor its source recording; a few draws find one."""
     for _ in range(DRAWS if allowed else 0):
         other = rng.choice(allowed)
-        if _foreign(clip, other):
+        if foreign(clip, other):
             return other
-    others = [other for other in allowed if _foreign(clip, other)]
+    others = [other for other in allowed if foreign(clip, other)]
     if not others:
         raise InputError(
             f"no {kind} to lay over {clip.ID}: all are of its class ({clip.label}), its recording "
             "or the test folds"
         )
     return rng.choice(others)
-
-
-def _foreign(clip, other):
-    alike = clip.label and other.label == clip.label
-    return not alike and other.src_file != clip.src_file
 
 
 def pairs(clips, kind, snr_db, seed):
@@ -178,7 +173,7 @@ def pairs(clips, kind, snr_db, seed):
     InputError
         If they cannot all be paired, for one class holds more than half of them.
     """
-    drawn = _pair_up(clips, random.Random(f"{seed}/{kind}"))
+    drawn = pair_up(clips, random.Random(f"{seed}/{kind}"))
     return [
         Contaminated(
             ID=f"{one.ID}-{kind}",
@@ -197,53 +192,6 @@ def pairs(clips, kind, snr_db, seed):
         )
         for one, other in drawn
     ]
-
-
-def _pair_up(clips, rng):
-    """Pairs of clips of different classes and recordings.
-
-    Recordings are paired as wholes where they can be, so that mixtures link few of them: what is
-    linked counts once when intervals are drawn. Of those, with a class that was met least often.
-    """
-    groups: dict = {}
-    for clip in rng.sample(sorted(clips), len(clips)):
-        groups.setdefault((clip.src_file, clip.label), []).append(clip)
-    drawn: list = []
-    met: Counter = Counter()
-    while sum(map(len, groups.values())) > 1:
-        first = _choose(groups)
-        others = {k: held for k, held in groups.items() if _foreign(first[0], held[0])}
-        if not others:
-            raise InputError(f"no clip to mix {first[0].ID} with: too many are of its class")
-        counts, label = _by_label(groups), first[0].label
-        second = min(
-            others.values(),
-            key=lambda held: (
-                abs(len(held) - len(first)),
-                met[frozenset((label, held[0].label))],
-                -counts[held[0].label],
-            ),
-        )
-        for _ in range(min(len(first), len(second))):
-            pair = first.pop(), second.pop()
-            met[frozenset(clip.label for clip in pair)] += 1
-            drawn.append(pair)
-        groups = {key: held for key, held in groups.items() if held}
-    return drawn
-
-
-def _choose(groups):
-    """The largest recording of the class that most clips are left of."""
-    counts = _by_label(groups)
-    most = max(counts.values())
-    return max((h for h in groups.values() if counts[h[0].label] == most), key=len)
-
-
-def _by_label(groups):
-    counts: Counter = Counter()
-    for held in groups.values():
-        counts[held[0].label] += len(held)
-    return counts
 
 
 def write(path, rows):
