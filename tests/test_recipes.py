@@ -148,14 +148,15 @@ def test_the_poster_in_small_is_laid_out_as_the_sets_are(tmp_path):
 def test_a_page_of_the_bench_shows_its_tables_and_figures(tmp_path, monkeypatch):
     results = tmp_path / "results"
     (results / "figures").mkdir(parents=True)
-    (results / "summary.md").write_text("# what\n\n| a table |\n")
+    (results / "summary.md").write_text("# what; 9 minutes on cpu\n\n| a table |\n")
     (results / "rows.csv").write_text("clap,decoder\nabc,def\n")
     (results / "figures" / "mel_two_class_metrics.png").write_bytes(b"png")
     page = tmp_path / "page.md"
     monkeypatch.setattr("sys.argv", ["pages", str(results), str(page)])
     pages.main()
     text = page.read_text()
-    assert "| a table |" in text and "abc" in text and "def" in text
+    assert text.startswith("# what\n") and "| a table |" in text
+    assert "abc" in text and "def" in text
     assert "equal budgets, two_class, mel](page/mel_two_class_metrics.png)" in text
     assert (tmp_path / "page" / "mel_two_class_metrics.png").read_bytes() == b"png"
 

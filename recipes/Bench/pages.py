@@ -41,7 +41,8 @@ def main():
         old.unlink()
     tables = (options.results / "summary.md").read_text(encoding="utf-8")
     heading, _, rest = tables.partition("\n")
-    parts = [heading, opening(options.results), pictures(options.results, images), rest.strip()]
+    what, _, _ = heading.partition(";")  # how long it took is the machine's, not the result's
+    parts = [what, opening(options.results), pictures(options.results, images), rest.strip()]
     options.page.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     print(f"{options.page}, {len(list(images.iterdir()))} figures")
 
