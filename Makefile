@@ -2,7 +2,7 @@
 # make test    set up, then the tests
 # make check   lint, format, types, tests
 # make oracles    tests against upstream packages whose pins clash with ours, kept apart
-# make bench      every explainer on real sounds, and the pages of docs/bench made of it
+# make bench      every explainer on real sounds, and a page made of it
 #                 ESC50=folder SPEECH=folder of LJSpeech TAGGER=mn04_as_mAP_432.pt
 #                 JUDGE=yamnet.tflite (pip install '.[judge]')
 # make study      what fixed the objective and the decoder, and docs/study.md of it
@@ -60,7 +60,7 @@ bench: setup
 	$(BIN)/python evaluate.py hparams/evaluate_tagger.yaml --data_folder $(ESC50) \
 		--clap "{weights: $(TAGGER)}" --corpora "{speech: $(SPEECH)}" --judge $(JUDGE) \
 		--interpreters "{mel: $(BENCH)/mel, stft: $(BENCH)/stft}" --output_folder $(BENCH)/tagger
-	$(BIN)/python -m recipes.Bench.pages $(BENCH)/tagger docs/bench/tagger.md
+	$(BIN)/python -m recipes.Bench.pages $(BENCH)/tagger $(BENCH)/tagger.md
 
 study: setup
 	$(if $(and $(ESC50),$(TAGGER)),,$(error give ESC50= TAGGER=))

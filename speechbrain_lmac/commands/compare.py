@@ -1,4 +1,4 @@
-"""``speechbrain-lmac compare``: one clip under every explainer, by name or blind."""
+"""``speechbrain-lmac compare``: one clip under nine explainers, by name or blind."""
 
 import json
 import secrets
@@ -9,7 +9,7 @@ from speechbrain_lmac.commands.files import expand
 from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.whole import check_writable
 
-HELP = "one clip under every explainer, on one page; --blind to rate them without names"
+HELP = "one clip under nine explainers, on one page; --blind to rate them without names"
 EXAMPLES = """\
 examples:
   speechbrain-lmac compare street.wav --prompt "the sound of a siren"

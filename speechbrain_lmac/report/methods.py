@@ -1,4 +1,4 @@
-"""One clip under every explainer, at the same share of cells: to be compared by ear."""
+"""One clip under several explainers, at the same share of cells: to be compared by ear."""
 
 import csv
 import hashlib
