@@ -1,7 +1,13 @@
 """Hear why a zero-shot audio classifier decided as it did."""
 
+import os
+
 __version__ = "0.1.0"
 __all__ = ["Interpretation", "Interpreter"]
+
+# Read when torch is loaded. A thread that is done waits for the others; by default it does so for
+# milliseconds at full load, and where another program wants that core all work nearly stands still.
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
 def __getattr__(name):

@@ -1,6 +1,7 @@
 """The order of the house: imports run downwards, arithmetic knows no framework."""
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -183,3 +184,14 @@ def test_importing_the_package_is_light():
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("own", [None, "7"])
+def test_waiting_threads_soon_give_way(own):
+    """Said before torch is loaded, and not over what the user says."""
+    code = "import os, speechbrain_lmac; print(os.environ['GOMP_SPINCOUNT'])"
+    inherited = {k: v for k, v in os.environ.items() if k != "GOMP_SPINCOUNT"}
+    env = inherited | ({"GOMP_SPINCOUNT": own} if own else {})
+    command = [sys.executable, "-c", code]
+    out = subprocess.run(command, capture_output=True, text=True, check=True, env=env)
+    assert out.stdout.strip() == (own or "1000")
