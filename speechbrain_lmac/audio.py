@@ -1,8 +1,6 @@
-"""Sound files in and out: one reader, one resampler, one writer."""
+"""Sound files in and out: one reader, one check of samples, one resampler, one writer."""
 
 import contextlib
-import math
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,17 +11,141 @@ import soxr
 import torch
 from torch.nn.functional import pad
 
+from speechbrain_lmac.decoding import RATES, AudioFile, count_samples, display_name
 from speechbrain_lmac.errors import InputError, first_line
 from speechbrain_lmac.whole import whole
 
-SOUNDS = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff")
-"""Endings of sound files that are looked for in folders."""
-BLOCK = 2**19
-"""Frames that are read at a time."""
-ENDLESS = 2**48
-"""Frames that no file has: libsndfile's way to say that a header does not tell."""
+BLOCK_SECONDS = 10.0
+"""Duration that is decoded before it is handed on, in seconds."""
+MAX_BLOCK = 2**19
+"""Samples a channel that are decoded before they are handed on, at any rate."""
+MAX_WHOLE_SECONDS = 1800.0
+"""Longest sound that is held in memory at once, in seconds."""
+MAX_PEAK = 32.0
+"""Largest absolute sample, where full scale is 1: 30 dB above it."""
+MIN_RANGE = 1e-8
+"""Difference between the largest and the smallest sample below which a sound is silence."""
 PEAK = 0.99
 """Largest absolute sample that is written: full scale less a margin for players."""
+
+
+class SampleCheck:
+    """The one rule on samples, whole or block by block, of files and arrays alike.
+
+    Samples must be finite and at most :data:`MAX_PEAK`; a sound whose largest samples are whole
+    numbers beyond 1 was never divided by its full scale. A constant offset is silence.
+
+    Arguments
+    ---------
+    name : str
+        What to call the sound in an error.
+
+    Example
+    -------
+    >>> check = SampleCheck("the array")
+    >>> check.add(torch.tensor([[0.5, 0.1]]))
+    tensor([0.3000])
+    >>> check.add(torch.tensor([[3000.0, 100.0]]))
+    Traceback (most recent call last):
+    ...
+    speechbrain_lmac.errors.InputError: the samples of the array must be at most 32, and full...
+    """
+
+    def __init__(self, name):
+        self.name = name
+        self._ranges = self._mean_range = None
+
+    def add(self, samples: torch.Tensor) -> torch.Tensor:
+        """Check a block ``[time, channels]`` and return the mean of its channels, ``[time]``.
+
+        Raises
+        ------
+        InputError
+            If a sample is not finite or of another scale.
+        """
+        mean = samples.mean(dim=1)
+        if not len(samples):
+            return mean
+        low, high = torch.aminmax(samples, dim=0)
+        peak = torch.maximum(high, -low).amax().item()
+        if not np.isfinite(peak):
+            raise InputError(f"{self.name} holds NaN or infinite samples; export it again")
+        if peak > MAX_PEAK or (peak > 1 and bool((samples == samples.round()).all())):
+            raise InputError(
+                f"the samples of {self.name} must be at most {MAX_PEAK:g}, and full scale is 1, "
+                f"got {peak:g}. Divide them by their full scale"
+            )
+        self._ranges = _wider(self._ranges, low, high)
+        self._mean_range = _wider(self._mean_range, *torch.aminmax(mean))
+        return mean
+
+    def finish(self) -> None:
+        """Raise InputError if all that was added is nothing, or silence."""
+        if self._ranges is None:
+            raise InputError(f"{self.name} holds no samples")
+        if _width(self._mean_range) > MIN_RANGE:
+            return
+        if _width(self._ranges) > MIN_RANGE:
+            raise InputError(
+                f"the channels of {self.name} cancel one another, as where one is inverted: give "
+                "one of them"
+            )
+        raise InputError(f"{self.name} is all silence: there is nothing to explain; leave it out")
+
+
+def _wider(held, low, high):
+    """The range of samples so far; of another number of channels, that of all of them."""
+    if held is None:
+        return low, high
+    if held[0].shape != low.shape:
+        held, low, high = tuple(edge.amax() for edge in held), low.amin(), high.amax()
+    return torch.minimum(held[0], low), torch.maximum(held[1], high)
+
+
+def _width(held):
+    return (held[1] - held[0]).amax().item()
+
+
+def is_silent(wav: torch.Tensor) -> bool:
+    """Whether ``wav`` ``[time]`` is empty, silent or a constant offset.
+
+    Example
+    -------
+    >>> is_silent(torch.full((9,), 0.5)), is_silent(torch.tensor([0.0, 0.1]))
+    (True, False)
+    """
+    return not len(wav) or _width(torch.aminmax(wav)) <= MIN_RANGE
+
+
+def check_samples(wav: torch.Tensor, name: str = "the sound") -> torch.Tensor:
+    """Return ``wav`` ``[time]`` if it can be explained, by the rule of :class:`SampleCheck`.
+
+    Arguments
+    ---------
+    wav : torch.Tensor
+        ``[time]``.
+    name : str
+        What to call the sound in the error.
+
+    Raises
+    ------
+    InputError
+        If it is empty, silent, not finite or of another scale.
+    """
+    check = SampleCheck(name)
+    check.add(wav.detach().unsqueeze(1))
+    check.finish()
+    return wav
+
+
+def check_rate(rate: int, name: str) -> int:
+    """Return a sample rate in Hz if it is one that is read, else raise InputError."""
+    if not RATES[0] <= rate <= RATES[1]:
+        raise InputError(
+            f"the sample rate of {name} must be {RATES[0]} to {RATES[1]} Hz, got {rate}. Give its "
+            "true rate"
+        )
+    return rate
 
 
 def load_audio(path: Any, sample_rate: int, start: int = 0, stop: int = 0) -> torch.Tensor:
@@ -32,7 +154,7 @@ def load_audio(path: Any, sample_rate: int, start: int = 0, stop: int = 0) -> to
     Arguments
     ---------
     path : str, Path or file object
-        Anything libsndfile reads: wav, flac, ogg, mp3 ...
+        wav, flac, ogg, mp3, m4a and others: see :mod:`speechbrain_lmac.containers`.
     sample_rate : int
         Rate wanted, in Hz.
     start, stop : int
@@ -46,10 +168,11 @@ def load_audio(path: Any, sample_rate: int, start: int = 0, stop: int = 0) -> to
     Raises
     ------
     InputError
-        If the file is missing, unreadable, empty, silent or holds NaN or infinite samples.
+        If the file is missing, unreadable, too long to be held, empty, silent, or holds samples
+        that are not finite or of another scale.
     """
     mono, source_rate = read_mono(path, start, stop)
-    return check_samples(resample(mono, source_rate, sample_rate), called(path))
+    return resample(mono, source_rate, sample_rate)
 
 
 def load_clip(
@@ -69,10 +192,10 @@ def check_clip(path: Any, seconds: float, start: int = 0, stop: int = 0) -> None
 
 
 def _check_beginning(wav, path, seconds):
-    if not wav.any():
+    if is_silent(wav):
         raise InputError(
-            f"{called(path)} is silent for {seconds:g} s, and no more of it would be heard: cut "
-            "it, or leave it out"
+            f"{display_name(path)} is silent for {seconds:g} s, and no more of it would be heard: "
+            "cut it, or leave it out"
         )
     return wav
 
@@ -96,118 +219,78 @@ def read_mono(path: Any, start: int = 0, stop: int = 0) -> tuple[torch.Tensor, i
     torch.Tensor, int
         The channels' mean, ``[time]``, and the rate in Hz.
     """
-    with opened(path) as file:
-        held = list(blocks(path, file, start, stop))
-        wav = torch.cat(held) if held else torch.zeros(0)
-        return check_samples(wav, called(path)), file.samplerate
+    with AudioFile(path) as file:
+        return collect(mono_blocks(file, start, stop), file.rate, file.name), file.rate
 
 
-def cancelled(name):
-    """The InputError of a sound whose channels' mean is silence."""
-    return InputError(
-        f"the channels of {name} cancel one another, as where one is inverted: give one of them"
-    )
+def collect(blocks: Iterator[torch.Tensor], rate: int, name: str) -> torch.Tensor:
+    """Join blocks ``[time]`` of a sound that fits in memory.
 
-
-def blocks(
-    path: Any, file: soundfile.SoundFile, start: int = 0, stop: int = 0, size: int = BLOCK
-) -> Iterator[torch.Tensor]:
-    """What an open file really holds, so many frames at a time: the channels' mean, ``[time]``.
-
-    An MP3's header may announce more than there is; that is said in a warning. Arguments and
-    errors are those of :func:`load_audio`.
+    Raises
+    ------
+    InputError
+        As soon as it is longer than :data:`MAX_WHOLE_SECONDS`.
     """
-    left = wanted = (stop or file.frames) - start
-    loud = heard = False
-    try:
-        file.seek(start)
-        while left > 0:
-            samples = file.read(min(size, left), dtype="float32", always_2d=True)
-            if not len(samples):
-                break
-            left -= len(samples)
-            mean = torch.from_numpy(samples).mean(dim=1)
-            loud, heard = loud or bool(samples.any()), heard or bool(mean.any())
-            yield mean
-    except (soundfile.LibsndfileError, ValueError, MemoryError) as error:
-        raise unreadable(path, error) from error
-    if loud and not heard:
-        raise cancelled(called(path))
-    if left > file.samplerate / 10:
-        announced, held = ((count / file.samplerate) for count in (wanted, wanted - left))
-        warnings.warn(
-            f"{called(path)} announces {announced:.1f} s and holds {held:.1f} s: is it cut short?",
-            stacklevel=2,
-        )
+    held, samples = [], 0
+    for block in blocks:
+        held.append(block)
+        samples += len(block)
+        if samples > MAX_WHOLE_SECONDS * rate:
+            raise InputError(
+                f"{name} must be at most {MAX_WHOLE_SECONDS:g} s long to be processed at once, got "
+                "more. Cut it, or explain it in windows (save_to)"
+            )
+    return torch.cat(held)
 
 
-def opened(path) -> soundfile.SoundFile:
-    """A sound file, open; InputError if it is missing or none."""
-    if hasattr(path, "seek"):
-        path.seek(0)
-    elif not Path(path).is_file():
-        raise InputError(f"no such sound file: {path}")
-    try:
-        file = soundfile.SoundFile(path)
-    except (soundfile.LibsndfileError, UnicodeError, TypeError, OSError) as error:
-        raise unreadable(path, error) from error
-    if file.frames > ENDLESS:
-        file.close()
-        raise InputError(f"{called(path)} does not say how long it is, as of a stream: convert it")
-    return file
+def check_audio(path: Any, start: int = 0, stop: int = 0) -> None:
+    """Decode all of a sound file, in memory that does not grow; errors as :func:`load_audio`."""
+    with AudioFile(path) as file:
+        for _ in mono_blocks(file, start, stop):
+            pass
+
+
+def mono_blocks(file: AudioFile, start: int = 0, stop: int = 0) -> Iterator[torch.Tensor]:
+    """Checked blocks of an open file: the channels' mean, ``[time]``, at the file's own rate.
+
+    Raises
+    ------
+    InputError
+        On the way or at the end, as :func:`load_audio`.
+    """
+    check, wanted = SampleCheck(file.name), round(BLOCK_SECONDS * file.rate)
+    for block in _gathered(file.blocks(start, stop), min(wanted, MAX_BLOCK)):
+        yield check.add(torch.from_numpy(block))
+    check.finish()
+
+
+def _gathered(blocks, samples):
+    """Blocks ``[time, channels]`` joined to at least so many samples, where channels agree."""
+    held: list = []
+    for block in blocks:
+        if held and held[0].shape[1] != block.shape[1]:
+            yield np.concatenate(held)
+            held = []
+        held.append(block)
+        if sum(map(len, held)) >= samples:
+            yield np.concatenate(held)
+            held = []
+    if held:
+        yield np.concatenate(held)
 
 
 def length_of(path: Any) -> tuple[float, int]:
-    """Seconds and frames that a file announces; of what cannot be read, which is said when it is
-    heard, endless and 0.
-    """
+    """Seconds and samples that a file holds, by decoding it; infinite and 0 if it cannot be."""
     try:
-        info = soundfile.info(str(path))
-    except soundfile.LibsndfileError:
-        return math.inf, 0
-    return info.duration, info.frames
-
-
-def unreadable(path, error):
-    """The InputError of a file that libsndfile cannot read."""
-    why = first_line(error)
-    return InputError(f"cannot read {called(path)} as sound ({why}); convert it to wav or flac")
-
-
-def called(path):
-    """What to call a file in an error."""
-    if hasattr(path, "seek"):
-        return "the open file"
-    return str(path).encode(errors="backslashreplace").decode()  # old archives: names of no text
+        rate, samples = count_samples(path)
+    except InputError:
+        return float("inf"), 0
+    return samples / rate, samples
 
 
 def fit(wav: torch.Tensor, length: int) -> torch.Tensor:
     """Cut ``wav`` ``[time]`` to ``length`` samples, or pad it with silence."""
     return pad(wav[:length], (0, max(0, length - len(wav))))
-
-
-def check_samples(wav, name="the sound"):
-    """Return ``wav`` if it can be explained, else raise InputError.
-
-    Arguments
-    ---------
-    wav : torch.Tensor
-        ``[time]``.
-    name : str
-        What to call the sound in the error.
-
-    Returns
-    -------
-    torch.Tensor
-        ``wav`` itself.
-    """
-    if wav.numel() == 0:
-        raise InputError(f"{name} holds no samples")
-    if not torch.isfinite(wav).all():
-        raise InputError(f"{name} holds NaN or infinite samples; export it again")
-    if not wav.any():
-        raise InputError(f"{name} is all silence: there is nothing to explain; leave it out")
-    return wav
 
 
 def save_audio(path: str | Path, wav: torch.Tensor, sample_rate: int) -> None:

@@ -3,6 +3,7 @@
 import io
 import operator
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,15 @@ import numpy as np
 import soxr
 import torch
 
+from speechbrain_lmac import audio
 from speechbrain_lmac.audio import (
-    blocks,
-    called,
-    cancelled,
-    check_samples,
-    load_audio,
-    opened,
-    resample,
+    SampleCheck,
+    check_rate,
+    collect,
+    length_of,
+    mono_blocks,
 )
+from speechbrain_lmac.decoding import AudioFile, display_name
 from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.hub import hub_file
 
@@ -27,9 +28,8 @@ HUB = "hf://"
 ``hf://datasets/user/name/path`` of a data set."""
 FULL_SCALE = {torch.uint8: (128, 128), torch.int16: (0, 2**15), torch.int32: (0, 2**31)}
 """Integers as in files: what rests, and full scale."""
-BLOCK_SECONDS = 10.0
-LARGEST = 100
-"""Of samples as floats; what is larger was never divided by its full scale."""
+MAX_STREAM_BYTES = 1 << 30
+"""Largest stream that is held because it cannot be read twice."""
 
 
 class Sound:
@@ -38,9 +38,9 @@ class Sound:
     Arguments
     ---------
     source : str, Path, file object, numpy.ndarray or torch.Tensor
-        What libsndfile reads (wav, flac, ogg, mp3 ...), also from a file that is open for binary
-        reading; ``hf://`` names a file of the Hub; an array is ``[time]``, or two-dimensional
-        with channels along its shorter axis. Integers are of full scale, as in files.
+        A sound file (wav, flac, ogg, mp3, m4a ...) by its path, or open for binary reading;
+        ``hf://`` names a file of the Hub; an array is ``[time]``, or two-dimensional with channels
+        along its shorter axis. Integers are of full scale, as in files.
     sample_rate : int
         Of an array, in Hz. Files know theirs.
 
@@ -51,11 +51,11 @@ class Sound:
 
     Example
     -------
-    >>> sound = Sound(np.full((4, 2), 16384, dtype=np.int16), sample_rate=8000)
+    >>> sound = Sound(np.array([[16384, 0], [0, 0]] * 2, dtype=np.int16), sample_rate=8000)
     >>> sound.name, sound.seconds
     ('the array', 0.0005)
     >>> sound.read(8000)
-    tensor([0.5000, 0.5000, 0.5000, 0.5000])
+    tensor([0.2500, 0.0000, 0.2500, 0.0000])
     """
 
     def __init__(self, source: Any, sample_rate: int | None = None):
@@ -80,8 +80,8 @@ class Sound:
 
     @property
     def seconds(self) -> float:
-        """How long it is."""
-        return self._reader.frames / self._reader.rate
+        """Duration in seconds. All of a file is decoded for it, for headers may be wrong."""
+        return self._reader.samples / self._reader.rate
 
     def read(self, sample_rate: int) -> torch.Tensor:
         """All of it, ``[time]``, at a rate in Hz.
@@ -89,9 +89,10 @@ class Sound:
         Raises
         ------
         InputError
-            If it is empty, silent, or holds NaN or infinite samples.
+            If it is empty, silent, too long to be held, or holds samples that are not finite or
+            of another scale.
         """
-        return self._reader.whole(sample_rate)
+        return collect(self.blocks(sample_rate), sample_rate, self.name)
 
     def blocks(self, sample_rate: int) -> Iterator[torch.Tensor]:
         """Some seconds of it at a time, ``[time]`` each, of memory that does not grow.
@@ -101,22 +102,18 @@ class Sound:
         Raises
         ------
         InputError
-            On the way, if it is empty, silent, or holds NaN or infinite samples.
+            On the way or at the end, as :meth:`read`.
         """
-        rate, heard = self._reader.rate, False
+        rate = self._reader.rate
+        if rate == sample_rate:
+            yield from self._reader.blocks()
+            return
         stream = soxr.ResampleStream(rate, sample_rate, 1, dtype="float32")
         for block in self._reader.blocks():
-            if not block.isfinite().all():
-                check_samples(block, self.name)
-            heard = heard or bool(block.any())
-            if rate != sample_rate:
-                block = torch.from_numpy(stream.resample_chunk(block.numpy()))
+            block = torch.from_numpy(stream.resample_chunk(block.numpy()))
             if len(block):
                 yield block
-        if not heard:
-            check_samples(torch.zeros(min(1, self._reader.frames)), self.name)
-        if rate != sample_rate:
-            yield torch.from_numpy(stream.resample_chunk(np.zeros(0, np.float32), last=True))
+        yield torch.from_numpy(stream.resample_chunk(np.zeros(0, np.float32), last=True))
 
     def cut(self, sample_rate: int, stretches: list[tuple[int, int]]) -> list[torch.Tensor]:
         """Stretches of it, read in one pass.
@@ -150,19 +147,20 @@ def path_of(source: Any) -> str | None:
 
 
 class _File:
-    """A file that libsndfile reads."""
+    """A sound file."""
 
     def __init__(self, file):
-        self.file, self.name = file, called(file)
-        with opened(file) as sound:
-            self.rate, self.frames = sound.samplerate, sound.frames
+        self.file, self.name = file, display_name(file)
+        with AudioFile(file) as opened:
+            self.rate = opened.rate
 
-    def whole(self, sample_rate):
-        return load_audio(self.file, sample_rate)
+    @cached_property
+    def samples(self):
+        return length_of(self.file)[1]
 
     def blocks(self):
-        with opened(self.file) as sound:
-            yield from blocks(self.file, sound, size=round(BLOCK_SECONDS * self.rate))
+        with AudioFile(self.file) as opened:
+            yield from mono_blocks(opened)
 
 
 class _Array:
@@ -174,21 +172,19 @@ class _Array:
         if rate is None:
             raise InputError("an array does not say its rate: give sample_rate, in Hz")
         try:
-            self.rate = operator.index(rate)
-        except TypeError:
-            self.rate = 0
-        if self.rate <= 0:
-            raise InputError(f"sample_rate is a whole number of Hz above 0, not {rate!r}")
+            rate = operator.index(rate)
+        except TypeError as error:
+            raise InputError(f"sample_rate must be a whole number of Hz, got {rate!r}") from error
+        self.rate = check_rate(rate, self.name)
         if isinstance(samples, np.ndarray):
             samples = _as_tensor(samples)
-        self.samples = _mono(samples.detach().cpu())
-        self.frames = len(self.samples)
-
-    def whole(self, sample_rate):
-        return check_samples(resample(self.samples, self.rate, sample_rate), self.name)
+        check = SampleCheck(self.name)
+        self.wav = check.add(_channels(_floats(samples.detach().cpu())))
+        check.finish()
+        self.samples = len(self.wav)
 
     def blocks(self):
-        return iter(self.samples.split(round(BLOCK_SECONDS * self.rate)))
+        return iter(self.wav.split(round(audio.BLOCK_SECONDS * self.rate)))
 
 
 def _as_tensor(samples):
@@ -198,29 +194,23 @@ def _as_tensor(samples):
         raise InputError(f"samples are real numbers, not {samples.dtype}") from error
 
 
-def _mono(samples):
-    """Channels' mean, of full scale 1, ``[time]``."""
+def _floats(samples):
+    """Samples of full scale 1, in single precision."""
+    if samples.is_floating_point():
+        return samples.float()
+    if samples.dtype in FULL_SCALE:
+        middle, full = FULL_SCALE[samples.dtype]
+        return (samples.float() - middle) / full
+    raise InputError(f"samples are floats or integers as in files, not {samples.dtype}")
+
+
+def _channels(samples):
+    """``[time, channels]`` of ``[time]``, or of two axes of which the shorter is the channels."""
     if samples.dim() not in (1, 2):
         raise InputError(f"samples are [time] or [time, channels], not {list(samples.shape)}")
-    if samples.is_floating_point():
-        samples = samples.float()
-    elif samples.dtype in FULL_SCALE:
-        middle, full = FULL_SCALE[samples.dtype]
-        samples = (samples.float() - middle) / full
-    else:
-        raise InputError(f"samples are floats or integers as in files, not {samples.dtype}")
-    if samples.numel() and samples.abs().max() > LARGEST:
-        raise InputError(
-            f"samples go up to {samples.abs().max():.0f}, and full scale is 1: divide them by it"
-        )
-    if samples.dim() == 2 and samples.numel() == 0:
-        return samples.flatten()
-    if samples.dim() == 2:
-        mean = samples.mean(dim=0 if 0 < samples.shape[0] < samples.shape[1] else 1)
-        if samples.any() and not mean.any():
-            raise cancelled(_Array.name)
-        samples = mean
-    return samples
+    if samples.dim() == 1 or samples.numel() == 0:
+        return samples.reshape(-1, 1)
+    return samples.T if samples.shape[0] < samples.shape[1] else samples
 
 
 def _seekable(source):
@@ -229,7 +219,10 @@ def _seekable(source):
         raise InputError("the open file gives text: open it for binary reading")
     if not hasattr(source, "read") or (hasattr(source, "seekable") and source.seekable()):
         return source
-    return io.BytesIO(source.read())
+    held = source.read(MAX_STREAM_BYTES + 1)
+    if len(held) > MAX_STREAM_BYTES:
+        raise InputError(f"a stream must be at most {MAX_STREAM_BYTES} bytes. Save it as a file")
+    return io.BytesIO(held)
 
 
 def _fetched(source):

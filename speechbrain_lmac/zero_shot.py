@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from speechbrain_lmac.audio import fit, load_audio, read_mono
+from speechbrain_lmac.audio import check_audio, fit, load_audio
 from speechbrain_lmac.clap.registry import CLAPS, load_clap
 from speechbrain_lmac.data.clips import class_names, read_clips
 from speechbrain_lmac.data.prompts import TEMPLATE, paraphrases, speakable
@@ -187,7 +187,7 @@ def embed_clips(clap, clips, seconds=None):
     embeddings = []
     device = clap.filterbank.device
     for clip in tqdm(clips, desc="checking sounds", unit="clip", dynamic_ncols=True):
-        read_mono(clip.wav, clip.start, clip.stop)
+        check_audio(clip.wav, clip.start, clip.stop)
     for clip in tqdm(clips, desc="listening", unit="clip", dynamic_ncols=True):
         wav = load_audio(clip.wav, clap.sample_rate, clip.start, clip.stop)
         if seconds is not None:

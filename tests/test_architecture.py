@@ -14,7 +14,8 @@ PACKAGE = Path(speechbrain_lmac.__file__).parent
 
 FLOORS = [
     {"errors"},
-    {"whole"},
+    {"whole", "containers"},
+    {"decoding"},
     {
         "spectrogram",
         "overlap",

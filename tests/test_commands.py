@@ -184,14 +184,24 @@ def test_a_threshold_that_is_none_is_said(sounds, capsys, threshold):
     assert f"{threshold} is no number above 0 and at most 1" in capsys.readouterr().err
 
 
-def test_a_long_file_that_breaks_off_leaves_no_folder(tmp_path, capsys):
+def test_a_long_file_that_breaks_off_is_explained_as_far_as_it_goes(tmp_path, capsys):
     sound = synthesise("rain", seed=2, seconds=20.0)
     path = tmp_path / "long.flac"
     soundfile.write(path, sound.numpy(), SAMPLE_RATE)
     path.write_bytes(path.read_bytes()[:-200_000])
     out = tmp_path / "why"
+    with pytest.warns(UserWarning, match="announces 20.0 s and holds"):
+        assert main(["explain", str(path), "--prompt", "rain", "--output", str(out), *MEL]) == 0
+    assert 10 < json.loads((out / "long" / "scores.json").read_text())["seconds"] < 19
+
+
+def test_a_long_file_that_cannot_be_used_leaves_no_folder(tmp_path, capsys):
+    sound = synthesise("rain", seed=2, seconds=20.0).numpy()
+    sound[-5] = float("nan")
+    path, out = tmp_path / "long.wav", tmp_path / "why"
+    soundfile.write(path, sound, SAMPLE_RATE, "FLOAT")
     assert main(["explain", str(path), "--prompt", "rain", "--output", str(out), *MEL]) == 1
-    assert "cannot read" in capsys.readouterr().err
+    assert "NaN" in capsys.readouterr().err
     assert not (out / "long").exists()
 
 

@@ -7,7 +7,7 @@ import pytest
 import soundfile
 import torch
 
-from speechbrain_lmac import sound as module
+from speechbrain_lmac import audio
 from speechbrain_lmac.audio import load_audio
 from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.sound import Sound
@@ -84,12 +84,12 @@ def test_a_stream_whose_header_does_not_say_how_long_it_is(stereo, tmp_path):
     data[21] &= 0xF0  # the lower 36 bits of eight bytes of STREAMINFO
     data[22:26] = bytes(4)
     path.write_bytes(data)
-    with pytest.raises(InputError, match=r"streamed\.flac does not say how long it is"):
-        Sound(path)
+    assert Sound(path).seconds == pytest.approx(30001 / RATE)
+    torch.testing.assert_close(Sound(path).read(RATE), stereo.float().mean(dim=1) / 32768)
 
 
 def test_cuts_are_stretches_of_the_whole(path, monkeypatch):
-    monkeypatch.setattr(module, "BLOCK_SECONDS", 0.1)
+    monkeypatch.setattr(audio, "BLOCK_SECONDS", 0.1)
     whole = Sound(path).read(32000)
     stretches = [(100, 9000), (0, 50), (30000, 40000)]
     for (first, stop), cut in zip(stretches, Sound(path).cut(32000, stretches), strict=True):
@@ -98,22 +98,23 @@ def test_cuts_are_stretches_of_the_whole(path, monkeypatch):
 
 @pytest.mark.parametrize("rate", [RATE, 32000, 16000])
 def test_blocks_are_the_whole(stereo, path, rate, monkeypatch):
-    monkeypatch.setattr(module, "BLOCK_SECONDS", 0.1)
+    monkeypatch.setattr(audio, "BLOCK_SECONDS", 0.1)
     for sound in (Sound(path), Sound(stereo, RATE)):
         blocks = [*sound.blocks(rate)]
-        assert max(len(block) for block in blocks) <= 0.2 * rate
+        assert max(len(block) for block in blocks) <= 0.25 * rate
         torch.testing.assert_close(torch.cat(blocks), sound.read(rate), atol=1e-7, rtol=0)
 
 
 def test_bytes_rest_at_128():
-    assert not Sound(torch.full((9,), 128, dtype=torch.uint8), RATE)._reader.samples.any()
+    samples = torch.tensor([128, 192, 128, 64], dtype=torch.uint8)
+    assert Sound(samples, RATE).read(RATE).tolist() == [0, 0.5, 0, -0.5]
 
 
 @pytest.mark.parametrize("bad", [torch.zeros(100), torch.tensor([0.1, torch.nan]), torch.zeros(0)])
 def test_what_cannot_be_explained_is_refused_whole_and_in_blocks(bad):
-    for read in (Sound(bad, RATE).read, lambda rate: [*Sound(bad, RATE).blocks(rate)]):
+    for read in (Sound.read, lambda sound, rate: [*sound.blocks(rate)]):
         with pytest.raises(InputError, match="the array"):
-            read(32000)
+            read(Sound(bad, RATE), 32000)
 
 
 def test_channels_that_cancel_are_not_called_silence(stereo, tmp_path):
@@ -135,7 +136,7 @@ def test_channels_that_cancel_are_not_called_silence(stereo, tmp_path):
     ("source", "rate", "said"),
     [
         (torch.ones(5), None, "give sample_rate"),
-        (torch.ones(5), 0, "above 0"),
+        (torch.ones(5), 0, "1000 to"),
         (torch.ones(5), 44100.0, "whole number"),
         (torch.ones(2, 2, 2), RATE, r"\[time\] or"),
         (torch.ones(5, dtype=torch.bool), RATE, "floats or integers"),

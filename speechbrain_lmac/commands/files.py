@@ -1,6 +1,7 @@
 """Sound files that are named on a command line."""
 
 import json
+import sys
 from glob import glob, has_magic
 from itertools import chain, count
 from pathlib import Path
@@ -16,7 +17,8 @@ def expand(names, output=None):
     ---------
     names : list of str
         Files, folders (all sounds in them and below that are not hidden), globs (``**`` for
-        folders below too), ``hf://`` files.
+        folders below too), ``hf://`` files. Sounds in folders are known by their extensions or
+        first bytes; other files are counted, and the count is printed.
     output : str or Path
         A folder that is written to: what lies there is found only by its own name.
 
@@ -29,47 +31,44 @@ def expand(names, output=None):
     InputError
         If a name stands for nothing.
     """
-    from speechbrain_lmac.sound import HUB
-
-    found = []
+    found: list[str] = []
+    passed = 0
     for name in names:
-        if name.startswith(HUB) or Path(name).is_file():
-            held = [name]
-        elif Path(name).is_dir():
-            held = [str(path) for path in sorted(Path(name).rglob("*")) if not _hidden(path, name)]
-        else:
-            held = sorted(glob(name, recursive=True))
-        if held != [name]:
-            held = [path for path in held if _is_sound(Path(path)) and not _within(path, output)]
-        if not held:
-            raise InputError(_nothing(name))
-        found.extend(held)
+        held, others = _named(name)
+        taken = [path for path in held if held == [name] or not _within(path, output)]
+        if not taken:
+            raise InputError(_nothing(name, others))
+        found.extend(taken)
+        passed += others
+    if passed:
+        print(f"{passed} files that are no sounds are passed over", file=sys.stderr)
     return list(dict.fromkeys(found))
 
 
-def _hidden(path, folder):
-    """Whether a path below a folder is one of a file system's own, as the ``._`` files of Macs."""
-    return any(part.startswith(".") for part in path.relative_to(folder).parts)
+def _named(name):
+    """Sounds that a name stands for, and how many other files."""
+    from speechbrain_lmac.decoding import find_sounds, is_sound
+    from speechbrain_lmac.sound import HUB
+
+    if name.startswith(HUB) or Path(name).is_file():
+        return [name], 0
+    if Path(name).is_dir():
+        sounds, others = find_sounds(name)
+        return [str(path) for path in sounds], others
+    matches = [path for path in sorted(glob(name, recursive=True)) if Path(path).is_file()]
+    sounds = [path for path in matches if is_sound(path)]
+    return sounds, len(matches) - len(sounds)
 
 
 def _within(path, folder):
     return folder is not None and Path(folder).resolve() in Path(path).resolve().parents
 
 
-def _is_sound(path):
-    from speechbrain_lmac.audio import SOUNDS
-
-    return path.suffix.lower() in SOUNDS and path.is_file()
-
-
-def _nothing(name):
-    from speechbrain_lmac.audio import SOUNDS
-
-    endings = ", ".join(SOUNDS)
+def _nothing(name, others):
     if Path(name).is_dir():
-        return f"no sound files in the folder {name}: {endings} are looked for"
+        return f"no sound files in the folder {name}, among {others} files"
     if has_magic(name):
-        return f"no sound file matches {name}: {endings} are looked for"
+        return f"no sound file matches {name}, among {others} files that do"
     return f"no such sound file: {name}"
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import yaml
 from tqdm import tqdm
 
-from speechbrain_lmac.audio import SOUNDS, length_of
+from speechbrain_lmac.audio import length_of
+from speechbrain_lmac.containers import EXTENSIONS
 from speechbrain_lmac.data.manifest import Clip
 from speechbrain_lmac.errors import InputError
 
@@ -174,7 +175,7 @@ def _by_name(path):
 
 def _find(folder, stems):
     for stem in stems:
-        for suffix in SOUNDS:
+        for suffix in EXTENSIONS:
             if (folder / (stem + suffix)).is_file():
                 return folder / (stem + suffix)
     return None

@@ -4,10 +4,9 @@ import csv
 import math
 from pathlib import Path
 
-import soundfile
-
 from speechbrain_lmac.data import esc50, manifest, urbansound8k
 from speechbrain_lmac.data.manifest import Clip
+from speechbrain_lmac.decoding import count_samples
 from speechbrain_lmac.errors import InputError
 
 LAYOUTS = (esc50.LAYOUT, urbansound8k.LAYOUT)
@@ -84,8 +83,9 @@ def _clip(folder, layout, row, unheard):
         )
     wav = folder / layout.audio(row)
     try:
-        duration = soundfile.info(str(wav)).duration
-    except soundfile.LibsndfileError as error:
+        rate, samples = count_samples(wav)
+        duration = samples / rate
+    except InputError as error:
         duration = math.inf
         if not unheard:
             raise InputError(f"{meta} lists {wav}, which cannot be read: {error}") from error

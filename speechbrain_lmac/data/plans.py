@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 import torch
 
-from speechbrain_lmac.audio import SOUNDS, fit, load_audio, load_clip
+from speechbrain_lmac.audio import fit, load_audio, load_clip
 from speechbrain_lmac.contamination import at_snr
 from speechbrain_lmac.data.manifest import Clip, relative, write_rows
 from speechbrain_lmac.data.pairing import foreign, pair_up
+from speechbrain_lmac.decoding import find_sounds
 from speechbrain_lmac.errors import InputError
 
 WHITE_NOISE = "white_noise"
@@ -68,9 +69,9 @@ def corpus(folder):
     InputError
         If there is none.
     """
-    sounds = sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in SOUNDS)
+    sounds, _ = find_sounds(folder)
     if not sounds:
-        raise InputError(f"{folder} holds no sound ({', '.join(SOUNDS)})")
+        raise InputError(f"{folder} holds no sound that can be decoded")
     return [Clip(str(p.relative_to(folder)), str(p), 0.0, 0, "", f"{p.stem}") for p in sounds]
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from speechbrain_lmac.audio import length_of, read_mono
+from speechbrain_lmac.audio import check_audio, length_of
 from speechbrain_lmac.data import manifest
 from speechbrain_lmac.data.clips import find_layout, read_clips
 from speechbrain_lmac.data.manifest import Clip
@@ -72,7 +72,7 @@ def prepare(clips, path, skip_bad=False):
 
 def _what_is_wrong(stretch):
     try:
-        read_mono(*stretch)
+        check_audio(*stretch)
     except InputError as error:
         return str(error)
     return None
