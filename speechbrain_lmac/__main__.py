@@ -76,9 +76,30 @@ OTHERS = {
 """Commands that read their own arguments."""
 
 
+class StoreOnce(argparse.Action):
+    """Store an option's value; an option that is given twice is an error, not the last value."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        """Store ``values``."""
+        given = vars(namespace).setdefault("given_once", set())
+        if option_string is not None and self.dest in given:
+            parser.error(f"{option_string} must be given once")
+        given.add(self.dest)
+        setattr(namespace, self.dest, values)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose options are given once, unless they say otherwise."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        for kind in (None, "store"):
+            self.register("action", kind, StoreOnce)
+
+
 def parser():
     """All commands and their arguments."""
-    this = argparse.ArgumentParser(
+    this = Parser(
         prog="speechbrain-lmac",
         description="Hear why a zero-shot audio classifier decided as it did.",
         epilog="speechbrain-lmac COMMAND --help says more.",

@@ -223,22 +223,24 @@ def read_mono(path: Any, start: int = 0, stop: int = 0) -> tuple[torch.Tensor, i
         return collect(mono_blocks(file, start, stop), file.rate, file.name), file.rate
 
 
-def collect(blocks: Iterator[torch.Tensor], rate: int, name: str) -> torch.Tensor:
+def collect(
+    blocks: Iterator[torch.Tensor], rate: int, name: str, max_seconds: float = MAX_WHOLE_SECONDS
+) -> torch.Tensor:
     """Join blocks ``[time]`` of a sound that fits in memory.
 
     Raises
     ------
     InputError
-        As soon as it is longer than :data:`MAX_WHOLE_SECONDS`.
+        As soon as it is longer than ``max_seconds``.
     """
     held, samples = [], 0
     for block in blocks:
         held.append(block)
         samples += len(block)
-        if samples > MAX_WHOLE_SECONDS * rate:
+        if samples > max_seconds * rate:
             raise InputError(
-                f"{name} must be at most {MAX_WHOLE_SECONDS:g} s long to be processed at once, got "
-                "more. Cut it, or explain it in windows (save_to)"
+                f"{name} must be at most {max_seconds:g} s long here, got more. Cut it, or explain "
+                "it in windows by speechbrain-lmac explain or save_to"
             )
     return torch.cat(held)
 

@@ -1,5 +1,6 @@
 """What there is to run on. ``python -m speechbrain_lmac.environment``: do torch and co. fit?"""
 
+import functools
 import importlib
 import sys
 from importlib.metadata import version
@@ -25,6 +26,25 @@ def clash():
                 "up again, with all three from one index (make TORCH_INDEX=...) or none"
             )
     return None
+
+
+def in_float32(function):
+    """Make a function compute in single precision, whatever torch's default type is around it."""
+
+    @functools.wraps(function)
+    def wrapped(*args, **kwargs):
+        import torch
+
+        before = torch.get_default_dtype()
+        if before == torch.float32:
+            return function(*args, **kwargs)
+        torch.set_default_dtype(torch.float32)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            torch.set_default_dtype(before)
+
+    return wrapped
 
 
 def check_device(device):

@@ -53,7 +53,8 @@ class EvidenceLog:
         """
         spectrogram = self.plane.clap.spectrogram
         device = spectrogram.window.device
-        power = power_of(spectrogram(wav.unsqueeze(0).to(device)))[0].cpu()
+        centred = wav - wav.mean()
+        power = power_of(spectrogram(centred.unsqueeze(0).to(device)))[0].cpu()
         samples = torch.arange(len(power)) * spectrogram.hop_length
         first, end, _ = mine.indices(len(wav) + spectrogram.hop_length)
         counted = (samples >= first) & (samples < end)
@@ -63,7 +64,8 @@ class EvidenceLog:
             return
         gains = self.plane.gains(mask.to(device)).cpu()[:, counted]
         hertz = torch.linspace(0, self.rate / 2, power.shape[1])
-        kept, whole, low, high = measure(gains, power, hertz).unbind(dim=1)
+        encoded = power * self.plane.clap.encoded_bins.cpu()
+        kept, whole, low, high = measure(gains, encoded, hertz).unbind(dim=1)
         present = probability.unsqueeze(1) * whole
         rows = torch.stack([kept, whole, kept * low, kept * high, present])
         places = (seconds / STEP_SECONDS + 1e-6).long()

@@ -16,11 +16,12 @@ from speechbrain_lmac.background import Background
 from speechbrain_lmac.blueprint import build
 from speechbrain_lmac.classification import Classification
 from speechbrain_lmac.data.prompts import TEMPLATE
+from speechbrain_lmac.environment import in_float32
 from speechbrain_lmac.errors import InputError, first_line
 from speechbrain_lmac.export import DECODER_FILE, HPARAMS_FILE, load_decoder
-from speechbrain_lmac.interpretation import Interpretation
+from speechbrain_lmac.interpretation import UNSURE, Interpretation, audible
 from speechbrain_lmac.questions import Question, as_prompts, choice, question
-from speechbrain_lmac.sound import Sound
+from speechbrain_lmac.sound import Sound, fetched
 from speechbrain_lmac.source import (
     check_clap,
     check_fit,
@@ -29,7 +30,10 @@ from speechbrain_lmac.source import (
     read_interpreter,
 )
 from speechbrain_lmac.survey import survey
-from speechbrain_lmac.timeline import THRESHOLD, Timeline
+from speechbrain_lmac.timeline import ABSENT, THRESHOLD, Timeline
+
+OPTIONS = ("run_opts", "freeze_params")
+"""Arguments of SpeechBrain's ``Pretrained`` that are passed on."""
 
 
 class Interpreter(Pretrained):
@@ -54,6 +58,7 @@ class Interpreter(Pretrained):
     MODULES_NEEDED: ClassVar = ["model"]
 
     @classmethod
+    @in_float32
     def from_hparams(
         cls,
         source: str | Path,
@@ -62,6 +67,7 @@ class Interpreter(Pretrained):
         savedir: str | Path | None = None,
         sha256: str | None = None,
         trust_source: bool = False,
+        hparams_file: str = HPARAMS_FILE,
         **kwargs,
     ) -> "Interpreter":
         """Load an interpreter.
@@ -87,8 +93,11 @@ class Interpreter(Pretrained):
             have it: :attr:`fingerprint`.
         trust_source : bool
             Run whatever the file says, as SpeechBrain's own interfaces do.
+        hparams_file : str
+            As SpeechBrain has it; an interpreter's is ``hyperparams.yaml`` and no other.
         **kwargs
-            ``run_opts`` and what else ``speechbrain.inference.interfaces.Pretrained`` takes.
+            ``run_opts`` and ``freeze_params``, as ``speechbrain.inference.interfaces.Pretrained``
+            takes them.
 
         Returns
         -------
@@ -97,8 +106,16 @@ class Interpreter(Pretrained):
         Raises
         ------
         InputError
-            If there is no interpreter at ``source``, or it was trained on another CLAP.
+            If there is no interpreter at ``source``, it was trained on another CLAP, or an
+            argument of SpeechBrain's has no meaning here.
         """
+        if hparams_file != HPARAMS_FILE:
+            raise InputError(f"hparams_file must be {HPARAMS_FILE}, got {hparams_file!r}")
+        if strange := sorted(set(kwargs) - set(OPTIONS)):
+            raise InputError(
+                f"from_hparams takes {', '.join(OPTIONS)} of SpeechBrain's arguments, got "
+                f"{strange[0]}. Nothing but two files is fetched: see savedir and revision"
+            )
         if trust_source:
             folder, _ = find_interpreter(source, revision, savedir, sha256)
             path = folder / HPARAMS_FILE
@@ -114,7 +131,59 @@ class Interpreter(Pretrained):
         load_decoder(model.decoder, folder / DECODER_FILE)
         loaded = cls(hparams["modules"], hparams, **kwargs)
         loaded.fingerprint = fingerprint(folder)
+        loaded.mods.eval()  # also where parameters are not frozen
         return loaded
+
+    @in_float32
+    def load_audio(self, path: Any, savedir: str | Path | None = None) -> torch.Tensor:
+        """Load a sound as this interpreter's CLAP encodes it.
+
+        Arguments
+        ---------
+        path : str, Path or file object
+            A local file, a web address, or a file of the Hub as ``user/name/file.wav``.
+        savedir : str or Path
+            Folder in which what is fetched from a web address is kept; not kept by default.
+
+        Returns
+        -------
+        torch.Tensor
+            Mono ``[time]`` at :attr:`sample_rate`, on this interpreter's device.
+
+        Raises
+        ------
+        InputError
+            If it cannot be fetched, read or explained.
+        """
+        return fetched(path, savedir, self.sample_rate).to(self.device)
+
+    def forward(
+        self,
+        wavs: torch.Tensor,
+        prompts: str | list[str],
+        wav_lens: torch.Tensor | None = None,
+        against: str | None = None,
+    ) -> list[Interpretation]:
+        """Explain waveforms, as :meth:`interpret_batch`."""
+        return self.interpret_batch(wavs, prompts, wav_lens, against)
+
+    def train(self, mode: bool = True) -> "Interpreter":
+        """Refuse training mode, in which the frozen encoders would answer otherwise."""
+        if mode:
+            raise InputError("an interpreter cannot be trained. Train a decoder by train.py")
+        return super().train(mode)
+
+    def _apply(self, fn, *args, **kwargs):
+        """Follow a move to another device; refuse another precision."""
+        moved = fn(torch.zeros(1, dtype=torch.float32, device=self.device))
+        if moved.dtype != torch.float32:
+            raise InputError(
+                f"an interpreter must stay in float32, got {moved.dtype}. Set the CLAP's bfloat16 "
+                "for GPUs"
+            )
+        super()._apply(fn, *args, **kwargs)
+        self.device = str(moved.device)
+        return self
 
     @property
     def model(self) -> Any:
@@ -136,6 +205,7 @@ class Interpreter(Pretrained):
         """The everyday sounds that a prompt is weighed against."""
         return Background(self.model.classifier.clap)
 
+    @in_float32
     def classify_file(
         self,
         sound: Any,
@@ -167,8 +237,10 @@ class Interpreter(Pretrained):
         with torch.no_grad():
             embedding = clap(wav.unsqueeze(0).to(self.device)).embedding
             logits = self.model.classifier.logits(embedding, text)
+        check_finite("scores", logits)
         return Classification(chosen, logits.squeeze(0).cpu())
 
+    @in_float32
     def interpret_file(
         self,
         sound: Any,
@@ -201,13 +273,15 @@ class Interpreter(Pretrained):
         -------
         Interpretation, or Timeline with ``save_to``
         """
-        asked, opened = as_prompts(prompts), Sound(sound, sample_rate)
+        asked = as_prompts(prompts)
+        opened = sound if isinstance(sound, Sound) else Sound(sound, sample_rate)
         if save_to is not None:
             return survey(self, opened, asked, against, Path(save_to), threshold)
         wav = opened.read(self.sample_rate)
         self._warn_of_what_is_not_heard(len(wav))
         return replace(self.interpret(wav, asked, against), file=opened.path)
 
+    @in_float32
     def interpret_batch(
         self,
         wavs: torch.Tensor,
@@ -233,7 +307,7 @@ class Interpreter(Pretrained):
         list of Interpretation
             One per clip, of its own length.
         """
-        asked, wavs = as_prompts(prompts), torch.as_tensor(wavs)
+        asked, wavs = as_prompts(prompts), torch.as_tensor(wavs).detach()
         if wavs.dim() != 2 or not len(wavs):
             raise InputError(f"wavs must be [batch, time], not {list(wavs.shape)}")
         if not wavs.is_floating_point():
@@ -252,29 +326,44 @@ class Interpreter(Pretrained):
         self._warn_of_what_is_not_heard(max(samples))
         return [self.interpret(clip, asked, against) for clip in clips]
 
+    @in_float32
     @torch.no_grad()
     def interpret(
-        self, wav: torch.Tensor, prompts: str | list[str], against: str | None = None
+        self,
+        wav: torch.Tensor,
+        prompts: str | list[str],
+        against: str | None = None,
+        look_again: bool = True,
     ) -> Interpretation:
         """Explain one clip ``[time]`` at :attr:`sample_rate`, as the CLAP hears it.
 
-        With ``against`` the decoder is asked about the difference of the two texts.
+        With ``against`` the decoder is asked about the difference of the two texts. A prompt that
+        is absent from the clip is looked for again in what its mask keeps, unless ``look_again`` is
+        False, as in the windows of a long recording.
         """
         if wav.dim() != 1:
             raise InputError(f"a clip is [time], not {list(wav.shape)}")
         prompts = as_prompts(prompts)
-        classifier, wav = self.model.classifier, check_samples(wav.float().cpu())
+        classifier, wav = self.model.classifier, check_samples(wav.detach().float().cpu())
         analysis = classifier.analyse(wav.unsqueeze(0).to(self.device))
         embedding = analysis.encoding.embedding
         text, asked, rival = self.question(prompts, against)
         masks = self.model(analysis, asked.unsqueeze(1))
         similarity = classifier.logits(embedding, text).squeeze(0).cpu()
+        presence = self.background.probability(embedding, text).squeeze(0).cpu()
+        sounds = classifier.listen(analysis, masks).squeeze(1).cpu()
+        check_finite("scores", similarity, presence)
+        check_finite("masks", masks, sounds)
+        absent = (presence < ABSENT) & (against is None)
+        if look_again:
+            absent = self._still_absent(absent, sounds, text)
         return Interpretation(
             original=wav,
-            waveform=classifier.listen(analysis, masks).squeeze(1).cpu(),
+            waveform=audible(presence, absent).unsqueeze(1) * sounds,
             mask=masks.squeeze(1).cpu(),
             similarity=similarity,
-            presence=self.background.probability(embedding, text).squeeze(0).cpu(),
+            presence=presence,
+            absent=absent,
             target=similarity.argmax().item(),
             prompts=tuple(prompts),
             against=against,
@@ -286,15 +375,26 @@ class Interpreter(Pretrained):
             ),
         )
 
+    @in_float32
     def choice(
         self, names: list[str] | None = None, template: str = TEMPLATE
     ) -> tuple[tuple[str, ...], torch.Tensor]:
         """Names and their embeddings, as :func:`~speechbrain_lmac.questions.choice`."""
         return choice(self.model.classifier.clap, names, template)
 
+    @in_float32
     def question(self, prompts: str | list[str], against: str | None = None) -> Question:
         """What is asked, embedded, as :func:`~speechbrain_lmac.questions.question`."""
         return question(self.model.classifier.clap, prompts, against)
+
+    def _still_absent(self, absent, sounds, text):
+        """Whether prompts are neither in a clip nor in what their masks keep, ``[prompts]``."""
+        absent = absent.clone()
+        for i in absent.nonzero().flatten().tolist():
+            embedding = self.model.classifier.clap(sounds[i : i + 1].to(self.device)).embedding
+            again = self.background.probability(embedding, text[i : i + 1])
+            absent[i] = again.item() < UNSURE
+        return absent
 
     def _warn_of_what_is_not_heard(self, samples):
         if not self.hears_whole(samples):
@@ -305,6 +405,14 @@ class Interpreter(Pretrained):
                 "save_to to explain all of it".format(*seconds),
                 stacklevel=3,
             )
+
+
+def check_finite(what: str, *values: torch.Tensor) -> None:
+    """Raise InputError, naming what a model gives, if any of it is NaN or infinite."""
+    if not all(value.isfinite().all() for value in values):
+        raise InputError(
+            f"the {what} of this model are not finite; check its weights, and the sound's level"
+        )
 
 
 def _plain(overrides: dict | str | None) -> Any:

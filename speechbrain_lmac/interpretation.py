@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 
 from speechbrain_lmac.audio import safe_gain, save_audio
+from speechbrain_lmac.environment import in_float32
 from speechbrain_lmac.evidence import EvidenceLog
 from speechbrain_lmac.outputs import (
     EXPLANATION,
@@ -28,6 +29,20 @@ SILENCE_DB = -120
 """What is written for the level of digital silence."""
 NEAR_SILENT_DB = -30
 """Level against the clip under which an explanation is called nearly silent."""
+
+
+def audible(presence: torch.Tensor, absent: torch.Tensor) -> torch.Tensor:
+    """Gain of each prompt's explanation, ``[prompts]``.
+
+    A mask retains something of any sound. A prompt that is absent is faded out in proportion to its
+    presence, in short clips and in every window of long recordings.
+
+    Example
+    -------
+    >>> audible(torch.tensor([0.9, 0.025, 0.0]), torch.tensor([False, True, False]))
+    tensor([1.0000, 0.5000, 1.0000])
+    """
+    return torch.where(absent, presence / ABSENT, torch.ones_like(presence))
 
 
 class HeardIn(NamedTuple):
@@ -50,7 +65,8 @@ class Interpretation:
     original : torch.Tensor
         The clip as the CLAP heard it, ``[time]``.
     waveform : torch.Tensor
-        What each prompt's mask keeps, ``[prompts, time]``.
+        What each prompt's mask keeps, ``[prompts, time]``; a prompt that is absent is faded out
+        by :func:`audible`.
     mask : torch.Tensor
         ``[prompts, frames, bins]`` in [0, 1].
     similarity : torch.Tensor
@@ -58,6 +74,10 @@ class Interpretation:
     presence : torch.Tensor
         ``[prompts]``: probability of each prompt against 50 everyday sounds, of
         :class:`~speechbrain_lmac.background.Background`: whether it is there at all.
+    absent : torch.Tensor
+        Whether each prompt is absent, ``[prompts]`` of bool: its presence is below ``ABSENT`` in
+        the clip and below ``UNSURE`` in what its mask keeps; in windows of a long recording the
+        former alone counts. With ``against`` none is.
     target : int
         Index of the most similar prompt.
     prompts : tuple of str
@@ -81,6 +101,7 @@ class Interpretation:
     mask: torch.Tensor
     similarity: torch.Tensor
     presence: torch.Tensor
+    absent: torch.Tensor
     target: int
     prompts: tuple
     against: str | None
@@ -112,14 +133,26 @@ class Interpretation:
             return (self.similarity - self.rival_similarity).sigmoid()
         return self.similarity.softmax(dim=0)
 
+    @cached_property
+    def contrast_holds(self) -> torch.Tensor:
+        """Whether each explanation favors its prompt over ``against``, ``[prompts]`` of bool; all
+        True without ``against``.
+        """
+        if self.against is None:
+            return torch.ones(len(self.prompts), dtype=torch.bool)
+        return self.heard_in(self.waveform).share > UNSURE
+
     @property
     def likely(self) -> torch.Tensor:
         """What says whether each prompt is there, ``[prompts]``: its presence, or with ``against``
-        its probability.
+        its probability, 0 where the explanation favors ``against``.
         """
-        return self.presence if self.against is None else self.probabilities
+        if self.against is None:
+            return self.presence
+        return self.probabilities * self.contrast_holds
 
     @cached_property
+    @in_float32
     def timeline(self) -> Timeline:
         """Evidence over time, and in regions."""
         samples = len(self.original)
@@ -128,6 +161,7 @@ class Interpretation:
         return log.timeline(samples, self.against)
 
     @cached_property
+    @in_float32
     def scores(self) -> dict[str, torch.Tensor]:
         """What the CLAP makes of the kept and the removed *sounds*; two more encodes a prompt.
 
@@ -153,6 +187,7 @@ class Interpretation:
             "presence_removed": removed.presence,
         }
 
+    @in_float32
     @torch.no_grad()
     def heard_in(self, sounds: torch.Tensor) -> "HeardIn":
         """What the CLAP makes of a sound for each prompt, ``[prompts, time]``."""
@@ -167,12 +202,15 @@ class Interpretation:
         presence = self.background.probability(embedding, asked).diagonal().cpu()
         return HeardIn(own, share, presence)
 
-    @property
+    @cached_property
+    @in_float32
     def level_db(self) -> torch.Tensor:
         """Level of each explanation against the clip, in dB, ``[prompts]``; minus infinity for
-        silence.
+        silence. Energy that the CLAP does not encode, such as a constant offset, does not count.
         """
-        return 10 * (self.waveform.square().mean(dim=1) / self.original.square().mean()).log10()
+        energy = self.model.classifier.clap.encoded_energy
+        tiny = torch.finfo(torch.float32).tiny
+        return 10 * (energy(self.waveform) / energy(self.original[None]).clamp(min=tiny)).log10()
 
     @property
     def warnings(self) -> list[str]:
@@ -191,15 +229,20 @@ class Interpretation:
     def _warnings_of(self, i):
         scores, level = self.scores, self.level_db[i].item()
         before, kept = (scores[name][i].item() for name in ("presence", "presence_kept"))
-        if self.against is None and before < ABSENT <= UNSURE <= kept:
+        if not self.contrast_holds[i]:
+            yield (
+                f"its explanation favors “{self.against}” ({1 - scores['q'][i].item():.0%}), so it "
+                "means nothing and has no regions"
+            )
+        elif self.against is None and before < ABSENT and not self.absent[i]:
             yield (
                 f"other sounds hide it: {before:.0%} in the clip, {kept:.0%} in what is kept, "
                 "among everyday sounds"
             )
-        elif self.against is None and before < ABSENT:
+        elif self.absent[i]:
             yield (
-                f"the CLAP hardly hears it here ({before:.0%} among everyday sounds); what is kept "
-                "is what is least unlike it"
+                f"absent ({before:.0%} among everyday sounds); what is kept is what is least "
+                "unlike it, faded out"
             )
         elif scores["r"][i] > UNSURE and (self.against is not None):
             yield f"what is removed still decides for it ({scores['r'][i].item():.0%})"
@@ -209,6 +252,7 @@ class Interpretation:
         if level < NEAR_SILENT_DB:
             yield f"its explanation is nearly silent ({level:.0f} dB)"
 
+    @in_float32
     def save(self, folder: str | Path, threshold: float = THRESHOLD) -> list[Path]:
         """Write sounds, figure, scores and tables.
 
@@ -244,11 +288,12 @@ class Interpretation:
             save_audio(path, gain * sound, self.sample_rate)
         draw_interpretation(self, folder / "figure.png")
         self.timeline.save_tables(folder, threshold)
-        scores = json.dumps(self._scores(gain, threshold), indent=2)
+        scores = json.dumps(self._scores(gain, threshold), indent=2, allow_nan=False)
         write_text(folder / SCORES, scores + "\n")
         remove_stale(folder, written)
         return explanations
 
+    @in_float32
     def _repr_html_(self) -> str:
         """Players and pictures, in a notebook."""
         from speechbrain_lmac.report.clip import heard
@@ -270,6 +315,7 @@ class Interpretation:
                 "probability_of_explanation": scores["q"][i],
                 "probability_of_residual": scores["r"][i],
                 "presence": scores["presence"][i],
+                "absent": self.absent[i].item(),
                 "presence_of_explanation": scores["presence_kept"][i],
                 "presence_of_residual": scores["presence_removed"][i],
                 "level_db": max(SILENCE_DB, self.level_db[i].item()),

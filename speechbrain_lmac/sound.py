@@ -2,17 +2,20 @@
 
 import io
 import operator
+import tempfile
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import soxr
 import torch
 
-from speechbrain_lmac import audio
+from speechbrain_lmac import audio, download
 from speechbrain_lmac.audio import (
+    MAX_WHOLE_SECONDS,
     SampleCheck,
     check_rate,
     collect,
@@ -83,8 +86,8 @@ class Sound:
         """Duration in seconds. All of a file is decoded for it, for headers may be wrong."""
         return self._reader.samples / self._reader.rate
 
-    def read(self, sample_rate: int) -> torch.Tensor:
-        """All of it, ``[time]``, at a rate in Hz.
+    def read(self, sample_rate: int, max_seconds: float = MAX_WHOLE_SECONDS) -> torch.Tensor:
+        """All of it, ``[time]``, at a rate in Hz, unless it is longer than ``max_seconds``.
 
         Raises
         ------
@@ -92,7 +95,7 @@ class Sound:
             If it is empty, silent, too long to be held, or holds samples that are not finite or
             of another scale.
         """
-        return collect(self.blocks(sample_rate), sample_rate, self.name)
+        return collect(self.blocks(sample_rate), sample_rate, self.name, max_seconds)
 
     def blocks(self, sample_rate: int) -> Iterator[torch.Tensor]:
         """Some seconds of it at a time, ``[time]`` each, of memory that does not grow.
@@ -137,6 +140,36 @@ class Sound:
                 piece.append(block[max(0, first - begin) : max(0, stop - begin)])
             begin += len(block)
         return [torch.cat(piece) for piece in pieces]
+
+
+def fetched(path: Any, savedir: str | Path | None, sample_rate: int) -> torch.Tensor:
+    """A sound as SpeechBrain's ``load_audio`` finds it: a file, a web address, a Hub file.
+
+    Arguments
+    ---------
+    path : str, Path or file object
+        ``http(s)://`` addresses are downloaded; ``user/name/file.wav`` that is no file here is of
+        the Hub.
+    savedir : str or Path
+        Folder in which a download is kept; not kept by default.
+    sample_rate : int
+        Rate wanted, in Hz.
+
+    Returns
+    -------
+    torch.Tensor
+        ``[time]``.
+    """
+    text = str(path)
+    if text.startswith(("http://", "https://")):
+        with tempfile.TemporaryDirectory(prefix="speechbrain_lmac_") as folder:
+            name = Path(urlsplit(text).path).name or "sound"
+            file = download.fetch(text, Path(savedir or folder) / name, None)
+            return Sound(file).read(sample_rate)
+    here = hasattr(path, "read") or text.startswith((HUB, "/", ".")) or Path(path).exists()
+    if not here and text.count("/") >= 2:
+        path = HUB + text
+    return Sound(path).read(sample_rate)
 
 
 def path_of(source: Any) -> str | None:

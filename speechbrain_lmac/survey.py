@@ -3,11 +3,11 @@
 import torch
 from tqdm import tqdm
 
+from speechbrain_lmac.audio import is_silent
 from speechbrain_lmac.evidence import EvidenceLog
 from speechbrain_lmac.outputs import explanation_files, remove_stale, writing_to
 from speechbrain_lmac.overlap import Joiner, windows
 from speechbrain_lmac.spool import Spool
-from speechbrain_lmac.timeline import ABSENT
 
 WINDOW_SECONDS = 5.0
 """As long as the clips that interpreters learn from; half of it is the next window's, too."""
@@ -56,9 +56,9 @@ def survey(interpreter, sound, prompts, against, folder, threshold):
     with writing_to(folder), Spool(files, rate) as spool, shown as bar:
         for window in windows(sound.blocks(rate), step):
             mine = _nearest(window, step)
-            if window.wav.any():
-                why = interpreter.interpret(window.wav, prompts, against)
-                kept = why.waveform * heard(why).unsqueeze(1)
+            if not is_silent(window.wav):
+                why = interpreter.interpret(window.wav, prompts, against, look_again=False)
+                kept = why.waveform * why.contrast_holds.unsqueeze(1)
                 log.add(window.start, window.wav, why.mask, why.likely, mine)
             else:  # digital silence: there is nothing to ask about
                 kept = torch.zeros(len(prompts), len(window.wav))
@@ -70,16 +70,6 @@ def survey(interpreter, sound, prompts, against, folder, threshold):
     timeline.save(folder, threshold)
     remove_stale(folder, files)
     return timeline
-
-
-def heard(why):
-    """Gain of each prompt's explanation in a window, ``[prompts]``: less than 1 where the prompt is
-    called absent, in proportion. Masks alone keep something of any sound, and over hours that
-    would be what one hears most.
-    """
-    if why.against is not None:
-        return torch.ones(len(why.prompts))
-    return (why.presence / ABSENT).clamp(max=1)
 
 
 def _nearest(window, step):

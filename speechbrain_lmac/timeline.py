@@ -74,18 +74,25 @@ class Timeline:
         return self.probability * self.kept
 
     @property
+    def absent(self) -> torch.Tensor:
+        """Whether each prompt is absent all along, ``[prompts]`` of bool: a probability below
+        ``ABSENT`` everywhere. With ``against`` nothing is called absent.
+        """
+        return (self.probability.amax(dim=1) < ABSENT) & (self.against is None)
+
+    @property
     def warnings(self) -> list[str]:
         """What a listener should know: prompts that the CLAP hardly hears anywhere."""
         return [
-            f"“{prompt}”: the CLAP hardly hears it anywhere; its explanation is nearly silent"
-            for prompt, share in zip(self.prompts, self.probability)
-            if self.against is None and share.max() < ABSENT
+            f"“{prompt}”: absent everywhere; its explanation is nearly silent"
+            for prompt, absent in zip(self.prompts, self.absent.tolist())
+            if absent
         ]
 
     @property
     def seconds(self) -> torch.Tensor:
         """When each step begins, ``[steps]``."""
-        return torch.arange(self.kept.shape[-1]) * STEP_SECONDS
+        return torch.arange(self.kept.shape[-1], dtype=torch.float64) * STEP_SECONDS
 
     def regions(
         self, threshold: float = THRESHOLD, gap_seconds: float = GAP_SECONDS
@@ -107,6 +114,7 @@ class Timeline:
             {
                 "prompt": prompt,
                 name: self.probability[i].max().item(),
+                "absent": self.absent[i].item(),
                 "evidence": self.evidence[i].max().item(),
                 "regions": [
                     {key: value for key, value in region._asdict().items() if key != "prompt"}
@@ -133,7 +141,7 @@ class Timeline:
             "warnings": self.warnings,
             "prompts": self.rows(threshold),
         }
-        write_text(folder / SCORES, json.dumps(scores, indent=2) + "\n")
+        write_text(folder / SCORES, json.dumps(scores, indent=2, allow_nan=False) + "\n")
 
     def save_tables(self, folder: str | Path, threshold: float = THRESHOLD) -> None:
         """Write ``evidence.csv``, ``regions.csv`` and ``regions.selections.txt`` (Raven)."""

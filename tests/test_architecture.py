@@ -14,7 +14,7 @@ PACKAGE = Path(speechbrain_lmac.__file__).parent
 
 FLOORS = [
     {"errors"},
-    {"whole", "containers"},
+    {"whole", "containers", "raster"},
     {"decoding"},
     {
         "spectrogram",
@@ -116,6 +116,7 @@ FLOORS = [
     {"explainers", "inference", "commands.files"},
     {"evaluation"},
     {"tables", "zero_shot"},
+    {"report.explained"},
     {"publishing", "web", "report.methods", "report.ratings"},
     {"brain", "bench.setup", "bench.rows", "bench.comparison"},
     {"training", "bench.batches", "bench.assessment"},

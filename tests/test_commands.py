@@ -184,6 +184,22 @@ def test_a_threshold_that_is_none_is_said(sounds, capsys, threshold):
     assert f"{threshold} is no number above 0 and at most 1" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["compare", "a.wav", "--prompt", "a", "--prompt", "b"],
+        ["explain", "a.wav", "--prompt", "a", "--against", "b", "--against", "c"],
+        ["explain", "a.wav", "--prompt", "a", "--output", "x", "--output=y"],
+        ["classify", "a.wav", "--top", "3", "--top", "4"],
+    ],
+)
+def test_command_option_given_twice(words, capsys):
+    """The last value does not win without a word."""
+    with pytest.raises(SystemExit) as refused:
+        main(words)
+    assert refused.value.code == 2 and "must be given once" in capsys.readouterr().err
+
+
 def test_a_long_file_that_breaks_off_is_explained_as_far_as_it_goes(tmp_path, capsys):
     sound = synthesise("rain", seed=2, seconds=20.0)
     path = tmp_path / "long.flac"

@@ -13,6 +13,7 @@ from speechbrain_lmac.audio import load_audio
 from speechbrain_lmac.data.synthetic import mixture, synthesise
 from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.export import export_interpreter
+from speechbrain_lmac.interpretation import audible
 from speechbrain_lmac.metrics import si_sdr
 
 CPU = {"device": "cpu"}
@@ -101,8 +102,10 @@ def test_explanation_and_residual_are_the_clip(interpreter, wavs):
     for clip, why in zip(wavs, interpreter.interpret_batch(wavs, PROMPTS)):
         torch.testing.assert_close(why.original, clip)
         plane = interpreter.model.classifier.plane
-        removed = plane.listen(clip.unsqueeze(0), 1 - why.mask.unsqueeze(1)).squeeze(1)
-        torch.testing.assert_close(why.residual, removed, atol=1e-5, rtol=0)
+        kept = plane.listen(clip.unsqueeze(0), why.mask.unsqueeze(1)).squeeze(1)
+        faded = audible(why.presence, why.absent)[:, None] * kept
+        torch.testing.assert_close(why.waveform, faded, atol=1e-5, rtol=0)
+        torch.testing.assert_close(why.residual, clip - faded, atol=1e-5, rtol=0)
         assert why.probabilities.sum().item() == pytest.approx(1)
         assert why.similarity[why.target] == why.similarity.max()
 
@@ -184,8 +187,10 @@ def test_why_this_and_not_that(interpreter):
 def test_a_prompt_that_is_not_there_is_said_to_be_absent(interpreter, siren_file):
     why = interpreter.interpret_file(siren_file, ["the sound of siren", "the sound of dog"])
     assert why.presence[0] > 0.5 and why.presence[1] < 0.01
-    (warning,) = [said for said in why.warnings if "hardly hears" in said]
+    (warning,) = [said for said in why.warnings if "absent" in said]
     assert "the sound of dog" in warning
+    assert why.absent.tolist() == [False, True]
+    assert why.level_db[1] < -20 < why.level_db[0]
 
 
 def test_what_is_heard_in_a_sound_is_what_the_clap_says_of_it(interpreter, siren_file):

@@ -13,7 +13,8 @@ from matplotlib.text import Text
 from speechbrain_lmac.bench.assessment import IDEAL
 from speechbrain_lmac.bench.comparison import CONTROLS
 from speechbrain_lmac.errors import InputError
-from speechbrain_lmac.figures import RANGE_DB, draw_plane, shorten
+from speechbrain_lmac.figures import draw_plane, shorten
+from speechbrain_lmac.raster import RANGE_DB
 
 WIDTH = 9.0  # inches, of a page
 DPI, DPI_OF_MAPS = 150, 110

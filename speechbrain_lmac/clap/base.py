@@ -109,6 +109,20 @@ class Clap(nn.Module, ABC):
         with torch.autocast(power.device.type, enabled=False):  # bfloat16 would be heard
             return power @ self.filterbank
 
+    @property
+    def encoded_bins(self):
+        """1 for each linear-frequency bin that feeds a mel band, else 0, ``[n_fft // 2 + 1]``."""
+        return (self.filterbank.sum(dim=1) > 0).to(self.filterbank)
+
+    @torch.no_grad()
+    def encoded_energy(self, wavs):
+        """Energy of ``wavs`` ``[batch, time]`` in the bins that are encoded, ``[batch]``, on the
+        CPU; a constant offset does not count.
+        """
+        centred = (wavs - wavs.mean(dim=-1, keepdim=True)).to(self.filterbank)
+        power = power_of(self.spectrogram(centred))
+        return (power @ self.encoded_bins).sum(dim=-1).cpu()
+
     @abstractmethod
     def encode(self, mel):
         """Encode mel power ``[batch, frames heard, bands]`` -> :class:`AudioEncoding`."""

@@ -33,7 +33,7 @@ SHOWN = (
     "prompt",
     *("probability", "probability_of_explanation", "probability_of_residual"),
     *("presence", "presence_of_explanation", "presence_of_residual"),
-    *("evidence", "regions"),
+    *("absent", "evidence", "regions"),
 )
 """What is said of each prompt, null where it is not measured; all of it is in scores.json."""
 HIGH_RATE = 48000
@@ -126,6 +126,8 @@ def _lines(record, said_of):
 def _shares(row, against):
     """What is said of a prompt in a short sound."""
     name = "presence" if against is None else "probability"
+    if row["absent"]:
+        return f"absent ({row[name]:.0%}); its explanation is faded out"
     shares = [row[name], row[f"{name}_of_explanation"], row[f"{name}_of_residual"]]
     return "{:.0%} in the clip, {:.0%} in what is kept, {:.0%} in what is removed".format(*shares)
 
@@ -134,6 +136,6 @@ def _places(row, _):
     """What is said of a prompt in a long one."""
     count = len(row["regions"])
     if not count:
-        return "nowhere"
+        return "absent" if row["absent"] else "nowhere"
     where = ", ".join(f"{r['start']:.1f}-{r['stop']:.1f} s" for r in row["regions"][:4])
     return f"{count} region{'s' * (count != 1)}: {where}{', ...' * (count > 4)}"

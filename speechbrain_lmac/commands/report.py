@@ -1,6 +1,5 @@
 """``speechbrain-lmac report``: clips and their explanations as one HTML file."""
 
-import tempfile
 from pathlib import Path
 
 from speechbrain_lmac.commands.batch import (
@@ -70,20 +69,10 @@ def run(options):
 
 def show(interpreter, file, name, prompts, options):
     """What a page shows of a file, under a name: Heard, or Recording if it is long."""
-    from speechbrain_lmac.report.clip import heard
-    from speechbrain_lmac.report.recording import recording
+    from speechbrain_lmac.report.explained import explained
     from speechbrain_lmac.sound import Sound
-    from speechbrain_lmac.survey import is_long
 
-    sound, threshold = Sound(file), options.threshold
-    if not is_long(interpreter, sound):
-        return heard(name, interpreter.interpret_file(file, prompts, options.against))
-    with tempfile.TemporaryDirectory(prefix="speechbrain_lmac_") as folder:
-        timeline = interpreter.interpret_file(
-            file, prompts, options.against, save_to=folder, threshold=threshold
-        )
-        clap = interpreter.model.classifier.clap
-        return recording(name, sound, timeline, clap, threshold)
+    return explained(interpreter, Sound(file), name, prompts, options.against, options.threshold)
 
 
 def _about(interpreter, options):

@@ -5,11 +5,10 @@ from typing import NamedTuple
 
 import torch
 
+from speechbrain_lmac.raster import RANGE_DB, height_of
 from speechbrain_lmac.report.media import (
-    RANGE_DB,
     data_uri,
     decoded,
-    height_of,
     matched_gain,
     picture,
     unclipped_mp3,
@@ -42,6 +41,7 @@ class Row(NamedTuple):
     mask: str
     """Data URI of a picture."""
     level_db: float
+    absent: bool
     scores: tuple
     """Rows of (name, in the clip, in what is kept, in what is removed)."""
 
@@ -82,6 +82,7 @@ class Studio:
 
     def __init__(self, clap, original):
         self.spectrogram, self.rate, self.original = clap.spectrogram, clap.sample_rate, original
+        self.energy = clap.encoded_energy
         top = self._decibels(original).max().item()
         self.limits = (top - RANGE_DB, top)
         self.played = None
@@ -95,9 +96,9 @@ class Studio:
         """A sound to be played: Player; and what the player makes of it, at its own level."""
         if wav is not self.original:
             like = self.played if self.played is not None else self.original
-            gain = matched_gain(wav, like)
+            gain = matched_gain(wav, like, self.energy)
         else:
-            gain = matched_gain(wav, wav)
+            gain = matched_gain(wav, wav, self.energy)
         encoded, gain = unclipped_mp3(wav, gain, self.rate)
         if wav is self.original:
             self.played = gain * wav
@@ -157,6 +158,7 @@ def heard(name, why):
             players[i],
             studio.mask(gains[i]),
             why.level_db[i].item(),
+            why.absent[i].item(),
             tuple(_scores(why, i, *found)),
         )
         for i, prompt in enumerate(why.prompts)

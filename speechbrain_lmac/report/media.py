@@ -8,27 +8,25 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import torch
-from matplotlib import colormaps
 from PIL import Image
 
 from speechbrain_lmac.audio import PEAK
+from speechbrain_lmac.raster import pixels
 
-RANGE_DB = 70
-"""Below the loudest cell of the clip; what is fainter is drawn as silence."""
-HEIGHT, WIDTH = 128, 480
-"""Of pictures, in pixels."""
 TRIES = 4
 MOST_GAIN_DB = 20.0
 """By which a faint sound is raised to be heard beside the clip."""
 
 
-def matched_gain(wav, like):
+def matched_gain(wav, like, energy):
     """Gain under which a sound is as loud as another, and does not clip.
 
     Arguments
     ---------
     wav, like : torch.Tensor
         ``[time]`` both.
+    energy : callable
+        Sounds ``[batch, time]`` -> ``[batch]``: of what counts as loud.
 
     Returns
     -------
@@ -37,14 +35,14 @@ def matched_gain(wav, like):
 
     Example
     -------
-    >>> round(matched_gain(torch.tensor([0.1, -0.1]), torch.tensor([0.5, 0.5])), 3)
+    >>> soft, loud = torch.tensor([0.1, -0.1]), torch.tensor([0.5, 0.5])
+    >>> round(matched_gain(soft, loud, lambda wavs: wavs.square().sum(dim=-1)), 3)
     5.0
     """
-    level, peak = wav.square().mean().sqrt().item(), wav.abs().max().item()
-    if level == 0:
-        return 1.0
-    wanted = like.square().mean().sqrt().item() / level
-    return min(wanted, PEAK / peak, 10 ** (MOST_GAIN_DB / 20))
+    peak = wav.abs().max().item()
+    own, wanted = (energy(sound.unsqueeze(0)).item() for sound in (wav, like))
+    matched = (wanted / own) ** 0.5 if own > 0 else 1.0
+    return min(matched, PEAK / max(peak, PEAK * 1e-6), 10 ** (MOST_GAIN_DB / 20))
 
 
 def mp3(wav, sample_rate):
@@ -94,30 +92,10 @@ def picture(values, nyquist, colours, limits):
     limits : tuple of float
         Values of its two ends.
     """
-    image = _on_mel_axis(values.cpu().float(), nyquist).numpy()
-    low, high = limits
-    shades = np.clip((image - low) / (high - low), 0, 1)
-    pixels = (255 * colormaps[colours](shades)[::-1, :, :3]).astype(np.uint8)
+    pixel = pixels(values, nyquist, colours, limits)
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="WEBP", quality=80, method=4)
+    Image.fromarray(pixel).save(buffer, format="WEBP", quality=80, method=4)
     return buffer.getvalue()
-
-
-def height_of(hertz, nyquist):
-    """Where a frequency lies on a picture, 0 at its foot and 1 at its head."""
-    return float(np.log1p(hertz / 700) / np.log1p(nyquist / 700))
-
-
-def _on_mel_axis(values, nyquist):
-    """``[frames, bins]`` -> ``[HEIGHT, WIDTH]``, even in mel; the mean of what a pixel holds."""
-    bins = values.shape[1]
-    hertz = 700 * np.expm1(np.linspace(0, np.log1p(nyquist / 700), HEIGHT + 1))
-    edges = torch.from_numpy(hertz / nyquist * (bins - 1))
-    low = edges[:-1].long()
-    high = torch.maximum(edges[1:].ceil().long(), low + 1)
-    below = torch.nn.functional.pad(values.double().cumsum(dim=1), (1, 0))
-    rows = (below[:, high] - below[:, low]) / (high - low)  # [frames, HEIGHT]
-    return torch.nn.functional.adaptive_avg_pool1d(rows.T.unsqueeze(0), WIDTH).squeeze(0)
 
 
 def data_uri(kind, content):

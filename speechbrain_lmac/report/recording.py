@@ -5,9 +5,10 @@ from typing import NamedTuple
 import soundfile
 import torch
 
+from speechbrain_lmac.raster import RANGE_DB
 from speechbrain_lmac.regions import Region
 from speechbrain_lmac.report.clip import Player, Studio, axis_of
-from speechbrain_lmac.report.media import RANGE_DB, data_uri, picture
+from speechbrain_lmac.report.media import data_uri, picture
 
 AROUND_SECONDS = 0.5
 """Heard before and after a region."""
@@ -33,6 +34,7 @@ class Found(NamedTuple):
     """Where a prompt is found."""
 
     prompt: str
+    absent: bool
     curve: tuple
     """Evidence, 0 to 1, in equal steps over the recording."""
     stretches: tuple
@@ -97,7 +99,10 @@ def recording(name, sound, timeline, clap, threshold):
         stretches = tuple(
             (region.start / timeline.duration, region.stop / timeline.duration) for region in mine
         )
-        found.append(Found(prompt, _curve(timeline.evidence[i]), stretches, tuple(excerpts)))
+        absent = timeline.absent[i].item()
+        found.append(
+            Found(prompt, absent, _curve(timeline.evidence[i]), stretches, tuple(excerpts))
+        )
     level = 10 * timeline.picture.clamp(min=1e-10).log10()
     limits = (level.max().item() - RANGE_DB, level.max().item())
     image = data_uri("image/webp", picture(level, rate / 2, "magma", limits))
