@@ -121,9 +121,15 @@ def parser():
 
 
 def stop_cleanly():
-    """Let a termination unwind as an interruption does, so that nothing half-written stays."""
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    """Let a termination, or the end of the terminal, unwind as an interruption does, so that
+    nothing half-written stays. What is ignored, as by nohup, stays ignored.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda number, frame: sys.exit(128 + number))
 
 
 @report_errors(goes_on=False)

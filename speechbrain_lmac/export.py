@@ -2,7 +2,6 @@
 
 import json
 import math
-import shutil
 from pathlib import Path
 
 import torch
@@ -12,11 +11,17 @@ from safetensors.torch import load_file, save_file
 
 from speechbrain_lmac.decoder import MaskDecoder
 from speechbrain_lmac.errors import InputError, first_line
+from speechbrain_lmac.ledger import check_folder, owned_folder
 
 HPARAMS_FILE = "hyperparams.yaml"
 DECODER_FILE = "decoder.safetensors"
 MOST_DECODER_BYTES = 1 << 28
 """No decoder is larger; those that ship have half a megabyte."""
+
+KIND = "export"
+"""Of the folder, for its ledger."""
+OLDER = "plane. Only scalars and classes of speechbrain_lmac."
+"""In the first line of every ``hyperparams.yaml``."""
 
 HPARAMS = """\
 # {method}, masks on the {masking} plane. Only scalars and classes of speechbrain_lmac.
@@ -53,23 +58,37 @@ def export_interpreter(model, method, folder):
     method : str
         Name of the method, as in the tables.
     folder : str or Path
-        Replaced if it exists.
+        Replaced if it was written here.
 
     Returns
     -------
     Path
         ``folder``.
+
+    Raises
+    ------
+    InputError
+        As of :func:`check_exportable`.
     """
     folder = Path(folder)
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    state = {name: weight.cpu().contiguous() for name, weight in model.decoder.state_dict().items()}
-    save_file(state, partial / DECODER_FILE)
-    text = hyperparams(model, method, model.classifier.clap.settings)
-    (partial / HPARAMS_FILE).write_text(text, encoding="utf-8")
-    shutil.rmtree(folder, ignore_errors=True)
-    return partial.rename(folder)
+    with owned_folder(folder, KIND, _is_older) as built:
+        state = {n: weight.cpu().contiguous() for n, weight in model.decoder.state_dict().items()}
+        save_file(state, built / DECODER_FILE)
+        text = hyperparams(model, method, model.classifier.clap.settings)
+        (built / HPARAMS_FILE).write_text(text, encoding="utf-8")
+    return folder
+
+
+def check_exportable(folder):
+    """Raise InputError if a folder holds what was not exported here, or has changed since."""
+    check_folder(folder, KIND, _is_older)
+
+
+def _is_older(folder):
+    """Whether a folder is an interpreter that was exported before exports had a ledger."""
+    if sorted(path.name for path in folder.iterdir()) != [DECODER_FILE, HPARAMS_FILE]:
+        return False
+    return OLDER in (folder / HPARAMS_FILE).read_text(encoding="utf-8", errors="replace")[:300]
 
 
 def check_decoder(settings, path):

@@ -12,13 +12,13 @@ from speechbrain_lmac.audio import safe_gain, save_audio
 from speechbrain_lmac.environment import in_float32
 from speechbrain_lmac.evidence import EvidenceLog
 from speechbrain_lmac.outputs import (
-    EXPLANATION,
+    FIGURE,
     ORIGINAL,
-    RESIDUAL,
     SCORES,
     explanation_files,
-    make_folder,
-    remove_stale,
+    names_of,
+    residual_of,
+    writing_to,
 )
 from speechbrain_lmac.timeline import ABSENT, THRESHOLD, Timeline
 from speechbrain_lmac.whole import write_text
@@ -263,7 +263,7 @@ class Interpretation:
             ``-residual.wav`` for each prompt, ``figure.png``, ``scores.json`` and the tables of
             :meth:`~speechbrain_lmac.timeline.Timeline.save_tables`. One gain, in ``scores.json``,
             keeps all sounds from clipping. Explanations of other prompts that were there are
-            removed.
+            removed, unless they have changed since.
         threshold : float
             Evidence that makes a region.
 
@@ -271,27 +271,34 @@ class Interpretation:
         -------
         list of Path
             The explanations, in the order of the prompts.
+
+        Raises
+        ------
+        InputError
+            If a file of these names is there that this package did not write, that has changed
+            since, or that is the sound which is explained; nothing is written then.
         """
+        names = names_of(self.prompts)
+        with writing_to(folder, names, [self.file], self.file, kept=()) as stage:
+            self._write(stage, threshold)
+        return explanation_files(Path(folder), self.prompts)
+
+    def _write(self, folder, threshold):
         from speechbrain_lmac.figures import draw_interpretation
 
-        folder = Path(folder)
-        make_folder(folder)
         gain = safe_gain(self.original, self.waveform, self.residual)
         explanations = explanation_files(folder, self.prompts)
-        residuals = [p.with_name(p.name.replace(EXPLANATION, RESIDUAL)) for p in explanations]
-        written = {
+        sounds = {
             folder / ORIGINAL: self.original,
             **dict(zip(explanations, self.waveform)),
-            **dict(zip(residuals, self.residual)),
+            **dict(zip(map(residual_of, explanations), self.residual)),
         }
-        for path, sound in written.items():
+        for path, sound in sounds.items():
             save_audio(path, gain * sound, self.sample_rate)
-        draw_interpretation(self, folder / "figure.png")
-        self.timeline.save_tables(folder, threshold)
+        draw_interpretation(self, folder / FIGURE)
+        self.timeline.write_tables(folder, threshold)
         scores = json.dumps(self._scores(gain, threshold), indent=2, allow_nan=False)
         write_text(folder / SCORES, scores + "\n")
-        remove_stale(folder, written)
-        return explanations
 
     @in_float32
     def _repr_html_(self) -> str:

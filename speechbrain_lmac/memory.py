@@ -1,12 +1,19 @@
 """Memory: kept in the process, where the next training step wants it again; and run out of."""
 
+import contextlib
 import ctypes
+import errno
 import sys
 
 import torch
 
+from speechbrain_lmac.errors import InputError, first_line
+
 SETTINGS = {-4: 0, -1: 2**31 - 1, -2: 2**28}
 """Of glibc's mallopt: M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD."""
+
+SAID = ("allocate memory", "not enough memory", "out of memory", "bad_alloc")
+"""How torch says in a RuntimeError that memory ran out."""
 
 
 def keep_freed_memory():
@@ -26,6 +33,21 @@ def keep_freed_memory():
 
 def is_out_of_memory(error):
     """Whether an exception says that memory ran out, on whatever device."""
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
-        isinstance(error, RuntimeError) and "allocate memory" in str(error)
-    )
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in SAID)
+
+
+@contextlib.contextmanager
+def enough_for(name):
+    """Turn memory that runs out into an InputError that names the file which was worked on."""
+    try:
+        yield
+    except (MemoryError, OSError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise InputError(
+            f"{name}: memory ran out ({first_line(error)}): cut the file, or give fewer prompts"
+        ) from None  # its frames hold the memory

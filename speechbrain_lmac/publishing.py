@@ -22,8 +22,10 @@ from speechbrain_lmac.export import DECODER_FILE, HPARAMS_FILE, hyperparams
 from speechbrain_lmac.figures import draw_budgets, draw_interpretation
 from speechbrain_lmac.hub import check_reachable
 from speechbrain_lmac.inference import Interpreter
+from speechbrain_lmac.ledger import check_folder, owned_folder
 from speechbrain_lmac.source import fingerprint
 from speechbrain_lmac.tables import MEAN, markdown_table
+from speechbrain_lmac.whole import HIDDEN
 
 LICENCES = {
     "ESC-50": "CC BY-NC 3.0 (ESC-10 part: CC BY)",
@@ -32,7 +34,9 @@ LICENCES = {
 }
 """Of sets whose rows do not say."""
 MARKER = "training.json"
-"""Settings and hashes of the run; a folder that holds it is ours to replace."""
+"""Settings and hashes of the run."""
+KIND = "publish"
+"""Of the folder, for its ledger."""
 NEEDED = ("metrics.csv", "train.csv", "test.csv", "run.json")
 """Files of a finished run beside its interpreter."""
 
@@ -47,7 +51,8 @@ def write_repository(results, repo_id, folder, licence=None):
     repo_id : str
         ``user/name``.
     folder : str or Path
-        Made anew; gets decoder, hyperparameters, model card, metrics, settings and figures.
+        Made anew; gets decoder, hyperparameters, model card, metrics, settings and figures. One
+        that is there is replaced if all of it was written here and has not changed since.
     licence : str
         Of the decoder, by the Hub's names; what it learnt from has licences of its own.
 
@@ -58,7 +63,8 @@ def write_repository(results, repo_id, folder, licence=None):
     Raises
     ------
     InputError
-        If the run is not finished, or its CLAP cannot be found by others.
+        If the run is not finished, its CLAP cannot be found by others, or the folder may not be
+        replaced.
     """
     results, folder = Path(results), Path(folder)
     check_id(repo_id)
@@ -67,20 +73,20 @@ def write_repository(results, repo_id, folder, licence=None):
         raise InputError(
             f"{results} is no finished run of train.py: it has no {', '.join(missing)}"
         )
-    if folder.exists() and not (folder / MARKER).is_file():
-        raise InputError(f"{folder} is there and was not written by publish; give another folder")
     if (folder / ".git").exists():
         raise InputError(f"{folder} is a git repository, which would be replaced; give another")
+    check_folder(folder, KIND)
     interpreter = Interpreter.from_hparams(source=results)
     model, clap = interpreter.model, interpreter.model.classifier.clap
     text = hyperparams(model, interpreter.hparams.method, clap.portable_settings)
     read_blueprint(text, f"what {results} would publish", downloaded=True)
-    final, folder = folder, folder.with_name(folder.name + ".partial")
-    shutil.rmtree(folder, ignore_errors=True)
-    try:
-        folder.mkdir(parents=True)
-    except OSError as error:
-        raise InputError(f"{folder.parent} cannot be written to: {error}") from error
+    with owned_folder(folder, KIND) as built:
+        _fill(built, results, repo_id, interpreter, text, licence)
+    return folder
+
+
+def _fill(folder, results, repo_id, interpreter, text, licence):
+    """Write everything that is published into an empty folder."""
     (folder / HPARAMS_FILE).write_text(text, encoding="utf-8")
     shutil.copy(results / "interpreter" / DECODER_FILE, folder)
     shutil.copy(results / "metrics.csv", folder)
@@ -95,8 +101,6 @@ def write_repository(results, repo_id, folder, licence=None):
     _example(interpreter, folder / "example.png")
     card = _card(interpreter, repo_id, results, rows, settings, licence, folder)
     (folder / "README.md").write_text(card, encoding="utf-8")
-    shutil.rmtree(final, ignore_errors=True)
-    return folder.rename(final)
 
 
 def push(folder, repo_id, private=False):
@@ -132,6 +136,7 @@ def push(folder, repo_id, private=False):
         done = api.upload_folder(
             repo_id=repo_id,
             folder_path=folder,
+            ignore_patterns=[f"{HIDDEN}*"],
             commit_message=f"Interpreter, by speechbrain-lmac {__version__}",
         )
     except LocalTokenNotFoundError as error:

@@ -1,9 +1,11 @@
 """Stretches of a long sound in which a prompt has evidence, and the tables that show them."""
 
 import csv
+import io
 from typing import NamedTuple
 
-from speechbrain_lmac.whole import write_table
+from speechbrain_lmac.ledger import Ledger, locked
+from speechbrain_lmac.whole import temporary, write_table
 
 RAVEN = (
     "Selection",
@@ -97,27 +99,48 @@ def write_csv(path, regions):
 def update_csv(path, found):
     """Regions of several files as CSV, after the ``file`` that each is of.
 
+    The table is read, changed and replaced under a lock: several processes may write one.
+
     Arguments
     ---------
     path : Path
         What it holds of other files stays.
     found : dict
-        File -> its regions, none too.
+        File, as :func:`~speechbrain_lmac.sound.path_of` identifies it -> its regions, none too.
+
+    Raises
+    ------
+    InputError
+        If the table was not written here, or has changed since.
     """
     head = ("file", *Region._fields)
-    kept = [row for row in _rows(path, head) if row[0] not in found]
     rows = [(file, *_rounded(region)) for file, regions in found.items() for region in regions]
-    write_table(path, [head, *kept, *rows])
+    with locked(path.parent), temporary(path.parent) as partial:
+        ledger = Ledger(path.parent)
+        ledger.check([path.name])
+        held = path.read_bytes() if path.exists() else _csv([head])
+        if any(_begins(held, file) for file in found):
+            held = _csv(row for row in _rows(held) if row[0] not in found)
+        partial.write_bytes(held + _csv(rows))
+        ledger.sign(path.name, partial)
+        ledger.save()
+        partial.replace(path)
 
 
-def _rows(path, head):
-    """Rows of a table with such a head; none if there is no such table."""
-    try:
-        with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
-            rows = list(csv.reader(file))
-    except FileNotFoundError:
-        return []
-    return [row for row in rows[1:] if len(row) == len(head)] if rows[:1] == [list(head)] else []
+def _csv(rows):
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(rows)
+    return text.getvalue().encode("utf-8", "surrogateescape")
+
+
+def _rows(held):
+    text = held.decode("utf-8", "surrogateescape")
+    return csv.reader(io.StringIO(text, newline=""))
+
+
+def _begins(held, file):
+    """Whether a table may have rows of a file; without parsing, as most files are new to it."""
+    return _csv([(file, "")])[:-2] in held
 
 
 def write_raven(path, regions):

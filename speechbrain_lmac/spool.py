@@ -7,6 +7,7 @@ import soundfile
 
 from speechbrain_lmac.audio import gain_under, writing
 from speechbrain_lmac.errors import InputError
+from speechbrain_lmac.whole import temporary, whole
 
 BLOCK = 1 << 18
 LARGEST_WAV = (1 << 32) - 4096
@@ -16,8 +17,8 @@ LARGEST_WAV = (1 << 32) - 4096
 class Spool:
     """Write several sounds of one level, block by block: 16-bit wavs that do not clip.
 
-    Until the end they are ``.partial`` files of floats; then one gain for all is known, the files
-    are written under their names, and what was partial is removed. A file that has its name is
+    Until the end they are temporary files of floats; then one gain for all is known, the files
+    are written under their names, and what was temporary is removed. A file that has its name is
     thus whole. Use as a context: an error leaves nothing behind.
 
     Arguments
@@ -41,12 +42,15 @@ class Spool:
 
     def __init__(self, paths, sample_rate):
         self.paths, self.sample_rate = [Path(path) for path in paths], sample_rate
-        self.partial = [path.with_name(path.name + ".partial") for path in self.paths]
         self.peak, self.gain = 0.0, 1.0
 
     def __enter__(self):
-        self.stack = contextlib.ExitStack()
+        self.stack, self.temporaries = contextlib.ExitStack(), contextlib.ExitStack()
         try:
+            self.partial = [
+                self.temporaries.enter_context(temporary(path.absolute().parent))
+                for path in self.paths
+            ]
             self.files = [
                 self.stack.enter_context(self._create(path, "RF64", "FLOAT"))
                 for path in self.partial
@@ -73,20 +77,14 @@ class Spool:
                 for partial, path in zip(self.partial, self.paths):
                     self._finish(partial, path)
         finally:
-            for partial in self.partial:
-                partial.unlink(missing_ok=True)
+            self.temporaries.close()
 
     def _finish(self, partial, path):
-        made = path.with_name(path.name + ".16bit")
-        try:
-            with writing(path), soundfile.SoundFile(partial) as read:
-                kind = "WAV" if 2 * read.frames < LARGEST_WAV else "RF64"
-                with self._create(made, kind, "PCM_16") as written:
-                    for block in read.blocks(BLOCK, dtype="float32"):
-                        written.write(self.gain * block)
-            made.replace(path)
-        finally:
-            made.unlink(missing_ok=True)
+        with whole(path) as made, writing(path), soundfile.SoundFile(partial) as read:
+            kind = "WAV" if 2 * read.frames < LARGEST_WAV else "RF64"
+            with self._create(made, kind, "PCM_16") as written:
+                for block in read.blocks(BLOCK, dtype="float32"):
+                    written.write(self.gain * block)
 
     def _create(self, path, kind, subtype):
         return soundfile.SoundFile(path, "w", self.sample_rate, 1, subtype, format=kind)

@@ -1,11 +1,13 @@
 """Explain a sound of any length, window by window."""
 
+from dataclasses import replace
+
 import torch
 from tqdm import tqdm
 
 from speechbrain_lmac.audio import is_silent
 from speechbrain_lmac.evidence import EvidenceLog
-from speechbrain_lmac.outputs import explanation_files, remove_stale, writing_to
+from speechbrain_lmac.outputs import explanation_files, names_of, writing_to
 from speechbrain_lmac.overlap import Joiner, windows
 from speechbrain_lmac.spool import Spool
 
@@ -45,7 +47,21 @@ def survey(interpreter, sound, prompts, against, folder, threshold):
     Returns
     -------
     Timeline
+
+    Raises
+    ------
+    InputError
+        As of ``Interpretation.save``, before any window is explained.
     """
+    names = names_of(prompts, in_one_piece=False)
+    with writing_to(folder, names, [sound.path], sound.path, kept=()) as stage:
+        timeline = _survey(interpreter, sound, prompts, against, stage)
+        timeline.write(stage, threshold)
+    return replace(timeline, files=tuple(explanation_files(folder, prompts)))
+
+
+def _survey(interpreter, sound, prompts, against, folder):
+    """Write the explanations in a folder that holds nothing else: Timeline."""
     rate = interpreter.sample_rate
     step = round(WINDOW_SECONDS / 2 * rate)
     joiner = Joiner(step)
@@ -53,7 +69,7 @@ def survey(interpreter, sound, prompts, against, folder, threshold):
     files = explanation_files(folder, prompts)
     expected = max(1, round(sound.seconds * rate / step - 1))
     shown = tqdm(total=expected, unit="window", leave=False)
-    with writing_to(folder), Spool(files, rate) as spool, shown as bar:
+    with Spool(files, rate) as spool, shown as bar:
         for window in windows(sound.blocks(rate), step):
             mine = _nearest(window, step)
             if not is_silent(window.wav):
@@ -66,10 +82,7 @@ def survey(interpreter, sound, prompts, against, folder, threshold):
             spool.write(joiner(window, kept))
             bar.update()
             length = window.start + len(window.wav)
-    timeline = log.timeline(length, against, files, spool.gain, sound.path)
-    timeline.save(folder, threshold)
-    remove_stale(folder, files)
-    return timeline
+    return log.timeline(length, against, files, spool.gain, sound.path)
 
 
 def _nearest(window, step):

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import torch
 
-from speechbrain_lmac.outputs import SCORES
+from speechbrain_lmac.outputs import (
+    EVIDENCE,
+    FIGURE,
+    RAVEN_TABLE,
+    REGIONS,
+    SCORES,
+    TABLES,
+    writing_to,
+)
 from speechbrain_lmac.regions import Region, find_regions, write_csv, write_raven
 from speechbrain_lmac.whole import write_table, write_text
 
@@ -91,7 +99,7 @@ class Timeline:
 
     @property
     def seconds(self) -> torch.Tensor:
-        """When each step begins, ``[steps]``."""
+        """When each step begins, ``[steps]``, in double precision: regions begin at these times."""
         return torch.arange(self.kept.shape[-1], dtype=torch.float64) * STEP_SECONDS
 
     def regions(
@@ -126,12 +134,22 @@ class Timeline:
         ]
 
     def save(self, folder: str | Path, threshold: float = THRESHOLD) -> None:
-        """Write ``figure.png``, ``scores.json`` and the tables."""
+        """Write ``figure.png``, ``scores.json`` and the tables.
+
+        Explanations of another sound that were there are removed. InputError, and nothing is
+        written, if a file is there that this package did not write or that has changed since.
+        """
+        names = [FIGURE, *TABLES, SCORES]
+        kept = [path.name for path in self.files if _is_in(path, folder)]
+        with writing_to(folder, names, [self.file], self.file, kept) as stage:
+            self.write(stage, threshold)
+
+    def write(self, folder: Path, threshold: float = THRESHOLD) -> None:
+        """As :meth:`save`, in a folder that holds nothing else."""
         from speechbrain_lmac.figures import draw_timeline
 
-        folder = Path(folder)
-        self.save_tables(folder, threshold)
-        draw_timeline(self, folder / "figure.png", threshold)
+        self.write_tables(folder, threshold)
+        draw_timeline(self, folder / FIGURE, threshold)
         scores = {
             "file": self.file,
             "seconds": self.duration,
@@ -144,12 +162,24 @@ class Timeline:
         write_text(folder / SCORES, json.dumps(scores, indent=2, allow_nan=False) + "\n")
 
     def save_tables(self, folder: str | Path, threshold: float = THRESHOLD) -> None:
-        """Write ``evidence.csv``, ``regions.csv`` and ``regions.selections.txt`` (Raven)."""
-        folder, regions = Path(folder), self.regions(threshold)
-        write_csv(folder / "regions.csv", regions)
-        write_raven(folder / "regions.selections.txt", regions)
+        """Write ``evidence.csv``, ``regions.csv`` and ``regions.selections.txt`` (Raven).
+
+        InputError as of :meth:`save`.
+        """
+        with writing_to(folder, TABLES, [self.file], self.file) as stage:
+            self.write_tables(stage, threshold)
+
+    def write_tables(self, folder: Path, threshold: float = THRESHOLD) -> None:
+        """As :meth:`save_tables`, in a folder that holds nothing else."""
+        regions = self.regions(threshold)
+        write_csv(folder / REGIONS, regions)
+        write_raven(folder / RAVEN_TABLE, regions)
         evidence = [
             [round(when, 3), *(round(value, 4) for value in row)]
             for when, row in zip(self.seconds.tolist(), self.evidence.T.tolist())
         ]
-        write_table(folder / "evidence.csv", [["seconds", *self.prompts], *evidence])
+        write_table(folder / EVIDENCE, [["seconds", *self.prompts], *evidence])
+
+
+def _is_in(path, folder):
+    return Path(path).parent.resolve() == Path(folder).resolve()

@@ -15,7 +15,8 @@ PACKAGE = Path(speechbrain_lmac.__file__).parent
 FLOORS = [
     {"errors"},
     {"whole", "containers", "raster"},
-    {"decoding"},
+    {"ledger", "decoding"},
+    {"outputs"},
     {
         "spectrogram",
         "overlap",
@@ -35,7 +36,6 @@ FLOORS = [
         "memory",
         "blueprint",
         "record",
-        "outputs",
         "processes",
         "checkpoints",
         "download",

@@ -173,7 +173,7 @@ def test_files_of_one_name_keep_folders_of_their_own(sounds, tmp_path, monkeypat
     }
     with open(out / "regions.csv") as file:
         told = [(row["file"], row["start"]) for row in csv.DictReader(file)]
-    assert {name for name, _ in told} == {str(sounds / "street.wav"), "street.flac"}
+    assert {name for name, _ in told} == set(held.values())
     assert len(set(told)) == len(told)
 
 
@@ -259,8 +259,7 @@ def test_a_termination_leaves_nothing_half_written(tmp_path):
         stderr=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
     )
-    partial = out / "long" / "0-rain-explanation.wav.partial"
-    while not partial.is_file():
+    while not list(out.glob("long/.speechbrain-lmac-*/.speechbrain-lmac-*.partial")):
         assert running.poll() is None
         time.sleep(0.05)
     running.terminate()
@@ -288,7 +287,7 @@ def test_a_long_file_is_explained_in_windows(tmp_path, capsys):
     assert float(selection["Low Freq (Hz)"]) < float(selection["High Freq (Hz)"])
     written = out / "long" / "0-the-sound-of-siren-explanation.wav"
     assert soundfile.info(written).duration == pytest.approx(20)
-    assert not list(out.rglob("*.partial"))
+    assert not list(out.rglob(".*.partial"))
 
 
 def test_classify(sounds, capsys):

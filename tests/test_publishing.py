@@ -182,9 +182,26 @@ def test_the_run_itself_is_never_replaced(results):
 
 
 def test_publish_replaces_its_own_folder(results, repository):
-    (repository / "stale.txt").write_text("old")
     assert write_repository(results, REPO, repository) == repository
-    assert not (repository / "stale.txt").exists()
+    assert len(list(repository.parent.glob(".speechbrain-lmac*"))) == 0
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "README.md"])
+def test_publish_replaces_no_file_of_the_user(results, repository, name):
+    """A file beside ours, and an edited one of ours."""
+    (repository / name).write_text("mine")
+    with pytest.raises(InputError, match="was not written by speechbrain-lmac, or has changed"):
+        write_repository(results, REPO, repository)
+    assert (repository / name).read_text() == "mine"
+
+
+def test_publish_replaces_no_foreign_folder(results, tmp_path):
+    """A results folder of somebody's own tool may hold a training.json, too."""
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "training.json").write_text("{}")
+    with pytest.raises(InputError, match="was not written by publish"):
+        write_repository(results, REPO, tmp_path / "other")
+    assert (tmp_path / "other" / "training.json").read_text() == "{}"
 
 
 def test_a_clone_of_the_repository_is_left_alone(results, repository):

@@ -23,6 +23,7 @@ from speechbrain_lmac.data.captions import SETS, read_captions
 from speechbrain_lmac.data.clips import read_clips
 from speechbrain_lmac.data.prepare import add_skip, prepare
 from speechbrain_lmac.errors import InputError, report_errors
+from speechbrain_lmac.whole import check_no_input
 
 
 @report_errors
@@ -43,6 +44,7 @@ def main():
     folders = {name: options[name] for name in SETS if options[name]}
     if not folders:
         raise InputError(f"name the folder of at least one set: {', '.join(SETS)}")
+    check_no_input(options["manifest"], options["without"])
     manifest.clear(options["manifest"], manifest.Clip._fields)
     tested = {clip.src_file for held in options["without"] for clip in read_clips(held)}
     clips = read_captions(folders)

@@ -21,6 +21,8 @@ from speechbrain_lmac.data.archives import LJSPEECH, WHAM, obtain
 from speechbrain_lmac.data.clips import read_clips
 from speechbrain_lmac.data.manifest import clear
 from speechbrain_lmac.errors import InputError, report_errors
+from speechbrain_lmac.ledger import owned
+from speechbrain_lmac.whole import check_no_input
 
 ARCHIVES = {"speech": LJSPEECH, "wham": WHAM}
 
@@ -37,6 +39,7 @@ def main():
     parser.add_argument("--test_folds", nargs="+", type=int, default=[5])
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
+    check_no_input(options.plan, [options.data_folder])
     clear(options.plan, plans.Contaminated._fields)
     clips = read_clips(options.data_folder)
     tested = [clip for clip in clips if clip.fold in options.test_folds]
@@ -51,7 +54,7 @@ def main():
         options.seed,
         options.test_folds,
     )
-    plans.write(options.plan, rows)
+    plans.write(options.plan, rows, owned)
     print(f"{len(rows)} clips with {options.kind} at {snr_db} dB in {options.plan}")
 
 

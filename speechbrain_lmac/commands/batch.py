@@ -12,7 +12,8 @@ SOME_FAILED = 1
 
 
 def for_each(files, work, as_json):
-    """Do it to every file; a file that cannot be used is reported and passed over.
+    """Do it to every file; a file that cannot be used, or that memory does not suffice for, is
+    reported and passed over.
 
     Arguments
     ---------
@@ -30,12 +31,15 @@ def for_each(files, work, as_json):
     """
     from tqdm import tqdm
 
+    from speechbrain_lmac.memory import enough_for
+
     failed = 0
     # shown on a terminal alone: in a log its lines would hide the errors
     bar = tqdm(files, unit="file", disable=None if len(files) > 1 else True, file=sys.stderr)
     for place, file in enumerate(bar):
         try:
-            found, lines = work(file, place)
+            with enough_for(file):
+                found, lines = work(file, place)
         except InputError as error:
             failed += 1
             found, lines = {"file": file, "error": str(error)}, []

@@ -7,7 +7,6 @@ from pathlib import Path
 from speechbrain_lmac.commands.batch import add_source, load_interpreter
 from speechbrain_lmac.commands.files import expand
 from speechbrain_lmac.errors import InputError
-from speechbrain_lmac.whole import check_writable
 
 HELP = "one clip under nine explainers, on one page; --blind to rate them without names"
 EXAMPLES = """\
@@ -35,9 +34,11 @@ def run(options):
     file, *more = expand([options.file])
     if more:
         raise InputError(f"{options.file} is {1 + len(more)} files: a page is of one")
+    from speechbrain_lmac.memory import enough_for
     from speechbrain_lmac.report.methods import METHODS, check_new_key, takes, write_comparison
+    from speechbrain_lmac.report.page import check_page
 
-    check_writable(options.output)
+    check_page(options.output, [file])
     if options.blind:
         check_new_key(options.output)
     interpreter = load_interpreter(options)
@@ -49,8 +50,9 @@ def run(options):
     sound = Sound(file)
     if is_long(interpreter, sound):
         raise InputError(f"{file} is too long ({sound.seconds:.0f} s) to be compared: cut it")
-    wav = sound.read(interpreter.sample_rate)
-    original, found, axis = takes(interpreter, wav, options.prompt, options.methods or METHODS)
+    with enough_for(file):
+        wav = sound.read(interpreter.sample_rate)
+        original, found, axis = takes(interpreter, wav, options.prompt, options.methods or METHODS)
     seed = secrets.randbits(32) if options.seed is None else options.seed
     written = write_comparison(
         options.output,

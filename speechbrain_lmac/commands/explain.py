@@ -10,7 +10,8 @@ from speechbrain_lmac.commands.batch import (
     load_interpreter,
     read_prompts,
 )
-from speechbrain_lmac.commands.files import expand, folders_for
+from speechbrain_lmac.commands.files import expand, folders_for, take_folder
+from speechbrain_lmac.outputs import REGIONS, check_output, names_of, release
 
 HELP = "hear why sounds fit prompts: write what each prompt's mask keeps"
 EXAMPLES = """\
@@ -23,7 +24,11 @@ For each file a folder in OUTPUT: what each prompt's mask keeps, figure.png, sco
 tables: evidence.csv (by 0.1 s: probability of the prompt among 50 everyday sounds, or with
 --against of the two, x share of the energy that is kept), and regions of evidence as regions.csv
 and as a selection table for Raven. OUTPUT/regions.csv has the regions of all files that
-were explained into OUTPUT. A folder that holds another file's explanation is not written to.
+were explained into OUTPUT, each by its absolute path (links followed) or its hf:// name, as
+scores.json has it. A folder that holds another file's explanation is not written to.
+
+Files that this program did not write, or that have changed since, are not written over: nothing
+is done then. Hidden files, .speechbrain-lmac.json, list what was written.
 
 Sounds of up to 15 s also get what is removed, and the CLAP's scores of both. Longer ones are
 explained in windows of 5 s, every 2.5 s, faded into one another; where the CLAP hardly hears a
@@ -54,27 +59,46 @@ def run(options):
     """Do it; the exit status."""
     prompts = read_prompts(options)
     files = expand(options.files, options.output)
-    folders = folders_for(files, Path(options.output))
+    root = Path(options.output)
+    there = check(files, prompts, options.prompts_file, root)
     interpreter = load_interpreter(options)
     interpreter.question(prompts, options.against)  # what cannot be asked is no file's fault
+    taken: set[str] = set()
 
-    def work(file, place):
-        record, lines = explain(interpreter, file, prompts, options, folders[place])
-        found[file] = [
-            Region(row["prompt"], **region)
-            for row in record["prompts"]
-            for region in row["regions"]
-        ]
+    def work(file, _):
+        folder = take_folder(file, root, taken)
+        try:
+            record, lines = explain(interpreter, file, prompts, options, folder)
+            update_csv(root / REGIONS, {path_of(file): regions_of(record)})
+        finally:
+            release(folder, made=folder not in there)
         return record, lines
 
-    from speechbrain_lmac.regions import Region, update_csv
+    from speechbrain_lmac.regions import update_csv
+    from speechbrain_lmac.sound import path_of
 
-    found: dict = {}
-    try:
-        return for_each(files, work, options.json)
-    finally:  # also of what was done before an interruption
-        if found:
-            update_csv(Path(options.output) / "regions.csv", found)
+    return for_each(files, work, options.json)
+
+
+def check(files, prompts, prompts_file, root):
+    """Raise InputError, before any work, if what is not ours or is an input would be replaced; of
+    the folders to write to those that are there.
+    """
+    inputs = [*files, prompts_file]
+    check_output(root, [REGIONS], inputs)
+    folders = folders_for(files, root)
+    for folder in folders:
+        check_output(folder, names_of(prompts), inputs)
+    return {folder for folder in folders if folder.exists()}
+
+
+def regions_of(record):
+    """Regions that a record of :func:`explain` holds, of all its prompts."""
+    from speechbrain_lmac.regions import Region
+
+    return [
+        Region(row["prompt"], **region) for row in record["prompts"] for region in row["regions"]
+    ]
 
 
 def explain(interpreter, file, prompts, options, folder):

@@ -5,9 +5,11 @@ import sys
 from glob import glob, has_magic
 from itertools import chain, count
 from pathlib import Path
+from unicodedata import normalize
 
 from speechbrain_lmac.errors import InputError
-from speechbrain_lmac.outputs import SCORES
+from speechbrain_lmac.ledger import Ledger
+from speechbrain_lmac.outputs import SCORES, reserve
 
 
 def expand(names, output=None):
@@ -82,29 +84,51 @@ def folders_for(files, root):
     ['out/dog', 'out/dog-2', 'out/cat']
     """
     taken: set[str] = set()
-    folders = []
-    for file in files:
-        stem = Path(file).stem.strip(". ") or "sound"  # no way out of the folder
-        names = chain([stem], (f"{stem}-{number}" for number in count(2)))
-        name = next(
-            name
-            for name in names
-            if name.lower() not in taken and not _is_of_another(root / name, file)
-        )
-        taken.add(name.lower())
-        folders.append(root / name)
-    return folders
+    return [_free(file, root, taken, lambda folder, _: True) for file in files]
 
 
-def _is_of_another(folder, file):
-    """Whether a folder says that it explains another file."""
+def take_folder(file, root, taken):
+    """The folder of a file as of :func:`folders_for`, and reserved against other processes.
+
+    Arguments
+    ---------
+    file : str
+        What is explained.
+    root : Path
+        That the folder is made in.
+    taken : set of str
+        Names that earlier files have; the new one is added.
+
+    Returns
+    -------
+    Path
+    """
+    return _free(file, root, taken, reserve)
+
+
+def _free(file, root, taken, take):
     from speechbrain_lmac.sound import path_of
 
-    try:
-        held = json.loads((folder / SCORES).read_text(encoding="utf-8"))["file"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-    return held is not None and held != path_of(file)
+    stem, identity = Path(file).stem.strip(". ") or "sound", path_of(file)  # no way out of the root
+    for name in chain([stem], (f"{stem}-{number}" for number in count(2))):
+        folder, known = root / name, normalize("NFC", name).casefold()
+        if known in taken or _is_of_another(folder, identity):
+            continue
+        if take(folder, identity):
+            taken.add(known)
+            return folder
+    raise AssertionError("numbers do not end")
+
+
+def _is_of_another(folder, identity):
+    """Whether a folder says that it explains another file, or is reserved for one."""
+    of = Ledger(folder).of
+    if of is None:
+        try:
+            of = json.loads((folder / SCORES).read_text(encoding="utf-8"))["file"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+    return of is not None and of != identity
 
 
 def read_lines(path):

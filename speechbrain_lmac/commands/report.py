@@ -12,7 +12,6 @@ from speechbrain_lmac.commands.batch import (
 )
 from speechbrain_lmac.commands.files import expand
 from speechbrain_lmac.errors import InputError
-from speechbrain_lmac.whole import check_writable
 
 HELP = "one HTML file to hear and see explanations in, without a network"
 EXAMPLES = """\
@@ -40,10 +39,11 @@ def run(options):
     """Do it; the exit status."""
     prompts = read_prompts(options)
     files = expand(options.files)
-    check_writable(options.output)
+    from speechbrain_lmac.report.page import check_page, write_report
+
+    check_page(options.output, [*files, options.prompts_file])
     interpreter = load_interpreter(options)
     interpreter.question(prompts, options.against)  # what cannot be asked is no file's fault
-    from speechbrain_lmac.report.page import write_report
 
     clips: list = []
     names = [Path(file).name for file in files]

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from speechbrain_lmac.download import fetch
 from speechbrain_lmac.errors import InputError
+from speechbrain_lmac.ledger import Ledger, digest, locked
+from speechbrain_lmac.whole import sweep, temporary
 
 BROKEN = (
     *(zipfile.BadZipFile, tarfile.TarError, shutil.ReadError, EOFError, zlib.error),
@@ -79,15 +81,53 @@ def obtain(archive, folder):
         If it cannot be had or unpacked, or another thing lies there.
     """
     folder = Path(folder).absolute()
+    packed = folder.with_name(folder.name + "-" + archive.url.rpartition("/")[2])
     if (folder / archive.sign).exists():
+        if folder.parent.is_dir() and packed.name in Ledger(folder.parent).files:
+            _drop(packed)  # a run that was killed left it
         return folder
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder} holds something, but no {archive.sign} of {archive.name}")
-    packed = folder.with_name(folder.name + "-" + archive.url.rpartition("/")[2])
-    fetch(archive.url, packed, archive.sha256)
+    given = _is_given(packed, archive.sha256)
+    if not given:
+        _fetch(archive, packed)
     unpack(packed, folder, archive.inside, archive.sign)
-    packed.unlink()
+    if not given:
+        _drop(packed)
     return folder
+
+
+def _is_given(packed, sha256):
+    """Whether the user has put the archive here; it stays then."""
+    if not packed.exists() or packed.name in Ledger(packed.parent).files:
+        return False
+    if not packed.is_file() or sha256 not in (None, digest(packed)):
+        raise InputError(f"{packed} is another file than the archive: it is left alone; move it")
+    return True
+
+
+def _fetch(archive, packed):
+    packed.parent.mkdir(parents=True, exist_ok=True)
+    with locked(packed.parent):
+        ledger = Ledger(packed.parent)
+        ledger.files[packed.name] = [archive.sha256 or "not stated"]
+        ledger.save()
+    try:
+        fetch(archive.url, packed, archive.sha256)
+    except InputError:
+        if not packed.exists():
+            _drop(packed)  # whoever puts it here now keeps it
+        raise
+
+
+def _drop(packed):
+    """Remove an archive that was fetched, from the ledger too."""
+    sweep(packed.parent)
+    with locked(packed.parent):
+        packed.unlink(missing_ok=True)
+        ledger = Ledger(packed.parent)
+        ledger.files.pop(packed.name, None)
+        ledger.save()
 
 
 def unpack(packed, folder, inside, sign):
@@ -110,23 +150,20 @@ def unpack(packed, folder, inside, sign):
         If the archive is broken, names a file outside itself or holds links, or there is no
         room for it.
     """
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
     try:
         check_members(packed)
         careful = {} if zipfile.is_zipfile(packed) else {"filter": "data"}
-        shutil.unpack_archive(packed, partial, **careful)
-        if not (partial / inside / sign).exists():
-            raise InputError(f"{packed} holds no {inside}/{sign}")
-        if folder.is_dir():
-            folder.rmdir()
-        (partial / inside).rename(folder)
+        with temporary(folder.absolute().parent, folder=True) as partial:
+            shutil.unpack_archive(packed, partial, **careful)
+            if not (partial / inside / sign).exists():
+                raise InputError(f"{packed} holds no {inside}/{sign}")
+            if folder.is_dir():
+                folder.rmdir()  # refused unless it is empty
+            (partial / inside).rename(folder)
     except BROKEN as error:
         raise InputError(f"{packed} is no whole zip or tar archive: {error}") from error
     except OSError as error:
         raise InputError(f"{packed} cannot be unpacked to {folder}: {error}") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def check_members(packed):

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from speechbrain_lmac.errors import InputError
-from speechbrain_lmac.whole import write_table
+from speechbrain_lmac.ledger import Ledger, disown
+from speechbrain_lmac.whole import whole, write_table
 
 
 class Clip(NamedTuple):
@@ -62,7 +63,7 @@ NUMBERS = {"duration": float, "fold": int, "start": int, "stop": int}
 SPLITS = ("", "train", "valid", "test")
 
 
-def write(path, clips):
+def write(path, clips, through=whole):
     """Write clips as CSV, whole or not at all.
 
     Arguments
@@ -71,6 +72,9 @@ def write(path, clips):
         File to write; a manifest that is there is replaced.
     clips : list of Clip
         At least one; their fields are the columns.
+    through : callable
+        How the file is written: :func:`~speechbrain_lmac.whole.whole`, or
+        :func:`~speechbrain_lmac.ledger.owned` where it may lie among the user's files.
 
     Raises
     ------
@@ -79,10 +83,10 @@ def write(path, clips):
     """
     path = Path(path)
     check(clips, path)
-    write_rows(path, [clip._replace(wav=relative(clip.wav, path)) for clip in clips])
+    write_rows(path, [clip._replace(wav=relative(clip.wav, path)) for clip in clips], through)
 
 
-def write_rows(path, rows):
+def write_rows(path, rows, through=whole):
     """Write named tuples as CSV, whole or not at all.
 
     Raises
@@ -95,7 +99,7 @@ def write_rows(path, rows):
             text.encode()
         except UnicodeEncodeError as error:
             raise InputError(f"{path}: {text!r} is not in UTF-8; rename the file") from error
-    write_table(path, [rows[0]._fields, *rows])
+    write_table(path, [rows[0]._fields, *rows], through=through)
 
 
 def relative(wav, path):
@@ -104,12 +108,13 @@ def relative(wav, path):
 
 
 def clear(path, fields):
-    """Make way for a table: remove an older one, and nothing else.
+    """Make way for a table: remove an older one of :func:`~speechbrain_lmac.ledger.owned`, and
+    nothing else.
 
     Raises
     ------
     InputError
-        If something else is there, or there is no folder for it.
+        If something else is there, if it has changed since, or if there is no folder for it.
     """
     path = Path(path)
     if not path.absolute().parent.is_dir():
@@ -120,7 +125,9 @@ def clear(path, fields):
         with open(path, newline="", encoding="utf-8", errors="replace") as file:
             if next(csv.reader(file), None) != list(fields):
                 raise InputError(f"{path} holds something else; it is left alone")
-        path.unlink()
+    Ledger(path.parent).check([path.name])
+    if path.exists():
+        disown(path)
 
 
 def read(path):

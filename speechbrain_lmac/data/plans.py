@@ -15,6 +15,7 @@ from speechbrain_lmac.data.manifest import Clip, relative, write_rows
 from speechbrain_lmac.data.pairing import foreign, pair_up
 from speechbrain_lmac.decoding import find_sounds
 from speechbrain_lmac.errors import InputError
+from speechbrain_lmac.whole import whole
 
 WHITE_NOISE = "white_noise"
 TWO_CLASS = "two_class"
@@ -195,13 +196,16 @@ def pairs(clips, kind, snr_db, seed):
     ]
 
 
-def write(path, rows):
-    """Write a plan as CSV, whole or not at all; its sounds are named from its folder on."""
+def write(path, rows, through=whole):
+    """Write a plan as CSV, whole or not at all; its sounds are named from its folder on.
+
+    ``through`` is as for :func:`~speechbrain_lmac.data.manifest.write`.
+    """
     path = Path(path)
     named = [
         row._replace(wav=relative(row.wav, path), other=relative(row.other, path)) for row in rows
     ]
-    write_rows(path, named)
+    write_rows(path, named, through)
 
 
 def read(path):

@@ -9,6 +9,7 @@ from speechbrain_lmac.data import manifest
 from speechbrain_lmac.data.clips import find_layout, read_clips
 from speechbrain_lmac.data.manifest import Clip
 from speechbrain_lmac.errors import InputError
+from speechbrain_lmac.ledger import owned
 
 MANIFEST = "manifest.csv"
 
@@ -66,7 +67,7 @@ def prepare(clips, path, skip_bad=False):
         print(f"left out: {said}")
     if bad:
         print(f"{len(bad)} of {len(wrong)} sounds were left out")
-    manifest.write(path, good)
+    manifest.write(path, good, owned)
     return good
 
 

@@ -12,8 +12,9 @@ from speechbrain_lmac.budgets import keep_top
 from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.evaluation import Prompts, ask, explain
 from speechbrain_lmac.explainers import EXPLAINERS
+from speechbrain_lmac.ledger import locked
 from speechbrain_lmac.report.clip import Studio
-from speechbrain_lmac.report.page import render
+from speechbrain_lmac.report.page import render, write_page
 from speechbrain_lmac.whole import write_text
 
 METHODS = (
@@ -118,7 +119,7 @@ def write_comparison(path, name, prompt, original, found, axis, blind_seed=None)
     list of Path
         What was written.
     """
-    path, written = Path(path), []
+    path, key_path = Path(path), None
     sounds = "".join(take.player.sound for take in found)
     content = f"{name}/{prompt}/{blind_seed}/{original.sound}/{sounds}"
     page = f"{name}: {prompt} [{hashlib.sha256(content.encode()).hexdigest()[:12]}]"
@@ -126,7 +127,6 @@ def write_comparison(path, name, prompt, original, found, axis, blind_seed=None)
         found, key = blinded(found, blind_seed)
         key_path = check_new_key(path)
         text = json.dumps({"page": page, "methods": key}, indent=2, ensure_ascii=False)
-        written.append(write_text(key_path, text + "\n"))
     html = render(
         "comparison.html.j2",
         title=f"“{prompt}” in {name}",
@@ -138,12 +138,12 @@ def write_comparison(path, name, prompt, original, found, axis, blind_seed=None)
         blind=blind_seed is not None,
         budget=BUDGET,
     )
-    try:
-        return [write_text(path, html), *written]
-    except InputError:
-        for key_path in written:  # of no page
-            key_path.unlink(missing_ok=True)
-        raise
+    if key_path is None:
+        return [write_page(path, html)]
+    # the key comes last: a page without one, of a run that was killed, is replaced; a key never is
+    with locked(path.absolute().parent):
+        check_new_key(path)
+        return [write_page(path, html), write_text(key_path, text + "\n")]
 
 
 def check_new_key(path):

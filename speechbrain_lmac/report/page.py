@@ -1,15 +1,25 @@
 """Clips and their explanations as one HTML file."""
 
+import hashlib
+import os
+import re
 from importlib.resources import files
+from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from speechbrain_lmac import __version__
+from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.report.media import MOST_GAIN_DB
-from speechbrain_lmac.whole import write_text
+from speechbrain_lmac.whole import check_no_input, check_writable, write_text
 
 TEMPLATES = files("speechbrain_lmac.report") / "templates"
+SEAL = "\n<!-- speechbrain-lmac sha256 {} -->\n"
+"""Ends a page: SHA-256 of all that comes before."""
+SEALED = re.compile(SEAL.format("([0-9a-f]{64})").encode() + rb"\Z")
+GENERATOR = b'<meta name="generator" content="speechbrain-lmac '
+"""In the head of every page; those of earlier versions have no seal."""
 
 
 def write_report(path, clips, about, title="Listening report"):
@@ -32,7 +42,43 @@ def write_report(path, clips, about, title="Listening report"):
     Path
     """
     text = render("report.html.j2", title=title, clips=clips, about=about, within=False)
-    return write_text(path, text)
+    return write_page(path, text)
+
+
+def write_page(path, text):
+    """Write a page and its seal, as a whole; InputError as of :func:`check_page`."""
+    check_page(path)
+    seal = SEAL.format(hashlib.sha256(text.encode("utf-8")).hexdigest())
+    return write_text(path, text + seal)
+
+
+def check_page(path, inputs=()):
+    """Raise InputError, before any work, if a page cannot be written, or would replace a file
+    that is an input, was not written here or has changed since.
+
+    Arguments
+    ---------
+    path : str or Path
+        Where the page goes.
+    inputs : iterable of str, Path or None
+        Files that are read.
+    """
+    check_no_input(path, inputs)
+    check_writable(path)
+    if os.path.exists(path) and not is_page(Path(path).read_bytes()):
+        raise InputError(
+            f"{path} is no page of speechbrain-lmac, or has changed since: it is left alone; move "
+            "it, or give another --output"
+        )
+
+
+def is_page(content):
+    """Whether the bytes of a file are a page as it was written here."""
+    seal = SEALED.search(content[-200:])
+    if seal is None:
+        return GENERATOR in content[:1000] and b"sha256" not in content[-200:]
+    body = content[: len(content) - len(seal[0])]
+    return hashlib.sha256(body).hexdigest().encode() == seal[1]
 
 
 def frame(clips, about, height):
