@@ -38,8 +38,11 @@ def model(clap):
 
 @pytest.fixture
 def results(tmp_path, model, small_set):
+    return finished_run(tmp_path / "results", model, small_set)
+
+
+def finished_run(folder, model, small_set):
     """A finished run, as train.py leaves it, of an untrained decoder: for plumbing only."""
-    folder = tmp_path / "results"
     export_interpreter(model, "LMAC-ZS-D", folder / "interpreter")
     clips = read_clips(small_set)
     manifest.write(folder / "train.csv", clips[:4])
@@ -78,7 +81,7 @@ def test_the_folder_is_complete_and_says_nothing_of_this_machine(repository, res
     names = {path.name for path in repository.iterdir()}
     assert names == {
         *("README.md", "hyperparams.yaml", "decoder.safetensors", "training.json"),
-        *("metrics.csv", "budgets.png", "example.png"),
+        *("metrics.csv", "budgets.png", "example.png", ".speechbrain-lmac.json"),
     }
     card = (repository / "README.md").read_text()
     front, _, body = card.removeprefix("---\n").partition("\n---\n")
@@ -231,3 +234,4 @@ def test_the_command_line_publishes(results, hub, tmp_path):
         assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == f"{hub.endpoint}/{REPO}"
     assert "hyperparams.yaml" in hub.files(REPO)
+    assert ".speechbrain-lmac.json" not in hub.files(REPO)

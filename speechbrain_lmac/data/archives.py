@@ -83,8 +83,9 @@ def obtain(archive, folder):
     folder = Path(folder).absolute()
     packed = folder.with_name(folder.name + "-" + archive.url.rpartition("/")[2])
     if (folder / archive.sign).exists():
-        if folder.parent.is_dir() and packed.name in Ledger(folder.parent).files:
-            _drop(packed)  # a run that was killed left it
+        sweep(folder.parent)  # of what a run that was killed left
+        if packed.name in Ledger(folder.parent).files:
+            _drop(packed)
         return folder
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder} holds something, but no {archive.sign} of {archive.name}")
@@ -121,9 +122,9 @@ def _fetch(archive, packed):
 
 
 def _drop(packed):
-    """Remove an archive that was fetched, from the ledger too."""
-    sweep(packed.parent)
+    """Remove an archive that was fetched and its download's lock, from the ledger too."""
     with locked(packed.parent):
+        packed.with_name(packed.name + ".lock").unlink(missing_ok=True)
         packed.unlink(missing_ok=True)
         ledger = Ledger(packed.parent)
         ledger.files.pop(packed.name, None)

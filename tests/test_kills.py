@@ -1,0 +1,263 @@
+"""kill -9 at every file operation: the same command then ends as if nothing had happened."""
+
+import os
+import shutil
+import sys
+import zipfile
+from functools import partial
+
+import pytest
+import soundfile
+import torch
+
+from recipes.Contamination import prepare as contamination
+from recipes.ESC50 import prepare as esc50
+from speechbrain_lmac import whole
+from speechbrain_lmac.__main__ import main
+from speechbrain_lmac.commands import compare, explain, report
+from speechbrain_lmac.data.archives import Archive, obtain
+from speechbrain_lmac.data.synthetic import SAMPLE_RATE, synthesise
+from speechbrain_lmac.decoder import MaskDecoder
+from speechbrain_lmac.export import export_interpreter
+from speechbrain_lmac.inference import Interpreter
+from speechbrain_lmac.ledger import digest
+from speechbrain_lmac.listenable_map import ListenableMap
+from speechbrain_lmac.masking import MaskableClassifier
+from speechbrain_lmac.planes import MelPlane
+from speechbrain_lmac.publishing import write_repository
+from speechbrain_lmac.timeline import Timeline
+from tests.killing import Scene, check_whole, hidden
+from tests.test_publishing import finished_run
+
+KILLS = os.environ.get("SPEECHBRAIN_LMAC_KILLS", "2")
+"""Of each slow command, evenly over its file operations; ``all`` kills at every one."""
+
+
+def kill(scene, quick=False):
+    """Kill at every point where the work is quick or all are asked for, else at some."""
+    some = scene.points if quick or KILLS == "all" else min(int(KILLS), scene.points)
+    points = {round((i + 0.5) * scene.points / some - 0.5) for i in range(some)}
+    killed = sum(scene.kill(point) for point in sorted(points))
+    sys.__stdout__.write(f"{scene.folder.name}: {killed} killed of {scene.points} points\n")
+    assert killed
+
+
+@pytest.fixture(scope="module")
+def one_interpreter():
+    """The same for every run, as nothing changes it."""
+    loaded = Interpreter.from_hparams(source="embedded-mel")
+    with pytest.MonkeyPatch.context() as patch:
+        for command in (explain, report, compare):
+            patch.setattr(command, "load_interpreter", lambda options: loaded)
+        yield loaded
+
+
+def sounds(folder, seconds=0.5):
+    """Two inputs, and what the user has in the folders that are written to."""
+    for name, kind in (("a", "siren"), ("b", "rain")):
+        (folder / name).mkdir()
+        sound = synthesise(kind, seed=1, seconds=seconds)
+        soundfile.write(folder / name / "rec.wav", sound.numpy(), SAMPLE_RATE)
+    for name in ("why", "why/rec", "why/rec-2"):
+        (folder / name).mkdir()
+        (folder / name / "mine.txt").write_text("keep me")
+        (folder / name / "0-mine-explanation.wav").write_text("keep me")
+        (folder / name / "figure.png.partial").write_text("keep me")
+
+
+def explained(folder, prompt, *files):
+    paths = [str(folder / name / "rec.wav") for name in files]
+    assert main(["explain", *paths, "--prompt", prompt, "--output", str(folder / "why")]) == 0
+
+
+def check_explained(left, before, after):
+    """Scores stand beside the sounds that they are of; the common table has whole rows."""
+    table = "why/regions.csv"
+    rows = [(tree.get(table) or b"").splitlines(keepends=True) for tree in (before, after)]
+    assert set((left.pop(table, b"")).splitlines(keepends=True)) <= {*rows[0], *rows[1]}
+    check_whole(left, before, after)
+    for name in [name for name in left if name.endswith("scores.json")]:
+        folder = name.removesuffix("scores.json")
+        whole_one = before if left[name] == before.get(name) else after
+        for file, held in whole_one.items():
+            if file.startswith(folder) and not hidden(file):
+                assert left.get(file) == held, f"{file} is not of {name}"
+
+
+def test_kill_explain_of_two_files(one_interpreter, tmp_path):
+    """Of one name: each has its own folder and rows."""
+    work = partial(explained, tmp_path / "s", "siren", "a", "b")
+    kill(Scene(tmp_path / "s", sounds, work, check_explained))
+
+
+def test_kill_explain_again(one_interpreter, tmp_path):
+    """Another prompt over an earlier explanation."""
+
+    def build(folder):
+        sounds(folder)
+        explained(folder, "rain", "a")
+
+    work = partial(explained, tmp_path / "s", "siren", "a")
+    kill(Scene(tmp_path / "s", build, work, check_explained))
+
+
+def test_kill_explain_in_windows(one_interpreter, tmp_path):
+    def build(folder):
+        sounds(folder, seconds=15.5)
+        explained(folder, "rain", "a")
+
+    work = partial(explained, tmp_path / "s", "siren", "a")
+    kill(Scene(tmp_path / "s", build, work, check_explained))
+
+
+def timeline(value):
+    steps = torch.full((1, 20), value)
+    bands = torch.ones(1, 2, 20)
+    return Timeline(("dog",), steps, torch.ones(1, 20), bands, 2.0, torch.ones(4, 4), 32000)
+
+
+def test_kill_tables(tmp_path):
+    """Every point of what all explanations are written by."""
+
+    def build(folder):
+        (folder / "mine.csv").write_text("keep me")
+        timeline(0.3).save_tables(folder)
+
+    work = partial(timeline(0.9).save_tables, tmp_path / "s")
+    kill(Scene(tmp_path / "s", build, work, check_whole), quick=True)
+
+
+def reported(folder, prompt):
+    words = [str(folder / "a" / "rec.wav"), "--output", str(folder / "page.html")]
+    assert main(["report", *words, "--prompt", prompt]) == 0
+
+
+def test_kill_report(one_interpreter, tmp_path):
+    def build(folder):
+        sounds(folder)
+        (folder / "page.html.partial").write_text("keep me")
+        reported(folder, "rain")
+
+    kill(Scene(tmp_path / "s", build, partial(reported, tmp_path / "s", "siren"), check_whole))
+
+
+def compared(folder):
+    words = [str(folder / "a" / "rec.wav"), "--output", str(folder / "page.html"), "--blind"]
+    words += ["--methods", "energy", "random", "--seed", "1"]
+    assert main(["compare", *words, "--prompt", "siren"]) == 0
+
+
+def check_key(left, before, after):
+    """A key stands beside its page."""
+    check_whole(left, before, after)
+    assert "page.key.json" not in left or left["page.html"] == after["page.html"]
+
+
+def test_kill_compare(one_interpreter, tmp_path):
+    kill(Scene(tmp_path / "s", sounds, partial(compared, tmp_path / "s"), check_key))
+
+
+@pytest.fixture(scope="module")
+def models(clap):
+    """Two untrained decoders: for plumbing only."""
+    return [
+        ListenableMap(
+            MaskableClassifier(MelPlane(clap)),
+            MaskDecoder(clap.hidden_channels, clap.text_dim, channels=channels),
+        )
+        for channels in (4, 8)
+    ]
+
+
+def check_folder(name, left, before, after):
+    """The whole of a folder is there at any time, the earlier one or the new one."""
+    check_whole(left, before, after)
+    held = [
+        {path: kept for path, kept in tree.items() if path.startswith(name)}
+        for tree in (left, before, after)
+    ]
+    assert held[0] in held[1:]
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_kill_export(models, tmp_path, monkeypatch, at_once):
+    """Where two folders can change places at once, and where they cannot."""
+
+    def build(folder):
+        (folder / "it.partial").mkdir()
+        (folder / "it.partial" / "mine.txt").write_text("keep me")
+        export_interpreter(models[0], "LMAC-ZS", folder / "it")
+
+    if not at_once:
+        monkeypatch.setattr(whole, "_exchange", lambda one, other: False)
+    work = partial(export_interpreter, models[1], "LMAC-ZS", tmp_path / "s" / "it")
+    check = partial(check_folder, "it/") if at_once else check_whole
+    kill(Scene(tmp_path / "s", build, work, check), quick=True)
+
+
+def test_kill_publish(models, small_set, tmp_path):
+    results = finished_run(tmp_path / "results", models[0], small_set)
+
+    def publish(folder, repo="me/maps"):
+        write_repository(results, repo, folder / "hub")
+
+    work = partial(publish, tmp_path / "s")
+    build = partial(publish, repo="me/earlier")
+    kill(Scene(tmp_path / "s", build, work, partial(check_folder, "hub/")))
+
+
+def called(module, *words):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["prepare.py", *map(str, words)])
+        module.main()
+
+
+def planned(small_set, folder, seed):
+    words = ["--data_folder", small_set, "--kind", "white_noise", "--seed", seed]
+    called(contamination, folder / "plan.csv", *words)
+
+
+def test_kill_prepare_a_plan(small_set, tmp_path):
+    work = partial(planned, small_set, tmp_path / "s", 2)
+    build = partial(planned, small_set, seed=1)
+    kill(Scene(tmp_path / "s", build, work, check_whole), quick=True)
+
+
+def test_kill_prepare_a_manifest(small_set, tmp_path):
+    def build(folder):
+        (folder / "set.csv.partial").write_text("keep me")
+
+    work = partial(called, esc50, small_set, "--manifest", tmp_path / "s" / "set.csv")
+    kill(Scene(tmp_path / "s", build, work, check_whole), quick=True)
+
+
+FETCHED = "fetched"
+
+
+@pytest.mark.parametrize("archive", ["given", FETCHED])
+def test_kill_obtain(tmp_path, archive):
+    """An archive that the user has put there stays; one that was fetched goes."""
+    served = tmp_path / "set.zip"
+    with zipfile.ZipFile(served, "w") as made:
+        for name in ("a", "b"):
+            made.writestr(f"set-1/meta/{name}.csv", name)
+    a_set = Archive("a set", served.as_uri(), digest(served), "set-1", "meta", "CC0")
+
+    def build(folder):
+        (folder / "set.partial").mkdir()
+        (folder / "set.partial" / "mine.txt").write_text("keep me")
+        if archive != FETCHED:
+            shutil.copy(served, folder / "set-set.zip")
+
+    scene = Scene(tmp_path / "s", build, partial(obtain, a_set, tmp_path / "s" / "set"), check_set)
+    assert ("set-set.zip" in scene.after) == (archive != FETCHED)
+    kill(scene, quick=True)
+
+
+def check_set(left, before, after):
+    """The set is there whole or not at all; a download goes on beside it."""
+    for name in ("set-set.zip", "set-set.zip.partial", "set-set.zip.lock"):
+        left.pop(name, None)
+    check_whole(left, before, after)
+    held = {name for name in left if name.startswith("set/")}
+    assert held in (set(), {name for name in after if name.startswith("set/")})
