@@ -13,6 +13,7 @@ from pathlib import Path
 from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.whole import (
     HIDDEN,
+    LOCK,
     atomic_folder,
     exclusive,
     said,
@@ -20,7 +21,7 @@ from speechbrain_lmac.whole import (
     write_text,
 )
 
-LEDGER, LOCK = f"{HIDDEN}.json", f"{HIDDEN}.lock"
+LEDGER = f"{HIDDEN}.json"
 
 
 class Ledger:

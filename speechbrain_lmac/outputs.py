@@ -4,8 +4,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from speechbrain_lmac.errors import InputError
-from speechbrain_lmac.ledger import LEDGER, LOCK, Ledger, locked
-from speechbrain_lmac.whole import check_no_input, said, temporary
+from speechbrain_lmac.ledger import LEDGER, Ledger, locked
+from speechbrain_lmac.whole import LOCK, check_no_input, said, temporary
 
 EXPLANATION, RESIDUAL = "-explanation.wav", "-residual.wav"
 """Endings of the files of an explanation."""

@@ -31,7 +31,9 @@ PARTIAL = ".partial"
 """Ends the name of what is being written."""
 HIDDEN = ".speechbrain-lmac"
 """Begins the name of every auxiliary file of this package."""
-TEMPORARY = re.compile(re.escape(HIDDEN) + r"-[0-9a-f]{16}" + re.escape(PARTIAL))
+LOCK = f"{HIDDEN}.lock"
+AUXILIARY = re.compile(f"{re.escape(HIDDEN)}(-[0-9a-f]{{16}}{re.escape(PARTIAL)}|[.]lock)")
+"""Names of temporaries and of the lock."""
 ASIDE = ".old"
 """Ends the name of a folder that is set aside while it is replaced."""
 AT_FDCWD, RENAME_EXCHANGE = -100, 2
@@ -163,9 +165,9 @@ def _remove(path):
 
 
 def sweep(parent):
-    """Remove temporaries in a folder whose writers are dead; others stay."""
+    """Remove temporaries and locks in a folder whose holders are dead; others stay."""
     with contextlib.suppress(OSError), os.scandir(parent) as entries:
-        found = [Path(entry.path) for entry in entries if TEMPORARY.fullmatch(entry.name)]
+        found = [Path(entry.path) for entry in entries if AUXILIARY.fullmatch(entry.name)]
         for path in found:
             _sweep(path)
 
