@@ -70,7 +70,7 @@ class WholeCheckpointer(Checkpointer):
             for checkpoint in {c.path: c for best in found for c in best}.values():
                 if checkpoint.path not in kept:
                     (checkpoint.path / METAFNAME).unlink()
-            for folder in self.checkpoints_dir.glob(f"{CKPT_PREFIX}*"):
+            for folder in self.checkpoints_dir.glob(f"{CKPT_PREFIX}+*"):
                 if not (folder / METAFNAME).exists():
                     shutil.rmtree(folder, ignore_errors=True)
         ddp_barrier()

@@ -8,6 +8,7 @@ from speechbrain_lmac.audio import save_audio
 from speechbrain_lmac.data.prompts import class_prompt
 from speechbrain_lmac.data.synthetic import SAMPLE_RATE, mixture
 from speechbrain_lmac.errors import report_errors
+from speechbrain_lmac.ledger import owned
 from speechbrain_lmac.metrics import si_sdr
 
 KINDS = ("clock_alarm", "engine")
@@ -33,7 +34,8 @@ def main(arguments=()):
     folder.mkdir(parents=True, exist_ok=True)
     scene = mixture(*KINDS, seed=SEED)
     path = folder / "mixture.wav"
-    save_audio(path, scene.mixture, SAMPLE_RATE)
+    with owned(path) as partial:
+        save_audio(partial, scene.mixture, SAMPLE_RATE)
 
     say(f"1. A shipped interpreter explains {path} ({' and '.join(KINDS)} at 0 dB)")
     explain("embedded-mel", path, scene, folder / "shipped")

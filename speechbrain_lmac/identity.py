@@ -11,6 +11,12 @@ from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.whole import write_text
 
 FILE = "run.json"
+WRITTEN = (
+    *("hyperparams.yaml", "made_by.json", "train.csv", "valid.csv", "test.csv", "metrics.csv"),
+    *("table.md", "train_log.txt", "log.txt", "env.log", "rows.csv", "report.md", "spent.json"),
+    *("rows_mel.jsonl", "rows_stft.jsonl", "tuning_mel.json", "tuning_stft.json"),
+)
+"""Files of runs; in a folder that holds no run they are the user's."""
 
 SETTINGS = (
     *("seed", "masking", "clip_seconds", "label_names", "label_templates", "weights"),
@@ -66,7 +72,8 @@ def claim(folder, identity):
     Raises
     ------
     InputError
-        If the folder holds another run; nothing in it is touched.
+        If the folder holds another run, or files of the user that a run would replace; nothing in
+        it is touched.
     """
     path = Path(folder) / FILE
     if path.is_file():
@@ -79,4 +86,9 @@ def claim(folder, identity):
                 "--output_folder, or remove it to start again"
             )
         return
+    for name in WRITTEN:
+        if (Path(folder) / name).exists():
+            raise InputError(
+                f"{folder} holds {name}, and no run that it is of: give another --output_folder"
+            )
     write_text(path, json.dumps(identity, indent=2) + "\n")

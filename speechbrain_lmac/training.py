@@ -22,7 +22,7 @@ from speechbrain_lmac.environment import check_device
 from speechbrain_lmac.errors import InputError, report_errors
 from speechbrain_lmac.evaluation import Prompts, clip_seed, evaluate, write_rows
 from speechbrain_lmac.explainers import EXPLAINERS
-from speechbrain_lmac.export import export_interpreter, load_decoder
+from speechbrain_lmac.export import check_exportable, export_interpreter, load_decoder
 from speechbrain_lmac.identity import claim, run_identity
 from speechbrain_lmac.memory import keep_freed_memory
 from speechbrain_lmac.objective import method_name
@@ -71,6 +71,7 @@ def main(arguments=None):
     folder = Path(hparams["output_folder"])
     # one process hashes the sounds, for all
     sb.utils.distributed.run_on_main(lambda: claim(folder, run_identity(hparams, splits)))
+    check_exportable(folder / "interpreter")
     sb.create_experiment_directory(hparams["output_folder"], overrides=overrides)
     sb.utils.distributed.run_on_main(save_settings, args=[hparams_file, overrides, folder])
     sb.utils.distributed.run_on_main(record, args=[folder, "train.py", arguments])

@@ -308,23 +308,29 @@ def check_no_input(path, inputs):
         Files that are read; names on the Hub and None are passed over.
     """
     for name in inputs:
-        with contextlib.suppress(OSError, ValueError):
-            if name is not None and os.path.samefile(path, name):
-                raise InputError(f"{path} is the input {name}: give another output")
+        if name is not None and _is_same(path, name):
+            raise InputError(f"{path} is the input {name}: give another output")
 
 
-def write_text(path, text):
-    """Write a text file in UTF-8, as :func:`whole`; its path."""
-    with whole(path) as partial:
+def _is_same(one, other):
+    try:
+        return os.path.samefile(one, other)
+    except (OSError, ValueError):  # one of them is not there, or no name of a file
+        return False
+
+
+def write_text(path, text, through=whole):
+    """Write a text file in UTF-8, as :func:`whole`; its path.
+
+    ``through`` is the context manager that yields where to write.
+    """
+    with through(path) as partial:
         partial.write_text(text, encoding="utf-8")
     return Path(path)
 
 
 def write_table(path, rows, delimiter=",", through=whole):
-    """Write rows as CSV, as :func:`whole`; names of files may be no UTF-8.
-
-    ``through`` is the context manager that yields where to write.
-    """
+    """Write rows as CSV, as :func:`write_text`; names of files may be no UTF-8."""
     with (
         through(path) as partial,
         open(partial, "w", newline="", encoding="utf-8", errors="surrogateescape") as file,

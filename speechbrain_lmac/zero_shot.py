@@ -14,6 +14,7 @@ from speechbrain_lmac.data.clips import class_names, read_clips
 from speechbrain_lmac.data.prompts import TEMPLATE, paraphrases, speakable
 from speechbrain_lmac.environment import check_device
 from speechbrain_lmac.errors import InputError, report_errors
+from speechbrain_lmac.ledger import Ledger, owned
 from speechbrain_lmac.whole import check_writable, write_text
 from speechbrain_lmac.zero_shot_tables import confusion, per_class, report
 
@@ -78,9 +79,14 @@ def duration(text):
     return seconds
 
 
+WRITTEN = ("predictions.csv", "confusion.csv", "per_class.csv", "report.md")
+"""In the output folder."""
+
+
 def ready_folder(folder):
     """Make the output folder before the work, not after it."""
     check_writable(Path(folder) / "report.md")
+    Ledger(folder).check(WRITTEN)
 
 
 def chosen_clips(data_folder, folds=None, without=None):
@@ -231,8 +237,12 @@ def classify(clap, embeddings, clips, names, wordings):
 
 def write(folder, rows, names, text):
     """Write ``predictions.csv``, ``confusion.csv``, ``per_class.csv`` and ``report.md``."""
-    write_text(folder / "predictions.csv", rows.to_csv(index=False))
-    write_text(folder / "confusion.csv", confusion(rows, names).to_csv())
-    write_text(folder / "per_class.csv", per_class(rows).to_csv(index_label="label"))
-    write_text(folder / "report.md", text)
+    texts = (
+        rows.to_csv(index=False),
+        confusion(rows, names).to_csv(),
+        per_class(rows).to_csv(index_label="label"),
+        text,
+    )
+    for name, held in zip(WRITTEN, texts, strict=True):
+        write_text(folder / name, held, through=owned)
     print(f"written to {folder}")

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from functools import partial
 from importlib.metadata import version
 
 import pandas as pd
@@ -23,8 +22,8 @@ from speechbrain_lmac.record import FILE as MADE_BY
 from speechbrain_lmac.whole import whole, write_text
 from tests.test_brain import arguments
 
-KILLS = int(os.environ.get("SPEECHBRAIN_LMAC_KILLS", "2"))
-"""Of each job; 20 were survived when this was written."""
+KILLS = int(os.environ.get("SPEECHBRAIN_LMAC_RANDOM_KILLS", "2"))
+"""Of each long job, at random moments; tests/test_kills.py kills at every file operation."""
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
@@ -139,39 +138,6 @@ def rows_of(folder):
     """All that was measured but the time it took, in one order."""
     rows = pd.read_csv(folder / "rows.csv").drop(columns="seconds")
     return rows.sort_values(["condition", "method", "clip"]).to_csv(index=False)
-
-
-def test_a_killed_publication_is_made_anew(trained, tmp_path):
-    results, hub = trained[0], tmp_path / "hub"
-    words = ["publish", str(results), "--repo", "me/maps", "--dry-run", "--output", str(hub)]
-    seconds = timed(words)
-    expected = contents(hub, ["*"])
-    for seed in range(KILLS):
-        kill_at_random(words, seed, seconds)
-        if hub.is_dir():  # the one before, or the new one: whole
-            assert contents(hub, ["*"]) == expected
-    finish(words)
-    assert contents(hub, ["*"]) == expected
-
-
-def test_a_killed_preparation_leaves_a_whole_manifest_or_none(small_set, tmp_path):
-    path, words = tmp_path / "plan.csv", ["recipes.Contamination.prepare"]
-    words += [str(path), "--data_folder", str(small_set), "--kind", "white_noise"]
-    run = partial(subprocess.run, [sys.executable, "-m", *words], env=ONE_THREAD, check=True)
-    begin = time.monotonic()
-    run(capture_output=True)
-    seconds, expected = time.monotonic() - begin, path.read_bytes()
-    for seed in range(KILLS):
-        path.unlink(missing_ok=True)
-        running = subprocess.Popen(
-            [sys.executable, "-m", *words], env=ONE_THREAD, stderr=subprocess.DEVNULL
-        )
-        time.sleep(random.Random(seed).uniform(0.1, seconds))
-        running.kill()
-        running.wait()
-        assert not path.is_file() or path.read_bytes() == expected
-    run(capture_output=True)
-    assert path.read_bytes() == expected
 
 
 def test_a_results_folder_says_how_it_was_made(trained):

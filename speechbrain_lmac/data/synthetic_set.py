@@ -1,13 +1,13 @@
 """A folder of synthetic sounds in ESC-50's layout, so that they go the way recordings go."""
 
 import csv
-import shutil
 from pathlib import Path
 
 import soundfile
 
 from speechbrain_lmac.data.synthetic import KINDS, SAMPLE_RATE, synthesise
 from speechbrain_lmac.errors import InputError
+from speechbrain_lmac.whole import said, temporary
 
 COLUMNS = ("filename", "fold", "target", "category", "esc10", "src_file", "take")
 """Of ESC-50's meta/esc50.csv."""
@@ -48,8 +48,15 @@ def write_dataset(folder, clips_per_fold=4, folds=5, seed=0, seconds=5.0):
         return folder
     if folder.exists():
         raise InputError(f"{folder} exists and is no set of sounds; give another folder")
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    with said(folder):
+        folder.absolute().parent.mkdir(parents=True, exist_ok=True)
+        with temporary(folder.absolute().parent, folder=True) as partial:
+            _fill(partial, clips_per_fold, folds, seed, seconds)
+            partial.rename(folder)
+    return folder
+
+
+def _fill(partial, clips_per_fold, folds, seed, seconds):
     (partial / "audio").mkdir(parents=True)
     (partial / "meta").mkdir()
     rows = []
@@ -63,5 +70,3 @@ def write_dataset(folder, clips_per_fold=4, folds=5, seed=0, seconds=5.0):
                 rows.append((name, fold, target, kind, False, source, "A"))
     with open(partial / "meta" / "esc50.csv", "w", newline="") as file:
         csv.writer(file).writerows([COLUMNS, *rows])
-    partial.replace(folder)
-    return folder
