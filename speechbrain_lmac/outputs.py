@@ -16,6 +16,8 @@ FIGURE, EVIDENCE, REGIONS, RAVEN_TABLE = (
     *("figure.png", "evidence.csv", "regions.csv", "regions.selections.txt"),
 )
 TABLES = (EVIDENCE, REGIONS, RAVEN_TABLE)
+MOST_BYTES = 200
+"""Of a prompt in a file name, which has room for 255."""
 
 
 def names_of(prompts, in_one_piece=True):
@@ -177,4 +179,5 @@ def _slug(prompt):
     'this-is-the-sound-of-crying-baby'
     """
     words = "".join(c.lower() if c.isalnum() else " " for c in prompt).split()
-    return "-".join(words)[:60] or "prompt"
+    cut = "-".join(words)[:60].encode()[:MOST_BYTES]  # file systems count bytes
+    return cut.decode(errors="ignore") or "prompt"

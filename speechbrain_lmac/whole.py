@@ -78,7 +78,8 @@ def whole(path):
             yield partial
             _check_regular(target)
             if target.exists():
-                partial.chmod(stat.S_IMODE(target.stat().st_mode))
+                with contextlib.suppress(OSError):  # of a file system without modes
+                    partial.chmod(stat.S_IMODE(target.stat().st_mode))
             partial.replace(target)
 
 

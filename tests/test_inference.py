@@ -41,7 +41,8 @@ def test_a_results_folder_gives_the_same_mask_back(model, exported, wavs):
 
 
 def test_the_exported_folder_holds_no_more_than_it_should(exported, clap):
-    assert {path.name for path in exported.iterdir()} == {"hyperparams.yaml", "decoder.safetensors"}
+    names = {"hyperparams.yaml", "decoder.safetensors", ".speechbrain-lmac.json"}
+    assert {path.name for path in exported.iterdir()} == names
     text = (exported / "hyperparams.yaml").read_text()
     assert "!apply" not in text and "!name" not in text
     assert clap.reference.sha256 in text

@@ -12,7 +12,7 @@ import torch
 
 from recipes.Contamination import prepare as contamination
 from recipes.ESC50 import prepare as esc50
-from speechbrain_lmac import whole
+from speechbrain_lmac import figures, whole
 from speechbrain_lmac.__main__ import main
 from speechbrain_lmac.commands import compare, explain, report
 from speechbrain_lmac.data.archives import Archive, obtain
@@ -29,8 +29,10 @@ from speechbrain_lmac.timeline import Timeline
 from tests.killing import Scene, check_whole, hidden
 from tests.test_publishing import finished_run
 
-KILLS = os.environ.get("SPEECHBRAIN_LMAC_KILLS", "2")
-"""Of each slow command, evenly over its file operations; ``all`` kills at every one."""
+KILLS = os.environ.get("SPEECHBRAIN_LMAC_KILLS", "6")
+"""Of each slow command, evenly over its file operations; ``all`` kills at every one, in about ten
+minutes. Exports, manifests, plans and archives are always killed at every one.
+"""
 
 
 def kill(scene, quick=False):
@@ -38,18 +40,49 @@ def kill(scene, quick=False):
     some = scene.points if quick or KILLS == "all" else min(int(KILLS), scene.points)
     points = {round((i + 0.5) * scene.points / some - 0.5) for i in range(some)}
     killed = sum(scene.kill(point) for point in sorted(points))
-    sys.__stdout__.write(f"{scene.folder.name}: {killed} killed of {scene.points} points\n")
+    sys.stdout.write(f"{killed} killed of {len(points)}; {scene.points} points\n")
     assert killed
 
 
 @pytest.fixture(scope="module")
-def one_interpreter():
-    """The same for every run, as nothing changes it."""
-    loaded = Interpreter.from_hparams(source="embedded-mel")
+def remembered():
+    """One interpreter for every run; what it finds and draws is kept in memory, so that a run is
+    quick. All that is written is written by the real code.
+    """
+    loaded, drawn = Interpreter.from_hparams(source="embedded-mel"), {}
     with pytest.MonkeyPatch.context() as patch:
         for command in (explain, report, compare):
             patch.setattr(command, "load_interpreter", lambda options: loaded)
+        patch.setattr(loaded, "interpret", kept(loaded.interpret))
+        patch.setattr(loaded, "interpret_file", kept(loaded.interpret_file))
+        for name in ("draw_interpretation", "draw_timeline"):
+            patch.setattr(figures, name, partial(draw, getattr(figures, name), drawn))
         yield loaded
+
+
+def kept(call):
+    """A method whose results are remembered, of short sounds."""
+    found = {}
+
+    def remembering(sound, prompts, *more, **options):
+        if options.get("save_to"):
+            return call(sound, prompts, *more, **options)
+        key = (sound if isinstance(sound, str) else sound.numpy().tobytes(), *prompts, *more)
+        if key not in found:
+            found[key] = call(sound, prompts, *more, **options)
+        return found[key]
+
+    return remembering
+
+
+def draw(call, drawn, shown, path, *more):
+    """A figure as it was drawn the first time."""
+    key = (call, shown.file, *shown.prompts)
+    if key not in drawn:
+        call(shown, path, *more)
+        drawn[key] = path.read_bytes()
+    with whole.whole(path) as partial:
+        partial.write_bytes(drawn[key])
 
 
 def sounds(folder, seconds=0.5):
@@ -65,9 +98,21 @@ def sounds(folder, seconds=0.5):
         (folder / name / "figure.png.partial").write_text("keep me")
 
 
-def explained(folder, prompt, *files):
+def explained(folder, prompt, *files, output="why"):
     paths = [str(folder / name / "rec.wav") for name in files]
-    assert main(["explain", *paths, "--prompt", prompt, "--output", str(folder / "why")]) == 0
+    assert main(["explain", *paths, "--prompt", prompt, "--output", str(folder / output)]) == 0
+
+
+def explaining(folder, *files, seconds=0.5, before=()):
+    """A scene: earlier explanations, and others in their place."""
+
+    def build(folder):
+        sounds(folder, seconds)
+        explained(folder, "siren", *files, output="../elsewhere")  # to be remembered
+        for prompt in before:
+            explained(folder, prompt, *files)
+
+    return Scene(folder, build, partial(explained, folder, "siren", *files), check_explained)
 
 
 def check_explained(left, before, after):
@@ -84,30 +129,18 @@ def check_explained(left, before, after):
                 assert left.get(file) == held, f"{file} is not of {name}"
 
 
-def test_kill_explain_of_two_files(one_interpreter, tmp_path):
+def test_kill_explain_of_two_files(remembered, tmp_path):
     """Of one name: each has its own folder and rows."""
-    work = partial(explained, tmp_path / "s", "siren", "a", "b")
-    kill(Scene(tmp_path / "s", sounds, work, check_explained))
+    kill(explaining(tmp_path / "s", "a", "b"))
 
 
-def test_kill_explain_again(one_interpreter, tmp_path):
+def test_kill_explain_again(remembered, tmp_path):
     """Another prompt over an earlier explanation."""
-
-    def build(folder):
-        sounds(folder)
-        explained(folder, "rain", "a")
-
-    work = partial(explained, tmp_path / "s", "siren", "a")
-    kill(Scene(tmp_path / "s", build, work, check_explained))
+    kill(explaining(tmp_path / "s", "a", before=["rain"]))
 
 
-def test_kill_explain_in_windows(one_interpreter, tmp_path):
-    def build(folder):
-        sounds(folder, seconds=15.5)
-        explained(folder, "rain", "a")
-
-    work = partial(explained, tmp_path / "s", "siren", "a")
-    kill(Scene(tmp_path / "s", build, work, check_explained))
+def test_kill_explain_in_windows(remembered, tmp_path):
+    kill(explaining(tmp_path / "s", "a", seconds=15.5, before=["rain"]))
 
 
 def timeline(value):
@@ -124,7 +157,7 @@ def test_kill_tables(tmp_path):
         timeline(0.3).save_tables(folder)
 
     work = partial(timeline(0.9).save_tables, tmp_path / "s")
-    kill(Scene(tmp_path / "s", build, work, check_whole), quick=True)
+    kill(Scene(tmp_path / "s", build, work, check_whole))
 
 
 def reported(folder, prompt):
@@ -132,7 +165,7 @@ def reported(folder, prompt):
     assert main(["report", *words, "--prompt", prompt]) == 0
 
 
-def test_kill_report(one_interpreter, tmp_path):
+def test_kill_report(remembered, tmp_path):
     def build(folder):
         sounds(folder)
         (folder / "page.html.partial").write_text("keep me")
@@ -153,7 +186,7 @@ def check_key(left, before, after):
     assert "page.key.json" not in left or left["page.html"] == after["page.html"]
 
 
-def test_kill_compare(one_interpreter, tmp_path):
+def test_kill_compare(remembered, tmp_path):
     kill(Scene(tmp_path / "s", sounds, partial(compared, tmp_path / "s"), check_key))
 
 
