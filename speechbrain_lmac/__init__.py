@@ -1,6 +1,8 @@
 """Hear why a zero-shot audio classifier decided as it did."""
 
+import getpass
 import os
+import tempfile
 
 __version__ = "0.1.0"
 __all__ = ["Interpretation", "Interpreter"]
@@ -8,6 +10,22 @@ __all__ = ["Interpretation", "Interpreter"]
 # Read when torch is loaded. A thread that is done waits for the others; by default it does so for
 # milliseconds at full load, and where another program wants that core all work nearly stands still.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
+
+def _name_cache():
+    """Name torch's cache folder where the user has no name.
+
+    transformers loads torch's compiler, which calls its cache folder after the user when it is
+    imported; a user id without an entry in passwd, as in containers, is a KeyError there.
+    """
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):
+        folder = os.path.join(tempfile.gettempdir(), f"torchinductor_{os.getuid()}")
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", folder)
+
+
+_name_cache()
 
 
 def __getattr__(name):

@@ -82,7 +82,7 @@ class LmacZs(sb.Brain):
             prompts.append(batch.text[place] or class_prompt(label, template))
             own.append(names.index(label) if label in names else -1)
         own = torch.tensor(own, device=audio.device)
-        embedded = self.model.classifier.clap.embed_text(prompts)
+        embedded = self.model.classifier.clap.embed_text(prompts, apart=False)
         turns = range(min(self.hparams.prompts_per_clip, count() * len(prompts)))
         return Pairs(
             audio,

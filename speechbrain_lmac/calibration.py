@@ -83,7 +83,7 @@ def _mixtures(classifier, labels, texts, wavs, prompts, rows):
     """Each clip with the next one over it: Analysis, and Pairs of what is asked."""
     mixtures = mix(wavs, wavs.roll(1, dims=0), snr_db=0.0)
     asked = [text or class_prompt(label) for label, text in zip(labels, texts)]
-    text = classifier.clap.embed_text(asked)
+    text = classifier.clap.embed_text(asked, apart=False)
     places = [prompts.names.index(label) if label in prompts.names else -1 for label in labels]
     own = torch.tensor(places, device=wavs.device)
     analysis = classifier.analyse(mixtures)

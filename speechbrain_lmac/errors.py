@@ -17,9 +17,27 @@ class InputError(ValueError):
     """
 
     def __init__(self, message):
-        super().__init__(
-            "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(message).strip())
-        )
+        super().__init__(printable(str(message).strip()))
+
+
+def printable(text):
+    r"""A text of others as one line without terminal codes: what does not print is escaped.
+
+    Arguments
+    ---------
+    text : str
+        A name, a prompt, a note of an interpreter.
+
+    Returns
+    -------
+    str
+
+    Example
+    -------
+    >>> print(printable("\x1b[2Jdog\nrain"))
+    \x1b[2Jdog\nrain
+    """
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text))
 
 
 def report_errors(command=None, *, goes_on=True):

@@ -38,6 +38,7 @@ FLOORS = [
         "record",
         "processes",
         "checkpoints",
+        "clap.reading",
         "download",
         "hub",
         "settings",

@@ -64,8 +64,7 @@ SCRIPTS = [
     "собака лает",
     "犬の鳴き声",
     "صوت المطر",
-    "🐕",
-    "a" * 3000,
+    "a " * 3000,
     "e\u0301",
     "a\tb\nc",
     "$x^2$",
@@ -98,8 +97,9 @@ def test_any_sound_is_what_is_kept_and_what_is_removed(interpreter, given_sound)
 def test_any_text_is_a_prompt_or_is_refused(interpreter, wavs, prompts):
     try:
         (why,) = interpreter.interpret_batch(wavs[:1], prompts)
-    except InputError:
-        assert not all(prompt.strip() for prompt in prompts) or len(set(prompts)) < len(prompts)
+    except InputError as error:
+        said = ("at least one prompt", "is given twice", "no token for", "reads no", "are the same")
+        assert any(reason in str(error) for reason in said)
         return
     assert why.mask.isfinite().all() and len(why.prompts) == len(prompts)
 

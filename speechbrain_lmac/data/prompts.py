@@ -48,11 +48,22 @@ def in_template(prompt):
     >>> in_template("a recording of rain"), in_template("rain")
     ('this is the sound of rain', 'this is the sound of rain')
     """
+    return class_prompt(bare(prompt))
+
+
+def bare(prompt):
+    """The words of a prompt that stand in a template, or all of it.
+
+    Example
+    -------
+    >>> bare("a recording of rain"), bare("rain")
+    ('rain', 'rain')
+    """
     openings = [template.removesuffix("{}") for template in TEMPLATES if template != "{}"]
     for opening in openings:
         if prompt.lower().startswith(opening):
-            return class_prompt(prompt[len(opening) :])
-    return class_prompt(prompt)
+            return prompt[len(opening) :]
+    return prompt
 
 
 @cache
