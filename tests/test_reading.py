@@ -12,7 +12,7 @@ from speechbrain_lmac.clap import minilm
 from speechbrain_lmac.clap.embedded import EmbeddedClap
 from speechbrain_lmac.clap.reading import no_panic
 from speechbrain_lmac.data.prompts import TEMPLATES, class_prompt
-from speechbrain_lmac.errors import InputError, printable
+from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.zero_shot import classify
 
 UNSEEN = ["🐕", "雨", "猫", "\u200b", "\u202e\u2066", "\ufffd", "[UNK]", "[SEP]", "🐕!", "a" * 300]
@@ -49,7 +49,7 @@ def interpreter():
 def test_an_unread_prompt_is_refused_by_name(fresh, prompt, template):
     with pytest.raises(InputError) as refused:
         fresh.embed_text(["rain", class_prompt(prompt, template)])
-    assert printable(prompt[:40]) in str(refused.value)
+    assert prompt.strip("\u200b\u202e\u2066")[:40] in str(refused.value)
 
 
 @pytest.mark.parametrize("prompts", ALIKE)
@@ -155,9 +155,8 @@ def test_a_user_id_without_a_name_can_import_it():
         "def nameless(): raise KeyError('uid not found')\n"
         "getpass.getuser = nameless\n"
         "import speechbrain_lmac\n"
-        "from torch._inductor.runtime.cache_dir_utils import default_cache_dir\n"
-        "from speechbrain_lmac.clap.minilm import MiniLM\n"
-        "print(MiniLM()(['hounds of hell']).shape, os.environ['TORCHINDUCTOR_CACHE_DIR'])"
+        "import torch._dynamo\n"
+        "print(os.environ['TORCHINDUCTOR_CACHE_DIR'])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert "[1, 384]" in done.stdout, done.stderr
+    assert "torchinductor_" in done.stdout, done.stderr
