@@ -6,17 +6,24 @@ from pathlib import Path
 
 import torch
 import yaml
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError
+from safetensors.torch import load, save_file
+from torch.nn.functional import normalize
 
-from speechbrain_lmac.decoder import MaskDecoder
+from speechbrain_lmac.decoder import Evidence, MaskDecoder, as_mask
 from speechbrain_lmac.errors import InputError, first_line
+from speechbrain_lmac.grid import Grid
 from speechbrain_lmac.ledger import check_folder, owned_folder
+from speechbrain_lmac.once import read_once
 
 HPARAMS_FILE = "hyperparams.yaml"
 DECODER_FILE = "decoder.safetensors"
 MOST_DECODER_BYTES = 1 << 28
 """No decoder is larger; those that ship have half a megabyte."""
+BROKEN = (OSError, SafetensorError, ValueError, LookupError, TypeError, RuntimeError, OverflowError)
+"""What parsing raises on what is no safetensors file."""
+PROBE, PROBE_GAINS = 4, (0.01, 1.0, 100.0)
+"""Cells a side, and gains, of the made-up clips that a decoder is tried on."""
 
 KIND = "export"
 """Of the folder, for its ledger."""
@@ -91,16 +98,23 @@ def _is_older(folder):
     return OLDER in (folder / HPARAMS_FILE).read_text(encoding="utf-8", errors="replace")[:300]
 
 
-def check_decoder(settings, path):
-    """Refuse weights that are not all of those, and no others, that a decoder of these settings
-    has; by their header, before anything is allocated.
+def check_decoder(settings, data, path):
+    """Weights of a decoder; refused unless they are all of those, and no others, that a decoder of
+    these settings has.
 
     Arguments
     ---------
     settings : dict
         Arguments of ``MaskDecoder``.
+    data : bytes
+        Contents of its weights' file.
     path : Path
-        Its weights.
+        What to call that file in an error.
+
+    Returns
+    -------
+    dict
+        Name -> tensor.
     """
     try:
         with torch.device("meta"):
@@ -110,29 +124,72 @@ def check_decoder(settings, path):
     numbers = sum(math.prod(shape) for shape in wanted.values())
     if 4 * numbers > MOST_DECODER_BYTES:
         raise InputError(f"{path.parent} describes a decoder of {numbers} numbers: too large")
-    try:
-        with safe_open(path, "pt") as file:
-            parts = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
-            found = {name: part.get_shape() for name, part in parts.items()}
-            kinds = {part.get_dtype() for part in parts.values()}
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"{path} cannot be read as safetensors: {first_line(error)}") from error
-    if found != wanted or kinds != {"F32"}:
+    weights = parse_weights(data, path)
+    found = {name: list(weight.shape) for name, weight in weights.items()}
+    kinds = {weight.dtype for weight in weights.values()}
+    if found != wanted or kinds != {torch.float32}:
         strange = sorted(set(found) ^ set(wanted)) or [k for k in found if found[k] != wanted[k]]
         what = f"{strange[0]} is missing, foreign or of another shape" if strange else "no float32"
         raise InputError(f"{path} does not hold this decoder's weights: {what}")
+    return weights
 
 
-def load_decoder(decoder, path):
-    """Load weights that an interpreter was exported with, strictly: every key, every shape."""
+def parse_weights(data, path):
+    """Tensors of a safetensors file's contents: name -> tensor."""
     try:
-        weights = load_file(path)
+        return load(data)
+    except BROKEN as error:
+        raise InputError(f"{path} cannot be read as safetensors: {first_line(error)}") from error
+
+
+def load_decoder(decoder, path, weights=None):
+    """Load weights that an interpreter was exported with, strictly: every key, every shape.
+
+    Arguments
+    ---------
+    decoder : MaskDecoder
+        Gets them.
+    path : str or Path
+        Their file.
+    weights : dict
+        What it held, where it has been read.
+
+    Raises
+    ------
+    InputError
+        If they are another decoder's, or its masks would be no numbers.
+    """
+    if weights is None:
+        weights = parse_weights(read_once(path, MOST_DECODER_BYTES), path)
+    try:
         decoder.load_state_dict(weights)
-    except (OSError, SafetensorError, RuntimeError) as error:
+    except RuntimeError as error:
         why = first_line(error)
         raise InputError(f"{path} does not hold this decoder's weights: {why}") from error
     if not all(weight.isfinite().all() for weight in weights.values()):
         raise InputError(f"{path} holds weights that are no numbers: the training went wrong")
+    if not _masks_are_numbers(decoder):
+        raise InputError(f"{path} holds weights so large that masks are no numbers")
+
+
+@torch.no_grad()
+def _masks_are_numbers(decoder):
+    """Whether masks of small made-up clips are finite, faint and loud ones."""
+    generator = torch.Generator().manual_seed(0)
+    kept = next(decoder.parameters())
+    axis = torch.linspace(0, 1, PROBE)
+    grid = Grid(axis.unsqueeze(0).to(kept), axis.to(kept), torch.ones(PROBE).to(kept))
+    text = torch.randn(2, 1, decoder.config["text_dim"], generator=generator)
+    for gain in PROBE_GAINS:
+        hidden, level = (
+            [gain * torch.randn(1, size, PROBE, PROBE, generator=generator) for size in sizes]
+            for sizes in (decoder.config["hidden_channels"], [1])
+        )
+        evidence = Evidence(tuple(maps.to(kept) for maps in hidden), level[0][0].to(kept))
+        masks = as_mask(decoder(evidence, normalize(text, dim=-1).to(kept), grid), grid)
+        if not masks.isfinite().all():
+            return False
+    return True
 
 
 def hyperparams(model, method, clap_settings):

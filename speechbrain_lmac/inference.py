@@ -18,15 +18,16 @@ from speechbrain_lmac.classification import Classification
 from speechbrain_lmac.data.prompts import TEMPLATE
 from speechbrain_lmac.environment import in_float32
 from speechbrain_lmac.errors import InputError, first_line
-from speechbrain_lmac.export import DECODER_FILE, HPARAMS_FILE, load_decoder
+from speechbrain_lmac.export import DECODER_FILE, HPARAMS_FILE, load_decoder, parse_weights
 from speechbrain_lmac.interpretation import UNSURE, Interpretation, audible
 from speechbrain_lmac.questions import Question, as_prompts, choice, question
 from speechbrain_lmac.sound import Sound, fetched
 from speechbrain_lmac.source import (
+    as_text,
     check_clap,
     check_fit,
     find_interpreter,
-    fingerprint,
+    read_files,
     read_interpreter,
 )
 from speechbrain_lmac.survey import survey
@@ -117,21 +118,21 @@ class Interpreter(Pretrained):
                 f"{strange[0]}. Nothing but two files is fetched: see savedir and revision"
             )
         if trust_source:
-            folder, _ = find_interpreter(source, revision, savedir, sha256)
-            path = folder / HPARAMS_FILE
+            folder, _ = find_interpreter(source, revision, savedir)
+            files, weights, path = read_files(folder, sha256), None, folder / HPARAMS_FILE
             warnings.warn(f"trust_source: whatever {path} says is run, unread", stacklevel=2)
-            hparams = load_hyperpyyaml(path.read_text(encoding="utf-8"), overrides)
+            hparams = load_hyperpyyaml(as_text(files.hparams, path), overrides)
         else:
-            folder, blueprint = read_interpreter(source, revision, savedir, sha256)
+            folder, blueprint, files, weights = read_interpreter(source, revision, savedir, sha256)
             hparams = build(blueprint, _plain(overrides))
             hparams["modules"] = {"model": hparams["model"]}
         model = hparams["modules"]["model"]
         check_clap(hparams, model.classifier.clap, folder)
         check_fit(model, folder)
-        load_decoder(model.decoder, folder / DECODER_FILE)
+        path = folder / DECODER_FILE
+        load_decoder(model.decoder, path, weights or parse_weights(files.decoder, path))
         loaded = cls(hparams["modules"], hparams, **kwargs)
-        loaded.fingerprint = fingerprint(folder)
-        loaded.mods.eval()  # also where parameters are not frozen
+        loaded.fingerprint = files.fingerprint
         return loaded
 
     @in_float32

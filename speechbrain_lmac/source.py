@@ -8,6 +8,7 @@ from speechbrain_lmac.blueprint import MOST_BYTES, Blueprint, read_blueprint
 from speechbrain_lmac.errors import InputError, first_line
 from speechbrain_lmac.export import DECODER_FILE, HPARAMS_FILE, MOST_DECODER_BYTES, check_decoder
 from speechbrain_lmac.hub import hub_folder
+from speechbrain_lmac.once import read_once
 
 SHIPPED = Path(__file__).parent / "assets" / "interpreters"
 """Interpreters in the package, by name."""
@@ -17,11 +18,26 @@ LARGEST = {HPARAMS_FILE: MOST_BYTES, DECODER_FILE: MOST_DECODER_BYTES}
 """Bytes of an interpreter's files."""
 
 
+class Files(NamedTuple):
+    """Contents of an interpreter's two files, each read once."""
+
+    hparams: bytes
+    decoder: bytes
+
+    @property
+    def fingerprint(self):
+        """SHA-256 of one after the other, in hex."""
+        return hashlib.sha256(self.hparams + self.decoder).hexdigest()
+
+
 class Found(NamedTuple):
     """An interpreter, found and looked at, and not yet built."""
 
     folder: Path
     blueprint: Blueprint
+    files: Files
+    weights: dict
+    """Of its decoder: name -> tensor."""
 
 
 def read_interpreter(source, revision=None, savedir=None, sha256=None):
@@ -41,20 +57,34 @@ def read_interpreter(source, revision=None, savedir=None, sha256=None):
     InputError
         If there is none, or its files are not those asked for, or not those of an interpreter.
     """
-    folder, downloaded = find_interpreter(source, revision, savedir, sha256)
+    folder, downloaded = find_interpreter(source, revision, savedir)
+    files = read_files(folder, sha256)
     path = folder / HPARAMS_FILE
-    if path.stat().st_size > MOST_BYTES:
-        raise InputError(f"{path} is larger than any interpreter's: {path.stat().st_size} bytes")
+    blueprint = read_blueprint(as_text(files.hparams, path), str(path), downloaded)
+    settings = blueprint.parts["decoder"].settings
+    weights = check_decoder(settings, files.decoder, folder / DECODER_FILE)
+    return Found(folder, blueprint, files, weights)
+
+
+def read_files(folder, sha256=None):
+    """Contents of an interpreter's two files, which must have a fingerprint if one is given."""
+    files = Files(*(read_once(folder / name, most) for name, most in LARGEST.items()))
+    if sha256 is not None and files.fingerprint != sha256.lower():
+        raise InputError(
+            f"{folder} is not the interpreter asked for: its sha256 is {files.fingerprint}"
+        )
+    return files
+
+
+def as_text(data, path):
+    """Text of a file's contents, in UTF-8."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
         raise InputError(f"{path} cannot be read as text: {first_line(error)}") from error
-    blueprint = read_blueprint(text, str(path), downloaded)
-    check_decoder(blueprint.parts["decoder"].settings, folder / DECODER_FILE)
-    return Found(folder, blueprint)
 
 
-def find_interpreter(source, revision=None, savedir=None, sha256=None):
+def find_interpreter(source, revision=None, savedir=None):
     """Folder of an interpreter's two files, downloaded if need be.
 
     Returns
@@ -66,13 +96,13 @@ def find_interpreter(source, revision=None, savedir=None, sha256=None):
     places = [SHIPPED / str(source)] if str(source) in shipped else []
     for folder in (*places, Path(source) / "interpreter", Path(source)):
         if _holds((folder / HPARAMS_FILE).is_file) and _holds((folder / DECODER_FILE).is_file):
-            return _pinned(folder, sha256), False
+            return folder, False
     if _is_path(str(source)):
         raise InputError(
             f"no interpreter at {source}: give a results folder of train.py, "
             f"a shipped one ({', '.join(shipped)}) or a Hub id user/name"
         )
-    return _pinned(_download(str(source), revision, savedir), sha256), True
+    return _download(str(source), revision, savedir), True
 
 
 def _holds(ask):
@@ -102,22 +132,11 @@ def _download(repo_id, revision, savedir):
     return found
 
 
-def _pinned(folder, sha256):
-    if sha256 is not None and fingerprint(folder) != sha256.lower():
-        raise InputError(
-            f"{folder} is not the interpreter asked for: its sha256 is {fingerprint(folder)}"
-        )
-    return folder
-
-
 def fingerprint(folder):
     """SHA-256 of an interpreter's two files, one after the other, in hex: what
     ``cat hyperparams.yaml decoder.safetensors | sha256sum`` prints.
     """
-    found = hashlib.sha256()
-    for name in (HPARAMS_FILE, DECODER_FILE):
-        found.update((Path(folder) / name).read_bytes())
-    return found.hexdigest()
+    return read_files(Path(folder)).fingerprint
 
 
 def check_fit(model, folder):

@@ -39,6 +39,7 @@ FLOORS = [
         "processes",
         "checkpoints",
         "clap.reading",
+        "once",
         "download",
         "hub",
         "settings",

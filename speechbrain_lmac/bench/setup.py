@@ -163,7 +163,7 @@ def subject(clap, masking, source):
         model = ListenableMap(classifier, untrained).eval().to(clap.filterbank.device)
         return Subject(masking, model, None, "", frozenset())
     try:
-        folder, blueprint = read_interpreter(source)
+        folder, blueprint, files, weights = read_interpreter(source)
     except InputError as error:
         raise InputError(
             f"interpreters, {masking}: {error}; or train one by train.py with this CLAP's settings "
@@ -174,9 +174,9 @@ def subject(clap, masking, source):
     if blueprint.parts["plane"].kind.rpartition(".")[2] not in planes:
         raise InputError(f"{folder} masks another plane than {masking}")
     decoder = MaskDecoder(**blueprint.parts["decoder"].settings)
-    load_decoder(decoder, folder / DECODER_FILE)
+    load_decoder(decoder, folder / DECODER_FILE, weights)
     model = ListenableMap(classifier, decoder).eval().to(clap.filterbank.device)
-    sha256 = digest(folder / DECODER_FILE)
+    sha256 = hashlib.sha256(files.decoder).hexdigest()
     return Subject(masking, model, blueprint.notes["method"], sha256, learnt_from(folder))
 
 
