@@ -17,7 +17,7 @@ from safetensors.torch import load, save
 
 from speechbrain_lmac import Interpreter
 from speechbrain_lmac.blueprint import PARTS, build, read_blueprint
-from speechbrain_lmac.clap.huggingface import load_model
+from speechbrain_lmac.clap.huggingface import read_config
 from speechbrain_lmac.decoder import MaskDecoder
 from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.export import DECODER_FILE, HPARAMS_FILE, export_interpreter, hyperparams
@@ -405,4 +405,4 @@ def test_overrides_of_no_kind_are_one_sentence(overrides):
 def test_a_configuration_that_steers_transformers_is_refused(changed, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "clap", **changed}))
     with pytest.raises(InputError, match="is refused"):
-        load_model(tmp_path)
+        read_config(tmp_path)

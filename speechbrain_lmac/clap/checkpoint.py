@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from huggingface_hub.errors import StrictDataclassError
 
+from speechbrain_lmac import once
 from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.hub import hub_file
 
@@ -25,9 +26,21 @@ NUMPY_SCALARS = [
 FAILURES = (
     *(UnpicklingError, RuntimeError, AttributeError, EOFError, KeyError, IndexError, OSError),
     *(ValueError, TypeError, AssertionError, struct.error, zipfile.BadZipFile),
-    *(ImportError, ArithmeticError),
+    *(ImportError, ArithmeticError, MemoryError, RecursionError),
 )
 """What torch.load raises on a file that is not, or not whole, what it should be."""
+
+MOST = {
+    **{"vocab_size": 300_000, "hidden_size": 4096, "num_hidden_layers": 64},
+    **{"intermediate_size": 16384, "max_position_embeddings": 8192, "type_vocab_size": 64},
+    **{"stages": 6, "depths": 64, "num_attention_heads": 64, "num_mel_bins": 256},
+    **{"patch_embeds_hidden_size": 1024, "patch_size": 128, "patch_stride": 128, "window_size": 32},
+    **{"spec_size": 512, "projection_dim": 4096, "mlp_ratio": 16},
+}
+"""Sizes beyond which no CLAP is built; those that are published have a tenth."""
+
+SPARE_NUMBERS = 1 << 24
+"""Beyond what a file holds, so that a part that it lacks is named as lacking."""
 
 SHOWN = 3
 """Names of tensors in an error."""
@@ -69,6 +82,11 @@ def find_checkpoint(weights, hub_id, revision):
 
 
 def read_checkpoint(path, key):
+    """Tensors of a checkpoint, without its hash; as :func:`read_hashed`."""
+    return read_hashed(path, key)[0]
+
+
+def read_hashed(path, key):
     """Tensors of a checkpoint of ``torch.save``; no code in it is run.
 
     Arguments
@@ -80,18 +98,30 @@ def read_checkpoint(path, key):
 
     Returns
     -------
-    dict
-        Name -> tensor, without the prefix that distributed training leaves.
+    dict, str
+        Name -> tensor, without the prefix that distributed training leaves; and the SHA-256 of the
+        same file, in hex.
 
     Raises
     ------
     InputError
         If the file cannot be read without running code, or holds no tensors there.
     """
+    with once.held(path) as file:
+        content = load_tensors(file.name, path)
+    state = content.get(key, content) if isinstance(content, dict) else None
+    if not isinstance(state, dict) or not state or not all(map(_is_named_tensor, state.items())):
+        raise InputError(f"{path} holds no dictionary of tensors, neither under {key!r} nor bare")
+    check_dense(state, path)
+    return {name.removeprefix("module."): value for name, value in state.items()}, file.sha256
+
+
+def load_tensors(name, path):
+    """What ``torch.load`` makes of the file ``name``, called ``path`` in an error."""
     try:
         with torch.serialization.safe_globals(NUMPY_SCALARS):
-            held = torch.load(
-                path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
+            return torch.load(
+                name, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(name)
             )
     except FAILURES as error:
         calls = re.search(r"GLOBAL (\S+)", str(error))
@@ -99,14 +129,57 @@ def read_checkpoint(path, key):
         raise InputError(
             f"{path} cannot be read as a checkpoint of tensors, numbers and names: {found}"
         ) from error
-    state = held.get(key, held) if isinstance(held, dict) else None
-    if not isinstance(state, dict) or not state or not all(map(_is_named_tensor, state.items())):
-        raise InputError(f"{path} holds no dictionary of tensors, neither under {key!r} nor bare")
-    return {name.removeprefix("module."): value for name, value in state.items()}
+
+
+def check_dense(state, path):
+    """Refuse tensors that are larger than what the file holds of them.
+
+    Views that repeat their numbers, sparse tensors and those without any have whatever shape they
+    say; a network of that shape would not fit any memory.
+    """
+    for name, value in state.items():
+        plain = value.layout == torch.strided and value.device.type == "cpu"
+        plain = plain and not value.is_quantized and not value.is_complex()
+        held = value.untyped_storage().nbytes() if plain else 0
+        if value.numel() * value.element_size() > held:
+            raise InputError(f"{path}: its tensor {name} is larger than what is held of it")
+
+
+def check_size(counts, what):
+    """Refuse a network that is larger than any CLAP's, before it is built.
+
+    Arguments
+    ---------
+    counts : dict
+        What of it -> how many, each a key of ``MOST``.
+    what : str
+        What to call it in an error.
+    """
+    for name, count in counts.items():
+        if count > MOST[name]:
+            raise InputError(f"{what}: its {name} is {count}; at most {MOST[name]} is read")
 
 
 def _is_named_tensor(item):
     return isinstance(item[0], str) and isinstance(item[1], torch.Tensor)
+
+
+def build_within(make, state, what):
+    """What ``make()`` builds, as :func:`check_within` lets it be."""
+    check_within(make, state, what)
+    return make()
+
+
+def check_within(make, state, what):
+    """Refuse a network of more numbers than twice those that there are.
+
+    It is built without memory first: a few names can describe a network that fits no machine.
+    """
+    with torch.device("meta"):
+        wanted = sum(weight.numel() for weight in make().state_dict().values())
+    there = sum(weight.numel() for weight in state.values())
+    if wanted > 2 * there + SPARE_NUMBERS:
+        raise InputError(f"{what}: it describes {wanted} numbers and holds {there}")
 
 
 def read_shapes(what, read):
@@ -119,8 +192,10 @@ def read_shapes(what, read):
     """
     try:
         return read()
-    except InputError:  # says itself what is wrong
-        raise
+    except InputError as error:  # says itself what is wrong
+        if what in str(error):
+            raise
+        raise InputError(f"{what}: {error}") from error
     except KeyError as error:
         raise InputError(f"{what}: lacks {error.args[0]}") from error
     except (ValueError, TypeError, IndexError, StrictDataclassError) as error:

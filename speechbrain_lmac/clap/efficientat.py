@@ -2,6 +2,8 @@
 2023), in which its authors' weights are loaded.
 """
 
+import hashlib
+import io
 from pickle import UnpicklingError
 from typing import NamedTuple
 
@@ -12,8 +14,11 @@ from torchvision.ops import Conv2dNormActivation
 
 from speechbrain_lmac.data.audioset import labels
 from speechbrain_lmac.errors import InputError
+from speechbrain_lmac.once import read_once
 
 POWER_FLOOR = 1e-5
+MOST_BYTES = 1 << 28
+"""Of a file of weights; the authors' have 4 MB."""
 STEM, LAST, HIDDEN_UNITS = 8, 384, 512
 
 
@@ -172,13 +177,15 @@ def fold_norms(tagger):
 
 
 def load_weights(tagger, path, hint="give the authors' file"):
-    """Load the authors' file strictly: tensors only, every key, every shape."""
+    """Load the authors' file strictly: tensors only, every key, every shape; its SHA-256."""
     if not path.is_file():
         raise InputError(f"no such file: {path}; {hint}")
+    data = read_once(path, MOST_BYTES)
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
         tagger.load_state_dict(
             {name.replace(".conc_se_layers.0.", "."): value for name, value in state.items()}
         )
     except (UnpicklingError, RuntimeError, AttributeError, EOFError, KeyError, IndexError) as error:
         raise InputError(f"{path} does not hold the weights of mn04_as: {error}") from error
+    return hashlib.sha256(data).hexdigest()

@@ -1,11 +1,12 @@
 """The CLAP that ships with the package: small, ours, and enough to try everything offline."""
 
+import hashlib
 from itertools import pairwise
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load
 from torch import nn
 from torch.nn.functional import avg_pool2d, normalize
 from torchaudio.functional import melscale_fbanks
@@ -13,12 +14,14 @@ from torchaudio.functional import melscale_fbanks
 from speechbrain_lmac.clap import minilm
 from speechbrain_lmac.clap.base import AudioEncoding, Clap, ClapReference, lasting
 from speechbrain_lmac.data.prompts import in_template
-from speechbrain_lmac.download import digest
-from speechbrain_lmac.errors import InputError
+from speechbrain_lmac.errors import InputError, first_line
+from speechbrain_lmac.once import read_once
 from speechbrain_lmac.spectrogram import Spectrogram
 
 WEIGHTS = Path(__file__).parents[1] / "assets" / "embedded_clap.safetensors"
 REVISION = "2"
+MOST_BYTES = 1 << 28
+"""Of a file of weights; the one that ships has 4 MB."""
 
 SAMPLE_RATE = 32000
 N_FFT = 1024
@@ -134,14 +137,16 @@ class TextTower(nn.Module):
 
 
 def load_weights(path):
-    """Tensors of a safetensors file, floats in single precision."""
+    """Tensors of a safetensors file, floats in single precision; and its SHA-256, in hex."""
+    data = read_once(path, MOST_BYTES)
     try:
-        state = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"{path} cannot be read as safetensors: {error}") from error
-    return {
+        state = load(data)
+    except (SafetensorError, ValueError, LookupError, TypeError, RuntimeError) as error:
+        raise InputError(f"{path} cannot be read as safetensors: {first_line(error)}") from error
+    tensors = {
         name: value.float() if value.is_floating_point() else value for name, value in state.items()
     }
+    return tensors, hashlib.sha256(data).hexdigest()
 
 
 def mel_filterbank():
@@ -178,7 +183,7 @@ class EmbeddedClap(Clap):
 
     def __init__(self, weights=WEIGHTS):
         super().__init__(SAMPLE_RATE, Spectrogram(N_FFT, HOP_LENGTH), mel_filterbank())
-        state = load_weights(weights)
+        state, sha256 = load_weights(weights)
         self.audio_tower = AudioTower()
         self.text_tower = TextTower(len(state.get("text_tower.phrases", ())))
         self.register_buffer("scale", torch.tensor(1.0))
@@ -186,7 +191,7 @@ class EmbeddedClap(Clap):
             self.load_state_dict(state)
         except RuntimeError as error:
             raise InputError(f"{weights} does not hold an embedded CLAP: {error}") from error
-        self.weights = Path(weights)
+        self.weights, self.sha256 = Path(weights), sha256
         self.settings = {} if self.weights == WEIGHTS else {"weights": lasting(weights)}
         self.sentences = minilm.MiniLM()
         self.to(memory_format=torch.channels_last)
@@ -213,4 +218,4 @@ class EmbeddedClap(Clap):
 
     @property
     def reference(self):
-        return ClapReference("embedded", REVISION, digest(self.weights))
+        return ClapReference("embedded", REVISION, self.sha256)

@@ -9,7 +9,7 @@ from torch import nn
 from transformers import ClapAudioConfig
 from transformers.models.clap.modeling_clap import ClapAudioModel
 
-from speechbrain_lmac.clap.checkpoint import load_strictly
+from speechbrain_lmac.clap.checkpoint import build_within, check_size, load_strictly
 
 NAMES = (
     ("bn0.", "batch_norm."),
@@ -54,7 +54,7 @@ class Htsat(nn.Module):
             What to call them in an error.
         """
         config = laion_config(state)
-        model = ClapAudioModel(config)
+        model = build_within(lambda: ClapAudioModel(config), state, what)
         load_strictly(model.audio_encoder, to_transformers(state), what, ignored=UNUSED)
         return cls(model.audio_encoder)
 
@@ -134,6 +134,15 @@ def laion_config(state):
     depths = [_count(state, f"layers.{stage}.blocks.{{}}.norm1.weight") for stage in range(stages)]
     if not stages or not all(depths):
         raise ValueError("no blocks")
+    sizes = {
+        "stages": stages,
+        "depths": sum(depths),
+        "num_attention_heads": max(heads),
+        "patch_embeds_hidden_size": widths[0],
+        "patch_size": widths[-1],
+        "num_mel_bins": len(state["bn0.weight"]),
+    }
+    check_size(sizes, "the audio encoder")
     return ClapAudioConfig(
         patch_embeds_hidden_size=widths[0],
         patch_size=widths[-1],

@@ -6,23 +6,28 @@ from pathlib import Path
 import torch
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torchaudio.functional import melscale_fbanks
-from transformers import ClapModel
+from transformers import ClapConfig, ClapModel
 
+from speechbrain_lmac import once
 from speechbrain_lmac.clap import checkpoint
 from speechbrain_lmac.clap.base import ClapReference, lasting
 from speechbrain_lmac.clap.htsat import Htsat
-from speechbrain_lmac.clap.laion import FRONT_END, LONGEST
+from speechbrain_lmac.clap.laion import FRONT_END, LONGEST, TOKENIZER, TOKENIZER_REVISION
 from speechbrain_lmac.clap.pretrained import PretrainedClap
 from speechbrain_lmac.clap.sentences import FILES, VOCABULARIES, Sentences, load_tokenizer
-from speechbrain_lmac.download import digest
 from speechbrain_lmac.errors import InputError, first_line
 from speechbrain_lmac.hub import hub_folder
+from speechbrain_lmac.once import read_once
 
 HUB_ID = "laion/clap-htsat-unfused"
 REVISION = "8fa0f1c6d0433df6e97c127f64b2a1d6c0dcda8a"
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 """Files that hold a model, the one preferred first."""
+
+MOST_DESCRIPTION, MOST_NUMBER, MOST_ITEMS = 1 << 20, 1 << 20, 16
+"""Bytes of a JSON file; a number in it; numbers of a list."""
 
 REMEDY = "fetch it elsewhere and give its folder as `source`"
 FAILURES = (*checkpoint.FAILURES, SafetensorError, StrictDataclassError)
@@ -69,9 +74,10 @@ class TransformersClap(PretrainedClap):
     ):
         folder = find_settings(source, revision, () if tokenizer else VOCABULARIES)
         check_extractor(folder, highest_hz)
-        words = load_tokenizer(folder if tokenizer is None else tokenizer)
-        folder, weights = find_weights(source, folder, revision)
-        model = load_model(folder)
+        config = read_config(folder)
+        words = load_tokenizer(folder if tokenizer is None else tokenizer, known_commit(tokenizer))
+        weights = find_weights(source, folder, revision)
+        model, sha256 = load_model(config, weights)
         bands = model.config.audio_config.num_mel_bins
         filterbank = melscale_fbanks(
             FRONT_END.n_fft // 2 + 1,
@@ -99,7 +105,7 @@ class TransformersClap(PretrainedClap):
             model.logit_scale_a,
             bfloat16,
         )
-        self.weights = weights
+        self.weights, self.sha256 = weights, sha256
         self.settings = {
             "source": lasting(source),
             "tokenizer": None if tokenizer is None else lasting(tokenizer),
@@ -120,7 +126,7 @@ class TransformersClap(PretrainedClap):
 
     @property
     def reference(self):
-        return ClapReference("transformers", self.settings["source"], digest(self.weights))
+        return ClapReference("transformers", self.settings["source"], self.sha256)
 
 
 def find_settings(source, revision, any_of):
@@ -134,16 +140,33 @@ def find_settings(source, revision, any_of):
 
 
 def find_weights(source, folder, revision):
-    """Folder and file of a model's weights, which are fetched last, for they are large."""
-    for name in WEIGHTS:
-        if (folder / name).is_file():
-            return folder, folder / name
-    if not Path(source).is_dir():
+    """File of a model's weights, which are fetched last, for they are large.
+
+    Raises
+    ------
+    InputError
+        If there is none, or more than one: which is the model's is then no more than a guess.
+    """
+    if not any((folder / name).is_file() for name in WEIGHTS) and not Path(source).is_dir():
         for name in WEIGHTS:
-            found = hub_folder(str(source), [name], pinned(source, revision), remedy=REMEDY)
-            if (found / name).is_file():
-                return found, found / name
-    raise InputError(f"{source} holds no weights of transformers: {' or '.join(WEIGHTS)}")
+            folder = hub_folder(str(source), [name], pinned(source, revision), remedy=REMEDY)
+            if (folder / name).is_file():
+                break
+    found = [name for name in WEIGHTS if (folder / name).is_file()]
+    others = sorted(path.name for path in folder.glob("*.index.json"))
+    if not found and not others:
+        raise InputError(f"{source} holds no weights of transformers: {' or '.join(WEIGHTS)}")
+    if len(found) != 1 or others:
+        raise InputError(
+            f"{folder} must hold one file of weights, but holds {' and '.join([*found, *others])}. "
+            "Give a folder that holds one"
+        )
+    return folder / found[0]
+
+
+def known_commit(tokenizer):
+    """Commit at which a tokenizer is fetched, of those that published CLAPs share; else None."""
+    return TOKENIZER_REVISION if tokenizer == TOKENIZER else None
 
 
 def pinned(source, revision):
@@ -181,35 +204,74 @@ STEERING = (
 """Settings by which a model's own file would have transformers run other code, or other weights."""
 
 
-def check_config(folder):
-    """Refuse a configuration that does more than describe the model."""
-    held = [read_mapping(folder / "config.json")]
+def read_config(folder):
+    """A model's configuration; refused if it does more than describe it, or describes more than
+    any CLAP is.
+    """
+    config = read_mapping(folder / "config.json")
+    held = [config]
     while held:
         part = held.pop()
         if steering := sorted(set(part) & set(STEERING)):
             raise InputError(f"{folder}: {steering[0]} in its config.json is refused")
-        held.extend(value for value in part.values() if isinstance(value, dict))
+        for name, value in part.items():
+            held.extend([value] if isinstance(value, dict) else [])
+            check_setting(name, value, folder)
+    return config
+
+
+def check_setting(name, value, folder):
+    """Refuse a number, or one of a list, that is beyond any CLAP's."""
+    numbers = value if isinstance(value, list) else [value]
+    numbers = [n for n in numbers if isinstance(n, int | float) and not isinstance(n, bool)]
+    most = checkpoint.MOST.get(name, MOST_NUMBER)
+    if len(numbers) > MOST_ITEMS or not all(abs(n) <= most for n in numbers):  # nor NaN
+        raise InputError(f"{folder}: {name} in its config.json is refused: at most {most} is read")
+    if name == "depths" and sum(numbers) > most:
+        raise InputError(f"{folder}: depths in its config.json are refused: {most} layers at most")
 
 
 def read_mapping(path):
     """A JSON file that holds a mapping."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        found = json.loads(read_once(path, MOST_DESCRIPTION).decode("utf-8"))
+    except InputError:
+        raise
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} cannot be read as JSON: {first_line(error)}") from error
     if not isinstance(found, dict):
         raise InputError(f"{path} is no description: no mapping of names to values")
     return found
 
 
-def load_model(folder):
-    """transformers' model, strictly: every weight, every shape, no code of the repository."""
-    check_config(folder)
+def load_model(description, weights):
+    """transformers' model, strictly: every weight, every shape, no code of the repository.
+
+    transformers is given tensors, never a folder in which it might find others.
+
+    Arguments
+    ---------
+    description : dict
+        Of :func:`read_config`.
+    weights : Path
+        File of its weights.
+
+    Returns
+    -------
+    ClapModel, str
+        And the SHA-256 of that file, in hex.
+    """
+    folder = weights.parent
     try:
+        with once.held(weights) as file:
+            state = read_tensors(file.name, weights)
+        config = ClapConfig.from_dict(description)
+        checkpoint.check_within(lambda: ClapModel(config), state, str(folder))
         model, info = ClapModel.from_pretrained(
-            folder,
+            None,
+            config=config,
+            state_dict=state,
             dtype=torch.float32,
-            local_files_only=True,
             output_loading_info=True,
             ignore_mismatched_sizes=True,
         )
@@ -234,4 +296,15 @@ def load_model(folder):
             f"{folder} is a CLAP with feature fusion, which is not supported; "
             f"{HUB_ID} is one without"
         )
-    return model
+    return model, file.sha256
+
+
+def read_tensors(name, weights):
+    """Tensors of the file ``name``, by the format that ``weights`` says: name -> tensor."""
+    if weights.suffix == ".safetensors":
+        return load_file(name)
+    state = checkpoint.load_tensors(name, weights)
+    if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
+        raise InputError(f"{weights} holds no dictionary of tensors")
+    checkpoint.check_dense(state, weights)
+    return state

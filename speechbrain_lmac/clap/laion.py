@@ -16,7 +16,7 @@ from speechbrain_lmac.clap.checkpoint import (
     load_strictly,
     matrix_shape,
     part,
-    read_checkpoint,
+    read_hashed,
     read_shapes,
 )
 from speechbrain_lmac.clap.htsat import Htsat
@@ -27,8 +27,7 @@ from speechbrain_lmac.clap.pretrained import (
     check_front_end,
     mlp,
 )
-from speechbrain_lmac.clap.sentences import Sentences, load_tokenizer, text_config
-from speechbrain_lmac.download import digest
+from speechbrain_lmac.clap.sentences import Sentences, build_text, load_tokenizer, text_config
 from speechbrain_lmac.errors import InputError
 
 HUB_ID = "lukewys/laion_clap"
@@ -84,17 +83,17 @@ class LaionClap(PretrainedClap):
         tokenizer_revision = TOKENIZER_REVISION if tokenizer == TOKENIZER else None
         words = load_tokenizer(tokenizer, tokenizer_revision)
         path = find_checkpoint(weights, HUB_ID, revision)
-        state = read_checkpoint(path, "state_dict")
+        state, sha256 = read_hashed(path, "state_dict")
         what = f"{path} is no LAION CLAP without fusion"
         audio = read_shapes(what, lambda: audio_branch(part(state, "audio_branch."), what))
-        text = read_shapes(what, lambda: RobertaModel(roberta_config(state)))
+        config = read_shapes(what, lambda: roberta_config(state))
+        text = build_text(lambda: RobertaModel(config), part(state, "text_branch."), what)
         dim, width = read_shapes(what, lambda: matrix_shape(state["text_projection.0.weight"]))
         bands, filterbank, log_scale = read_shapes(
             what,
             lambda: (len(state["audio_branch.bn0.weight"]), state[FILTERBANK], state[LOG_SCALE]),
         )
         check_front_end(filterbank, log_scale, FRONT_END, bands, what)
-        load_strictly(text, part(state, "text_branch."), what, ignored=["position_ids"])
         audio_projection, text_projection = mlp(audio.dim, dim), mlp(width, dim)
         load_strictly(audio_projection, part(state, "audio_projection."), what)
         load_strictly(text_projection, part(state, "text_projection."), what)
@@ -104,7 +103,7 @@ class LaionClap(PretrainedClap):
         super().__init__(
             FRONT_END, filterbank, audio, audio_projection, sentences, dim, log_scale, bfloat16
         )
-        self.weights = path
+        self.weights, self.sha256 = path, sha256
         self.settings = {
             "weights": lasting(weights),
             "tokenizer": lasting(tokenizer),
@@ -113,7 +112,7 @@ class LaionClap(PretrainedClap):
 
     @property
     def reference(self):
-        return ClapReference("laion", self.weights.name, digest(self.weights))
+        return ClapReference("laion", self.weights.name, self.sha256)
 
 
 def audio_branch(state, what):

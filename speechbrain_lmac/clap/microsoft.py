@@ -15,7 +15,7 @@ from speechbrain_lmac.clap.checkpoint import (
     load_strictly,
     matrix_shape,
     part,
-    read_checkpoint,
+    read_hashed,
     read_shapes,
 )
 from speechbrain_lmac.clap.pretrained import (
@@ -24,8 +24,7 @@ from speechbrain_lmac.clap.pretrained import (
     PretrainedClap,
     check_front_end,
 )
-from speechbrain_lmac.clap.sentences import Sentences, load_tokenizer, text_config
-from speechbrain_lmac.download import digest
+from speechbrain_lmac.clap.sentences import Sentences, build_text, load_tokenizer, text_config
 
 HUB_ID = "microsoft/msclap"
 OFFICIAL = ("CLAP_weights_2022.pth",)
@@ -80,9 +79,10 @@ class MicrosoftClap(PretrainedClap):
         tokenizer_revision = TOKENIZER_REVISION if tokenizer == TOKENIZER else None
         words = load_tokenizer(tokenizer, tokenizer_revision)
         path = find_checkpoint(weights, HUB_ID, revision)
-        state = read_checkpoint(path, "model")
+        state, sha256 = read_hashed(path, "model")
         what = f"{path} is not Microsoft's CLAP of 2022"
-        text = read_shapes(what, lambda: BertModel(text_config(BertConfig, part(state, TEXT))))
+        config = read_shapes(what, lambda: text_config(BertConfig, part(state, TEXT)))
+        text = build_text(lambda: BertModel(config), part(state, TEXT), what)
         dim, width = read_shapes(
             what, lambda: matrix_shape(state["caption_encoder.projection.linear1.weight"])
         )
@@ -93,7 +93,6 @@ class MicrosoftClap(PretrainedClap):
         check_front_end(filterbank, log_scale, FRONT_END, bands, what)
         audio = cnn14.Cnn14(bands)
         load_strictly(audio, part(state, AUDIO), what, ignored=(*OF_FRONT_END, *cnn14.UNUSED))
-        load_strictly(text, part(state, TEXT), what, ignored=["position_ids"])
         projections = Projection(audio.dim, dim), Projection(width, dim)
         for name, projection in zip(("audio_encoder", "caption_encoder"), projections):
             load_strictly(projection, part(state, f"{name}.projection."), what)
@@ -101,7 +100,7 @@ class MicrosoftClap(PretrainedClap):
         super().__init__(
             FRONT_END, filterbank, audio, projections[0], sentences, dim, log_scale, bfloat16
         )
-        self.weights = path
+        self.weights, self.sha256 = path, sha256
         self.settings = {
             "weights": lasting(weights),
             "tokenizer": lasting(tokenizer),
@@ -110,7 +109,7 @@ class MicrosoftClap(PretrainedClap):
 
     @property
     def reference(self):
-        return ClapReference("microsoft", self.weights.name, digest(self.weights))
+        return ClapReference("microsoft", self.weights.name, self.sha256)
 
 
 def first_token(states):

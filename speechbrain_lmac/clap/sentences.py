@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn.functional import normalize
 
 from speechbrain_lmac.clap import reading
+from speechbrain_lmac.clap.checkpoint import build_within, check_size, load_strictly, read_shapes
 from speechbrain_lmac.errors import InputError, first_line
 from speechbrain_lmac.hub import hub_folder
 
@@ -86,16 +87,33 @@ def text_config(kind, state, **rest):
     """
     vocabulary, width = state["embeddings.word_embeddings.weight"].shape
     layers = {name.split(".")[2] for name in state if name.startswith("encoder.layer.")}
-    return kind(
-        vocab_size=vocabulary,
-        hidden_size=width,
-        num_hidden_layers=len(layers),
-        num_attention_heads=max(1, width // HEAD_WIDTH),
-        intermediate_size=len(state["encoder.layer.0.intermediate.dense.weight"]),
-        max_position_embeddings=len(state["embeddings.position_embeddings.weight"]),
-        type_vocab_size=len(state["embeddings.token_type_embeddings.weight"]),
-        **rest,
-    )
+    sizes = {
+        "vocab_size": vocabulary,
+        "hidden_size": width,
+        "num_hidden_layers": len(layers),
+        "intermediate_size": len(state["encoder.layer.0.intermediate.dense.weight"]),
+        "max_position_embeddings": len(state["embeddings.position_embeddings.weight"]),
+        "type_vocab_size": len(state["embeddings.token_type_embeddings.weight"]),
+    }
+    check_size(sizes, "the text encoder")
+    return kind(num_attention_heads=max(1, width // HEAD_WIDTH), **sizes, **rest)
+
+
+def build_text(make, state, what):
+    """A text encoder with its weights; none is built that is larger than what there is of it.
+
+    Arguments
+    ---------
+    make : callable
+        Builds the encoder, of settings that were read from shapes.
+    state : dict
+        Weights by transformers' names.
+    what : str
+        What to call them in an error.
+    """
+    encoder = read_shapes(what, lambda: build_within(make, state, what))
+    load_strictly(encoder, state, what, ignored=["position_ids"])
+    return encoder
 
 
 def load_tokenizer(source, revision=None):

@@ -25,7 +25,7 @@ from speechbrain_lmac.clap.base import AudioEncoding, Clap, ClapReference, lasti
 from speechbrain_lmac.clap.efficientat import CHANNELS, STAGES, Tagger, fold_norms, load_weights
 from speechbrain_lmac.data.audioset import labels
 from speechbrain_lmac.data.prompts import class_prompt
-from speechbrain_lmac.download import digest, fetch_once
+from speechbrain_lmac.download import fetch_once
 from speechbrain_lmac.spectrogram import Spectrogram
 
 RELEASE = "https://github.com/fschmid56/EfficientAT/releases/download/v0.0.1/"
@@ -93,7 +93,8 @@ class TaggerClap(Clap):
         self.weights = download_weights() if weights is None else Path(weights)
         self.settings = {} if weights is None else {"weights": lasting(weights)}
         self.tagger = Tagger()
-        load_weights(self.tagger, self.weights, hint=f"leave it out to fetch {RELEASE + FILE}")
+        hint = f"leave it out to fetch {RELEASE + FILE}"
+        self.sha256 = load_weights(self.tagger, self.weights, hint)
         fold_norms(self.tagger.to(memory_format=torch.channels_last))
         self.sentences = minilm.MiniLM()
         self.freeze()
@@ -134,7 +135,7 @@ class TaggerClap(Clap):
 
     @property
     def reference(self):
-        return ClapReference("tagger", FILE, digest(self.weights))
+        return ClapReference("tagger", FILE, self.sha256)
 
 
 def kaldi_filterbank():
