@@ -5,10 +5,10 @@ is in them. So it has no part in this. A file is read to its nodes; if they desc
 part by part, of classes of this package and plain values, these are built, by :func:`build`.
 """
 
+import os
 import re
 from importlib import import_module
 from inspect import signature
-from pathlib import Path
 from typing import NamedTuple
 
 import yaml
@@ -52,7 +52,10 @@ PINNED = "laion/clap-htsat-unfused"
 """Of transformers' CLAPs the one whose commit the adapter knows."""
 TOKENIZERS = ("FacebookAI/roberta-base", "google-bert/bert-base-uncased")
 """Of LAION's and Microsoft's CLAPs, pinned where they are fetched."""
-
+FETCHED_LATEST = ("clap.microsoft.MicrosoftClap",)
+"""Adapters that fetch the latest commit where none is named; the others know one."""
+WITHOUT_NAMES = ("clap.embedded.EmbeddedClap", "clap.tagger.TaggerClap")
+"""Adapters whose weights ship with the package or are fetched from one address."""
 
 BROKEN = (
     *(TypeError, ValueError, LookupError, RuntimeError, OSError),
@@ -88,7 +91,8 @@ def read_blueprint(text, name, downloaded=False):
     name : str
         What to call the file in an error.
     downloaded : bool
-        Whether it is somebody else's: then no setting may name a place on this machine.
+        Whether it is somebody else's: then no setting may be a path, and what is fetched is of
+        one commit.
 
     Returns
     -------
@@ -240,23 +244,46 @@ def _part(node, name, downloaded):
     if missing := sorted(set(takes) - set(held)):
         raise _RefusedError(node, f"{name} has no {', '.join(missing)}")
     if downloaded:
-        _check_third_parties(node, settings)
+        _check_third_parties(node, kind, settings)
     return Part(kind, settings)
 
 
-def _check_third_parties(node, settings):
-    """A CLAP of another repository is that of one commit, and words are cut as the adapter cuts
-    them by default.
+def _check_third_parties(node, kind, settings):
+    """A CLAP that is fetched is that of one commit, and its tokenizer is one that is known: that of
+    a stranger may hold patterns that take for ever, or end the process.
     """
-    source, revision = settings.get("source"), settings.get("revision")
-    if source not in (None, PINNED) and not COMMIT.fullmatch(str(revision)):
-        raise _RefusedError(node, "source stands beside the revision of a commit, 40 hex digits")
-    if settings.get("tokenizer") not in (None, *TOKENIZERS):
-        raise _RefusedError(node, f"the tokenizer is {' or '.join(TOKENIZERS)}")
+    source, revision = settings.get("source", PINNED), settings.get("revision")
+    fixed = source == PINNED and kind not in FETCHED_LATEST
+    if not COMMIT.fullmatch(str(revision)) and (revision is not None or not fixed):
+        raise _RefusedError(node, "revision must be that of a commit, 40 hex digits")
+    tokenizer = settings.get("tokenizer")
+    if tokenizer not in TOKENIZERS and (tokenizer is not None or source != PINNED):
+        raise _RefusedError(node, f"the tokenizer must be {' or '.join(TOKENIZERS)}")
+    if kind in WITHOUT_NAMES and settings.get("weights") is not None:
+        raise _RefusedError(node, "weights must be left out: none of this CLAP have a public name")
+
+
+def check_absent(blueprint, name):
+    """Refuse settings of a stranger that are names of what is here, a file or a pipe.
+
+    Arguments
+    ---------
+    blueprint : Blueprint
+        Of a file that was downloaded.
+    name : str
+        What to call that file in an error.
+    """
+    for part in blueprint.parts.values():
+        for key, text in part.settings.items():
+            if isinstance(text, str) and os.path.lexists(text):
+                raise InputError(
+                    f"{name}: {key}: {text!r} is refused, for there is a file of that name here. "
+                    "Run it in another folder"
+                )
 
 
 def _is_public(text):
-    return bool(PUBLIC.fullmatch(text)) and not ("/" in text and Path(text).exists())
+    return bool(PUBLIC.fullmatch(text))
 
 
 def _items(node, tag, what):

@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
-from speechbrain_lmac.blueprint import MOST_BYTES, Blueprint, read_blueprint
+from speechbrain_lmac.blueprint import MOST_BYTES, Blueprint, check_absent, read_blueprint
 from speechbrain_lmac.errors import InputError, first_line
 from speechbrain_lmac.export import DECODER_FILE, HPARAMS_FILE, MOST_DECODER_BYTES, check_decoder
 from speechbrain_lmac.hub import hub_folder
@@ -61,6 +61,8 @@ def read_interpreter(source, revision=None, savedir=None, sha256=None):
     files = read_files(folder, sha256)
     path = folder / HPARAMS_FILE
     blueprint = read_blueprint(as_text(files.hparams, path), str(path), downloaded)
+    if downloaded:
+        check_absent(blueprint, str(path))
     settings = blueprint.parts["decoder"].settings
     weights = check_decoder(settings, files.decoder, folder / DECODER_FILE)
     return Found(folder, blueprint, files, weights)

@@ -1,12 +1,15 @@
 """Repositories that mean harm, served by a Hub on loopback: none of them leaves its marker."""
 
+import hashlib
 import io
 import json
+import os
 import pickle
 import re
 import struct
 import subprocess
 import sys
+import time
 import warnings
 from pathlib import Path
 
@@ -14,17 +17,29 @@ import pytest
 import torch
 from huggingface_hub import constants
 from safetensors.torch import load, save
+from transformers import ClapConfig, ClapModel
 
 from speechbrain_lmac import Interpreter
 from speechbrain_lmac.blueprint import PARTS, build, read_blueprint
-from speechbrain_lmac.clap.huggingface import read_config
+from speechbrain_lmac.clap.checkpoint import read_checkpoint
+from speechbrain_lmac.clap.embedded import EmbeddedClap
+from speechbrain_lmac.clap.huggingface import TransformersClap, read_config
+from speechbrain_lmac.clap.sentences import KNOWN
 from speechbrain_lmac.decoder import MaskDecoder
 from speechbrain_lmac.errors import InputError
-from speechbrain_lmac.export import DECODER_FILE, HPARAMS_FILE, export_interpreter, hyperparams
+from speechbrain_lmac.export import (
+    DECODER_FILE,
+    HPARAMS,
+    HPARAMS_FILE,
+    export_interpreter,
+    hyperparams,
+)
 from speechbrain_lmac.listenable_map import ListenableMap
 from speechbrain_lmac.masking import MaskableClassifier
+from speechbrain_lmac.once import held
 from speechbrain_lmac.planes import MelPlane
 from speechbrain_lmac.source import fingerprint
+from tests import upstream
 from tests.hub_stand_in import StandIn
 from tests.test_hub import point_at
 
@@ -406,3 +421,326 @@ def test_a_configuration_that_steers_transformers_is_refused(changed, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "clap", **changed}))
     with pytest.raises(InputError, match="is refused"):
         read_config(tmp_path)
+
+
+EVE = "eve/clap"
+SMALL = {
+    "text_config": {
+        **{"vocab_size": upstream.VOCABULARY, "hidden_size": 64, "num_hidden_layers": 1},
+        **{"num_attention_heads": 1, "intermediate_size": 64, "max_position_embeddings": 514},
+    },
+    "audio_config": {
+        **{"patch_embeds_hidden_size": 16, "depths": [1, 1, 1, 1], "hidden_size": 128},
+        "num_attention_heads": [1, 2, 4, 8],
+    },
+    "projection_dim": 32,
+}
+
+
+@pytest.fixture(scope="module")
+def third(tmp_path_factory):
+    """Files of a third repository's CLAP and of a tokenizer; random weights: for plumbing only."""
+    torch.manual_seed(0)
+    folder, words = tmp_path_factory.mktemp("eve"), tmp_path_factory.mktemp("words")
+    ClapModel(ClapConfig(**SMALL)).save_pretrained(folder)
+    upstream.write_tokenizer(words)
+    held = {path.name: path.read_bytes() for path in folder.iterdir()}
+    return held, {path.name: path.read_bytes() for path in words.iterdir()}
+
+
+class Guests:
+    """An interpreter on a third repository's CLAP, honest but for what is changed."""
+
+    def __init__(self, hub, third):
+        self.hub, (files, words) = hub, third
+        self.clap, self.words = dict(files), dict(words)
+        self.settings = {"source": EVE, "tokenizer": ROBERTA}
+        self.kind = THIRD
+        made = {"hidden_channels": [128, 64, 32, 16], "text_dim": 32, "channels": 8}
+        torch.manual_seed(0)
+        self.decoder = MaskDecoder(**made).state_dict()
+        self.config = made
+
+    def setting(self, part, **changes):
+        """Change its CLAP's config.json."""
+        described = json.loads(self.clap["config.json"])
+        (described[part] if part else described).update(changes)
+        self.clap["config.json"] = json.dumps(described).encode()
+
+    def text(self, commit):
+        settings = {"revision": commit, **self.settings}
+        lines = "".join(f"\n    {k}: {v}" for k, v in settings.items() if v is not None)
+        (file,) = [name for name in self.clap if name in WEIGHT_FILES] or ["config.json"]
+        digest = hashlib.sha256(self.clap[file]).hexdigest()
+        return HPARAMS.format(
+            method="LMAC-ZS-D",
+            notes=["LMAC-ZS-D", "transformers", commit, f'"{digest}"'],
+            masking="mel",
+            clap_class=f"speechbrain_lmac.{self.kind}",
+            clap_settings=lines,
+            plane_class="speechbrain_lmac.planes.MelPlane",
+            decoder_config="".join(f"\n    {k}: {v}" for k, v in self.config.items()),
+        )
+
+    def load(self):
+        commit = self.hub.put(EVE, self.clap)
+        self.hub.commits[ROBERTA] = [(KNOWN[ROBERTA], self.words)]
+        state = {name: value.contiguous() for name, value in self.decoder.items()}
+        put(self.hub, {HPARAMS_FILE: self.text(commit), DECODER_FILE: save(state)})
+        return Interpreter.from_hparams(source=REPO, run_opts=CPU)
+
+
+WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
+ROBERTA = "FacebookAI/roberta-base"
+
+
+@pytest.fixture
+def guests(hub, third, marker):
+    return Guests(hub, third)
+
+
+def test_an_honest_third_clap_is_loaded(guests):
+    """What every hostile one is changed from in one part only."""
+    loaded = guests.load()
+    clap = loaded.model.classifier.clap
+    assert clap.reference.sha256 == hashlib.sha256(guests.clap["model.safetensors"]).hexdigest()
+    assert loaded.classify_file(torch.rand(48000).numpy(), sample_rate=48000).best
+
+
+def described(part, /, **changes):
+    return lambda guests, _: guests.setting(part, **changes)
+
+
+def written(name, content):
+    return lambda guests, _: guests.clap.update({name: content})
+
+
+def asked(**settings):
+    return lambda guests, _: guests.settings.update(settings)
+
+
+def of_kind(kind, **settings):
+    def change(guests, _):
+        guests.kind, guests.settings = kind, {"revision": None, **settings}
+
+    return change
+
+
+def tensors(change):
+    """Another file of weights, under the names of the honest one."""
+
+    def spoil(guests, _):
+        state = load(guests.clap["model.safetensors"])
+        change(state)
+        guests.clap["model.safetensors"] = save(state)
+
+    return spoil
+
+
+def pickled_weights(make, old=False):
+    """``pytorch_model.bin`` in place of safetensors, spoilt."""
+
+    def spoil(guests, marker):
+        state = load(guests.clap.pop("model.safetensors"))
+        make(state, marker)
+        buffer = io.BytesIO()
+        torch.save(state, buffer, _use_new_zipfile_serialization=not old)
+        guests.clap["pytorch_model.bin"] = buffer.getvalue()
+
+    return spoil
+
+
+def decoder_times(factor, ending):
+    def spoil(guests, _):
+        for name, value in guests.decoder.items():
+            if name.endswith(ending):
+                value.add_(0.1).mul_(factor)
+
+    return spoil
+
+
+def piped(name, change):
+    """A FIFO in the folder where it is run, of the name that a setting has."""
+
+    def spoil(guests, marker):
+        path = marker.parent / name
+        path.parent.mkdir(exist_ok=True)
+        os.mkfifo(path)
+        change(guests, marker)
+
+    return spoil
+
+
+def words(change):
+    def spoil(guests, _):
+        held = json.loads(guests.words["tokenizer.json"])
+        change(held)
+        guests.words["tokenizer.json"] = json.dumps(held).encode()
+
+    return spoil
+
+
+EMBEDDING = "text_model.embeddings.word_embeddings.weight"
+NORM = "audio_model.audio_encoder.norm.weight"
+LAION, MICROSOFT = "clap.laion.LaionClap", "clap.microsoft.MicrosoftClap"
+SPLIT = {"type": "Split", "behavior": "Isolated", "invert": False}
+CONFIG = {
+    "a vocabulary": described("text_config", vocab_size=10**9),
+    "layers": described("text_config", num_hidden_layers=10**6),
+    "layers that a bound lets by": described("text_config", num_hidden_layers=64, hidden_size=4096),
+    "a width": described("text_config", hidden_size=10**6),
+    "an inner width": described("text_config", intermediate_size=10**9),
+    "positions": described("text_config", max_position_embeddings=10**9),
+    "types": described("text_config", type_vocab_size=10**9),
+    "heads": described("text_config", num_attention_heads=10**9),
+    "a number below all": described("text_config", vocab_size=-(10**9)),
+    "no heads": described("text_config", num_attention_heads=0),
+    "an unknown activation": described("text_config", hidden_act="os.system"),
+    "no number": described("text_config", layer_norm_eps=float("nan")),
+    "an endless number": described("text_config", layer_norm_eps=float("inf")),
+    "text for a number": described("text_config", num_hidden_layers="12"),
+    "depths": described("audio_config", depths=[10**5] * 4),
+    "depths together": described("audio_config", depths=[60, 60, 60, 60]),
+    "stages": described("audio_config", depths=[1] * 100, num_attention_heads=[1] * 100),
+    "patches": described("audio_config", patch_embeds_hidden_size=10**6),
+    "no patch": described("audio_config", patch_size=0),
+    "an image": described("audio_config", spec_size=10**6),
+    "bands": described("audio_config", num_mel_bins=10**6),
+    "a window": described("audio_config", window_size=10**5),
+    "a ratio": described("audio_config", mlp_ratio=1e9),
+    "fusion": described("audio_config", enable_fusion=True),
+    "a projection": described(None, projection_dim=10**9),
+    "a part that is none": described(None, text_config=3),
+    "code": described(None, auto_map={"AutoModel": "eve--clap.Model"}),
+    "kernels": described("audio_config", attn_implementation="eve/kernel"),
+    "quantised": described(None, quantization_config={"quant_method": "gptq"}),
+    "weights of another place": described(None, transformers_weights="../x"),
+    "no mapping": written("config.json", b"[1]"),
+    "no JSON": written("config.json", b"\xff\xfe{"),
+    "depth of nesting": written("config.json", b'{"a":' + 100_000 * b"[" + 100_000 * b"]" + b"}"),
+    "a long file": written("config.json", b'{"a": "' + (1 << 20) * b"a" + b'"}'),
+    "another rate": written("preprocessor_config.json", b'{"sampling_rate": 8000}'),
+}
+CLAP_WEIGHTS = {
+    "a pickle": lambda g, marker: g.clap.update(
+        {"model.safetensors": pickle.dumps(Touch(str(marker)))}
+    ),
+    "torn": lambda g, _: g.clap.update({"model.safetensors": g.clap["model.safetensors"][:-9]}),
+    "empty": written("model.safetensors", b""),
+    "an enormous header": written("model.safetensors", struct.pack("<Q", 1 << 62)),
+    "an enormous tensor": written("model.safetensors", struct.pack("<Q", len(ENORMOUS)) + ENORMOUS),
+    "one is missing": tensors(lambda s: s.pop(NORM)),
+    "one too many": tensors(lambda s: s.update(more=torch.ones(2))),
+    "another shape": tensors(lambda s: s.update({NORM: torch.ones(3)})),
+    "a payload": pickled_weights(lambda s, marker: s.update(more=Touch(str(marker)))),
+    "a payload of old": pickled_weights(lambda s, marker: s.update(more=Touch(str(marker))), True),
+    "no tensor": pickled_weights(lambda s, _: s.update({NORM: 3})),
+    "a repeated number": pickled_weights(
+        lambda s, _: s.update({EMBEDDING: torch.ones(1, 1).expand(10**9, 64)})
+    ),
+    "a sparse tensor": pickled_weights(
+        lambda s, _: s.update({EMBEDDING: torch.sparse_coo_tensor(size=(10**9, 64))})
+    ),
+    "a tensor without numbers": pickled_weights(
+        lambda s, _: s.update({EMBEDDING: torch.empty(10**9, 64, device="meta")})
+    ),
+}
+ASKED = {
+    "no commit": asked(revision=None),
+    "a branch": asked(revision="main"),
+    "a commit cut short": asked(revision="abcdef1"),
+    "its own tokenizer": asked(tokenizer=None),
+    "another's tokenizer": asked(tokenizer="eve/words"),
+    "a band above all": asked(lowest_hz=900000.5),
+    "a pipe for a CLAP": piped("evepipe", asked(source="evepipe")),
+    "a pipe of its name": piped(EVE, lambda guests, _: None),
+    "a pipe for words": piped(ROBERTA, lambda guests, _: None),
+    "a pipe for weights": piped("pipe", of_kind("clap.embedded.EmbeddedClap", weights="pipe")),
+    "a pipe for a tagger": piped("pipe", of_kind("clap.tagger.TaggerClap", weights="pipe")),
+    "a pipe for LAION's": piped("630k-best.pt", of_kind(LAION, weights="630k-best.pt")),
+    "a device": of_kind("clap.embedded.EmbeddedClap", weights="zero"),
+    "LAION's at a branch": of_kind(LAION, revision="main"),
+    "Microsoft's, the latest": of_kind(MICROSOFT),
+    "Microsoft's at a branch": of_kind(MICROSOFT, revision="main"),
+    "great weights": decoder_times(1e30, "weight"),
+    "great offsets": decoder_times(3e38, "bias"),
+    "a pattern that is none": words(
+        lambda held: held.update(pre_tokenizer={**SPLIT, "pattern": {"Regex": "("}})
+    ),
+    "a model that is none": words(lambda held: held["model"].update(type="Evil")),
+    "no words": words(lambda held: held["model"].update(vocab={}, merges=[])),
+}
+THIRDS = {**CONFIG, **CLAP_WEIGHTS, **ASKED}
+
+
+@pytest.mark.parametrize("name", THIRDS)
+def test_a_hostile_third_clap_is_refused(name, guests, marker):
+    """Honest in all but one part, so that the refusal is for that part."""
+    assert len(THIRDS) >= 60
+    THIRDS[name](guests, marker)
+    begun = time.monotonic()
+    with pytest.raises(InputError) as refused:
+        guests.load()
+    assert time.monotonic() - begun < 10
+    assert not marker.exists()
+    assert len(str(refused.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("beside", ["model.safetensors.index.json", "pytorch_model.bin"])
+def test_second_weights_are_refused_or_not_read(beside, guests, tmp_path):
+    """transformers prefers an index to the file that was hashed."""
+    model, mine = guests.clap.copy(), tmp_path / "mine"
+    guests.clap = {name: data for name, data in model.items() if name != "model.safetensors"}
+    state = load(model["model.safetensors"])
+    state[NORM] += 1
+    map_of = {"weight_map": dict.fromkeys(state, "other.safetensors"), "metadata": {}}
+    second = {"model.safetensors.index.json": json.dumps(map_of).encode()}
+    for name, data in {**model, **guests.words, beside: second.get(beside, b"x")}.items():
+        mine.mkdir(exist_ok=True)
+        (mine / name).write_bytes(data)
+    with pytest.raises(InputError, match="must hold one file of weights"):
+        TransformersClap(mine)
+    buffer = io.BytesIO()
+    torch.save(load(model["model.safetensors"]), buffer)
+    guests.clap |= {"pytorch_model.bin": buffer.getvalue(), "other.safetensors": save(state)}
+    guests.clap |= second
+    loaded = guests.load().model.classifier.clap
+    assert loaded.reference.sha256 == hashlib.sha256(buffer.getvalue()).hexdigest()
+    assert (loaded.audio.encoder.norm.weight == load(model["model.safetensors"])[NORM]).all()
+
+
+def test_each_file_is_opened_once(guests, tmp_path):
+    """What was checked cannot be swapped before it is used: it is never opened again."""
+    guests.load()
+    opened = []
+    names = (HPARAMS_FILE, DECODER_FILE, "model.safetensors", "config.json")
+
+    def note(event, arguments):
+        if event == "open" and watching and Path(str(arguments[0])).name in names:
+            opened.append(Path(str(arguments[0])).name)
+
+    watching = True
+    sys.addaudithook(note)
+    Interpreter.from_hparams(source=REPO, run_opts=CPU)
+    watching = False
+    assert sorted(opened) == sorted(names)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    path = tmp_path / "pipe.safetensors"
+    os.mkfifo(path)
+    for read in (lambda: EmbeddedClap(path), lambda: read_checkpoint(path, "model")):
+        with pytest.raises(InputError, match="must be a file"):
+            read()
+
+
+def test_a_file_that_changes_meanwhile_is_refused(tmp_path):
+    path = tmp_path / "weights"
+    path.write_bytes(b"first")
+    with pytest.raises(InputError, match="changed while it was read"), held(path):
+        path.write_bytes(b"second")
+    with held(path) as file:
+        path.with_name("other").write_bytes(b"third")
+        path.with_name("other").replace(path)
+        assert Path(file.name).read_bytes() == b"second"
+    assert file.sha256 == hashlib.sha256(b"second").hexdigest()

@@ -81,6 +81,12 @@ def find_checkpoint(weights, hub_id, revision):
     return hub_file(hub_id, str(weights), revision, remedy)
 
 
+def commit_of(path):
+    """Commit of a file in the Hub's cache, whose folders are named by them; None elsewhere."""
+    found = re.fullmatch(r"[0-9a-f]{40}", Path(path).parent.name)
+    return found and found[0]
+
+
 def read_checkpoint(path, key):
     """Tensors of a checkpoint, without its hash; as :func:`read_hashed`."""
     return read_hashed(path, key)[0]

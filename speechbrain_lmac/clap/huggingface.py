@@ -14,7 +14,7 @@ from speechbrain_lmac import once
 from speechbrain_lmac.clap import checkpoint
 from speechbrain_lmac.clap.base import ClapReference, lasting
 from speechbrain_lmac.clap.htsat import Htsat
-from speechbrain_lmac.clap.laion import FRONT_END, LONGEST, TOKENIZER, TOKENIZER_REVISION
+from speechbrain_lmac.clap.laion import FRONT_END, LONGEST
 from speechbrain_lmac.clap.pretrained import PretrainedClap
 from speechbrain_lmac.clap.sentences import FILES, VOCABULARIES, Sentences, load_tokenizer
 from speechbrain_lmac.errors import InputError, first_line
@@ -28,6 +28,8 @@ WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 
 MOST_DESCRIPTION, MOST_NUMBER, MOST_ITEMS = 1 << 20, 1 << 20, 16
 """Bytes of a JSON file; a number in it; numbers of a list."""
+MOST_WEIGHTS = 1 << 33
+"""Bytes of a file of weights that is fetched."""
 
 REMEDY = "fetch it elsewhere and give its folder as `source`"
 FAILURES = (*checkpoint.FAILURES, SafetensorError, StrictDataclassError)
@@ -73,9 +75,12 @@ class TransformersClap(PretrainedClap):
         bfloat16=False,
     ):
         folder = find_settings(source, revision, () if tokenizer else VOCABULARIES)
+        if str(source) != HUB_ID and not Path(source).is_dir():
+            revision = revision or checkpoint.commit_of(folder / "config.json")  # weights of it too
         check_extractor(folder, highest_hz)
+        check_band(lowest_hz, highest_hz)
         config = read_config(folder)
-        words = load_tokenizer(folder if tokenizer is None else tokenizer, known_commit(tokenizer))
+        words = load_tokenizer(folder if tokenizer is None else tokenizer)
         weights = find_weights(source, folder, revision)
         model, sha256 = load_model(config, weights)
         bands = model.config.audio_config.num_mel_bins
@@ -135,8 +140,15 @@ def find_settings(source, revision, any_of):
         return Path(source)
     if str(source).count("/") != 1 or str(source).startswith((".", "/")):
         raise InputError(f"no such folder: {source}; give one, or a Hub id user/name")
-    files = ["config.json", *FILES]
-    return hub_folder(str(source), files, pinned(source, revision), any_of=any_of, remedy=REMEDY)
+    files = ["config.json", *(FILES if any_of else ["preprocessor_config*.json"])]
+    return hub_folder(
+        str(source),
+        files,
+        pinned(source, revision),
+        any_of=any_of,
+        remedy=REMEDY,
+        largest=dict.fromkeys(("config.json", "preprocessor_config.json"), MOST_DESCRIPTION),
+    )
 
 
 def find_weights(source, folder, revision):
@@ -149,7 +161,13 @@ def find_weights(source, folder, revision):
     """
     if not any((folder / name).is_file() for name in WEIGHTS) and not Path(source).is_dir():
         for name in WEIGHTS:
-            folder = hub_folder(str(source), [name], pinned(source, revision), remedy=REMEDY)
+            folder = hub_folder(
+                str(source),
+                [name],
+                pinned(source, revision),
+                remedy=REMEDY,
+                largest={name: MOST_WEIGHTS},
+            )
             if (folder / name).is_file():
                 break
     found = [name for name in WEIGHTS if (folder / name).is_file()]
@@ -164,14 +182,18 @@ def find_weights(source, folder, revision):
     return folder / found[0]
 
 
-def known_commit(tokenizer):
-    """Commit at which a tokenizer is fetched, of those that published CLAPs share; else None."""
-    return TOKENIZER_REVISION if tokenizer == TOKENIZER else None
-
-
 def pinned(source, revision):
     """The revision to fetch: of the model that is the default, one that is known."""
     return REVISION if revision is None and str(source) == HUB_ID else revision
+
+
+def check_band(lowest_hz, highest_hz):
+    """Refuse edges between which there is no band."""
+    if not 0 <= lowest_hz < highest_hz <= FRONT_END.sample_rate / 2:
+        raise InputError(
+            "lowest_hz and highest_hz must be frequencies in order, at most "
+            f"{FRONT_END.sample_rate // 2}, got {lowest_hz} and {highest_hz}"
+        )
 
 
 def check_extractor(folder, highest_hz):

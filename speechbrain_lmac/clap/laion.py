@@ -42,7 +42,6 @@ OFFICIAL = (
 """Checkpoints without fusion in LAION's repository: two of HTSAT-tiny, three of HTSAT-base."""
 
 TOKENIZER = "FacebookAI/roberta-base"
-TOKENIZER_REVISION = "e2da8e2f811d1448a5b465c236feacd80ffbac7b"
 LONGEST = 77
 """Tokens of a prompt that LAION reads."""
 
@@ -80,8 +79,7 @@ class LaionClap(PretrainedClap):
         bfloat16=False,
     ):
         check_named(weights, OFFICIAL)
-        tokenizer_revision = TOKENIZER_REVISION if tokenizer == TOKENIZER else None
-        words = load_tokenizer(tokenizer, tokenizer_revision)
+        words = load_tokenizer(tokenizer)
         path = find_checkpoint(weights, HUB_ID, revision)
         state, sha256 = read_hashed(path, "state_dict")
         what = f"{path} is no LAION CLAP without fusion"

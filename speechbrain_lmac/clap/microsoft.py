@@ -11,6 +11,7 @@ from speechbrain_lmac.clap import cnn14
 from speechbrain_lmac.clap.base import ClapReference, lasting
 from speechbrain_lmac.clap.checkpoint import (
     check_named,
+    commit_of,
     find_checkpoint,
     load_strictly,
     matrix_shape,
@@ -29,7 +30,6 @@ from speechbrain_lmac.clap.sentences import Sentences, build_text, load_tokenize
 HUB_ID = "microsoft/msclap"
 OFFICIAL = ("CLAP_weights_2022.pth",)
 TOKENIZER = "google-bert/bert-base-uncased"
-TOKENIZER_REVISION = "86b5e0934494bd15c9632b12f734a8a67f723594"
 LONGEST = 100
 """Tokens of a prompt that Microsoft reads."""
 
@@ -64,7 +64,8 @@ class MicrosoftClap(PretrainedClap):
     tokenizer : str or Path
         Folder or Hub id of BERT's uncased tokenizer.
     revision : str
-        Commit of Microsoft's repository; the latest by default.
+        Commit of Microsoft's repository; the latest by default, which is then kept with an
+        interpreter.
     bfloat16 : bool
         Run the audio encoder in bfloat16; for GPUs.
 
@@ -76,8 +77,7 @@ class MicrosoftClap(PretrainedClap):
 
     def __init__(self, weights=OFFICIAL[0], tokenizer=TOKENIZER, revision=None, bfloat16=False):
         check_named(weights, OFFICIAL)
-        tokenizer_revision = TOKENIZER_REVISION if tokenizer == TOKENIZER else None
-        words = load_tokenizer(tokenizer, tokenizer_revision)
+        words = load_tokenizer(tokenizer)
         path = find_checkpoint(weights, HUB_ID, revision)
         state, sha256 = read_hashed(path, "model")
         what = f"{path} is not Microsoft's CLAP of 2022"
@@ -104,7 +104,7 @@ class MicrosoftClap(PretrainedClap):
         self.settings = {
             "weights": lasting(weights),
             "tokenizer": lasting(tokenizer),
-            "revision": revision,
+            "revision": revision or commit_of(path),
         }
 
     @property

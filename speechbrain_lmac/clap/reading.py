@@ -32,9 +32,10 @@ class Reading(NamedTuple):
 
 @contextlib.contextmanager
 def no_panic(what):
-    """Turn a panic of the tokenizers library into InputError.
+    """Turn what the tokenizers library raises into InputError.
 
-    It is written in Rust; its panics are BaseExceptions, which pass every ``except Exception``.
+    It is written in Rust: its errors are bare Exceptions, and its panics BaseExceptions, which pass
+    every ``except Exception``.
 
     Arguments
     ---------
@@ -44,7 +45,7 @@ def no_panic(what):
     try:
         yield
     except BaseException as error:
-        if type(error).__name__ != "PanicException":
+        if type(error) is not Exception and type(error).__name__ != "PanicException":
             raise
         raise InputError(f"{what} cannot be used: {first_line(error)}") from error
 

@@ -6,11 +6,16 @@ from huggingface_hub.errors import StrictDataclassError
 from torch import nn
 from torch.nn.functional import normalize
 
-from speechbrain_lmac.clap import reading
+from speechbrain_lmac.clap import checkpoint, reading
 from speechbrain_lmac.clap.checkpoint import build_within, check_size, load_strictly, read_shapes
 from speechbrain_lmac.errors import InputError, first_line
 from speechbrain_lmac.hub import hub_folder
 
+KNOWN = {
+    "FacebookAI/roberta-base": "e2da8e2f811d1448a5b465c236feacd80ffbac7b",
+    "google-bert/bert-base-uncased": "86b5e0934494bd15c9632b12f734a8a67f723594",
+}
+"""Tokenizers that published CLAPs share, and the commits at which they are fetched."""
 FILES = ("*.json", "*.txt")
 """Of a repository, that a tokenizer is made of."""
 VOCABULARIES = ("tokenizer.json", "vocab.json", "vocab.txt")
@@ -127,7 +132,7 @@ def load_tokenizer(source, revision=None):
     source : str or Path
         A folder, or a Hugging Face Hub id.
     revision : str
-        Of the Hub repository.
+        Of the Hub repository; of a known one, the commit of ``KNOWN`` by default.
 
     Returns
     -------
@@ -143,14 +148,18 @@ def load_tokenizer(source, revision=None):
     remedy = f"give `tokenizer`: a folder that holds {source}'s tokenizer files"
     folder = Path(source)
     if not folder.is_dir():
-        folder = hub_folder(str(source), FILES, revision, any_of=VOCABULARIES, remedy=remedy)
+        fixed = KNOWN.get(str(source)) if revision is None else revision
+        folder = hub_folder(str(source), FILES, fixed, any_of=VOCABULARIES, remedy=remedy)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False
-        )
-    except (OSError, ValueError, TypeError, KeyError, StrictDataclassError) as error:
+        with reading.no_panic(f"the tokenizer in {folder}"):
+            tokenizer = AutoTokenizer.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False
+            )
+            first, second = (tokenizer(probe)["input_ids"] for probe in PROBES)
+    except InputError:
+        raise
+    except (*checkpoint.FAILURES, StrictDataclassError) as error:
         raise InputError(f"{folder} holds no tokenizer ({first_line(error)}); {remedy}") from error
-    first, second = (tokenizer(probe)["input_ids"] for probe in PROBES)
     if len(tokenizer) < LEAST_VOCABULARY or first == second:
         raise InputError(
             f"the tokenizer in {folder} has no vocabulary ({len(tokenizer)} tokens): all prompts "
