@@ -3,6 +3,8 @@
 import hashlib
 import os
 import re
+from base64 import b64encode
+from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 
@@ -99,7 +101,8 @@ def frame(clips, about, height):
     """
     page = render("report.html.j2", title="Why", clips=clips, about=about, within=True)
     style = f"width: 100%; height: {height}; border: 0; border-radius: 8px"
-    return f'<iframe title="Explanations" srcdoc="{escape(page)}" style="{style}"></iframe>'
+    attributes = f'title="Explanations" sandbox="allow-scripts" style="{style}"'
+    return f'<iframe {attributes} srcdoc="{escape(page)}"></iframe>'
 
 
 def render(template, **content):
@@ -115,9 +118,24 @@ def render(template, **content):
     return environment.get_template(template).render(
         version=__version__,
         most_gain_db=MOST_GAIN_DB,
+        policy=policy(),
         style=_file("style.css"),
         script=_file("script.js"),
+        ratings=_file("ratings.js"),
         **content,
+    )
+
+
+def policy():
+    """What a page may load and run: its own style and scripts, by their hashes, and data in it."""
+    style, *scripts = (
+        f"'sha256-{b64encode(sha256(_file(name).encode()).digest()).decode()}'"
+        for name in ("style.css", "script.js", "ratings.js")
+    )
+    return (
+        f"default-src 'none'; script-src {' '.join(scripts)}; style-src-elem {style}; "
+        "style-src-attr 'unsafe-inline'; img-src data:; media-src data:; base-uri 'none'; "
+        "form-action 'none'"
     )
 
 
