@@ -81,8 +81,12 @@ def _fetch(url, path, sha256):
     partial = path.with_name(path.name + ".partial")
     if _is_there(path, sha256):  # another process was quicker
         return
+    validator = _beside(partial)
+    if sha256 is None and not validator.is_file():  # what lies there may have begun another file
+        partial.unlink(missing_ok=True)
     resumed = partial.is_file()
     _arrive(url, partial)
+    validator.unlink(missing_ok=True)
     if sha256 is None:
         partial.replace(path)
         return
@@ -122,9 +126,14 @@ def _read(response):
 def _receive(url, partial):
     """One connection: append what is missing, or begin again where the server knows no ranges."""
     have = partial.stat().st_size if partial.is_file() else 0
-    request = Request(url, headers={"Range": f"bytes={have}-"} if have else {})
-    with urlopen(request, timeout=TIMEOUT_S) as response:
+    validator = _beside(partial)
+    headers = {"Range": f"bytes={have}-"} if have else {}
+    if have and validator.is_file():  # a server that has another file by now sends all of it
+        headers["If-Range"] = validator.read_text(encoding="utf-8")
+    with urlopen(Request(url, headers=headers), timeout=TIMEOUT_S) as response:
         resumed = response.status == HTTPStatus.PARTIAL_CONTENT
+        if not resumed:
+            _keep_validator(response.headers, validator)
         length = response.headers.get("Content-Length")
         done = have if resumed else 0
         total = done + int(length) if length else None
@@ -136,7 +145,21 @@ def _receive(url, partial):
                 file.write(chunk)
                 bar.update(len(chunk))
             if total is not None and file.tell() < total:
-                raise ConnectionError(f"{url} broke off at {file.tell()} of {total} bytes")
+                raise ConnectionError(f"it broke off at {file.tell()} of {total} bytes")
+
+
+def _beside(partial):
+    """Where the validator of what has arrived is kept."""
+    return partial.with_name(partial.name + ".etag")
+
+
+def _keep_validator(headers, path):
+    """Keep what says whether the server still has the same file: a strong ETag, or a date."""
+    etag = headers.get("ETag", "")
+    found = headers.get("Last-Modified", "") if etag.startswith("W/") or not etag else etag
+    path.unlink(missing_ok=True)
+    if found.isprintable() and found:
+        path.write_text(found, encoding="utf-8")
 
 
 def fetch_once(url, name, sha256):

@@ -2,13 +2,15 @@
 
 import functools
 import os
+import re
 import sys
 
 
 class InputError(ValueError):
     r"""Input that cannot be used; the message names the thing and the remedy.
 
-    Names and texts of others may be in it: it is one line, whatever they hold.
+    Names and texts of others may be in it: it is one line, whatever they hold, and addresses are
+    without users, passwords and queries.
 
     Example
     -------
@@ -17,7 +19,24 @@ class InputError(ValueError):
     """
 
     def __init__(self, message):
-        super().__init__(printable(str(message).strip()))
+        super().__init__(printable(without_secrets(str(message).strip())))
+
+
+SECRET = re.compile(
+    r"(?P<scheme>\b[a-zA-Z][a-zA-Z0-9+.-]*://)(?:[^\s/@]*@)*(?P<rest>[^\s?#'\")]*)(?:[?#][^\s'\")]*)?"
+)
+"""An address, in any text: the user and password before its host, the query after its path."""
+
+
+def without_secrets(text):
+    """A text whose addresses have no user, password or query.
+
+    Example
+    -------
+    >>> without_secrets("no answer of https://me:hunter2@hub.example:8443/a/b.pt?token=hf_x")
+    'no answer of https://hub.example:8443/a/b.pt'
+    """
+    return SECRET.sub(lambda found: found["scheme"] + found["rest"], text)
 
 
 def printable(text):

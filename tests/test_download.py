@@ -22,6 +22,8 @@ class Handler(BaseHTTPRequestHandler):
         asked = re.match(r"bytes=(\d+)-", self.headers.get("Range", ""))
         if asked and server.ranges:
             start = int(asked[1])
+        if start and server.etag and self.headers.get("If-Range") != server.etag:
+            start = 0
         server.starts.append(start)
         status = server.statuses.pop(0) if server.statuses else 206 if start else 200
         if start >= len(CONTENT):
@@ -32,6 +34,8 @@ class Handler(BaseHTTPRequestHandler):
             self.end_headers()
             return
         self.send_header("Content-Length", str(len(CONTENT) - start))
+        if server.etag:
+            self.send_header("ETag", server.etag)
         self.end_headers()
         cut = server.cuts.pop(0) if server.cuts else len(CONTENT)
         self.wfile.write(CONTENT[start : start + cut])
@@ -44,6 +48,7 @@ class Handler(BaseHTTPRequestHandler):
 def server():
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.ranges, server.cuts, server.statuses, server.starts = True, [], [], []
+    server.etag = None
     server.url = f"http://127.0.0.1:{server.server_port}/weights.pt"
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield server
@@ -72,6 +77,39 @@ def test_without_a_checksum_the_length_is_what_counts(server, tmp_path):
     assert path.read_bytes() == CONTENT and len(server.starts) == 3
     path.write_bytes(b"mine")
     assert fetch(server.url, path, None).read_bytes() == b"mine"
+
+
+def test_another_file_is_not_gone_on_with(server, tmp_path):
+    """Without a checksum: by the server's own word for which file it is, or from the start."""
+    server.etag, server.cuts = '"first"', [1000] * download.ATTEMPTS
+    with pytest.raises(InputError, match="broke off"):
+        fetch(server.url, tmp_path / "weights.pt", None)
+    server.etag = '"second"'
+    assert fetch(server.url, tmp_path / "weights.pt", None).read_bytes() == CONTENT
+    assert server.starts[-1] == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["weights.pt"]
+
+
+def test_what_began_without_a_word_is_begun_anew(server, tmp_path):
+    (tmp_path / "weights.pt.partial").write_bytes(b"another" * 9)
+    assert fetch(server.url, tmp_path / "weights.pt", None).read_bytes() == CONTENT
+    assert server.starts == [0]
+
+
+def test_the_same_file_is_gone_on_with(server, tmp_path):
+    server.etag, server.cuts = '"first"', [1000] * download.ATTEMPTS
+    with pytest.raises(InputError):
+        fetch(server.url, tmp_path / "weights.pt", None)
+    fetch(server.url, tmp_path / "weights.pt", None)
+    assert server.starts[-1] == 1000 * download.ATTEMPTS
+
+
+@pytest.mark.parametrize("secret", ["me:hunter2@", "hunter2@", "a@b:hunter2@"])
+def test_secrets_of_an_address_are_not_said(secret, tmp_path):
+    url = f"http://{secret}127.0.0.1:9/weights.pt?token=hunter2#hunter2"
+    with pytest.raises(InputError) as said:
+        fetch(url, tmp_path / "weights.pt", None)
+    assert "hunter2" not in str(said.value) and "127.0.0.1:9/weights.pt" in str(said.value)
 
 
 def test_what_is_there_is_not_fetched_again(server, tmp_path):

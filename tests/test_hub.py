@@ -130,6 +130,13 @@ def test_without_a_network_the_remedy_comes_within_ten_seconds():
     assert time.monotonic() - start < 10
 
 
+def test_secrets_of_an_endpoint_are_not_said(monkeypatch, tmp_path):
+    point_at(monkeypatch, "http://me:hunter2@127.0.0.1:9/?token=hunter2", tmp_path)
+    with pytest.raises(InputError, match=r"127\.0\.0\.1") as said:
+        load_tokenizer("FacebookAI/roberta-base")
+    assert "hunter2" not in str(said.value)
+
+
 def test_offline_is_said_at_once(monkeypatch, tmp_path):
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(InputError, match="HF_HUB_OFFLINE is set"):

@@ -20,6 +20,10 @@ BROKEN = (
 """What unpacking raises on what is no whole archive."""
 
 
+class BrokenArchiveError(InputError):
+    """An archive that is not what it should be, whenever it is unpacked."""
+
+
 class Archive(NamedTuple):
     """A published set as its authors hand it out."""
 
@@ -92,7 +96,12 @@ def obtain(archive, folder):
     given = _is_given(packed, archive.sha256)
     if not given:
         _fetch(archive, packed)
-    unpack(packed, folder, archive.inside, archive.sign)
+    try:
+        unpack(packed, folder, archive.inside, archive.sign)
+    except BrokenArchiveError:
+        if not given:  # what was fetched is bad: the next run fetches it again
+            _drop(packed)
+        raise
     if not given:
         _drop(packed)
     return folder
@@ -157,12 +166,12 @@ def unpack(packed, folder, inside, sign):
         with temporary(folder.absolute().parent, folder=True) as partial:
             shutil.unpack_archive(packed, partial, **careful)
             if not (partial / inside / sign).exists():
-                raise InputError(f"{packed} holds no {inside}/{sign}")
+                raise BrokenArchiveError(f"{packed} holds no {inside}/{sign}")
             if folder.is_dir():
                 folder.rmdir()  # refused unless it is empty
             (partial / inside).rename(folder)
     except BROKEN as error:
-        raise InputError(f"{packed} is no whole zip or tar archive: {error}") from error
+        raise BrokenArchiveError(f"{packed} is no whole zip or tar archive: {error}") from error
     except OSError as error:
         raise InputError(f"{packed} cannot be unpacked to {folder}: {error}") from error
 
@@ -180,6 +189,6 @@ def check_members(packed):
     for name in names:
         path = PurePosixPath(name.replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts or ":" in name:
-            raise InputError(f"{packed} is refused: it would write to {name}")
+            raise BrokenArchiveError(f"{packed} is refused: it would write to {name}")
     if links:
-        raise InputError(f"{packed} is refused: {links[0]} is a link, no file")
+        raise BrokenArchiveError(f"{packed} is refused: {links[0]} is a link, no file")
