@@ -1,11 +1,14 @@
 """Training on a few half-second sounds: what is kept, what is restored, what is repeated."""
 
+import math
 import shutil
 from types import SimpleNamespace
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from speechbrain import Stage
+from speechbrain.utils.epoch_loop import EpochCounter
 
 from speechbrain_lmac import training
 from speechbrain_lmac.brain import LmacZs
@@ -194,6 +197,18 @@ def test_the_second_prompt_asked_is_that_of_the_sound_mixed_in(model):
         assert set(asked) == set(loud.nonzero().flatten().tolist())
         assert asked[0] == clip
         torch.testing.assert_close(pairs.text[:2, clip], prompts.text[asked])
+
+
+def test_the_rate_falls_along_half_a_cosine(model):
+    """At epoch e of n it is ``lr cos^2(pi (e - 1) / 2n)``: whole at first, never quite 0."""
+    hparams = {"lr": 0.01, "epoch_counter": EpochCounter(4)}
+    brain = LmacZs({"model": model}, torch.optim.Adam, hparams, {"device": "cpu"})
+    brain.init_optimizers()
+    rates = []
+    for epoch in brain.hparams.epoch_counter:
+        brain.on_stage_start(Stage.TRAIN, epoch)
+        rates.extend(group["lr"] for group in brain.optimizer.param_groups)
+    assert rates == pytest.approx([0.01 * math.cos(math.pi * e / 8) ** 2 for e in range(4)])
 
 
 def test_a_clip_alone_is_asked_what_the_clap_takes_it_for(model, wavs):

@@ -183,6 +183,15 @@ def test_a_table_holds_what_the_pairs_say_one_by_one():
     assert tuple(mean[["mean", "low", "high"]]) == pytest.approx(expected)
 
 
+def test_p_is_corrected_over_all_metrics_at_once():
+    """The least of six is multiplied by six, not by the three of its own metric."""
+    means = {"ours": (10, 0), "a": (10.4, 0.2), "b": (10.1, 0), "c": (10, 0.1)}
+    table = compare(scores(means), "ours", ["AD", "FF"], 500).sort_values("p")
+    assert len(table) == 6 and 0 < table.p.iloc[0] < table.p.iloc[1] < 0.2
+    assert table.p_holm.iloc[0] == pytest.approx(6 * table.p.iloc[0])
+    assert table.p_holm.iloc[1] == pytest.approx(max(6 * table.p.iloc[0], 5 * table.p.iloc[1]))
+
+
 def test_the_order_of_rows_changes_nothing():
     frame = scores({"ours": (10, 10), "a": (10.5, 9), "b": (9, 10.2)})
     shuffled = frame.sample(frac=1, random_state=0)

@@ -7,6 +7,7 @@ import torch
 
 from speechbrain_lmac.decoder import Evidence, MaskDecoder, thin
 from speechbrain_lmac.errors import InputError
+from speechbrain_lmac.grid import gather, spread
 from speechbrain_lmac.level import level
 from tests.conftest import even_grid
 
@@ -121,3 +122,41 @@ def test_nothing_is_thinned_by_no_share():
     whole, untouched = evidence(1, 40), random.Random(0)
     assert thin(whole, 0.0, [untouched]) is whole
     assert untouched.random() == random.Random(0).random(), "what is drawn later stays the same"
+
+
+@pytest.mark.parametrize(("temperature", "offset"), [(4.0, 0.0), (0.5, -1.0)])
+def test_rescale_divides_and_shifts_all_logits(decoder, temperature, offset):
+    torch.nn.init.normal_(decoder.head.weight)
+    torch.nn.init.normal_(decoder.head.bias)
+    asked = evidence(2, 40), torch.randn(3, 1, 10), even_grid(40, torch.linspace(0, 1, 20))
+    with torch.no_grad():
+        before = decoder.logits(*asked)
+        decoder.rescale(temperature, offset)
+        after = decoder.logits(*asked)
+    torch.testing.assert_close(after, before / temperature + offset, atol=1e-4, rtol=1e-5)
+
+
+def test_logits_are_level_and_what_stands_out():
+    """With a head of biases alone: ``a + b level + c (level - its surroundings' mean)``."""
+    torch.manual_seed(0)
+    decoder = MaskDecoder((16, 12, 8), text_dim=10, channels=8)
+    with torch.no_grad():
+        decoder.head.weight.zero_()
+        decoder.head.bias.copy_(torch.tensor([0.3, 0.5, 0.7]))
+    given, grid = evidence(1, 40), even_grid(40, torch.linspace(0, 1, 20))
+    around = spread(gather(given.level, grid, given.hidden[-1].shape[-2:]), grid)
+    expected = 0.3 + 0.5 * given.level + 0.7 * (given.level - around)
+    found = decoder.logits(given, torch.randn(1, 1, 10), grid)[0]
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_prompts_reach_every_scale_at_unit_variance(decoder):
+    """Embeddings have unit norm: their numbers would be small beside the encoder's maps."""
+    seen = []
+    for film in decoder.films:
+        film.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    text = torch.nn.functional.normalize(torch.randn(2, 1, 10), dim=-1)
+    decoder(evidence(1, 40), text, even_grid(40, torch.linspace(0, 1, 20)))
+    assert len(seen) == 3
+    for given in seen:
+        torch.testing.assert_close(given.square().mean(dim=-1), torch.ones(2, 1))

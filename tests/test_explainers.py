@@ -12,7 +12,7 @@ from torchcam.methods import GradCAM, GradCAMpp, ScoreCAM
 from speechbrain_lmac.budgets import keep_top, rank_cells
 from speechbrain_lmac.decoder import Evidence
 from speechbrain_lmac.errors import InputError
-from speechbrain_lmac.explainers import EXPLAINERS
+from speechbrain_lmac.explainers import EXPLAINERS, optimised
 from speechbrain_lmac.explainers.base import Question, as_masks
 from speechbrain_lmac.explainers.cam import GradCam, GradCamPlusPlus
 from speechbrain_lmac.explainers.controls import Energy
@@ -373,6 +373,22 @@ def test_an_optimised_mask_keeps_the_prompt_in_few_cells(model, analysis, questi
 
     (inside, outside), (loud_inside, loud_outside) = similarities(found), similarities(loud)
     assert inside > loud_inside and outside < loud_outside
+
+
+@MEL
+def test_optimised_weighs_what_is_kept_and_removed(model, analysis, question):
+    """The loss is ``-kept log q - removed log(1 - r)``, by softmax over the names."""
+    classifier, names = model.classifier, question.names
+    clip = classifier.analyse(analysis.wavs[:1])
+    kept = torch.rand(clip.power.shape, generator=torch.Generator().manual_seed(0))
+    scores = classifier.masked_similarity(clip, kept, names)
+    inside, outside = (logits.log_softmax(dim=1)[0] for logits in scores[1:])
+    for place, text in enumerate(names.split(1)):
+        weights = Optimised(kept=3.0, removed=0.5)
+        without = torch.cat([outside[:place], outside[place + 1 :]]).logsumexp(dim=0)
+        expected = -weights.kept * inside[place] - weights.removed * without
+        found = optimised._Loss(weights, classifier, clip, text, names)(kept)
+        torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-3)
 
 
 def test_random_differs_between_clips_and_not_between_calls(model, analysis, question):

@@ -63,3 +63,21 @@ def test_cells_that_are_shut_stay_shut():
     opened = SoftBudget([0.4])(masks, torch.full((3,), 0.4), 0.5)
     assert opened.isfinite().all()
     assert opened[..., 40:].max() < 0.01 < opened[..., :40].max()
+
+
+def test_softness_falls_by_a_constant_ratio():
+    """Half way through, the gate is as soft as the geometric mean of both ends."""
+    shares = torch.full((3,), 0.2)
+    half_way = SoftBudget([0.2], (0.5, 0.02))(MASKS, shares, 0.5)
+    constant = SoftBudget([0.2], (0.1, 0.1))(MASKS, shares, 0.9)
+    torch.testing.assert_close(half_way, constant)
+
+
+def test_shut_cells_have_no_say_in_the_spread():
+    """Logits of -1 and 1 have the spread 1, however many shut cells lie beside them."""
+    logits = torch.tensor([-1.0, -1.0, 1.0, 1.0])
+    masks = torch.cat([torch.zeros(4), logits.sigmoid()]).view(1, 2, 4)
+    opened = SoftBudget([0.2], (0.5, 0.5))(masks, torch.tensor([1 / 7]), 0.0)
+    expected = torch.tensor([-2 / (0.5 + 1e-4), 0]).sigmoid().repeat_interleave(2)
+    torch.testing.assert_close(opened[0, 1], expected)
+    assert opened[0, 0].max() < 1e-6

@@ -20,3 +20,11 @@ def test_a_clip_does_not_hear_its_batch():
 
 def test_silence_has_a_level():
     assert level(torch.zeros(1, 5, 6)).abs().max() < 1e-3
+
+
+def test_level_is_the_standardised_logarithm():
+    """Logarithms of 1 and 4 lie log 2 from their mean, which is their deviation too."""
+    found = level(torch.tensor([[[1.0, 4.0], [4.0, 1.0]]]))
+    half = torch.tensor(2.0).log()
+    expected = half / (half + 0.1) * torch.tensor([[[-1.0, 1.0], [1.0, -1.0]]])
+    torch.testing.assert_close(found, expected)

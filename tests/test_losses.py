@@ -1,3 +1,4 @@
+import math
 from functools import partial
 
 import pytest
@@ -196,3 +197,101 @@ def test_a_weight_of_nothing_takes_a_term_out_and_its_passes(pairs, masks):
 def test_weights_without_a_term_are_named():
     with pytest.raises(InputError, match="speed"):
         Objective(KEPT, REMOVED, MASKS, {**dict.fromkeys(NAMES, 1.0), "speed": 1.0})
+
+
+def one_clip(*texts, names=4, scale=2.0, own=None):
+    """A clip that lies along the first axis, and prompts asked of it, among names on the axes."""
+    audio, text = torch.eye(4)[:1], torch.tensor(texts, dtype=torch.float).unsqueeze(1)
+    own = torch.full((len(texts), 1), -1) if own is None else torch.tensor(own).unsqueeze(1)
+    return Pairs(audio, text, own, Rivals(torch.eye(4)[:names], scale))
+
+
+FIRST, SECOND, THIRD = torch.eye(4)[:3].tolist()
+
+
+def test_similarity_counts_a_rise_as_a_fall():
+    """A masked clip that is more like the prompt than the clip itself costs as much as one less."""
+    rises = Heard(torch.eye(4)[1:2], one_clip(SECOND), torch.tensor([0]))
+    falls = Heard(torch.eye(4)[1:2], one_clip(FIRST), torch.tensor([0]))
+    assert losses.similarity_matching(rises).item() == 1
+    assert losses.similarity_matching(falls).item() == 1
+
+
+def test_others_kept_is_its_closed_form():
+    """Cosines of 1 and 0 make every probability a ratio of exponentials."""
+    pairs = one_clip(SECOND, [0.6, 0.8, 0, 0], own=[1, -1])
+    removed = Heard(torch.eye(4)[1:2], pairs, torch.tensor([0]))
+    rest = 2 * math.exp(0) + math.exp(2)  # of the names' exponentials, wherever the sound lies
+    before = math.exp(2 * 0.6) / (math.exp(2 * 0.6) + rest + 1)
+    assert losses.others_kept(removed).item() == 0  # heard alone, the second name's axis has more
+    lost = Heard(torch.eye(4)[2:3], pairs, torch.tensor([0]))
+    after = 1 / (1 + rest + 1)
+    expected = (1 - 0.8) * before * (math.log(before) - math.log(after))
+    assert losses.others_kept(lost).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_decisions_are_their_closed_forms():
+    """Of a prompt that is a name, two axes away from the clip: belief, kept and removed."""
+    pairs = one_clip(SECOND, own=[1])
+    p = 1 / (3 + math.exp(2))
+    q = math.exp(2) / (3 + math.exp(2))
+    belief = 4 * p
+    heard = Heard(torch.eye(4)[1:2], pairs, torch.tensor([0]))
+    assert heard.belief().item() == pytest.approx(belief, rel=1e-5) and belief < 1
+    kept, removed = losses.decision_kept(heard), losses.decision_removed(heard)
+    assert kept.item() == pytest.approx(-belief * math.log(q), rel=1e-5)
+    assert removed.item() == pytest.approx(-belief * math.log(1 - q), rel=1e-5)
+
+
+def test_belief_is_relative_to_chance():
+    """Where all names are alike, a name's belief is 1 and a further prompt's is n / (n + 1)."""
+    for names in (2, 4):
+        pairs = one_clip(FIRST, SECOND, names=names, scale=0.0, own=[0, -1])
+        torch.testing.assert_close(pairs.belief[:, 0], torch.tensor([1.0, names / (names + 1)]))
+
+
+def test_asked_steps_through_the_rows_of_a_clip():
+    """Row 0's next is row 1, the last row's next is row 0, and clips keep their own prompts."""
+    text = torch.arange(6.0).view(3, 2, 1)
+    own = torch.arange(6).view(3, 2)
+    pairs = Pairs(torch.tensor([[0.0], [1.0]]), text, own, Rivals(torch.eye(1), 1.0))
+    heard = Heard(torch.zeros(6, 1), pairs, torch.arange(6))
+    for step, rows in [(0, (0, 1, 2)), (1, (1, 2, 0)), (2, (2, 0, 1)), (3, (0, 1, 2))]:
+        asked = heard.asked(step)
+        expected = [2 * row + clip for row in rows for clip in (0, 1)]
+        assert asked.own.tolist() == expected == asked.text.flatten().tolist()
+        assert asked.whole.flatten().tolist() == [0, 1] * 3
+
+
+def test_separation_is_its_closed_form():
+    """Cells weigh as amplitudes, so one of four times the power counts twice."""
+    sources = torch.tensor([[[[1.0, 0.0]]], [[[0.0, 4.0]]]])  # ideal: (1, 0) and (0, 1)
+    pairs = one_clip(FIRST, SECOND, scale=0.0, own=[0, 1])._replace(sources=sources)
+    assert (pairs.belief == 1).all()
+    masks = torch.tensor([[[[0.5, 0.0]]], [[[0.0, 0.4]]]])
+    expected = (0.5**2 + 2 * 0.6**2) / 3 / 2
+    assert losses.separation(masks, pairs).item() == pytest.approx(expected, rel=1e-6)
+    among_two = pairs._replace(of_known=torch.tensor(2.0))
+    assert losses.separation(masks, among_two).item() == pytest.approx(expected / 2, rel=1e-6)
+
+
+def test_separation_is_weighed_by_belief():
+    """A source that the encoder does not find in the mixture asks for less."""
+    sources = torch.tensor([[[[1.0, 0.0]]], [[[0.0, 1.0]]]])
+    pairs = one_clip(FIRST, SECOND, own=[0, 1])._replace(sources=sources)
+    belief = 4 / (math.exp(2) + 3)
+    assert pairs.belief[:, 0].tolist() == pytest.approx([1, belief])
+    shut = torch.zeros(2, 1, 1, 2)
+    assert losses.separation(shut, pairs).item() == pytest.approx((1 + belief) / 4, rel=1e-5)
+
+
+def test_opposite_prompts_may_be_as_unlike_as_others():
+    """Prompts of cosine -1 and of cosine 0 allow the same masks: similar texts alone excuse."""
+    masks = torch.tensor([[[[1.0, 0.0]]], [[[0.6, 0.8]]]])
+    for text in (SECOND, [-1.0, 0, 0, 0]):
+        found = losses.prompt_diversity(masks, one_clip(FIRST, text))
+        assert found.item() == pytest.approx(0.6 / 2, rel=1e-5)
+    excused = losses.prompt_diversity(masks, one_clip(FIRST, [0.6, 0.8, 0, 0]))
+    assert excused.item() == pytest.approx(0, abs=1e-6)
+    partly = losses.prompt_diversity(masks, one_clip(FIRST, [0.28, 0.96, 0, 0]))
+    assert partly.item() == pytest.approx((0.6 - 0.28) / 2, rel=1e-5)
