@@ -81,3 +81,7 @@ def test_shut_cells_have_no_say_in_the_spread():
     expected = torch.tensor([-2 / (0.5 + 1e-4), 0]).sigmoid().repeat_interleave(2)
     torch.testing.assert_close(opened[0, 1], expected)
     assert opened[0, 0].max() < 1e-6
+
+
+def test_without_budgets_every_share_is_whole():
+    assert SoftBudget([]).draw([random.Random(0)] * 2).tolist() == [1, 1]

@@ -295,3 +295,23 @@ def test_opposite_prompts_may_be_as_unlike_as_others():
     assert excused.item() == pytest.approx(0, abs=1e-6)
     partly = losses.prompt_diversity(masks, one_clip(FIRST, [0.28, 0.96, 0, 0]))
     assert partly.item() == pytest.approx((0.6 - 0.28) / 2, rel=1e-5)
+
+
+def test_names_alike_are_no_others_even_the_first():
+    """Texts may differ where both stand for one name; prompts of no name are strangers."""
+    lost = torch.eye(4)[2:3]
+    for own, least in (([0, 0], None), ([-1, -1], 0)):
+        heard = Heard(lost, one_clip(SECOND, FIRST, own=own), torch.tensor([0]))
+        found = losses.others_kept(heard).item()
+        assert found == 0 if least is None else found > least
+
+
+def test_a_text_with_itself_adds_exactly_nothing(masks):
+    """Even one of less than unit norm, as rounding leaves it."""
+    assert losses.prompt_diversity(masks[:1, :1], one_clip([0.5, 0, 0, 0])) == 0
+
+
+def test_shut_masks_of_clips_alone_cost_nothing():
+    sources = torch.tensor([[[[1.0, 1.0]]], [[[0.0, 0.0]]]])
+    alone = one_clip(FIRST, SECOND, own=[0, 1])._replace(sources=sources)
+    assert losses.separation(torch.zeros(2, 1, 1, 2), alone) == 0

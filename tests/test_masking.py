@@ -67,3 +67,13 @@ def test_encoder_gets_no_gradient_and_decoder_does(model, wavs, text):
     values.sum().backward()
     assert all(weight.grad is None for weight in model.classifier.parameters())
     assert all(weight.grad is not None for weight in model.decoder.parameters())
+
+
+def test_listening_is_the_planes_own(classifier, wavs):
+    """With the spectrum at hand or without, for one mask of each clip or many."""
+    analysis = classifier.analyse(wavs)
+    masks = torch.rand(2, 2, *analysis.power.shape, generator=torch.Generator().manual_seed(0))
+    sounds = classifier.listen(analysis, masks)
+    assert sounds.shape == (2, 2, *wavs.shape)
+    for row, sound in zip(masks.flatten(0, 1), sounds.flatten(0, 1)):
+        torch.testing.assert_close(sound, classifier.plane.listen(wavs, row), atol=1e-6, rtol=0)

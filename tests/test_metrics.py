@@ -122,3 +122,18 @@ def test_a_perfect_estimate_has_no_bound():
 
 def test_silence_resembles_nothing():
     assert metrics.si_sdr(torch.zeros(100), torch.randn(100)) == -torch.inf
+
+
+def test_a_rise_of_no_more_than_rounding_counts_for_nothing():
+    p, q = torch.zeros(3), torch.tensor([0.5, 1.0, 2.0]) * metrics.ROUNDING
+    assert metrics.average_increase(p, q).tolist() == [0, 0, 100]
+    assert (metrics.average_gain(p, q) > 0).tolist() == [False, False, True]
+
+
+def test_metrics_of_a_mask_alone_are_those_of_its_batch():
+    """Of three masks: half open, open and silent."""
+    masks = torch.stack([torch.eye(4), torch.ones(4, 4), torch.zeros(4, 4)])
+    assert metrics.mask_mean(masks).tolist() == [0.25, 1, 0]
+    assert metrics.silent(masks).tolist() == [0, 0, 1]
+    for measure in (metrics.relative_complexity, metrics.sparseness, metrics.mask_mean):
+        torch.testing.assert_close(measure(masks[:1]), measure(masks)[:1])

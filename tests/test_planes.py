@@ -73,3 +73,11 @@ def test_gains_of_a_filterbank_with_gaps_still_sum_to_one():
 def test_unknown_masking_is_named(clap):
     with pytest.raises(InputError, match="mel or stft, not 'cqt'"):
         planes.build("cqt", clap)
+
+
+def test_decibel_masks_scale_decibels(clap):
+    """-40 dB under a gain of a half are -20 dB, and what is silent counts as -100 dB."""
+    plane = planes.DecibelMelPlane(clap)
+    power, gains = torch.tensor([1e-4, 100.0, 0.0]), torch.tensor([0.5, 0.5, 0.2])
+    torch.testing.assert_close(plane.masked(power, gains), torch.tensor([1e-2, 10.0, 1e-2]))
+    torch.testing.assert_close(plane.masked(power, 0 * gains), torch.ones(3))

@@ -77,3 +77,12 @@ def test_a_clip_of_the_right_length_is_left_alone(window):
     assert window.carry(mask, HEARD) is mask
     places = WholeClip().times(len(mask), HEARD)
     torch.testing.assert_close(window.times(len(mask), HEARD), places)
+
+
+@pytest.mark.parametrize("samples", [1, 12, 39, 40, 41, 92])
+def test_extent_is_what_is_heard_of_the_clip(window, samples):
+    """The samples from its first to its last are all that the encoder's input holds, each once."""
+    first, end = window.extent(samples)
+    heard = set(window.fill(ramp(samples))[0].tolist()) - {0}
+    assert heard == set(range(first + 1, end + 1))
+    assert WholeClip().extent(samples) == (0, samples)
