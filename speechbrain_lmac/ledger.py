@@ -8,7 +8,7 @@ import contextlib
 import hashlib
 import json
 import os
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.whole import (
@@ -92,13 +92,22 @@ class Ledger:
 
 
 def _read(path):
-    """The list in a file; an empty one if there is none or it cannot be read."""
+    """The list in a file; an empty one if there is none or it cannot be read.
+
+    The folder may come from a stranger: names outside it are no names of ours.
+    """
     try:
         held = json.loads(path.read_text(encoding="utf-8"))
         files = {str(name): [str(one) for one in found] for name, found in held["files"].items()}
-        return {"of": held["of"], "files": files}
+        inside = {name: found for name, found in files.items() if _is_inside(name)}
+        return {"of": held["of"], "files": inside}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {"of": None, "files": {}}
+
+
+def _is_inside(name):
+    path = PurePath(name)
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts
 
 
 def digest(path):

@@ -151,7 +151,8 @@ def _move_in(stage, folder, of, kept):
     for name in made:
         ledger.sign(name, stage / name)
     ledger.save(of=of)
-    stale = [] if kept is None else [n for n in ledger.files if n not in {*made, *kept}]
+    listed = [name for name in ledger.files if name == Path(name).name]
+    stale = [] if kept is None else [name for name in listed if name not in {*made, *kept}]
     ours = [name for name in stale if ledger.is_ours(name)]  # what has changed since stays
     if SCORES in {*made, *ours}:
         (folder / SCORES).unlink(missing_ok=True)

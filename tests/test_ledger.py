@@ -23,6 +23,7 @@ from speechbrain_lmac.data.synthetic import SAMPLE_RATE, synthesise
 from speechbrain_lmac.data.synthetic_set import write_dataset
 from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.identity import claim
+from speechbrain_lmac.ledger import digest
 from speechbrain_lmac.regions import Region, update_csv
 from speechbrain_lmac.report.page import check_page, write_page
 from speechbrain_lmac.spool import Spool
@@ -166,6 +167,21 @@ def test_save_replaces_its_own(tmp_path):
     timeline(0.9).save(tmp_path / "new")
     new = contents(tmp_path / "new")
     assert new | {"mine.txt": MINE.encode()} == held
+
+
+@pytest.mark.parametrize("name", ["../mine", "/{}", "below/../../mine", "below/mine"])
+def test_a_strangers_ledger_removes_nothing(tmp_path, name):
+    """A folder that came with a list of files elsewhere."""
+    folder, mine = tmp_path / "why", tmp_path / "mine"
+    (folder / "below").mkdir(parents=True)
+    for path in (mine, folder / "below" / "mine"):
+        path.write_text(MINE)
+    timeline(0.8).save(folder)
+    held = json.loads((folder / ".speechbrain-lmac.json").read_text())
+    held["files"][name.format(str(mine).lstrip("/"))] = [digest(mine)]
+    (folder / ".speechbrain-lmac.json").write_text(json.dumps(held))
+    timeline(0.9).save(folder)
+    assert mine.read_text() == (folder / "below" / "mine").read_text() == MINE
 
 
 @pytest.mark.parametrize("kind", ["link", "folder"])
