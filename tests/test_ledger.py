@@ -148,7 +148,7 @@ def test_save_leaves_a_file_of_the_user(tmp_path, name):
     assert contents(tmp_path) == {name: MINE.encode()}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ["scores.json", "evidence.csv"])
 def test_save_leaves_a_file_that_was_edited(tmp_path, name):
     timeline().save(tmp_path)
     (tmp_path / name).write_text(MINE)
@@ -169,8 +169,7 @@ def test_save_replaces_its_own(tmp_path):
     assert new | {"mine.txt": MINE.encode()} == held
 
 
-@pytest.mark.parametrize("name", ["../mine", "/{}", "below/../../mine", "below/mine"])
-def test_a_strangers_ledger_removes_nothing(tmp_path, name):
+def test_a_strangers_ledger_removes_nothing(tmp_path):
     """A folder that came with a list of files elsewhere."""
     folder, mine = tmp_path / "why", tmp_path / "mine"
     (folder / "below").mkdir(parents=True)
@@ -178,7 +177,8 @@ def test_a_strangers_ledger_removes_nothing(tmp_path, name):
         path.write_text(MINE)
     timeline(0.8).save(folder)
     held = json.loads((folder / ".speechbrain-lmac.json").read_text())
-    held["files"][name.format(str(mine).lstrip("/"))] = [digest(mine)]
+    for name in ("../mine", str(mine), "below/../../mine", "below/mine"):
+        held["files"][name] = [digest(mine)]
     (folder / ".speechbrain-lmac.json").write_text(json.dumps(held))
     timeline(0.9).save(folder)
     assert mine.read_text() == (folder / "below" / "mine").read_text() == MINE
