@@ -296,6 +296,7 @@ def check_writable(path):
     with said(path):
         target.parent.mkdir(parents=True, exist_ok=True)
         TemporaryFile(dir=target.parent).close()
+        sweep(target.parent)
 
 
 def check_no_input(path, inputs):
