@@ -6,7 +6,6 @@ import re
 from base64 import b64encode
 from hashlib import sha256
 from importlib.resources import files
-from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -67,18 +66,23 @@ def check_page(path, inputs=()):
     """
     check_no_input(path, inputs)
     check_writable(path)
-    if os.path.exists(path) and not is_page(Path(path).read_bytes()):
+    if os.path.exists(path) and not is_page(path):
         raise InputError(
             f"{path} is no page of speechbrain-lmac, or has changed since: it is left alone; move "
             "it, or give another --output"
         )
 
 
-def is_page(content):
-    """Whether the bytes of a file are a page as it was written here."""
+def is_page(path):
+    """Whether a file is a page as it was written here."""
+    with open(path, "rb") as file:
+        head = file.read(1000)
+        if GENERATOR not in head:
+            return False
+        content = head + file.read()
     seal = SEALED.search(content[-200:])
     if seal is None:
-        return GENERATOR in content[:1000] and b"sha256" not in content[-200:]
+        return b"speechbrain-lmac sha256" not in content[-200:]
     body = content[: len(content) - len(seal[0])]
     return hashlib.sha256(body).hexdigest().encode() == seal[1]
 
