@@ -92,6 +92,8 @@ class AudioFile:
         if self._container_name is None:
             raise unreadable(self.path, "no known sound format")
         options = {"codec_whitelist": ",".join(CODECS), "protocol_whitelist": ""}
+        if self._container_name in SEEKABLE:  # their headers say all: nothing need be probed
+            options |= {"probesize": "32768", "analyzeduration": "1"}
         if self._container_name == "wav":
             options |= {"max_size": "16384"} | ({"ignore_length": "1"} if header.short else {})
         try:

@@ -75,7 +75,7 @@ def explain(source, path, scene, folder):
 
 def train(masking, folder):
     """Train, evaluate and export on one plane; return the results folder."""
-    from speechbrain_lmac.hparams import path_of
+    from speechbrain_lmac.settings import path_of
     from speechbrain_lmac.training import main as run
 
     results = folder / masking

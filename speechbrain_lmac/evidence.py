@@ -53,12 +53,12 @@ class EvidenceLog:
         """
         spectrogram = self.plane.clap.spectrogram
         device = spectrogram.window.device
-        centred = wav - wav.mean()
-        power = power_of(spectrogram(centred.unsqueeze(0).to(device)))[0].cpu()
+        heard = self.plane.clap.without_offset(wav)
+        power = power_of(spectrogram(heard.unsqueeze(0).to(device)))[0].cpu()
         samples = torch.arange(len(power)) * spectrogram.hop_length
         first, end, _ = mine.indices(len(wav) + spectrogram.hop_length)
         counted = (samples >= first) & (samples < end)
-        power, seconds = power[counted], (samples[counted] + start) / self.rate
+        power, seconds = power[counted], (samples[counted] + start).double() / self.rate
         self._draw(power, seconds)
         if mask is None:
             return

@@ -133,6 +133,7 @@ class Interpreter(Pretrained):
         load_decoder(model.decoder, path, weights or parse_weights(files.decoder, path))
         loaded = cls(hparams["modules"], hparams, **kwargs)
         loaded.fingerprint = files.fingerprint
+        loaded.mods.eval()  # also where parameters are not frozen
         return loaded
 
     @in_float32
@@ -236,7 +237,7 @@ class Interpreter(Pretrained):
         wav = Sound(sound, sample_rate).read(self.sample_rate)
         self._warn_of_what_is_not_heard(len(wav))
         with torch.no_grad():
-            embedding = clap(wav.unsqueeze(0).to(self.device)).embedding
+            embedding = clap(self._encodable(wav)).embedding
             logits = self.model.classifier.logits(embedding, text)
         check_finite("scores", logits)
         return Classification(chosen, logits.squeeze(0).cpu())
@@ -346,7 +347,7 @@ class Interpreter(Pretrained):
             raise InputError(f"a clip is [time], not {list(wav.shape)}")
         prompts = as_prompts(prompts)
         classifier, wav = self.model.classifier, check_samples(wav.detach().float().cpu())
-        analysis = classifier.analyse(wav.unsqueeze(0).to(self.device))
+        analysis = classifier.analyse(self._encodable(wav))
         embedding = analysis.encoding.embedding
         text, asked, rival = self.question(prompts, against)
         masks = self.model(analysis, asked.unsqueeze(1))
@@ -387,6 +388,10 @@ class Interpreter(Pretrained):
     def question(self, prompts: str | list[str], against: str | None = None) -> Question:
         """What is asked, embedded, as :func:`~speechbrain_lmac.questions.question`."""
         return question(self.model.classifier.clap, prompts, against)
+
+    def _encodable(self, wav):
+        """``wav`` ``[time]`` without offset and hum, ``[1, time]`` on this interpreter's device."""
+        return self.model.classifier.clap.without_offset(wav.unsqueeze(0)).to(self.device)
 
     def _still_absent(self, absent, sounds, text):
         """Whether prompts are neither in a clip nor in what their masks keep, ``[prompts]``."""

@@ -194,7 +194,9 @@ class Interpretation:
         classifier = self.model.classifier
         rival = [] if self.against is None else [self.against]
         text = classifier.clap.embed_text([*self.prompts, *rival])
-        embedding = classifier.clap(sounds.to(text.device)).embedding
+        embedding = classifier.clap(
+            classifier.clap.without_offset(sounds).to(text.device)
+        ).embedding
         logits = classifier.logits(embedding, text).cpu()
         own = logits[:, : len(self.prompts)].diagonal()
         share = (own - logits[:, -1]).sigmoid() if rival else logits.softmax(dim=1).diagonal()

@@ -172,7 +172,7 @@ def load_runtime():
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError as error:
-        remedy = "pip install speechbrain-lmac[judge]"
+        remedy = "run pip install '.[judge]' in a clone"
         raise InputError(f"the judge runs in ai-edge-litert: {remedy}") from error
     return Interpreter
 

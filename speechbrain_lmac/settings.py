@@ -10,12 +10,21 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 
 from speechbrain_lmac.errors import InputError, first_line
-from speechbrain_lmac.hparams import path_of
 from speechbrain_lmac.whole import write_text
 
 BASE = "base"
 """Key that names the file, beside this one or of the package, whose settings hold where this one
 says nothing."""
+
+
+def path_of(name):
+    """Path of a hyperparameter file of this package, ``lmac_zs.yaml`` for instance.
+
+    An installed package brings its files along. In a clone they lie beside the package, also when
+    the clone is on the path and stands before an installed package.
+    """
+    within = Path(__file__).parent / "hparams"
+    return (within if within.is_dir() else within.parents[1] / "hparams") / name
 
 
 def load_hparams(hparams_file, overrides):

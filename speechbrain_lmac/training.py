@@ -86,6 +86,9 @@ def main(arguments=None):
         hparams["modules"], hparams["opt_class"], hparams, run_opts, hparams["checkpointer"]
     )
     hparams["train_loader"]["batch_size"] = share_of(hparams["batch_size"])
+    if brain.test_only:
+        check_trained(hparams["checkpointer"], folder)
+        brain.init_optimizers()  # which fit would do
     brain.fit(
         hparams["epoch_counter"],
         sets["train"],
@@ -100,6 +103,15 @@ def main(arguments=None):
         export_interpreter(best, trained_method(hparams), folder / "interpreter")
         report(brain, sets["test"], explainers, hparams)
     leave()
+
+
+def check_trained(checkpointer, folder):
+    """Raise InputError if there is no training to be tested in a results folder."""
+    if not checkpointer.list_checkpoints():
+        raise InputError(
+            f"--test_only needs a training in {folder}, got none. Train first by the same command "
+            "without it"
+        )
 
 
 def settle(brain, clips, hparams):

@@ -25,7 +25,7 @@ from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.evaluation import ask, explain, faithfulness
 from speechbrain_lmac.explainers.base import Explainer
 from speechbrain_lmac.export import DECODER_FILE
-from speechbrain_lmac.hparams import path_of
+from speechbrain_lmac.settings import path_of
 from speechbrain_lmac.source import SHIPPED
 
 EXPLAINERS = "[lmac-zs, gradcam, scorecam, other-clip, no-audio, other-prompt, energy, ones, ideal]"

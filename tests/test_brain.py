@@ -17,7 +17,7 @@ from speechbrain_lmac.data.pipeline import augment, draw
 from speechbrain_lmac.data.prompts import TEMPLATE
 from speechbrain_lmac.evaluation import Prompts
 from speechbrain_lmac.export import DECODER_FILE
-from speechbrain_lmac.hparams import path_of
+from speechbrain_lmac.settings import path_of
 from speechbrain_lmac.source import SHIPPED
 
 
@@ -70,6 +70,16 @@ def test_an_interrupted_run_resumes_as_if_undisturbed(
     expected, resumed = weights(undisturbed), weights(tmp_path)
     for name in expected:
         torch.testing.assert_close(resumed[name], expected[name], atol=1e-6, rtol=0, msg=name)
+
+
+def test_training_test_only_measures_what_is_trained(small_set, undisturbed, tmp_path, capsys):
+    """SpeechBrain's option: the same metrics and interpreter again, no step of training."""
+    before = {name: (undisturbed / name).read_bytes() for name in ("metrics.csv", "table.md")}
+    training.main([*arguments(small_set, undisturbed), "--test_only"])
+    assert {name: (undisturbed / name).read_bytes() for name in before} == before
+    with pytest.raises(SystemExit):
+        training.main([*arguments(small_set, tmp_path), "--test_only"])
+    assert "--test_only needs a training in" in capsys.readouterr().err
 
 
 def test_short_epochs_are_saved_between_validations(small_set, tmp_path, monkeypatch):

@@ -9,8 +9,7 @@ from recipes.Poster.reproduce import POSTER
 from recipes.Study import study
 from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.explainers import EXPLAINERS
-from speechbrain_lmac.hparams import path_of
-from speechbrain_lmac.settings import as_arguments, load_hparams, read_settings
+from speechbrain_lmac.settings import as_arguments, load_hparams, path_of, read_settings
 from speechbrain_lmac.training import trained_method
 
 FOLDER = path_of("lmac_zs.yaml").parent

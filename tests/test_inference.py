@@ -1,8 +1,12 @@
 """Loading and explaining. Untrained decoders stand for plumbing; the shipped ones are real."""
 
+import contextlib
+import functools
+import http.server
 import json
 import pickle
 import shutil
+import threading
 
 import pytest
 import soundfile
@@ -103,7 +107,7 @@ def test_explanation_and_residual_are_the_clip(interpreter, wavs):
     for clip, why in zip(wavs, interpreter.interpret_batch(wavs, PROMPTS)):
         torch.testing.assert_close(why.original, clip)
         plane = interpreter.model.classifier.plane
-        kept = plane.listen(clip.unsqueeze(0), why.mask.unsqueeze(1)).squeeze(1)
+        kept = plane.listen(plane.clap.without_offset(clip)[None], why.mask.unsqueeze(1)).squeeze(1)
         faded = audible(why.presence, why.absent)[:, None] * kept
         torch.testing.assert_close(why.waveform, faded, atol=1e-5, rtol=0)
         torch.testing.assert_close(why.residual, clip - faded, atol=1e-5, rtol=0)
@@ -288,3 +292,118 @@ def test_what_was_used_is_no_larger_to_pickle(interpreter, wavs):
 def test_a_folder_moved_elsewhere_still_loads(exported, tmp_path):
     moved = shutil.move(exported, tmp_path / "elsewhere")
     assert Interpreter.from_hparams(source=moved, run_opts=CPU).sample_rate == 32000
+
+
+def test_interpreter_load_audio_is_at_its_rate(interpreter, siren_file, tmp_path):
+    """SpeechBrain's first line: a file at any rate, by path, open, or by its web address."""
+    path = tmp_path / "stereo.wav"
+    wav = load_audio(siren_file, 44100)
+    soundfile.write(path, torch.stack([wav, wav], dim=1).numpy(), 44100)
+    expected = interpreter.interpret_file(path, "siren").original
+    assert torch.equal(interpreter.load_audio(path), expected)
+    with open(path, "rb") as file:
+        assert torch.equal(interpreter.load_audio(file), expected)
+    with serving(tmp_path) as address:
+        assert torch.equal(interpreter.load_audio(f"{address}/stereo.wav"), expected)
+        interpreter.load_audio(f"{address}/stereo.wav", savedir=tmp_path / "kept")
+    assert (tmp_path / "kept" / "stereo.wav").read_bytes() == path.read_bytes()
+    (why,) = interpreter(interpreter.load_audio(path)[None], ["siren"])  # forward
+    assert torch.equal(why.original, expected)
+    with pytest.raises(InputError, match="no such sound file"):
+        interpreter.load_audio("./gone.wav")
+
+
+@contextlib.contextmanager
+def serving(folder):
+    """The address of a server of a folder on loopback."""
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
+    handler.log_message = lambda *_: None
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_interpreter_inherited_methods_refuse(interpreter):
+    """What would change answers without a word says why it does not."""
+    for change in (interpreter.train, interpreter.half, interpreter.double):
+        with pytest.raises(InputError):
+            change()
+    assert interpreter.eval() is interpreter and interpreter.to("cpu") is interpreter
+    assert next(interpreter.parameters()).dtype == torch.float32
+    for name, value in (("hparams_file", "other.yaml"), ("download_only", True)):
+        with pytest.raises(InputError, match=name if name == "download_only" else "hparams_file"):
+            Interpreter.from_hparams(source="embedded-mel", **{name: value})
+    loose = Interpreter.from_hparams(source="embedded-mel", freeze_params=False, run_opts=CPU)
+    assert not loose.mods.training
+
+
+@pytest.mark.parametrize("hum", [0.0, 12.0])
+def test_interpreter_offset_and_hum_do_not_count(interpreter, siren_file, hum):
+    """Energy below the lowest band changes neither regions, activity nor levels."""
+    wav = 0.4 * load_audio(siren_file, 32000)
+    time = torch.arange(len(wav)) / 32000
+    offset = 0.5 * torch.cos(2 * torch.pi * hum * time)
+    clean = interpreter.interpret(wav, ["siren"])
+    shifted = interpreter.interpret(wav + offset, ["siren"])
+    assert (wav + offset).square().mean() > 3 * wav.square().mean()
+    torch.testing.assert_close(shifted.presence, clean.presence, atol=0.05, rtol=0)
+    torch.testing.assert_close(
+        shifted.timeline.evidence, clean.timeline.evidence, atol=0.15, rtol=0
+    )
+    torch.testing.assert_close(shifted.level_db, clean.level_db, atol=1.0, rtol=0)
+    assert len(shifted.timeline.regions()) == len(clean.timeline.regions()) > 0
+
+
+def test_interpreter_contrast_that_fails_is_said(interpreter, siren_file, monkeypatch, tmp_path):
+    """A mask that keeps what favors the other prompt has no regions, in files and windows."""
+    wav, forward = load_audio(siren_file, 32000), type(interpreter.model).forward
+
+    def opposite(self, analysis, asked):
+        return 1 - forward(self, analysis, asked)
+
+    good = interpreter.interpret(wav, ["siren"], against="rain")
+    assert good.contrast_holds.all() and good.timeline.regions()
+    monkeypatch.setattr(type(interpreter.model), "forward", opposite)
+    bad = interpreter.interpret(wav, ["rain"], against="siren")
+    bad = (
+        bad
+        if not bad.contrast_holds.all()
+        else interpreter.interpret(wav, ["siren"], against="rain")
+    )
+    assert not bad.contrast_holds.any() and not bad.timeline.regions()
+    assert any("favors" in said and "no regions" in said for said in bad.warnings)
+    long = interpreter.interpret_file(
+        wav, list(bad.prompts), bad.against, sample_rate=32000, save_to=tmp_path / "why"
+    )
+    assert not long.regions() and load_silence(long.files[0])
+
+
+def load_silence(path):
+    """Whether a wav file holds nothing but zeros."""
+    return not soundfile.read(path)[0].any()
+
+
+def test_interpreter_weights_that_give_no_numbers(wavs):
+    """NaN after the model is an error by name, not a table of NaN."""
+    broken = Interpreter.from_hparams(source="embedded-mel", run_opts=CPU)
+    with torch.no_grad():
+        broken.model.decoder.head.bias.fill_(torch.nan)
+    with pytest.raises(InputError, match="masks of this model are not finite"):
+        broken.interpret(wavs[0], "rain")
+
+
+def test_interpreter_under_other_default_type(interpreter, siren_file, tmp_path):
+    """A program around it may compute in double precision, and keep gradients."""
+    expected = interpreter.interpret_file(siren_file, ["a wailing hound"])
+    torch.set_default_dtype(torch.float64)
+    try:
+        why = interpreter.interpret_file(siren_file, ["a wailing hound"])
+        why.save(tmp_path)
+        assert torch.get_default_dtype() == torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert torch.equal(why.waveform, expected.waveform)
+    wav = why.original.clone().requires_grad_()
+    (again,) = interpreter.interpret_batch(wav[None], ["a wailing hound"])
+    assert torch.equal(again.waveform, expected.waveform)

@@ -17,7 +17,7 @@ from speechbrain_lmac import Interpreter, training
 from speechbrain_lmac.clap.microsoft import MicrosoftClap
 from speechbrain_lmac.data.captions import read_captions
 from speechbrain_lmac.data.clips import read_clips
-from speechbrain_lmac.hparams import path_of
+from speechbrain_lmac.settings import path_of
 from tests.conftest import REPOSITORY
 
 QUICK = {"clip_seconds": 0.5, "number_of_epochs": 1, "batch_size": 4, "device": "cpu"}

@@ -74,6 +74,24 @@ def test_explain_report_and_publish(run):
     assert {path.name for path in run.folder.iterdir()} == {"my.wav", "explanations", "report.html"}
 
 
+ALONE = """
+import runpy, sys
+sys.meta_path = [finder for finder in sys.meta_path if "editable" not in repr(finder).lower()]
+sys.path.insert(0, sys.argv[1])
+sys.argv = sys.argv[2:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+"""A script as ``python script.py`` runs it, where no clone is installed."""
+
+
+def test_clone_runs_beside_an_installed_package(run, small_set):
+    """``pip install .``, then README's ``python train.py hparams/lmac_zs.yaml`` in the clone."""
+    words = ["--data_folder", small_set, "--number_of_epochs", 0, "--output_folder", "out"]
+    script, settings = ROOT / "train.py", ROOT / "hparams" / "lmac_zs.yaml"
+    done = run("-c", ALONE, ROOT, script, settings, *words)
+    assert "error: nothing to train" in done.stderr, done.stderr[-800:]
+
+
 def test_all_that_is_read_is_in_it(installed):
     inside = {str(path.relative_to(ROOT)) for path in (ROOT / "speechbrain_lmac").rglob("*")}
     data = {name for name in inside if not name.endswith((".py", ".pyc")) and Path(name).suffix}

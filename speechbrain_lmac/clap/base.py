@@ -120,12 +120,26 @@ class Clap(nn.Module, ABC):
         return (self.filterbank.sum(dim=1) > 0).to(self.filterbank)
 
     @torch.no_grad()
+    def without_offset(self, wavs):
+        """``wavs`` ``[..., time]`` without what lies below the lowest encoded bin.
+
+        A constant offset and slow hum are not encoded, but a mask that changes over time would
+        turn them into sound. A high-pass filter of zero phase removes them: it rises, as half a
+        cosine, from 0.4 to 0.8 of the frequency of that bin.
+        """
+        samples = wavs.shape[-1]
+        lowest = self.encoded_bins.argmax().item() * self.sample_rate / self.spectrogram.n_fft
+        hertz = torch.fft.rfftfreq(samples, 1 / self.sample_rate, device=wavs.device)
+        place = ((hertz / max(lowest, 1.0) - 0.4) / 0.4).clamp(0, 1)
+        gains = (1 - torch.cos(torch.pi * place)) / 2
+        return torch.fft.irfft(gains * torch.fft.rfft(wavs), samples)
+
+    @torch.no_grad()
     def encoded_energy(self, wavs):
         """Energy of ``wavs`` ``[batch, time]`` in the bins that are encoded, ``[batch]``, on the
-        CPU; a constant offset does not count.
+        CPU.
         """
-        centred = (wavs - wavs.mean(dim=-1, keepdim=True)).to(self.filterbank)
-        power = power_of(self.spectrogram(centred))
+        power = power_of(self.spectrogram(self.without_offset(wavs).to(self.filterbank)))
         return (power @ self.encoded_bins).sum(dim=-1).cpu()
 
     @abstractmethod

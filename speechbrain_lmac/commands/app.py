@@ -29,7 +29,7 @@ def run(options):
     try:
         import gradio  # noqa: F401
     except ImportError as error:
-        raise InputError("the app needs gradio: pip install 'speechbrain-lmac[demo]'") from error
+        raise InputError("the app needs gradio: run pip install '.[demo]' in a clone") from error
     from speechbrain_lmac.commands.batch import quietly
     from speechbrain_lmac.web import launch
 
