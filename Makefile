@@ -2,6 +2,7 @@
 # make test    set up, then the tests
 # make check   lint, format, types, tests
 # make oracles    tests against upstream packages whose pins clash with ours, kept apart
+# make mutants    changes the arithmetic one sign at a time, and lists what no test notices
 # make bench      every explainer on real sounds, and a page made of it
 #                 ESC50=folder SPEECH=folder of LJSpeech TAGGER=mn04_as_mAP_432.pt
 #                 JUDGE=yamnet.tflite (pip install '.[judge]')
@@ -26,7 +27,7 @@ READY := $(VENV)/.ready
 
 ORACLES := .oracles
 
-.PHONY: demo test check lint oracles bench study listen docs reproduce setup clean
+.PHONY: demo test check lint oracles mutants bench study listen docs reproduce setup clean
 
 demo: setup
 	$(BIN)/python -m speechbrain_lmac demo
@@ -47,6 +48,12 @@ oracles: setup
 	$(BIN)/pip install --quiet --no-deps --upgrade --target $(ORACLES) msclap==1.3.4
 	PYTHONPATH=$(ORACLES) $(BIN)/python -c 'import msclap.models.clap'
 	PYTHONPATH=$(ORACLES) $(BIN)/python -m pytest tests/test_published_claps.py -k microsoft
+
+# goes on where it was; the state is in mutants/. docs/mutants.md reads the survivors
+mutants: setup
+	$(BIN)/pip install --quiet -e '.[mutation]'
+	OMP_NUM_THREADS=1 $(BIN)/mutmut run --max-children 1
+	$(BIN)/mutmut results
 
 BENCH := results/bench
 TRAIN = $(BIN)/python train.py hparams/lmac_zs_tagger.yaml --data_folder $(ESC50) --device cpu \

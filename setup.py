@@ -55,6 +55,8 @@ setup(
         "judge": ["ai-edge-litert>=2"],
         # the app in a browser
         "demo": ["gradio>=6,<7"],
+        # make mutants
+        "mutation": ["mutmut>=3.8,<4"],
         "dev": [
             "gradio>=6,<7",
             "playwright",  # drives the system's Chromium

@@ -25,7 +25,7 @@ def prompts(clap):
 
 @pytest.fixture(scope="module")
 def batches():
-    wavs = [synthesise(kind, seed=place, seconds=1.0) for place, kind in enumerate(LABELS)]
+    wavs = [synthesise(kind, seed=place, seconds=0.3) for place, kind in enumerate(LABELS)]
     return [(LABELS, [""] * len(LABELS), torch.stack(wavs))]
 
 

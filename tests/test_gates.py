@@ -1,9 +1,11 @@
 import random
 
+import numpy as np
 import pytest
 import torch
 
-from speechbrain_lmac.gates import SoftBudget
+from speechbrain_lmac.errors import InputError
+from speechbrain_lmac.gates import SHUT, SoftBudget, _stride
 
 MASKS = torch.rand(2, 3, 40, 50, generator=torch.Generator().manual_seed(0)) * 0.8 + 0.1
 
@@ -85,3 +87,53 @@ def test_shut_cells_have_no_say_in_the_spread():
 
 def test_without_budgets_every_share_is_whole():
     assert SoftBudget([]).draw([random.Random(0)] * 2).tolist() == [1, 1]
+
+
+def test_gate_is_its_formula_in_numpy():
+    """Ten thousand cells of other means and spreads in each mask, every third one sampled."""
+    logits = np.random.default_rng(0).normal(size=(2, 3, 100, 100))
+    logits = logits * np.arange(1, 7).reshape(2, 3, 1, 1) / 6 + np.arange(3).reshape(1, 3, 1, 1)
+    shares = np.array([0.05, 0.2, 0.4])
+    masks = torch.from_numpy(logits).sigmoid()
+    found = SoftBudget([0.2], (0.4, 0.1))(masks, torch.from_numpy(shares), 0.25)
+    centred = (logits - logits.mean(axis=(2, 3), keepdims=True)).reshape(2, 3, 10_000)
+    held = np.sort(centred[..., ::3], axis=-1)
+    places = np.round((1 - shares) * (held.shape[-1] - 1)).astype(int)
+    bound = np.stack([held[:, clip, place] for clip, place in enumerate(places)], axis=1)
+    scale = 0.4 * 0.25**0.25 * centred.std(axis=-1) + 1e-4
+    expected = 1 / (1 + np.exp(-(centred - bound[..., None]) / scale[..., None]))
+    np.testing.assert_allclose(found.flatten(2).numpy(), expected, atol=1e-6)
+
+
+def test_every_bin_has_its_turn_in_the_sample():
+    """Loud and faint bins alternate: a step of two would see loud ones alone."""
+    rising = torch.linspace(0.1, 0.2, 100).unsqueeze(1)
+    masks = rising + torch.tensor([0.0, 0.6]).repeat(50)
+    opened = SoftBudget([0.25], (0.05, 0.05))(masks, torch.tensor(0.25), 0.0)
+    assert opened.mean().item() == pytest.approx(0.25, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("cells", "sample", "step"),
+    [(100, 4096, 1), (10_000, 4096, 3), (210, 70, 11), (9, 4, 2), (12, 6, 5), (0, 4, 1)],
+)
+def test_strides_share_no_factor_with_the_cells(cells, sample, step):
+    assert _stride(cells, sample) == step
+
+
+def test_cells_at_the_bound_are_shut():
+    masks = torch.tensor([[SHUT, SHUT, 0.3, 0.7]])
+    opened = SoftBudget([0.2], (0.5, 0.5))(masks, torch.tensor(1 / 3), 0.0)
+    spread = torch.tensor(0.7).logit()
+    expected = (2 * spread / (0.5 * spread + 1e-4)).sigmoid()
+    torch.testing.assert_close(opened[0, 2:], torch.tensor([0.5, expected]), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("shares", [0.1, {0.1}, [0.1, 0], [1], [0.2, 1.5], [-0.1]])
+def test_shares_that_open_nothing_or_all_are_refused(shares):
+    with pytest.raises(InputError, match="train_budgets is a list of shares such as"):
+        SoftBudget(shares)
+
+
+def test_shares_are_drawn_onto_the_masks_device():
+    assert SoftBudget([0.1]).draw([random.Random(0)], "meta").device.type == "meta"

@@ -1,6 +1,8 @@
+import numpy as np
+import pytest
 import torch
 
-from speechbrain_lmac.grid import axis_weights, gather, spread
+from speechbrain_lmac.grid import Grid, axis_weights, gather, spread
 from tests.conftest import even_grid
 
 
@@ -39,3 +41,53 @@ def test_what_is_never_heard_is_not_gathered():
     values = torch.full((1, 4, 6), 9.0)
     values[:, 1:3, :3] = 1.0
     assert (gather(values, cut, (2, 2))[..., 0] == 1).all()
+
+
+def test_cells_are_heard_in_any_repetition():
+    """Of three frames one is heard twice, one once and one never; of two bins one is fed."""
+    nan = float("nan")
+    times = torch.tensor([[0.1, nan, nan], [0.6, 0.8, nan]])
+    grid = Grid(times, torch.tensor([0.2, 0.7]), torch.tensor([1.0, 0.0]))
+    assert grid.frames_heard.tolist() == [True, True, False]
+    assert grid.heard.tolist() == [[1, 0], [1, 0], [0, 0]] and not grid.all_heard
+    fed = grid._replace(fed=torch.ones(2))
+    assert not fed.all_heard and fed._replace(times=times[:, :2]).all_heard
+
+
+def test_spread_is_the_mean_over_repetitions():
+    """What is heard at two places has the mean of both, what is never heard has 0."""
+    nan = float("nan")
+    times = torch.tensor([[0.25, 0.25, nan], [0.75, nan, nan]])
+    maps = torch.tensor([[[1.0, 2.0], [5.0, 6.0]]])
+    grid = Grid(times, torch.tensor([0.25, 0.5, 1.0]), torch.ones(3))
+    expected = torch.tensor([[[3.0, 3.5, 4.0], [1.0, 1.5, 2.0], [0.0, 0.0, 0.0]]])
+    torch.testing.assert_close(spread(maps, grid), expected)
+
+
+def test_gather_counts_every_repetition():
+    """A frame that is heard at two places is in the means of both."""
+    nan = float("nan")
+    times = torch.tensor([[0.1, 0.2, nan], [0.9, nan, nan]])
+    values = torch.tensor([[[1.0, 7.0], [3.0, 7.0], [9.0, 9.0]]])
+    grid = Grid(times, torch.tensor([0.5, 0.9]), torch.tensor([1.0, 0.0]))
+    found = gather(values, grid, (3, 1))
+    assert found.flatten().tolist() == [2, 0, 1]
+
+
+@pytest.mark.parametrize("cells", [1, 2, 3, 6])
+def test_spread_is_numpys_interpolation(cells):
+    """Along both axes; beyond the outermost centres the value is held."""
+    generator = np.random.default_rng(cells)
+    maps = generator.normal(size=(2, cells, cells))
+    times, places = (np.r_[0, generator.random(9), 1] for _ in range(2))
+    centres = (np.arange(cells) + 0.5) / cells
+    inside = np.stack([[np.interp(times, centres, row) for row in one.T] for one in maps])
+    expected = np.stack([[np.interp(places, centres, row) for row in one.T] for one in inside])
+    grid = Grid(torch.from_numpy(times)[None], torch.from_numpy(places), torch.ones(11))
+    np.testing.assert_allclose(spread(torch.from_numpy(maps), grid).numpy(), expected, atol=1e-12)
+
+
+def test_grids_follow_the_maps_to_their_device():
+    grid = even_grid(4, torch.linspace(0, 1, 6))
+    assert spread(torch.zeros(1, 3, 3, device="meta"), grid).device.type == "meta"
+    assert axis_weights(3, torch.zeros(5, device="meta")).device.type == "meta"

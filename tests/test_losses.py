@@ -315,3 +315,17 @@ def test_shut_masks_of_clips_alone_cost_nothing():
     sources = torch.tensor([[[[1.0, 1.0]]], [[[0.0, 0.0]]]])
     alone = one_clip(FIRST, SECOND, own=[0, 1])._replace(sources=sources)
     assert losses.separation(torch.zeros(2, 1, 1, 2), alone) == 0
+
+
+def test_sources_are_told_apart_clip_by_clip():
+    """By other names, or by other texts where there are no names; a clip alone has no other."""
+    text = torch.eye(4)[[0, 1, 0, 1, 0, 1]].view(3, 2, 4).transpose(0, 1).clone()
+    text[1, 2] = text[0, 2]  # the third clip is asked for one text twice
+    own = torch.tensor([[0, -1, -1], [0, -1, -1]])  # the first for one name twice
+    sources = torch.ones(2, 3, 1, 1)
+    pairs = Pairs(torch.eye(4)[:3], text, own, Rivals(torch.eye(4), 1.0), sources)
+    assert pairs.told_apart.tolist() == [False, True, False]
+    alone = pairs._replace(sources=sources * torch.tensor([1.0, 0.0])[:, None, None, None])
+    assert not alone.told_apart.any()
+    of_names = pairs._replace(own=torch.tensor([[0, 1, 2], [1, 0, 3]]))
+    assert of_names.told_apart.tolist() == [True, True, False]

@@ -1,4 +1,11 @@
+import pytest
 import torch
+
+from speechbrain_lmac.clap.embedded import EmbeddedClap
+from speechbrain_lmac.masking import MaskableClassifier
+from speechbrain_lmac.planes import StftPlane
+from speechbrain_lmac.spectrogram import power_of
+from speechbrain_lmac.window import Window
 
 
 def direct_values(classifier, wavs, masks, value):
@@ -77,3 +84,24 @@ def test_listening_is_the_planes_own(classifier, wavs):
     assert sounds.shape == (2, 2, *wavs.shape)
     for row, sound in zip(masks.flatten(0, 1), sounds.flatten(0, 1)):
         torch.testing.assert_close(sound, classifier.plane.listen(wavs, row), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("samples", [9000, 16000, 25000])
+def test_clips_are_analysed_as_they_are_and_as_heard(samples):
+    """Shorter, as long and longer than a window of half a second."""
+    clap = EmbeddedClap()
+    clap.window = Window(16000, clap.spectrogram.hop_length, False)
+    classifier = MaskableClassifier(StftPlane(clap))
+    wavs = torch.randn(2, samples, generator=torch.Generator().manual_seed(0))
+    analysis, filled = classifier.analyse(wavs), clap.window.fill(wavs)
+    whole = samples == 16000
+    assert analysis.wavs is wavs and (analysis.spectrum is not None) == whole
+    torch.testing.assert_close(analysis.power, power_of(clap.stft(wavs)))
+    torch.testing.assert_close(analysis.heard, power_of(clap.stft(filled)))
+    torch.testing.assert_close(analysis.encoding.embedding, clap(wavs).embedding)
+    mask = torch.rand(analysis.power.shape, generator=torch.Generator().manual_seed(1))
+    ones = classifier.embed_masked(analysis, torch.ones_like(mask))
+    torch.testing.assert_close(ones, analysis.encoding.embedding)
+    by_hand = analysis.heard * clap.window.carry(mask, samples).square()
+    expected = clap.encode(clap.mel(by_hand)).embedding
+    torch.testing.assert_close(classifier.embed_masked(analysis, mask), expected)

@@ -137,3 +137,34 @@ def test_metrics_of_a_mask_alone_are_those_of_its_batch():
     assert metrics.silent(masks).tolist() == [0, 0, 1]
     for measure in (metrics.relative_complexity, metrics.sparseness, metrics.mask_mean):
         torch.testing.assert_close(measure(masks[:1]), measure(masks)[:1])
+
+
+def test_outcomes_are_clip_by_clip():
+    generator = torch.Generator().manual_seed(0)
+    scores = torch.randn(6, 4, generator=generator) + torch.randn(3, 6, 4, generator=generator)
+    scores = MaskedSimilarity(*scores)
+    masks = torch.rand(6, 3, 3, generator=generator)
+    together = metrics.outcome(scores, masks)
+    assert together.mask is masks
+    assert 0 < together.kept.sum() < 6
+    for place in range(6):
+        of_one = MaskedSimilarity(*(logits[place : place + 1] for logits in scores))
+        alone = metrics.outcome(of_one, masks[place : place + 1])
+        for value, single in zip(together, alone):
+            torch.testing.assert_close(value[place : place + 1], single)
+
+
+def test_complexity_is_of_shares_whatever_the_masks_sum():
+    masks = torch.full((2, 1, 4), 0.01)
+    masks[1, 0, 2:] = 0
+    expected = torch.tensor([math.log(4), math.log(2)])
+    torch.testing.assert_close(metrics.complexity(masks), expected)
+    torch.testing.assert_close(metrics.sparseness(masks), torch.tensor([0.0, 0.5]))
+
+
+def test_an_exact_copy_is_infinitely_like():
+    assert metrics.si_sdr(torch.tensor([2.0, -2.0]), torch.tensor([1.0, -1.0])) == torch.inf
+
+
+def test_ranks_follow_the_mask_to_its_device():
+    assert metrics.sparseness(torch.zeros(1, 2, 2, device="meta")).device.type == "meta"

@@ -86,3 +86,20 @@ def test_extent_is_what_is_heard_of_the_clip(window, samples):
     heard = set(window.fill(ramp(samples))[0].tolist()) - {0}
     assert heard == set(range(first + 1, end + 1))
     assert WholeClip().extent(samples) == (0, samples)
+
+
+@pytest.mark.parametrize("samples", [5, 11, 30])
+def test_frames_of_a_window_that_no_hop_divides(samples):
+    """Of 11 samples in hops of 4: three frames, as of a clip of that length."""
+    window = Window(11, 4, False)
+    frames = 1 + samples // 4
+    assert window.carry(torch.zeros(frames, 2), samples).shape == (3, 2)
+    places = window.times(frames, samples)
+    heard = (places[~places.isnan()] * 3 - 0.5) * 4
+    starts = {5: [0, 4, 5, 9, 10], 11: [0, 4, 8], 30: [0, 4, 8]}[samples]
+    torch.testing.assert_close(heard, torch.tensor(starts, dtype=torch.float), atol=1e-4, rtol=0)
+
+
+def test_frames_are_carried_on_the_masks_device():
+    mask = torch.zeros(8, 2, device="meta")
+    assert Window(11, 4, False).carry(mask, 30).device.type == "meta"
