@@ -170,3 +170,41 @@ def test_as_many_signs_are_drawn_as_asked(monkeypatch):
 
 def test_holm_of_whole_numbers_is_of_floats():
     assert bootstrap.holm([1, 0]).dtype == float
+
+
+def test_one_recording_is_not_resampled():
+    """However many clips it has, there is nothing to say of others."""
+    means, draws, held = bootstrap.resample(np.array([[1.0], [3.0]]), ["a", "a"], 5, seed=0)
+    assert means.tolist() == [2] and held.tolist() == [1] and np.isnan(draws).all()
+
+
+def test_columns_have_means_of_their_own():
+    values = np.array([[1.0, np.nan, 5.0], [2.0, np.nan, np.nan]])
+    with np.errstate(all="raise"):
+        means, _, held = bootstrap.resample(values, ["a", "b"], 5, seed=0)
+    np.testing.assert_array_equal(means, [1.5, np.nan, 5])
+    assert held.tolist() == [2, 0, 1]
+
+
+def test_without_clips_there_is_nothing():
+    means, draws, held = bootstrap.resample(np.zeros((0, 2)), [], 5, seed=0)
+    assert np.isnan(means).all() and draws.shape == (5, 2) and held.tolist() == [0, 0]
+    assert bootstrap.sign_flips(np.zeros((0, 2)), [], 5).tolist() == [1, 1]
+
+
+def test_drawn_p_is_no_less_than_its_recordings_allow():
+    """A column of three recordings has 1/4, one of five 1/16, whatever is drawn by chance."""
+    gaps = np.ones((12, 2))
+    gaps[3:, 0] = gaps[5:, 1] = np.nan
+    found = [bootstrap.sign_flips(gaps, range(12), 300, seed=seed) for seed in range(12)]
+    assert np.min(found, axis=0).tolist() == [1 / 4, 1 / 16]
+    assert np.max(found, axis=0).tolist() < [0.35, 0.15]
+
+
+def test_signs_are_drawn_by_their_seed():
+    gaps = np.random.default_rng(0).normal(0.3, 1, (12, 1))
+    one, same, other, default = (
+        bootstrap.sign_flips(gaps, range(12), 300, **seed)
+        for seed in ({"seed": 0}, {"seed": 0}, {"seed": 1}, {})
+    )
+    assert one == same == default != other

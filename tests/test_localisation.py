@@ -145,3 +145,17 @@ def test_auc_is_the_chance_that_a_present_one_scores_higher():
 def test_auc_needs_both_kinds(present):
     with pytest.raises(InputError, match="both kinds"):
         presence_auc([0.1, 0.2], present)
+
+
+def test_swap_is_clip_by_clip():
+    """Three clips of three stems, one loop for each clip, prompt and stem."""
+    matrix = 4 * random_maps(3, 3, 3, seed=6) + 3 * torch.eye(3)
+    matrix[1] = matrix[1].flip(0)
+    found = prompt_swap(matrix)
+    for clip, rows in enumerate(matrix.tolist()):
+        others = [[row[stem] for stem in range(3) if stem != own] for own, row in enumerate(rows)]
+        best = all(row[own] > max(others[own]) for own, row in enumerate(rows))
+        gaps = [row[own] - np.mean(others[own]) for own, row in enumerate(rows)]
+        assert found.dominant[clip].item() == best
+        assert found.difference[clip].item() == pytest.approx(np.mean(gaps), abs=1e-5)
+    assert 0 < found.dominant.sum() < 3

@@ -329,3 +329,26 @@ def test_sources_are_told_apart_clip_by_clip():
     assert not alone.told_apart.any()
     of_names = pairs._replace(own=torch.tensor([[0, 1, 2], [1, 0, 3]]))
     assert of_names.told_apart.tolist() == [True, True, False]
+
+
+@pytest.mark.parametrize("name", [*KEPT, *REMOVED])
+def test_a_pairs_value_is_its_own(name, pairs):
+    """Whatever other pairs are heard beside it."""
+    term, masked, index = {**KEPT, **REMOVED}[name], units(8, 8, seed=7), torch.arange(8)
+    together = term(Heard(masked, pairs, index))
+    alone = [term(Heard(masked[i : i + 1], pairs, index[i : i + 1])) for i in range(8)]
+    torch.testing.assert_close(together, torch.cat(alone))
+    assert together.shape == (8,) and together.std() > 0
+
+
+def test_removed_is_heard_where_the_mask_is_shut(pairs, masks):
+    """What is kept passes the opened mask, what is removed one less of it."""
+    passed = []
+
+    def noted(gains, value):
+        passed.append(gains)
+        return hear(pairs, gains, value)
+
+    weights = dict.fromkeys(NAMES, 1.0)
+    Objective(KEPT, REMOVED, MASKS, weights)(pairs, masks, masks[:1], noted)
+    torch.testing.assert_close(passed, [masks[:1], 1 - masks[:1]])

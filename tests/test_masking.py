@@ -81,6 +81,7 @@ def test_listening_is_the_planes_own(classifier, wavs):
     analysis = classifier.analyse(wavs)
     masks = torch.rand(2, 2, *analysis.power.shape, generator=torch.Generator().manual_seed(0))
     sounds = classifier.listen(analysis, masks)
+    torch.testing.assert_close(classifier.listen(analysis, masks[1, 0]), sounds[1, 0])
     assert sounds.shape == (2, 2, *wavs.shape)
     for row, sound in zip(masks.flatten(0, 1), sounds.flatten(0, 1)):
         torch.testing.assert_close(sound, classifier.plane.listen(wavs, row), atol=1e-6, rtol=0)
