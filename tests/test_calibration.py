@@ -6,6 +6,7 @@ from itertools import product
 import pytest
 import torch
 
+from speechbrain_lmac import calibration
 from speechbrain_lmac.budgets import keep_top, rank_cells
 from speechbrain_lmac.calibration import OFFSETS, TEMPERATURES, calibrate
 from speechbrain_lmac.data.synthetic import KINDS, synthesise
@@ -41,6 +42,13 @@ def masks_of(model, batches):
         return model(model.classifier.analyse(wavs), text.unsqueeze(1))
 
 
+def test_the_grid_holds_the_decoder_as_it_is():
+    """From half to 64 by steps of a root of two, and offsets both ways."""
+    assert TEMPERATURES[0] == 0.5 and TEMPERATURES[-1] == 64 and len(TEMPERATURES) == 15
+    assert (1.0, 0.0) in set(product(TEMPERATURES, OFFSETS))
+    assert sorted(OFFSETS) == sorted(-offset for offset in OFFSETS)
+
+
 @pytest.mark.parametrize(("temperature", "offset"), [(4.0, 0.0), (0.5, -1.0), (2.0, 1.0)])
 def test_logits_are_divided_and_shifted(model, batches, temperature, offset):
     analysis = model.classifier.analyse(batches[0][2])
@@ -63,13 +71,17 @@ def test_cells_keep_their_order(model, batches):
     assert (top[0] != top[1]).float().mean() < 1e-3 < (before - after).abs().max()
 
 
-def test_the_best_of_the_grid_is_taken(model, batches, prompts, objective):
+def test_the_best_of_the_grid_is_taken(model, batches, prompts, objective, monkeypatch):
     """Set against decoders that are rescaled to each of the grid and asked as a whole."""
+    temperatures, offsets = TEMPERATURES[::6], OFFSETS[::2]
+    temperatures = sorted({1.0, *temperatures})
+    monkeypatch.setattr(calibration, "TEMPERATURES", temperatures)
+    monkeypatch.setattr(calibration, "OFFSETS", offsets)
     untouched = copy.deepcopy(model.decoder.state_dict())
     found = calibrate(model, batches, prompts, objective)
     mended = value(model, batches, prompts, objective)
     losses = []
-    for temperature, offset in product(TEMPERATURES, OFFSETS):
+    for temperature, offset in product(temperatures, offsets):
         model.decoder.load_state_dict(untouched)
         model.decoder.rescale(temperature, offset)
         losses.append(value(model, batches, prompts, objective))
