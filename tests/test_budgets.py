@@ -2,6 +2,7 @@ from itertools import pairwise
 
 import torch
 
+from speechbrain_lmac import budgets
 from speechbrain_lmac.budgets import BUDGETS, keep_top, rank_cells
 
 
@@ -26,6 +27,16 @@ def test_ties_fall_by_the_clips_seed_whatever_the_batch():
     ranks = rank_cells(flat, seeds=[1, 2])
     assert (ranks[0] != ranks[1]).any()
     assert (rank_cells(flat[:1], seeds=[2])[0] == ranks[1]).all()
+
+
+def test_ties_are_drawn_from_the_seed_alone():
+    """Whatever was drawn before, in this process or by torch's own generator."""
+    drawn = []
+    for other in (0, 1):
+        torch.manual_seed(other)
+        budgets._draw.cache_clear()
+        drawn.append(rank_cells(torch.ones(1, 5, 6), [7]))
+    assert torch.equal(*drawn)
 
 
 def test_zeros_of_either_sign_are_ties():

@@ -63,6 +63,16 @@ def test_over_silence_they_are_the_masked_parts(classifier, wavs, text):
         torch.testing.assert_close(found[:, 0], expected, atol=1e-5, rtol=0)
 
 
+def test_silence_is_laid_unless_another_fill_is_named(classifier, wavs, text):
+    analysis = classifier.analyse(wavs)
+    ranks = rank_cells(analysis.power, SEEDS)
+    found, named = (
+        curve(classifier, analysis, ranks, text, TARGET, shares=(0.1,), **fill)
+        for fill in ({}, {"fill": "silence", "kind": "insertion"})
+    )
+    assert torch.equal(found, named)
+
+
 def test_a_curve_does_not_depend_on_the_batch(of_any, ranks):
     classifier, analysis, text = of_any
     settings = {"fill": "noise_floor", "shares": (0.1, 0.3)}
