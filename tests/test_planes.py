@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from speechbrain_lmac import planes
+from speechbrain_lmac.clap.embedded import EmbeddedClap
 from speechbrain_lmac.errors import InputError
 
 
@@ -81,3 +82,53 @@ def test_decibel_masks_scale_decibels(clap):
     power, gains = torch.tensor([1e-4, 100.0, 0.0]), torch.tensor([0.5, 0.5, 0.2])
     torch.testing.assert_close(plane.masked(power, gains), torch.tensor([1e-2, 10.0, 1e-2]))
     torch.testing.assert_close(plane.masked(power, 0 * gains), torch.ones(3))
+
+
+def test_the_end_sounds_as_if_the_clip_went_on(plane, wavs):
+    """By half a window of its mirror image, then silence, under the last frame's mask."""
+    assert wavs.shape[1] % 512 == 256, "the last window's centre lies before the end"
+    mask = random_mask(plane.power(wavs))
+    longer = torch.cat([wavs, wavs[:, -513:-1].flip(1), torch.zeros(len(wavs), 256)], dim=1)
+    on = torch.cat([mask, mask[:, -1:].expand(-1, 2, -1)], dim=1)
+    expected = plane.listen(longer, on)[:, : wavs.shape[1]]
+    torch.testing.assert_close(plane.listen(wavs, mask), expected, atol=1e-5, rtol=0)
+
+
+def test_a_spectrum_at_hand_is_what_is_heard(plane, wavs):
+    spectrum = plane.clap.spectrogram(wavs)
+    mask = random_mask(plane.power(wavs))
+    found, half = (plane.listen(wavs, mask, part * spectrum) for part in (1, 0.5))
+    torch.testing.assert_close(found, plane.listen(wavs, mask))
+    inner = slice(0, -1024)  # the very end is closed by the clip itself
+    torch.testing.assert_close(half[:, inner], found[:, inner] / 2, atol=1e-6, rtol=0)
+
+
+def test_cells_are_fed_where_the_filterbank_is(clap):
+    bank = clap.filterbank
+    stft, mel = (planes.build(name, clap) for name in ("stft", "mel"))
+    assert isinstance(stft, planes.StftPlane) and isinstance(mel, planes.MelPlane)
+    assert isinstance(planes.build("mel_db", clap), planes.DecibelMelPlane)
+    assert stft.clap is clap is mel.clap
+    assert stft.fed.tolist() == (bank > 0).any(dim=1).tolist() and 0 < stft.fed.sum() < len(bank)
+    assert mel.fed.tolist() == (bank > 0).any(dim=0).tolist()
+    assert torch.equal(stft.positions, planes.mel_positions(bank))
+    torch.testing.assert_close(mel.positions, (torch.arange(64) + 0.5) / 64)
+
+
+def test_faint_filters_feed_their_cells():
+    """Weights far below 1 are heard; a band without any, and a bin, are not fed."""
+    clap = EmbeddedClap()
+    clap.filterbank = 0.01 * clap.filterbank
+    clap.filterbank[:, 3] = 0
+    fed = [planes.build(name, clap).fed for name in ("stft", "mel")]
+    assert [len(cells) for cells in fed] == [513, 64]
+    assert fed[1].tolist() == [band != 3 for band in range(64)]
+    assert fed[0].tolist() == (clap.filterbank > 0).any(dim=1).tolist()
+
+
+def test_positions_pass_over_empty_bands():
+    """Centroids of the first and the third band lie at bins 1 and 3, so bin 2 is the second's."""
+    filterbank = torch.zeros(5, 3)
+    filterbank[1, 0] = filterbank[3, 2] = 1
+    expected = torch.tensor([0.5, 0.5, 1.5, 2.5, 2.5]) / 3
+    torch.testing.assert_close(planes.mel_positions(filterbank), expected)
