@@ -5,7 +5,7 @@ import random
 import pytest
 import torch
 
-from speechbrain_lmac.decoder import Evidence, MaskDecoder, thin
+from speechbrain_lmac.decoder import Evidence, MaskDecoder, as_mask, bounded, thin
 from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.grid import gather, spread
 from speechbrain_lmac.level import level
@@ -160,3 +160,22 @@ def test_prompts_reach_every_scale_at_unit_variance(decoder):
     assert len(seen) == 3
     for given in seen:
         torch.testing.assert_close(given.square().mean(dim=-1), torch.ones(2, 1))
+
+
+def test_logits_are_bounded_in_their_order():
+    """``x / (1 + |x| / 8)``, with gradients and without."""
+    logits = torch.tensor([-1e6, -8.0, 0.0, 2.0, 8.0, 24.0], requires_grad=True)
+    expected = torch.tensor([-8.0, -4.0, 0.0, 1.6, 4.0, 6.0])
+    torch.testing.assert_close(bounded(logits), expected, atol=1e-3, rtol=0)
+    torch.testing.assert_close(bounded(logits.detach()), expected, atol=1e-3, rtol=0)
+    (slope,) = torch.autograd.grad(bounded(logits).sum(), logits)
+    torch.testing.assert_close(slope[1:5], torch.tensor([0.25, 1.0, 0.64, 0.25]))
+
+
+def test_masks_are_shut_where_nothing_is_heard():
+    grid = even_grid(2, torch.tensor([0.2, 0.7]))
+    logits = torch.tensor([[0.0, 8.0], [-8.0, 0.0]])
+    expected = torch.tensor([[0.0, 4.0], [-4.0, 0.0]]).sigmoid()
+    torch.testing.assert_close(as_mask(logits, grid), expected)
+    shut = as_mask(logits, grid._replace(fed=torch.tensor([1.0, 0.0])))
+    torch.testing.assert_close(shut, expected * torch.tensor([1.0, 0.0]))
