@@ -165,7 +165,8 @@ def test_paired_difference_is_a_function_of_its_seed():
 def test_as_many_signs_are_drawn_as_asked(monkeypatch):
     """What is as far from 0 under every pattern has a p of exactly 1."""
     monkeypatch.setattr(bootstrap, "CHUNK", 4)
-    assert bootstrap.sign_flips(np.zeros((12, 1)), range(12), 10).tolist() == [1]
+    gaps = np.r_[1.0, -1, np.zeros(10)][:, None]
+    assert bootstrap.sign_flips(gaps, range(12), 10).tolist() == [1]
 
 
 def test_holm_of_whole_numbers_is_of_floats():

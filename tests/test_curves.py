@@ -143,6 +143,7 @@ def test_area_is_the_mean_height():
     shares = torch.tensor(SHARES)
     curves = torch.stack([torch.full_like(shares, 0.3), shares, 1 - shares])
     torch.testing.assert_close(area(curves), torch.tensor([0.3, 0.5, 0.5]))
+    assert area(torch.tensor([[0.2, 0.6]]), (0.0, 0.5)).item() == pytest.approx(0.4)
     torch.testing.assert_close(area(shares[2:5][None], SHARES[2:5]), torch.tensor([0.125]))
 
 

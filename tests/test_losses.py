@@ -195,8 +195,10 @@ def test_a_weight_of_nothing_takes_a_term_out_and_its_passes(pairs, masks):
 
 
 def test_weights_without_a_term_are_named():
-    with pytest.raises(InputError, match="speed"):
-        Objective(KEPT, REMOVED, MASKS, {**dict.fromkeys(NAMES, 1.0), "speed": 1.0})
+    with pytest.raises(InputError, match=r"weights and terms differ: noise, speed$"):
+        Objective(KEPT, REMOVED, MASKS, {**dict.fromkeys(NAMES, 1.0), "speed": 1.0, "noise": 1})
+    with pytest.raises(InputError, match=r"weights is a dict of numbers, not \[1\]"):
+        Objective(KEPT, REMOVED, MASKS, [1])
 
 
 def one_clip(*texts, names=4, scale=2.0, own=None):
@@ -271,6 +273,10 @@ def test_separation_is_its_closed_form():
     masks = torch.tensor([[[[0.5, 0.0]]], [[[0.0, 0.4]]]])
     expected = (0.5**2 + 2 * 0.6**2) / 3 / 2
     assert losses.separation(masks, pairs).item() == pytest.approx(expected, rel=1e-6)
+    third = torch.full((1, 1, 1, 2), 0.9)  # asked of the clip, but not mixed into it
+    asked = one_clip(FIRST, SECOND, THIRD, scale=0.0, own=[0, 1, 2])._replace(sources=sources)
+    found = losses.separation(torch.cat([masks, third]), asked)
+    assert found.item() == pytest.approx(expected, rel=1e-6)
     among_two = pairs._replace(of_known=torch.tensor(2.0))
     assert losses.separation(masks, among_two).item() == pytest.approx(expected / 2, rel=1e-6)
 
