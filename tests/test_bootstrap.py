@@ -27,7 +27,7 @@ def test_resampled_means_are_the_possible_ones():
     np.testing.assert_allclose(counts / 4000, [0.25, 0.5, 0.25], atol=0.03)
 
 
-def test_columns_of_the_same_recordings_share_draws():
+def test_columns_of_same_recordings_share_draws():
     """So differences of columns are paired; a column that lacks a recording is drawn apart."""
     values = np.random.default_rng(0).normal(size=(6, 3))
     values[5, 2] = np.nan
@@ -149,7 +149,7 @@ def test_holm_is_the_step_down_rule(seed):
     np.testing.assert_allclose(bootstrap.holm(p), [expected[place] for place in range(7)])
 
 
-def test_paired_difference_is_a_function_of_its_seed():
+def test_paired_difference_follows_its_seed():
     """Of more recordings than all patterns can be gone through for."""
     gaps = np.random.default_rng(0).normal(0.3, 1, 14)
     default, zero, again, other = (
@@ -193,7 +193,7 @@ def test_without_clips_there_is_nothing():
     assert bootstrap.sign_flips(np.zeros((0, 2)), [], 5).tolist() == [1, 1]
 
 
-def test_drawn_p_is_no_less_than_its_recordings_allow():
+def test_drawn_p_has_the_least_of_its_recordings():
     """A column of three recordings has 1/4, one of five 1/16, whatever is drawn by chance."""
     gaps = np.ones((12, 2))
     gaps[3:, 0] = gaps[5:, 1] = np.nan

@@ -63,7 +63,7 @@ def test_over_silence_they_are_the_masked_parts(classifier, wavs, text):
         torch.testing.assert_close(found[:, 0], expected, atol=1e-5, rtol=0)
 
 
-def test_silence_is_laid_unless_another_fill_is_named(classifier, wavs, text):
+def test_curve_lays_silence_by_default(classifier, wavs, text):
     analysis = classifier.analyse(wavs)
     ranks = rank_cells(analysis.power, SEEDS)
     found, named = (

@@ -150,7 +150,7 @@ def test_logits_are_level_and_what_stands_out():
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
 
 
-def test_prompts_reach_every_scale_at_unit_variance(decoder):
+def test_decoder_scales_prompts_to_unit_variance(decoder):
     """Embeddings have unit norm: their numbers would be small beside the encoder's maps."""
     seen = []
     for film in decoder.films:

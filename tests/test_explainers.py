@@ -376,7 +376,7 @@ def test_an_optimised_mask_keeps_the_prompt_in_few_cells(model, analysis, questi
 
 
 @MEL
-def test_optimised_weighs_what_is_kept_and_removed(model, analysis, question):
+def test_optimised_weighs_kept_and_removed(model, analysis, question):
     """The loss is ``-kept log q - removed log(1 - r)``, by softmax over the names."""
     classifier, names = model.classifier, question.names
     clip = classifier.analyse(analysis.wavs[:1])

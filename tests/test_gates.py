@@ -130,7 +130,7 @@ def test_cells_at_the_bound_are_shut():
 
 
 @pytest.mark.parametrize("shares", [0.1, {0.1}, [0.1, 0], [1], [0.2, 1.5], [-0.1]])
-def test_shares_that_open_nothing_or_all_are_refused(shares):
+def test_gate_refuses_shares_of_nothing_or_all(shares):
     with pytest.raises(InputError, match="train_budgets is a list of shares such as"):
         SoftBudget(shares)
 

@@ -291,7 +291,7 @@ def test_separation_is_weighed_by_belief():
     assert losses.separation(shut, pairs).item() == pytest.approx((1 + belief) / 4, rel=1e-5)
 
 
-def test_opposite_prompts_may_be_as_unlike_as_others():
+def test_diversity_treats_opposites_as_unrelated():
     """Prompts of cosine -1 and of cosine 0 allow the same masks: similar texts alone excuse."""
     masks = torch.tensor([[[[1.0, 0.0]]], [[[0.6, 0.8]]]])
     for text in (SECOND, [-1.0, 0, 0, 0]):

@@ -88,7 +88,7 @@ def test_listening_is_the_planes_own(classifier, wavs):
 
 
 @pytest.mark.parametrize("samples", [9000, 16000, 25000])
-def test_clips_are_analysed_as_they_are_and_as_heard(samples):
+def test_analyse_keeps_clips_and_what_is_heard(samples):
     """Shorter, as long and longer than a window of half a second."""
     clap = EmbeddedClap()
     clap.window = Window(16000, clap.spectrogram.hop_length, False)

@@ -124,13 +124,13 @@ def test_silence_resembles_nothing():
     assert metrics.si_sdr(torch.zeros(100), torch.randn(100)) == -torch.inf
 
 
-def test_a_rise_of_no_more_than_rounding_counts_for_nothing():
+def test_increase_ignores_rises_within_rounding():
     p, q = torch.zeros(3), torch.tensor([0.5, 1.0, 2.0]) * metrics.ROUNDING
     assert metrics.average_increase(p, q).tolist() == [0, 0, 100]
     assert (metrics.average_gain(p, q) > 0).tolist() == [False, False, True]
 
 
-def test_metrics_of_a_mask_alone_are_those_of_its_batch():
+def test_metrics_of_a_mask_ignore_its_batch():
     """Of three masks: half open, open and silent."""
     masks = torch.stack([torch.eye(4), torch.ones(4, 4), torch.zeros(4, 4)])
     assert metrics.mask_mean(masks).tolist() == [0.25, 1, 0]
@@ -154,7 +154,7 @@ def test_outcomes_are_clip_by_clip():
             torch.testing.assert_close(value[place : place + 1], single)
 
 
-def test_complexity_is_of_shares_whatever_the_masks_sum():
+def test_complexity_ignores_the_sum_of_a_mask():
     masks = torch.full((2, 1, 4), 0.01)
     masks[1, 0, 2:] = 0
     expected = torch.tensor([math.log(4), math.log(2)])
