@@ -156,21 +156,13 @@ def test_a_full_disk(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["set.zip"]
 
 
-def test_what_does_not_unpack_is_fetched_again(tmp_path, monkeypatch):
+def test_what_does_not_unpack_is_fetched_again(published, tmp_path):
     """Without a sha256 nothing else would notice that it is bad."""
-    calls = []
-
-    def fetched(url, path, sha256):
-        calls.append(url)
-        path.write_bytes(b"not an archive" if len(calls) == 1 else whole)
-        return path
-
-    with zipfile.ZipFile(tmp_path / "whole.zip", "w") as archive:
-        archive.writestr("set-1/tt/a.txt", "a")
-    whole = (tmp_path / "whole.zip").read_bytes()
-    monkeypatch.setattr("speechbrain_lmac.data.archives.fetch", fetched)
-    archive = Archive("a set", "http://127.0.0.1:9/set.zip", None, "set-1", "tt", "none")
+    unsaid = published._replace(sha256=None)
+    served = tmp_path / "served" / unsaid.url.rpartition("/")[2]
+    whole = served.read_bytes()
+    served.write_bytes(b"<html>not found</html>")
     with pytest.raises(InputError, match="is no whole"):
-        obtain(archive, tmp_path / "set")
-    assert (obtain(archive, tmp_path / "set") / "tt" / "a.txt").read_text() == "a"
-    assert len(calls) == 2
+        obtain(unsaid, tmp_path / "set")
+    served.write_bytes(whole)
+    assert (obtain(unsaid, tmp_path / "set") / "meta" / "set.csv").is_file()
