@@ -84,15 +84,7 @@ class TransformersClap(PretrainedClap):
         weights = find_weights(source, folder, revision)
         model, sha256 = load_model(config, weights)
         bands = model.config.audio_config.num_mel_bins
-        filterbank = melscale_fbanks(
-            FRONT_END.n_fft // 2 + 1,
-            lowest_hz,
-            highest_hz,
-            bands,
-            FRONT_END.sample_rate,
-            norm="slaney",
-            mel_scale="slaney",
-        )
+        filterbank = mel_filterbank(lowest_hz, highest_hz, bands)
         sentences = Sentences(
             words,
             model.text_model,
@@ -185,6 +177,14 @@ def find_weights(source, folder, revision):
 def pinned(source, revision):
     """The revision to fetch: of the model that is the default, one that is known."""
     return REVISION if revision is None and str(source) == HUB_ID else revision
+
+
+def mel_filterbank(lowest_hz, highest_hz, bands):
+    """Slaney mel filters, ``[n_fft // 2 + 1, bands]``."""
+    rate, bins = FRONT_END.sample_rate, FRONT_END.n_fft // 2 + 1
+    return melscale_fbanks(
+        bins, lowest_hz, highest_hz, bands, rate, norm="slaney", mel_scale="slaney"
+    )
 
 
 def check_band(lowest_hz, highest_hz):
@@ -301,6 +301,17 @@ def load_model(description, weights):
         raise InputError(
             f"{folder} does not hold a CLAP of transformers: {first_line(error)}"
         ) from error
+    check_loaded(info, folder)
+    if model.config.audio_config.enable_fusion:
+        raise InputError(
+            f"{folder} is a CLAP with feature fusion, which is not supported; "
+            f"{HUB_ID} is one without"
+        )
+    return model, file.sha256
+
+
+def check_loaded(info, folder):
+    """Refuse what transformers could not load strictly."""
     wrong = {
         "lacks": info["missing_keys"],
         "holds what it should not": info["unexpected_keys"],
@@ -313,12 +324,6 @@ def load_model(description, weights):
     problems = [f"{how} {keys[0]}" for how, keys in learnt.items() if keys]
     if problems:
         raise InputError(f"{folder} does not hold a CLAP of transformers: {'; '.join(problems)}")
-    if model.config.audio_config.enable_fusion:
-        raise InputError(
-            f"{folder} is a CLAP with feature fusion, which is not supported; "
-            f"{HUB_ID} is one without"
-        )
-    return model, file.sha256
 
 
 def read_tensors(name, weights):
