@@ -41,7 +41,7 @@ setup(
         "tabulate",
         "safetensors",
         "captum>=0.8,<1",  # gradients of the bench's baselines
-        "av>=14",  # FFmpeg: decodes sounds of every kind
+        "av>=18,<19",  # FFmpeg: decodes sounds of every kind
         "soundfile",  # writes them
         "soxr",
         "matplotlib",
