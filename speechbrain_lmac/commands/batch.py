@@ -1,11 +1,13 @@
 """One thing done to many files: a bar, a line or a JSON object each, and a status for all."""
 
 import argparse
+import contextlib
 import json
 import sys
+import warnings
 
 from speechbrain_lmac.commands.files import read_lines
-from speechbrain_lmac.errors import InputError
+from speechbrain_lmac.errors import InputError, printable
 
 SOME_FAILED = 1
 """Exit status if some files could not be used, and the others could."""
@@ -38,26 +40,56 @@ def for_each(files, work, as_json):
     bar = tqdm(files, unit="file", disable=None if len(files) > 1 else True, file=sys.stderr)
     for place, file in enumerate(bar):
         try:
-            with enough_for(file):
+            with enough_for(file), noted() as notes:
                 found, lines = work(file, place)
+            found, lines = _with_notes(found, lines, notes)
         except InputError as error:
             failed += 1
             found, lines = {"file": file, "error": str(error)}, []
             bar.write(f"error: {error}", file=sys.stderr)
         if as_json:
-            lines = [json.dumps(found, ensure_ascii=False)]
+            lines = [json_line(found)]
         for line in lines:
-            bar.write(line, file=sys.stdout)
+            bar.write(printable(line), file=sys.stdout)
         sys.stdout.flush()
     if failed:
         print(f"{failed} of {len(files)} files could not be used", file=sys.stderr)
     return SOME_FAILED if failed else 0
 
 
+@contextlib.contextmanager
+def noted():
+    """Gather the warnings of what is done, each once: a list of their texts."""
+    notes: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.filterwarnings("always", category=UserWarning)
+        yield notes
+    notes.extend(dict.fromkeys(str(each.message) for each in caught))
+
+
+def _with_notes(found, lines, notes):
+    """A record and lines that say, too, what was warned of."""
+    if not notes:
+        return found, lines
+    said = [*found.get("warnings", ()), *notes]
+    return {**found, "warnings": said}, [*lines, *(f"  note: {note}" for note in notes)]
+
+
+def json_line(value):
+    r"""A value as one line of JSON that holds no terminal code.
+
+    Example
+    -------
+    >>> print(json_line({"prompt": "dög \x9b2J"}))
+    {"prompt": "dög \u009b2J"}
+    """
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
+
+
 def quietly():
     """Keep other libraries' remarks off the terminal."""
     import logging
-    import warnings
 
     from transformers.utils import logging as remarks
 

@@ -1,10 +1,9 @@
 """``speechbrain-lmac compare``: one clip under nine explainers, by name or blind."""
 
-import json
 import secrets
 from pathlib import Path
 
-from speechbrain_lmac.commands.batch import add_source, load_interpreter
+from speechbrain_lmac.commands.batch import add_source, json_line, load_interpreter
 from speechbrain_lmac.commands.files import expand
 from speechbrain_lmac.errors import InputError
 
@@ -67,7 +66,7 @@ def run(options):
         said = {"page": str(written[0]), "key": str(written[1]) if options.blind else None}
         if not options.blind:
             said["presence"] = {take.name: take.presence for take in found}
-        print(json.dumps(said, ensure_ascii=False))
+        print(json_line(said))
     else:
         print(*written, sep="\n")
     return 0
