@@ -1,9 +1,8 @@
 """The terms of the LMAC-ZS objective: one function per term.
 
 The poster (NeurIPS 2024) has three: similarity matching, mask regularisation and prompt
-diversity. Alone they leave soft masks that explain nothing, because a CLAP hardly notices
-gain; the others here are ours, and ask what decides: is the prompt still likelier than all other
-names where only the mask is heard, and is it no more where the mask is taken out?
+diversity. The others here are ours, and ask what decides: is the prompt still likelier than all
+other names where only the mask is encoded, and is it no more where the mask is taken out?
 
 Three kinds, by what they look at: the masks, what the encoder makes of what masks keep, and what
 it makes of what they remove. All are means, not sums: a batch with everything in it twice has the

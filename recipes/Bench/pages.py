@@ -20,6 +20,8 @@ FIGURES = {
     "gallery": "One mixture under every method, {masking}",
 }
 OPENING = """\
+*Better and worse hold where masked bins are silence; see [how to read it](README.md).*
+
 *Measured, not typed: `recipes.Bench.pages` writes this page from `{results}`. CLAP {clap}, decoders
 {decoder} (first digits of sha256); torch {torch}. [How to read it](README.md).*
 """
