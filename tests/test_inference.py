@@ -35,13 +35,13 @@ def exported(model, tmp_path):
 
 
 def test_a_results_folder_gives_the_same_mask_back(model, exported, wavs):
-    analysis = model.classifier.analyse(wavs)
+    analysis = model.classifier.analyse(model.classifier.clap.without_offset(wavs))
     text = model.classifier.clap.embed_text(PROMPTS)
     expected = model(analysis, text.unsqueeze(1)).detach()
     for source in (exported, exported.parent, str(exported.parent)):
         loaded = Interpreter.from_hparams(source=source, run_opts=CPU)
         for i, why in enumerate(loaded.interpret_batch(wavs, PROMPTS)):
-            torch.testing.assert_close(why.mask, expected[:, i], atol=1e-5, rtol=0)
+            torch.testing.assert_close(why.mask, expected[:, i], atol=1e-4, rtol=0)
 
 
 def test_the_exported_folder_holds_no_more_than_it_should(exported, clap):

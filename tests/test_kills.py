@@ -68,7 +68,8 @@ def kept(call):
     def remembering(sound, prompts, *more, **options):
         if options.get("save_to"):
             return call(sound, prompts, *more, **options)
-        key = (sound if isinstance(sound, str) else sound.numpy().tobytes(), *prompts, *more)
+        name = getattr(sound, "path", sound)
+        key = (name if isinstance(name, str) else sound.numpy().tobytes(), *prompts, *more)
         if key not in found:
             found[key] = call(sound, prompts, *more, **options)
         return found[key]
@@ -290,9 +291,13 @@ def test_kill_obtain(tmp_path, archive):
     kill(scene, quick=True)
 
 
+ETAG = "set-set.zip.partial.etag"
+"""What says whether the server still has the file that began to arrive."""
+
+
 def check_set(left, before, after):
     """The set is there whole or not at all; a download goes on beside it."""
-    for name in ("set-set.zip", "set-set.zip.partial", "set-set.zip.lock"):
+    for name in ("set-set.zip", "set-set.zip.partial", "set-set.zip.lock", ETAG):
         left.pop(name, None)
     check_whole(left, before, after)
     held = {name for name in left if name.startswith("set/")}

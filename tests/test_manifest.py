@@ -6,6 +6,7 @@ import soundfile
 import torch
 from speechbrain.dataio.dataset import DynamicItemDataset
 
+from speechbrain_lmac import audio
 from speechbrain_lmac.data import manifest
 from speechbrain_lmac.data.clips import class_names, read_clips
 from speechbrain_lmac.data.manifest import Clip
@@ -134,7 +135,7 @@ def test_an_interruption_leaves_no_manifest(clips, tmp_path, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("speechbrain_lmac.data.prepare.read_mono", interrupted)
+    monkeypatch.setattr("speechbrain_lmac.data.prepare.check_audio", interrupted)
     with pytest.raises(KeyboardInterrupt):
         prepare(here, path)
     assert not path.exists()
@@ -166,8 +167,8 @@ def test_a_manifest_is_found_from_any_folder(clips, tmp_path, monkeypatch):
 def test_each_clip_is_decoded_once_an_epoch(clips, tmp_path, monkeypatch):
     manifest.write(tmp_path / "set.csv", clips)
     data = dataset(manifest.read(tmp_path / "set.csv"), 32000, seconds=1.0)
-    opened, calls = soundfile.SoundFile, []
-    monkeypatch.setattr(soundfile, "SoundFile", lambda path: (calls.append(path), opened(path))[1])
+    opened, calls = audio.AudioFile, []
+    monkeypatch.setattr(audio, "AudioFile", lambda path: (calls.append(path), opened(path))[1])
     for _ in torch.utils.data.DataLoader(data, batch_size=2):
         pass
     assert len(calls) == len(clips)

@@ -81,8 +81,9 @@ def test_a_results_folder_gives_the_same_mask_back(model, folder):
     (why,) = interpreter.interpret_batch(wavs, PROMPTS)
     text = model.classifier.clap.embed_text(PROMPTS)
     with torch.no_grad():
-        masks = model(model.classifier.analyse(wavs), text.unsqueeze(1)).squeeze(1)
-    torch.testing.assert_close(why.mask, masks, atol=1e-5, rtol=0)
+        encodable = model.classifier.clap.without_offset(wavs)
+        masks = model(model.classifier.analyse(encodable), text.unsqueeze(1)).squeeze(1)
+    torch.testing.assert_close(why.mask, masks, atol=1e-4, rtol=0)
 
 
 def test_weights_may_lie_elsewhere(folder, laion_file, tmp_path):
