@@ -1,6 +1,7 @@
 """Every format, whole, cut and empty, with headers that lie: one answer, or one sentence."""
 
 import io
+import json
 import struct
 import warnings
 
@@ -10,6 +11,7 @@ import soundfile
 import torch
 
 from speechbrain_lmac import Interpreter
+from speechbrain_lmac.__main__ import main
 from speechbrain_lmac.audio import MAX_PEAK, load_audio
 from speechbrain_lmac.containers import find_container
 from speechbrain_lmac.data.synthetic import SAMPLE_RATE, synthesise
@@ -239,3 +241,31 @@ def test_reader_damaged_middle_keeps_its_times(tmp_path):
     assert len(read) == len(whole)
     same = (read == whole).float()
     assert same.mean() > 0.8 and torch.equal(read[-20000:], whole[-20000:])
+
+
+def test_doors_agree_on_every_format(tmp_path, capsys):
+    """A folder of all formats, found by their first bytes: classify, explain and Python agree."""
+    loaded = Interpreter.from_hparams(source="embedded-mel")
+    folder, told = tmp_path / "sounds", {}
+    folder.mkdir()
+    for name in FORMATS:
+        rate = RATES.get(name, ALL_RATES)[1]
+        path = folder / f"{name}.sound"
+        path.write_bytes(written(name, siren(rate, channels=2), rate))
+        told[str(path)] = loaded.interpret_file(str(path), ["siren"]).presence.item()
+    (folder / "notes.txt").write_text("no sound")
+    source = ["--source", "embedded-mel", "--json"]
+    assert main(["classify", str(folder), "--top", "50", *source]) == 0
+    said = capsys.readouterr()
+    rows = [json.loads(line) for line in said.out.splitlines()]
+    assert {row["file"] for row in rows} == set(told)
+    assert all(row["names"][0]["name"] == "siren" for row in rows)
+    assert "files passed over, which are no sounds: 1" in said.err
+    out = str(tmp_path / "why")
+    assert main(["explain", str(folder), "--prompt", "siren", "--output", out, *source]) == 0
+    for line in capsys.readouterr().out.splitlines():
+        row = json.loads(line)
+        (prompt,) = row["prompts"]
+        assert prompt["presence"] == pytest.approx(told[row["file"]], abs=1e-5)
+        assert row["seconds"] == pytest.approx(1, abs=0.1)
+    assert min(told.values()) > max(told.values()) - 0.05

@@ -43,7 +43,7 @@ def expand(names, output=None):
         found.extend(taken)
         passed += others
     if passed:
-        print(f"{passed} files that are no sounds are passed over", file=sys.stderr)
+        print(f"files passed over, which are no sounds: {passed}", file=sys.stderr)
     return list(dict.fromkeys(found))
 
 
