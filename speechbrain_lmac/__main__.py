@@ -84,6 +84,8 @@ class StoreOnce(argparse.Action):
         given = vars(namespace).setdefault("given_once", set())
         if option_string is not None and self.dest in given:
             parser.error(f"{option_string} must be given once")
+        if values == "":
+            parser.error(f"{option_string or self.dest} must not be empty")
         given.add(self.dest)
         setattr(namespace, self.dest, values)
 

@@ -33,7 +33,7 @@ SIGNATURES = (
     (8, b"AIFC", "aiff"),
 )
 """Place of magic bytes, the bytes, and FFmpeg's name of the container."""
-CHUNKED = {"wav": (b"RIFF", b"RIFX", b"RF64", b"BW64"), "aiff": (b"FORM",)}
+CHUNKED = {"wav": (b"RIFF", b"RF64", b"BW64"), "aiff": (b"FORM",)}
 """First bytes of containers whose name stands behind them."""
 SEARCHED = 1 << 16
 """Bytes in which the first frame of an MPEG stream is looked for."""
@@ -80,6 +80,8 @@ def find_container(file):
         found = head[place : place + len(magic)] == magic
         if found and (name not in CHUNKED or head[:4] in CHUNKED[name]):
             return name
+    if head[:4] == b"RIFX":
+        raise ValueError("a big-endian WAV")
     if len(head) > 7 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0:
         return "aac"
     return "mp3" if _first_frame(head) is not None else None
@@ -145,48 +147,47 @@ def _frame_length(head):
 
 def _describe_riff(file):
     size = file.seek(0, 2)
-    file.seek(0)
-    kind = file.read(12)[:4]
-    order = ">" if kind == b"RIFX" else "<"
     place, per_second, large = 12, 0, None
     while place + 8 <= size:
         file.seek(place)
-        name, length = struct.unpack(f"{order}4sI", file.read(8))
+        name, length = struct.unpack("<4sI", file.read(8))
         held = file.read(min(length, 40))
         if name == b"ds64" and len(held) >= 16:
             (large,) = struct.unpack("<Q", held[8:16])
         elif name == b"fmt " and len(held) >= 12:
-            (per_second,) = struct.unpack(f"{order}I", held[8:12])
+            (per_second,) = struct.unpack("<I", held[8:12])
         elif name == b"data":
             length = large if length == UNKNOWN[1] and large is not None else length
-            return _of_data(file, place + 8, length, size, per_second, order)
+            return _of_data(file, place + 8, length, size, per_second)
         place += 8 + length + length % 2
     return Header()
 
 
-def _of_data(file, begin, length, size, per_second, order):
+def _of_data(file, begin, length, size, per_second):
     """Header of a RIFF file by its data chunk and what follows."""
     end = begin + length
     stated = length not in UNKNOWN and per_second > 0
     seconds = length / per_second if stated else None
     if length in UNKNOWN[1:] or end >= size or not per_second:
         return Header(seconds, stated)
-    short = size - end > per_second / 10 and not _is_metadata(file, end + end % 2, size, order)
+    short = size - end > per_second / 10 and not _is_metadata(file, end + end % 2, size)
     if not length:
         return Header(None if short else 0.0, not short, short)
     return Header(seconds, True, short)
 
 
-def _is_metadata(file, place, size, order):
+def _is_metadata(file, place, size):
     """Whether chunks, tags or padding lie behind the sound, up to the end of the file."""
     while place + 8 <= size:
         file.seek(place)
         head = file.read(8)
         if head.startswith(METADATA):
             return True
-        name, length = struct.unpack(f"{order}4sI", head)
+        name, length = struct.unpack("<4sI", head)
         if not all(32 <= byte < 127 for byte in name) or place + 8 + length > size + 1:
             return False
+        if name in (b"data", b"RIFF"):
+            raise ValueError("it holds several sounds one after the other, as joined by cat")
         place += 8 + length + length % 2
     return True
 

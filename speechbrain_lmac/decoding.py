@@ -87,7 +87,7 @@ class AudioFile:
         try:
             self._container_name = find_container(file)
             header = describe_header(file, self._container_name)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, AttributeError) as error:
             raise unreadable(self.path, first_line(error)) from error
         if self._container_name is None:
             raise unreadable(self.path, "no known sound format")
@@ -98,7 +98,7 @@ class AudioFile:
             options |= {"max_size": "16384"} | ({"ignore_length": "1"} if header.short else {})
         try:
             file.seek(0)
-            opened = av.open(file, format=self._container_name, options=options)
+            opened = av.open(_Bytes(file), format=self._container_name, options=options)
             self._container = self._stack.enter_context(opened)
         except FAILURES as error:
             raise unreadable(self.path, _reason(error)) from error
@@ -209,6 +209,10 @@ class AudioFile:
         while True:
             try:
                 packet = next(packets, None)
+            except av.error.PatchWelcomeError as error:
+                raise InputError(
+                    f"{self.name} changes its sample rate or channels on the way. Split it there"
+                ) from error
             except FAILURES:
                 yield None, 0
                 return
@@ -250,7 +254,7 @@ class AudioFile:
         if announced is None or abs(announced - held) <= MISSING_SECONDS:
             return
         if held > announced and not wanted:
-            what = "all of it is read"
+            what = "what could be decoded is read"
         elif held < announced:
             what = "is it cut short?"
         else:
@@ -258,6 +262,13 @@ class AudioFile:
         warnings.warn(
             f"{self.name} announces {announced:.1f} s and holds {held:.1f} s: {what}", stacklevel=4
         )
+
+
+class _Bytes:
+    """What PyAV needs of a file object, and nothing that it takes for something else."""
+
+    def __init__(self, file):
+        self.read, self.seek, self.tell = file.read, file.seek, file.tell
 
 
 def count_samples(path):
@@ -275,10 +286,10 @@ def count_samples(path):
 
 def _binary(path):
     """A file object of a path, or the one that is given, at its beginning."""
-    if hasattr(path, "seek"):
-        path.seek(0)
-        return contextlib.nullcontext(path)
     try:
+        if hasattr(path, "seek"):
+            path.seek(0)
+            return contextlib.nullcontext(path)
         if not Path(path).is_file():
             raise InputError(f"no such sound file: {display_name(path)}")
         return open(path, "rb")

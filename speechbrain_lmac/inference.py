@@ -19,7 +19,13 @@ from speechbrain_lmac.data.prompts import TEMPLATE
 from speechbrain_lmac.environment import in_float32
 from speechbrain_lmac.errors import InputError, first_line
 from speechbrain_lmac.export import DECODER_FILE, HPARAMS_FILE, load_decoder, parse_weights
-from speechbrain_lmac.interpretation import UNSURE, Interpretation, audible
+from speechbrain_lmac.interpretation import (
+    UNSURE,
+    Interpretation,
+    audible,
+    check_named,
+    level_notes,
+)
 from speechbrain_lmac.questions import Question, as_prompts, choice, question
 from speechbrain_lmac.sound import Sound, fetched
 from speechbrain_lmac.source import (
@@ -31,7 +37,7 @@ from speechbrain_lmac.source import (
     read_interpreter,
 )
 from speechbrain_lmac.survey import survey
-from speechbrain_lmac.timeline import ABSENT, THRESHOLD, Timeline
+from speechbrain_lmac.timeline import ABSENT, THRESHOLD, Timeline, check_threshold
 
 OPTIONS = ("run_opts", "freeze_params")
 """Arguments of SpeechBrain's ``Pretrained`` that are passed on."""
@@ -240,6 +246,8 @@ class Interpreter(Pretrained):
             embedding = clap(self._encodable(wav)).embedding
             logits = self.model.classifier.logits(embedding, text)
         check_finite("scores", logits)
+        for note in level_notes(wav):
+            warnings.warn(note, stacklevel=2)
         return Classification(chosen, logits.squeeze(0).cpu())
 
     @in_float32
@@ -277,7 +285,9 @@ class Interpreter(Pretrained):
         """
         asked = as_prompts(prompts)
         opened = sound if isinstance(sound, Sound) else Sound(sound, sample_rate)
+        check_threshold(threshold)
         if save_to is not None:
+            check_named(save_to)
             return survey(self, opened, asked, against, Path(save_to), threshold)
         wav = opened.read(self.sample_rate)
         self._warn_of_what_is_not_heard(len(wav))
@@ -309,12 +319,10 @@ class Interpreter(Pretrained):
         list of Interpretation
             One per clip, of its own length.
         """
-        asked, wavs = as_prompts(prompts), torch.as_tensor(wavs).detach()
+        asked, wavs = as_prompts(prompts), as_floats(wavs)
         if wavs.dim() != 2 or not len(wavs):
             raise InputError(f"wavs must be [batch, time], not {list(wavs.shape)}")
-        if not wavs.is_floating_point():
-            raise InputError(f"wavs are floats of full scale 1, not {wavs.dtype}: divide them")
-        lengths = torch.ones(len(wavs)) if wav_lens is None else torch.as_tensor(wav_lens).cpu()
+        lengths = torch.ones(len(wavs)) if wav_lens is None else as_dense(wav_lens)
         if lengths.shape != wavs.shape[:1] or not ((lengths > 0) & (lengths <= 1)).all():
             raise InputError(
                 f"wav_lens are {len(wavs)} shares of the longest, above 0 and at most 1, not "
@@ -343,6 +351,7 @@ class Interpreter(Pretrained):
         is absent from the clip is looked for again in what its mask keeps, unless ``look_again`` is
         False, as in the windows of a long recording.
         """
+        wav = as_floats(wav)
         if wav.dim() != 1:
             raise InputError(f"a clip is [time], not {list(wav.shape)}")
         prompts = as_prompts(prompts)
@@ -411,6 +420,27 @@ class Interpreter(Pretrained):
                 "save_to to explain all of it".format(*seconds),
                 stacklevel=3,
             )
+
+
+def as_floats(values: Any) -> torch.Tensor:
+    """Samples as a dense tensor of floats on the CPU; InputError if they are none."""
+    found = as_dense(values)
+    if not found.is_floating_point():
+        raise InputError(
+            f"wavs must be floats of full scale 1, got {found.dtype}. Divide integers by theirs"
+        )
+    return found
+
+
+def as_dense(values: Any) -> torch.Tensor:
+    """Values as a dense tensor on the CPU; InputError if they are no array of numbers."""
+    try:
+        found = torch.as_tensor(values).detach().cpu()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"wavs must be an array of numbers: {first_line(error)}") from error
+    if found.layout != torch.strided:
+        raise InputError(f"wavs must be dense, got {found.layout}")
+    return found
 
 
 def check_finite(what: str, *values: torch.Tensor) -> None:

@@ -1,6 +1,7 @@
 """What an explanation is: a frozen value that can be heard, seen and saved."""
 
 import json
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +11,7 @@ import torch
 
 from speechbrain_lmac.audio import safe_gain, save_audio
 from speechbrain_lmac.environment import in_float32
+from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.evidence import EvidenceLog
 from speechbrain_lmac.outputs import (
     FIGURE,
@@ -20,11 +22,13 @@ from speechbrain_lmac.outputs import (
     residual_of,
     writing_to,
 )
-from speechbrain_lmac.timeline import ABSENT, THRESHOLD, Timeline
+from speechbrain_lmac.timeline import ABSENT, THRESHOLD, Timeline, check_threshold
 from speechbrain_lmac.whole import write_text
 
 UNSURE = 0.5
 """Probability under which the best of several prompts is called unsure."""
+QUIET_PEAK, LOUD_PEAK = 2e-3, 4.0
+"""Largest samples outside of which a sound is called very quiet, or very loud."""
 SILENCE_DB = -120
 """What is written for the level of digital silence."""
 NEAR_SILENT_DB = -30
@@ -43,6 +47,22 @@ def audible(presence: torch.Tensor, absent: torch.Tensor) -> torch.Tensor:
     tensor([1.0000, 0.5000, 1.0000])
     """
     return torch.where(absent, presence / ABSENT, torch.ones_like(presence))
+
+
+def level_notes(wav: torch.Tensor) -> list[str]:
+    """What to know of the level of a sound ``[time]`` that is far from those trained on."""
+    peak = (wav - wav.mean()).abs().max().item()
+    if QUIET_PEAK <= peak <= LOUD_PEAK:
+        return []
+    level = 20 * math.log10(max(peak, 1e-12))
+    how = "quiet: raise its level" if peak < QUIET_PEAK else "loud: is it of full scale 1?"
+    return [f"the sound is very {how} (peak {level:+.0f} dB of full scale)"]
+
+
+def check_named(folder: str | Path) -> None:
+    """Raise InputError if the name of a folder to write to is empty."""
+    if not str(folder).strip():
+        raise InputError("the folder to write to must have a name, got none. Give one, or '.'")
 
 
 class HeardIn(NamedTuple):
@@ -217,7 +237,7 @@ class Interpretation:
     @property
     def warnings(self) -> list[str]:
         """What a listener should know before trusting the explanations; none if all is well."""
-        found: list[str] = []
+        found: list[str] = level_notes(self.original)
         for i, prompt in enumerate(self.prompts):
             found.extend(f"“{prompt}”: {said}" for said in self._warnings_of(i))
         unsure = self.probabilities.max() < UNSURE * (len(self.prompts) > 1)
@@ -280,6 +300,8 @@ class Interpretation:
             If a file of these names is there that this package did not write, that has changed
             since, or that is the sound which is explained; nothing is written then.
         """
+        check_named(folder)
+        check_threshold(threshold)
         names = names_of(self.prompts)
         with writing_to(folder, names, [self.file], self.file, kept=()) as stage:
             self._write(stage, threshold)

@@ -33,6 +33,8 @@ def as_prompts(prompts: str | list[str]) -> list[str]:
     >>> as_prompts("rain")
     ['rain']
     """
+    if not isinstance(prompts, str | list | tuple):
+        raise InputError(f"prompts must be a text or a list of texts, got {prompts!r}")
     prompts = [prompts] if isinstance(prompts, str) else list(prompts)
     if not prompts or not all(isinstance(text, str) and text.strip() for text in prompts):
         raise InputError("give at least one prompt, none of them empty")
@@ -67,6 +69,8 @@ def question(clap, prompts: str | list[str], against: str | None = None) -> Ques
     text = clap.embed_text(as_prompts(prompts))
     if against is None:
         return Question(text, text, None)
+    if not isinstance(against, str):
+        raise InputError(f"against must be one text, got {against!r}")
     (rival,) = clap.embed_text(as_prompts(against))
     if ((text - rival).norm(dim=1) < NO_DIFFERENCE).any():
         raise InputError(f"{against!r} says the same as a prompt: there is no difference")

@@ -23,7 +23,7 @@ from speechbrain_lmac.audio import (
     mono_blocks,
 )
 from speechbrain_lmac.decoding import AudioFile, display_name
-from speechbrain_lmac.errors import InputError
+from speechbrain_lmac.errors import InputError, first_line
 from speechbrain_lmac.hub import hub_file
 
 HUB = "hf://"
@@ -176,7 +176,10 @@ def path_of(source: Any) -> str | None:
     """The whole path of a file, or its name on the Hub; None of an array or an open file."""
     if not isinstance(source, (str, Path)):
         return None
-    return str(source) if str(source).startswith(HUB) else str(Path(source).resolve())
+    try:
+        return str(source) if str(source).startswith(HUB) else str(Path(source).resolve())
+    except ValueError as error:  # a zero byte
+        raise InputError(f"{source} names no file: {first_line(error)}") from error
 
 
 class _File:
@@ -229,6 +232,8 @@ def _as_tensor(samples):
 
 def _floats(samples):
     """Samples of full scale 1, in single precision."""
+    if samples.layout != torch.strided:
+        raise InputError(f"samples must be a dense array, got {samples.layout}")
     if samples.is_floating_point():
         return samples.float()
     if samples.dtype in FULL_SCALE:
@@ -250,6 +255,8 @@ def _seekable(source):
     """A stream that can only be read once, such as an answer from the network, is held."""
     if isinstance(source, io.TextIOBase):
         raise InputError("the open file gives text: open it for binary reading")
+    if getattr(source, "closed", False):
+        raise InputError("the file object is closed: open it for binary reading")
     if not hasattr(source, "read") or (hasattr(source, "seekable") and source.seekable()):
         return source
     held = source.read(MAX_STREAM_BYTES + 1)

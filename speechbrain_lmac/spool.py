@@ -1,6 +1,7 @@
 """Sounds written as they come, at a level that is known only at their end."""
 
 import contextlib
+import os
 from pathlib import Path
 
 import soundfile
@@ -80,11 +81,17 @@ class Spool:
             self.temporaries.close()
 
     def _finish(self, partial, path):
-        with whole(path) as made, writing(path), soundfile.SoundFile(partial) as read:
+        with whole(path) as made, writing(path), _opened(partial) as read:
             kind = "WAV" if 2 * read.frames < LARGEST_WAV else "RF64"
             with self._create(made, kind, "PCM_16") as written:
                 for block in read.blocks(BLOCK, dtype="float32"):
                     written.write(self.gain * block)
 
     def _create(self, path, kind, subtype):
-        return soundfile.SoundFile(path, "w", self.sample_rate, 1, subtype, format=kind)
+        more = {"subtype": subtype, "format": kind}
+        return soundfile.SoundFile(os.fsencode(path), "w", self.sample_rate, 1, **more)
+
+
+def _opened(path):
+    """A sound file of ours, open for reading; its name may be no UTF-8."""
+    return soundfile.SoundFile(os.fsencode(path))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.outputs import (
     EVIDENCE,
     FIGURE,
@@ -25,6 +26,13 @@ THRESHOLD = 0.1
 """Evidence that makes a region."""
 GAP_SECONDS = 0.3
 """Between two stretches that are one region."""
+
+
+def check_threshold(threshold: float) -> float:
+    """Return a detection threshold if it is above 0 and at most 1, else raise InputError."""
+    if not 0 < threshold <= 1:
+        raise InputError(f"threshold must be above 0 and at most 1, got {threshold!r}")
+    return threshold
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +116,7 @@ class Timeline:
         """Stretches in which a prompt's evidence reaches a threshold, by prompt and time."""
         found = []
         for prompt, evidence, bands in zip(self.prompts, self.evidence, self.bands):
-            settings = (STEP_SECONDS, threshold, gap_seconds)
+            settings = (STEP_SECONDS, check_threshold(threshold), gap_seconds)
             found.extend(find_regions(prompt, evidence, bands, *settings))
         return [region._replace(stop=min(region.stop, self.duration)) for region in found]
 

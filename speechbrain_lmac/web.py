@@ -108,6 +108,8 @@ def explain(sound, prompts, against, source, held=None):
     try:
         asked = _texts(prompts)
         other = _texts(against, none=True)
+        if len(other) > 1:
+            raise InputError("give one text to explain against, on one line")
         if source not in SOURCES:
             raise InputError(f"the interpreter must be {' or '.join(SOURCES)}")
         upload = held if sound is None else read_upload(sound, interpreter(source).sample_rate)

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+import shutil
 import subprocess
 import sys
 import time
@@ -33,7 +35,7 @@ def sounds(tmp_path):
 
 def test_files_folders_and_globs(sounds):
     street, below = str(sounds / "street.wav"), str(sounds / "below" / "street.flac")
-    assert expand([street, street]) == [street]
+    assert expand([street, f"{sounds}/./street.wav"]) == [street]
     assert set(expand([str(sounds)])) == {street, below, str(sounds / "broken.wav")}
     assert expand([str(sounds / "s*.wav"), below]) == [street, below]
     assert expand([str(sounds / "**" / "*.flac")]) == [below]
@@ -198,6 +200,26 @@ def test_command_option_given_twice(words, capsys):
     with pytest.raises(SystemExit) as refused:
         main(words)
     assert refused.value.code == 2 and "must be given once" in capsys.readouterr().err
+
+
+def test_command_takes_names_that_are_no_text(sounds, tmp_path, monkeypatch, capsys):
+    """A name of an old archive in Latin-1: its batch is explained and reported like any other."""
+    monkeypatch.chdir(tmp_path)
+    odd = os.fsdecode(b"q/bad\xff.wav")
+    os.mkdir("q")
+    shutil.copy(sounds / "street.wav", odd)
+    shutil.copy(sounds / "street.wav", "q/fine.wav")
+    assert main(["explain", "q", "--prompt", "siren", "--output", "why", *MEL]) == 0
+    assert main(["report", "q", "--prompt", "siren", "--output", "q.html", *MEL]) == 0
+    assert "bad\\udcff.wav" in (tmp_path / "q.html").read_text()
+    assert len(list((tmp_path / "why").glob("*/scores.json"))) == 2
+
+
+def test_command_empty_value_is_no_value(sounds, capsys):
+    """An empty --output is not the current folder."""
+    with pytest.raises(SystemExit) as refused:
+        main(["explain", str(sounds), "--prompt", "rain", "--output", ""])
+    assert refused.value.code == 2 and "must not be empty" in capsys.readouterr().err
 
 
 def test_a_long_file_that_breaks_off_is_explained_as_far_as_it_goes(tmp_path, capsys):

@@ -1,8 +1,10 @@
 """Every format, whole, cut and empty, with headers that lie: one answer, or one sentence."""
 
+import gzip
 import io
 import json
 import struct
+import tempfile
 import warnings
 
 import numpy as np
@@ -146,6 +148,44 @@ def test_reader_chunks_behind_sound_are_no_sound(tmp_path):
             assert torch.equal(load_audio(io.BytesIO(held + tail), 32000), whole)
 
 
+def test_reader_several_sounds_in_a_file_are_refused():
+    """Joined by cat, or of two formats: half of it would be dropped without a word."""
+    one, other = (written("wav16", siren(rate), rate) for rate in (32000, 16000))
+    again = one[one.find(b"data") :]
+    vorbis = [written("ogg", siren(rate), rate) for rate in (32000, 8000)]
+    for joined in (one + one, one + other, one + again, b"".join(vorbis)):
+        with pytest.raises(InputError, match=r"several sounds|Split it there"):
+            load_audio(io.BytesIO(joined), 32000)
+    whole = load_audio(io.BytesIO(vorbis[0] + vorbis[0]), 32000)
+    assert len(whole) == pytest.approx(2 * 32000, abs=1200)
+
+
+def test_reader_big_endian_wav_is_refused():
+    """FFmpeg reads its samples as little-endian: noise."""
+    buffer = io.BytesIO()
+    soundfile.write(buffer, siren(32000), 32000, "PCM_16", endian="BIG", format="WAV")
+    assert buffer.getvalue()[:4] == b"RIFX"
+    with pytest.raises(InputError, match="big-endian"):
+        load_audio(buffer, 32000)
+
+
+def test_reader_takes_file_objects_of_all_kinds(tmp_path):
+    """Compressed, closed, spooled; a name that no file can have."""
+    held = written("wav16", siren(16000), 16000)
+    expected = load_audio(io.BytesIO(held), 16000)
+    (tmp_path / "a.wav.gz").write_bytes(gzip.compress(held))
+    with gzip.open(tmp_path / "a.wav.gz") as file:
+        assert torch.equal(load_audio(file, 16000), expected)
+    with tempfile.SpooledTemporaryFile() as file:
+        file.write(held)
+        assert torch.equal(load_audio(file, 16000), expected)
+    with open(tmp_path / "a.wav.gz", "rb") as file:
+        pass
+    for source in (file, "a\0.wav", torch.ones(3, 2).to_sparse()):
+        with pytest.raises(InputError):
+            Sound(source, 16000 if isinstance(source, torch.Tensor) else None)
+
+
 def test_reader_stretch_is_the_whole_from_there(tmp_path):
     """Seeking in exact containers and decoding up to the place in others give the same samples."""
     for name in ("wav24", "w64", "aiff", "au", "caf", "flac", "ogg", "mp3-vbr"):
@@ -222,7 +262,7 @@ def test_reader_scale_keeps_loud_mixes(tmp_path):
     loud = siren(32000) * (0.9 * MAX_PEAK / 0.5)
     soundfile.write(tmp_path / "loud.wav", loud, 32000, "FLOAT")
     torch.testing.assert_close(load_audio(tmp_path / "loud.wav", 32000), torch.tensor(loud[:, 0]))
-    quiet = np.array([0, 3, -2, 1], np.float32)
+    quiet = np.concatenate([np.array([0, 3, -2, 1] * 99), [0.5]]).astype(np.float32)
     with pytest.raises(InputError, match="full scale is 1"):
         Sound(quiet, 32000)
 

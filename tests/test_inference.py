@@ -157,7 +157,7 @@ def test_samples_of_other_types_are_explained_or_refused(interpreter, wavs):
     (expected,) = interpreter.interpret_batch(wavs[:1], PROMPTS)
     (why,) = interpreter.interpret_batch(wavs[:1].double(), PROMPTS)
     torch.testing.assert_close(why.waveform, expected.waveform)
-    with pytest.raises(InputError, match="int16: divide them"):
+    with pytest.raises(InputError, match=r"int16\. Divide"):
         interpreter.interpret_batch((wavs[:1] * 2**15).short(), PROMPTS)
 
 
@@ -407,3 +407,31 @@ def test_interpreter_under_other_default_type(interpreter, siren_file, tmp_path)
     wav = why.original.clone().requires_grad_()
     (again,) = interpreter.interpret_batch(wav[None], ["a wailing hound"])
     assert torch.equal(again.waveform, expected.waveform)
+
+
+def test_interpreter_refuses_what_is_no_question(interpreter, wavs, siren_file, tmp_path):
+    """One sentence for prompts, waves, thresholds and folders that cannot be meant."""
+    for call in (
+        lambda: interpreter.interpret(wavs[0], None),
+        lambda: interpreter.interpret(wavs[0], "rain", against=["dog", "cat"]),
+        lambda: interpreter.interpret(wavs[0] + 0j, "rain"),
+        lambda: interpreter.interpret_batch([[0.0, 1.0], [1.0]], "rain"),
+        lambda: interpreter.interpret_batch(wavs, "rain", wav_lens=["x"]),
+        lambda: interpreter.interpret_file(siren_file, "rain", threshold=5),
+        lambda: interpreter.interpret_file(siren_file, "rain", save_to=""),
+        lambda: interpreter.interpret(wavs[0], "rain").save(""),
+        lambda: interpreter.interpret(wavs[0], "rain").rows(float("nan")),
+    ):
+        with pytest.raises(InputError):
+            call()
+    assert interpreter.interpret(wavs[0].numpy(), "rain").prompts == ("rain",)
+
+
+@pytest.mark.parametrize(("gain", "said"), [(1e-4, "very quiet"), (1, None), (25, "very loud")])
+def test_interpreter_level_far_from_training_is_said(interpreter, wavs, gain, said):
+    """A sound 80 dB down is called absent; the listener learns of its level."""
+    wav = gain * wavs[0] / wavs[0].abs().max()
+    notes = [
+        note for note in interpreter.interpret(wav, "siren").warnings if "sound is very" in note
+    ]
+    assert len(notes) == (said is not None) and all(said in note for note in notes)

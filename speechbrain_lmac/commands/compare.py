@@ -5,7 +5,7 @@ from pathlib import Path
 
 from speechbrain_lmac.commands.batch import add_source, json_line, load_interpreter
 from speechbrain_lmac.commands.files import expand
-from speechbrain_lmac.errors import InputError
+from speechbrain_lmac.errors import InputError, printable
 
 HELP = "one clip under nine explainers, on one page; --blind to rate them without names"
 EXAMPLES = """\
@@ -55,7 +55,7 @@ def run(options):
     seed = secrets.randbits(32) if options.seed is None else options.seed
     written = write_comparison(
         options.output,
-        Path(file).name,
+        printable(Path(file).name),
         options.prompt,
         original,
         found,

@@ -33,6 +33,8 @@ def expand(names, output=None):
     InputError
         If a name stands for nothing.
     """
+    from speechbrain_lmac.sound import path_of
+
     found: list[str] = []
     passed = 0
     for name in names:
@@ -44,7 +46,10 @@ def expand(names, output=None):
         passed += others
     if passed:
         print(f"files passed over, which are no sounds: {passed}", file=sys.stderr)
-    return list(dict.fromkeys(found))
+    each: dict = {}
+    for file in found:
+        each.setdefault(path_of(file), file)
+    return list(each.values())
 
 
 def _named(name):

@@ -11,7 +11,7 @@ from speechbrain_lmac.commands.batch import (
     read_prompts,
 )
 from speechbrain_lmac.commands.files import expand
-from speechbrain_lmac.errors import InputError
+from speechbrain_lmac.errors import InputError, printable
 
 HELP = "one HTML file to hear and see explanations in, without a network"
 EXAMPLES = """\
@@ -50,7 +50,7 @@ def run(options):
 
     def work(file, place):
         name = names[place] if names.count(names[place]) == 1 else file
-        shown = show(interpreter, file, name, prompts, options)
+        shown = show(interpreter, file, printable(name), prompts, options)
         clips.append(shown)
         record = {"file": file, "report": options.output, "warnings": list(shown.warnings)}
         return record, [f"{file}: {len(prompts)} prompt{'s' * (len(prompts) != 1)}"]
@@ -61,7 +61,9 @@ def run(options):
             raise InputError("no clip could be explained: there is no report")
     finally:
         if clips:
-            path = write_report(options.output, clips, _about(interpreter, options), options.title)
+            path = write_report(
+                options.output, clips, _about(interpreter, options), printable(options.title)
+            )
             if not options.json:
                 print(path)
     return status

@@ -1,5 +1,6 @@
 """A long recording in a report: where each prompt is found in it, and how that sounds."""
 
+import os
 from typing import NamedTuple
 
 import soundfile
@@ -91,7 +92,9 @@ def recording(name, sound, timeline, clap, threshold):
         excerpts = []
         for region, (first, stop) in zip(shown[i], spans[i]):
             whole = next(cuts)
-            kept, _ = soundfile.read(timeline.files[i], stop - first, first, dtype="float32")
+            kept, _ = soundfile.read(
+                os.fsencode(timeline.files[i]), stop - first, first, dtype="float32"
+            )
             kept = torch.from_numpy(kept) / timeline.gain
             players = _players(clap, prompt, whole, kept)
             excerpts.append(Excerpt(region, first / rate, len(whole) / rate, players))
