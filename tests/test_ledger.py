@@ -6,12 +6,14 @@ import signal
 import stat
 import threading
 import zipfile
+from pathlib import Path
 
 import pytest
 import soundfile
 import torch
 
 from speechbrain_lmac.__main__ import main, stop_cleanly
+from speechbrain_lmac.audio import save_audio
 from speechbrain_lmac.commands import explain
 from speechbrain_lmac.commands.batch import for_each
 from speechbrain_lmac.commands.files import take_folder
@@ -23,7 +25,7 @@ from speechbrain_lmac.data.synthetic import SAMPLE_RATE, synthesise
 from speechbrain_lmac.data.synthetic_set import write_dataset
 from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.identity import claim
-from speechbrain_lmac.ledger import digest
+from speechbrain_lmac.ledger import digest, owned
 from speechbrain_lmac.regions import Region, update_csv
 from speechbrain_lmac.report.page import check_page, write_page
 from speechbrain_lmac.spool import Spool
@@ -68,6 +70,17 @@ def test_two_writers_never_mix_one_file(tmp_path):
         first.write_text("1" * 9)
         second.write_text("2" * 5)
     assert contents(tmp_path) == {"a": b"1" * 9}
+
+
+def test_a_writer_within_a_writer(tmp_path, monkeypatch):
+    """A sound that is written under the name of another writer is not swept away."""
+    monkeypatch.chdir(tmp_path)
+    with owned(Path("a.wav")) as partial:
+        save_audio(partial, torch.full((100,), 0.25), 8000)
+    assert soundfile.info("a.wav").frames == 100
+    with owned(Path("a.wav")) as partial:
+        save_audio(partial, torch.full((50,), 0.25), 8000)
+    assert soundfile.info("a.wav").frames == 50
 
 
 def test_two_spools_never_mix_one_sound(tmp_path):
