@@ -12,7 +12,7 @@ import soxr
 import torch
 from torch.nn.functional import pad
 
-from speechbrain_lmac.decoding import RATES, AudioFile, count_samples, display_name
+from speechbrain_lmac.decoding import AudioFile, count_samples, display_name
 from speechbrain_lmac.errors import InputError, first_line
 from speechbrain_lmac.whole import whole
 
@@ -143,16 +143,6 @@ def check_samples(wav: torch.Tensor, name: str = "the sound") -> torch.Tensor:
     check.add(wav.detach().unsqueeze(1))
     check.finish()
     return wav
-
-
-def check_rate(rate: int, name: str) -> int:
-    """Return a sample rate in Hz if it is one that is read, else raise InputError."""
-    if not RATES[0] <= rate <= RATES[1]:
-        raise InputError(
-            f"the sample rate of {name} must be {RATES[0]} to {RATES[1]} Hz, got {rate}. Give its "
-            "true rate"
-        )
-    return rate
 
 
 def load_audio(path: Any, sample_rate: int, start: int = 0, stop: int = 0) -> torch.Tensor:

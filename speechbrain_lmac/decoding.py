@@ -46,6 +46,16 @@ def unreadable(path, why):
     return InputError(f"cannot read {display_name(path)} as sound ({why}); convert it to wav")
 
 
+def check_rate(rate: int, name: str) -> int:
+    """Return a sample rate in Hz if it is one that is read, else raise InputError."""
+    if not RATES[0] <= rate <= RATES[1]:
+        raise InputError(
+            f"the sample rate of {name} must be {RATES[0]} to {RATES[1]} Hz, got {rate}. Give its "
+            "true rate"
+        )
+    return rate
+
+
 class AudioFile:
     """A sound file, open for decoding. Use it as a context manager.
 
@@ -103,12 +113,7 @@ class AudioFile:
         except FAILURES as error:
             raise unreadable(self.path, _reason(error)) from error
         self._stream = self._audio_stream()
-        self.rate = self._stream.codec_context.sample_rate
-        if not RATES[0] <= self.rate <= RATES[1]:
-            raise InputError(
-                f"the sample rate of {self.name} must be {RATES[0]} to {RATES[1]} Hz, got "
-                f"{self.rate}. Export it again at its true rate"
-            )
+        self.rate = check_rate(self._stream.codec_context.sample_rate, self.name)
         self.announced = self._announced(header)
         self._unread = header.unread
 

@@ -1,6 +1,5 @@
 """Fetch a file over HTTP: resumed where it broke off, checked, whole or not at all."""
 
-import hashlib
 import os
 from http import HTTPStatus
 from http.client import HTTPException
@@ -12,6 +11,7 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from speechbrain_lmac.errors import InputError
+from speechbrain_lmac.ledger import digest
 
 ATTEMPTS = 5
 """Connections tried before giving up; each goes on where the last one broke off."""
@@ -65,12 +65,6 @@ def fetch(url, path, sha256):
         raise InputError(f"{url} cannot be had ({error}); put the file at {path}") from error
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error}") from error
-
-
-def digest(path):
-    """SHA-256 of a file, in hex."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _is_there(path, sha256):

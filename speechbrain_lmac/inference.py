@@ -355,7 +355,7 @@ class Interpreter(Pretrained):
         if wav.dim() != 1:
             raise InputError(f"a clip is [time], not {list(wav.shape)}")
         prompts = as_prompts(prompts)
-        classifier, wav = self.model.classifier, check_samples(wav.detach().float().cpu())
+        classifier, wav = self.model.classifier, check_samples(wav.float())
         analysis = classifier.analyse(self._encodable(wav))
         embedding = analysis.encoding.embedding
         text, asked, rival = self.question(prompts, against)

@@ -17,12 +17,11 @@ from speechbrain_lmac import audio, download
 from speechbrain_lmac.audio import (
     MAX_WHOLE_SECONDS,
     SampleCheck,
-    check_rate,
     collect,
     length_of,
     mono_blocks,
 )
-from speechbrain_lmac.decoding import AudioFile, display_name
+from speechbrain_lmac.decoding import AudioFile, check_rate, display_name
 from speechbrain_lmac.errors import InputError, first_line
 from speechbrain_lmac.hub import hub_file
 
