@@ -292,7 +292,7 @@ def fit(wav: torch.Tensor, length: int) -> torch.Tensor:
     return pad(wav[:length], (0, max(0, length - len(wav))))
 
 
-def save_audio(path: str | Path, wav: torch.Tensor, sample_rate: int) -> None:
+def save_audio(path: str | Path, wav: torch.Tensor, sample_rate: int, through=whole) -> None:
     """Write a mono 16-bit wav whose samples are already within full scale.
 
     Arguments
@@ -303,6 +303,9 @@ def save_audio(path: str | Path, wav: torch.Tensor, sample_rate: int) -> None:
         ``[time]``.
     sample_rate : int
         In Hz.
+    through : callable
+        How the file is written: :func:`~speechbrain_lmac.whole.whole`, or
+        :func:`~speechbrain_lmac.ledger.owned` where it may lie among the user's files.
 
     Raises
     ------
@@ -310,7 +313,7 @@ def save_audio(path: str | Path, wav: torch.Tensor, sample_rate: int) -> None:
         If it cannot be written; then it is not there.
     """
     samples = wav.detach().cpu().numpy().astype(np.float32)
-    with whole(path) as partial, writing(path):
+    with through(path) as partial, writing(path):
         # names may be no UTF-8
         soundfile.write(os.fsencode(partial), samples, sample_rate, subtype="PCM_16", format="WAV")
 

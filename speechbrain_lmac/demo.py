@@ -34,8 +34,7 @@ def main(arguments=()):
     folder.mkdir(parents=True, exist_ok=True)
     scene = mixture(*KINDS, seed=SEED)
     path = folder / "mixture.wav"
-    with owned(path) as partial:
-        save_audio(partial, scene.mixture, SAMPLE_RATE)
+    save_audio(path, scene.mixture, SAMPLE_RATE, through=owned)
 
     say(f"1. A shipped interpreter explains {path} ({' and '.join(KINDS)} at 0 dB)")
     explain("embedded-mel", path, scene, folder / "shipped")

@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
 from speechbrain_lmac.budgets import BUDGETS
-from speechbrain_lmac.raster import HEIGHT, RANGE_DB, WIDTH, height_of, pixels
+from speechbrain_lmac.raster import AXIS_HZ, HEIGHT, RANGE_DB, WIDTH, height_of, pixels
 from speechbrain_lmac.spectrogram import power_of
 from speechbrain_lmac.whole import whole
 
@@ -28,7 +28,6 @@ MAX_BARS = 6
 DPI = 110
 MARGIN, GAP, TITLE, FOOT = 60, 90, 26, 34
 """Pixels left of a panel, between two, above each for its title, and below the last."""
-LABELS_HZ = (250, 1000, 4000, 10000)
 
 
 def draw_interpretation(interpretation, path):
@@ -93,7 +92,7 @@ class _Page:
         left, foot = self.corner(row, column)
         self.figure.figimage(pixels(values, self.nyquist, colours, limits), left, foot)
         self.text(left, foot + HEIGHT + TITLE / 2 - 2, title, fontsize=9)
-        for hertz in LABELS_HZ:
+        for hertz in AXIS_HZ:
             if hertz < self.nyquist:
                 place = foot + HEIGHT * height_of(hertz, self.nyquist)
                 self.text(left - 5, place, f"{hertz / 1000:g}", ha="right")

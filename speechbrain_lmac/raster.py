@@ -6,6 +6,8 @@ from matplotlib import colormaps
 
 RANGE_DB = 70
 """Range below the loudest bin, in dB; what is fainter is drawn as silence."""
+AXIS_HZ = (250, 1000, 4000, 10000)
+"""Frequencies that are named beside pictures."""
 HEIGHT, WIDTH = 128, 480
 """Size of pictures, in pixels."""
 

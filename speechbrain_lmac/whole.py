@@ -70,11 +70,6 @@ def whole(path):
     ...     [path.name for path in Path(folder).iterdir()]
     ['a.txt']
     """
-    if AUXILIARY.fullmatch(Path(path).name) and Path(path).is_file():
-        # of a writer around this one, who gives it its name
-        with said(path):
-            yield Path(path)
-        return
     target = Path(os.path.realpath(path))
     _check_regular(target)
     with said(path):

@@ -72,14 +72,12 @@ def test_two_writers_never_mix_one_file(tmp_path):
     assert contents(tmp_path) == {"a": b"1" * 9}
 
 
-def test_a_writer_within_a_writer(tmp_path, monkeypatch):
-    """A sound that is written under the name of another writer is not swept away."""
+def test_a_sound_is_owned(tmp_path, monkeypatch):
+    """A sound that may lie among the user's files is written and replaced as ours."""
     monkeypatch.chdir(tmp_path)
-    with owned(Path("a.wav")) as partial:
-        save_audio(partial, torch.full((100,), 0.25), 8000)
+    save_audio(Path("a.wav"), torch.full((100,), 0.25), 8000, through=owned)
     assert soundfile.info("a.wav").frames == 100
-    with owned(Path("a.wav")) as partial:
-        save_audio(partial, torch.full((50,), 0.25), 8000)
+    save_audio(Path("a.wav"), torch.full((50,), 0.25), 8000, through=owned)
     assert soundfile.info("a.wav").frames == 50
 
 

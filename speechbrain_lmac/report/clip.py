@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import torch
 
-from speechbrain_lmac.raster import RANGE_DB, height_of
+from speechbrain_lmac.raster import AXIS_HZ, RANGE_DB, height_of
 from speechbrain_lmac.report.media import (
     data_uri,
     decoded,
@@ -14,9 +14,6 @@ from speechbrain_lmac.report.media import (
     unclipped_mp3,
 )
 from speechbrain_lmac.spectrogram import power_of
-
-AXIS_HZ = (250, 1000, 4000, 10000)
-"""Frequencies that are named beside pictures."""
 
 
 class Player(NamedTuple):
