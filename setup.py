@@ -1,14 +1,19 @@
 """Package speechbrain-lmac: listenable maps for zero-shot audio classifiers."""
 
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
-README = Path(__file__).parent / "README.md"
+ROOT = Path(__file__).parent
+README = ROOT / "README.md"
+VERSION = re.search(
+    r'^VERSION = "(.+)"$', (ROOT / "speechbrain_lmac/utils/version.py").read_text(), re.MULTILINE
+)[1]
 
 setup(
     name="speechbrain-lmac",
-    version="0.1.0",
+    version=VERSION,
     description="Hear why a zero-shot audio classifier decided as it did (LMAC-ZS, SpeechBrain)",
     long_description=README.read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
@@ -17,7 +22,13 @@ setup(
     packages=[*find_packages(include=["speechbrain_lmac*"]), "speechbrain_lmac.hparams"],
     package_dir={"speechbrain_lmac.hparams": "hparams"},
     package_data={
-        "speechbrain_lmac": ["assets/*", "report/templates/*", "assets/interpreters/*/*"],
+        "speechbrain_lmac": [
+            "data/assets/*",
+            "models/assets/*",
+            "pretrained/interpreters/*/*",
+            "publishing/*.j2",
+            "reports/templates/*",
+        ],
         "speechbrain_lmac.hparams": ["*.yaml"],
     },
     entry_points={"console_scripts": ["speechbrain-lmac = speechbrain_lmac.__main__:main"]},
@@ -48,7 +59,9 @@ setup(
         "Jinja2>=3.1.6",
         "pillow>=12.3",
         "PyYAML",
+        "torchmetrics",
         "tqdm>=4.66.3",
+        "typer",
     ],
     extras_require={
         # YAMNet, an independent judge of explanations in the bench
@@ -64,17 +77,19 @@ setup(
             "setuptools>=77,<82",  # a test builds the wheel
             "nbclient",
             "ipykernel",
-            "pdoc",
+            "furo",
+            "myst-parser",
+            "sphinx",
             "laion-clap==1.1.7",  # LAION's own modules, to be equal to; needs torchvision unsaid
             "pytest",
             "pytest-xdist",
             "hypothesis",
             "ruff==0.17.*",
             "mypy",
+            "import-linter",
             "types-PyYAML",
             "types-tqdm",
             "pandas-stubs",
-            "torchmetrics",
             "torchcam",
             "quantus",
         ],

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import torch
 
-from speechbrain_lmac.clap.efficientat import Tagger
-from speechbrain_lmac.clap.embedded import EmbeddedClap
-from speechbrain_lmac.clap.tagger import TaggerClap
-from speechbrain_lmac.data.esc50 import CLASSES
+from speechbrain_lmac.data.labels import ESC50_CLASSES
 from speechbrain_lmac.data.prompts import class_prompt
 from speechbrain_lmac.data.synthetic import synthesise
+from speechbrain_lmac.models.backbones.mobilenet import Tagger
+from speechbrain_lmac.models.clap.efficientat import TaggerClap
+from speechbrain_lmac.models.clap.mini import EmbeddedClap
 
 ROUNDS = 40
 
@@ -39,7 +39,7 @@ def main(weights=None):
         torch.save(Tagger().state_dict(), random)
         claps = {"embedded": EmbeddedClap(), "tagger": TaggerClap(weights or random)}
     wavs = synthesise("rain", seed=0).unsqueeze(0)
-    prompts = [class_prompt(name) for name in CLASSES]
+    prompts = [class_prompt(name) for name in ESC50_CLASSES]
     texts = {name: clap.embed_text(prompts) for name, clap in claps.items()}
     times = {name: [] for name in claps}
     for _ in range(ROUNDS):

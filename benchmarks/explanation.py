@@ -27,18 +27,18 @@ import soundfile
 import torch
 
 from speechbrain_lmac import Interpreter
-from speechbrain_lmac.audio import load_audio
-from speechbrain_lmac.clap.laion import LaionClap
-from speechbrain_lmac.data.esc50 import CLASSES
+from speechbrain_lmac.audio.io import load_audio
+from speechbrain_lmac.data.labels import ESC50_CLASSES
 from speechbrain_lmac.data.prompts import class_prompt
-from speechbrain_lmac.decoder import MaskDecoder
 from speechbrain_lmac.explainers.base import Question
 from speechbrain_lmac.explainers.cam import GradCamPlusPlus
 from speechbrain_lmac.explainers.gradient import IntegratedGradients
-from speechbrain_lmac.explainers.scorecam import ScoreCam
-from speechbrain_lmac.listenable_map import ListenableMap
-from speechbrain_lmac.masking import MaskableClassifier
-from speechbrain_lmac.planes import PLANES
+from speechbrain_lmac.explainers.score_cam import ScoreCam
+from speechbrain_lmac.masking.decoder import MaskDecoder
+from speechbrain_lmac.masking.domains import PLANES
+from speechbrain_lmac.masking.interpreter_network import ListenableMap
+from speechbrain_lmac.masking.masked_classifier import MaskableClassifier
+from speechbrain_lmac.models.clap.laion import LaionClap
 
 RATE = 44100
 PROMPTS = (1, 10, 50)
@@ -81,13 +81,17 @@ def build(name, masking, folder):
         model = Interpreter.from_hparams(
             f"embedded-{masking}", run_opts={"device": "cpu"}
         ).mods.model
-        return model, model.classifier.clap.embed_text([class_prompt(label) for label in CLASSES])
+        return model, model.classifier.clap.embed_text(
+            [class_prompt(label) for label in ESC50_CLASSES]
+        )
     sys.path.insert(0, str(Path(__file__).parents[1]))  # the tests are not installed
-    from tests import upstream
+    from tests.helpers import reference_models
 
     torch.manual_seed(0)
-    weights = upstream.save_laion(upstream.laion_clap("HTSAT-tiny"), folder / "official.pt")
-    clap = LaionClap(weights, upstream.write_tokenizer(folder / "words"))
+    weights = reference_models.save_laion(
+        reference_models.laion_clap("HTSAT-tiny"), folder / "official.pt"
+    )
+    clap = LaionClap(weights, reference_models.write_tokenizer(folder / "words"))
     decoder = MaskDecoder(clap.hidden_channels, clap.text_dim)
     model = ListenableMap(MaskableClassifier(PLANES[masking](clap)), decoder).eval()
     return model, torch.nn.functional.normalize(torch.randn(50, clap.text_dim), dim=1)

@@ -15,7 +15,7 @@ import torch
 from speechbrain_lmac import Interpreter
 from speechbrain_lmac.data.prompts import class_prompt
 from speechbrain_lmac.data.synthetic import KINDS, mixture
-from speechbrain_lmac.metrics import si_sdr
+from speechbrain_lmac.metrics.faithfulness import si_sdr
 
 SEED = 77
 LEAST_DB = -30.0

@@ -22,17 +22,18 @@ import torch
 from torch import nn
 from torchcam.methods import ScoreCAM
 
-from speechbrain_lmac.clap.efficientat import Tagger, load_weights
-from speechbrain_lmac.clap.embedded import EmbeddedClap
-from speechbrain_lmac.clap.tagger import TaggerClap
 from speechbrain_lmac.data.prompts import class_prompt
 from speechbrain_lmac.data.synthetic import KINDS, synthesise
-from speechbrain_lmac.explainers.base import Question, as_masks
-from speechbrain_lmac.explainers.scorecam import GScoreCam, ScoreCam
-from speechbrain_lmac.grid import spread
-from speechbrain_lmac.listenable_map import ListenableMap
-from speechbrain_lmac.masking import MaskableClassifier
-from speechbrain_lmac.planes import MelPlane
+from speechbrain_lmac.explainers.base import Question
+from speechbrain_lmac.explainers.score_cam import GScoreCam, ScoreCam
+from speechbrain_lmac.masking.domains import MelPlane
+from speechbrain_lmac.masking.grid import spread
+from speechbrain_lmac.masking.interpreter_network import ListenableMap
+from speechbrain_lmac.masking.masked_classifier import MaskableClassifier
+from speechbrain_lmac.metrics.top_k import as_masks
+from speechbrain_lmac.models.backbones.mobilenet import Tagger, load_weights
+from speechbrain_lmac.models.clap.efficientat import TaggerClap
+from speechbrain_lmac.models.clap.mini import EmbeddedClap
 
 
 class Scores(nn.Module):

@@ -19,10 +19,10 @@ from functools import partial
 
 import torch
 
-from speechbrain_lmac.memory import keep_freed_memory
-from speechbrain_lmac.pairs import Pairs, Rivals
-from speechbrain_lmac.planes import PLANES
-from speechbrain_lmac.settings import load_hparams, path_of
+from speechbrain_lmac.losses.pairs import Pairs, Rivals
+from speechbrain_lmac.masking.domains import PLANES
+from speechbrain_lmac.utils.config import load_hparams, path_of
+from speechbrain_lmac.utils.device import keep_freed_memory
 
 
 def seconds(function):

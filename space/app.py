@@ -1,5 +1,5 @@
 """A Hugging Face Space of the demo; here: ``python space/app.py``."""
 
-from speechbrain_lmac.web import launch
+from speechbrain_lmac.cli.web import launch
 
 launch()

@@ -4,7 +4,9 @@ import getpass
 import os
 import tempfile
 
-__version__ = "0.1.0"
+from speechbrain_lmac.utils.version import VERSION
+
+__version__ = VERSION
 __all__ = ["Interpretation", "Interpreter"]
 
 # Read when torch is loaded. A thread that is done waits for the others; by default it does so for
@@ -31,11 +33,11 @@ _name_cache()
 def __getattr__(name):
     # importing the package costs nothing until something of it is used
     if name == "Interpreter":
-        from speechbrain_lmac.inference import Interpreter
+        from speechbrain_lmac.inference.interpreter import Interpreter
 
         return Interpreter
     if name == "Interpretation":
-        from speechbrain_lmac.interpretation import Interpretation
+        from speechbrain_lmac.inference.interpretation import Interpretation
 
         return Interpretation
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

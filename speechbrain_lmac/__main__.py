@@ -7,9 +7,9 @@ import threading
 from importlib import import_module
 from typing import NamedTuple
 
-from speechbrain_lmac import __version__
-from speechbrain_lmac.commands import app, classify, compare, explain, publish, ratings, report
-from speechbrain_lmac.errors import report_errors
+from speechbrain_lmac.cli import app, classify, compare, explain, publish, ratings, report
+from speechbrain_lmac.utils.errors import report_errors
+from speechbrain_lmac.utils.version import VERSION
 
 COMMANDS = {
     "explain": explain,
@@ -66,12 +66,20 @@ examples:
 """
 DEMO = "Explain, train, compare: everything is written to FOLDER, results/demo by default.\n"
 OTHERS = {
-    "train": Other("training", "train HPARAMS [--key value ...]", "train an interpreter", 1, TRAIN),
-    "evaluate": Other(
-        "bench.run", "evaluate HPARAMS [--key value ...]", "compare explainers", 1, EVALUATE
+    "train": Other(
+        "training.train", "train HPARAMS [--key value ...]", "train an interpreter", 1, TRAIN
     ),
-    "zero-shot": Other("zero_shot", "", "how well a CLAP classifies a labelled set", 0),
-    "demo": Other("demo", "demo [FOLDER]", "the main job on sounds that it makes itself", 0, DEMO),
+    "evaluate": Other(
+        "evaluation.benchmark.run",
+        "evaluate HPARAMS [--key value ...]",
+        "compare explainers",
+        1,
+        EVALUATE,
+    ),
+    "zero-shot": Other("evaluation.zero_shot", "", "how well a CLAP classifies a labelled set", 0),
+    "demo": Other(
+        "cli.demo", "demo [FOLDER]", "the main job on sounds that it makes itself", 0, DEMO
+    ),
 }
 """Commands that read their own arguments."""
 
@@ -106,7 +114,7 @@ def parser():
         description="Hear why a zero-shot audio classifier decided as it did.",
         epilog="speechbrain-lmac COMMAND --help says more.",
     )
-    this.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    this.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
     commands = this.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, module in COMMANDS.items():
         sub = commands.add_parser(

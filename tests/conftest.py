@@ -11,20 +11,20 @@ import pytest
 import torch
 from speechbrain.utils.importutils import LazyModule
 
-from recipes.Poster.miniature import write_weights
-from speechbrain_lmac.clap.efficientat import Tagger
-from speechbrain_lmac.clap.embedded import EmbeddedClap
-from speechbrain_lmac.clap.laion import LaionClap
-from speechbrain_lmac.clap.tagger import FILE, TaggerClap
+from experiments.paper_table.miniature import write_weights
 from speechbrain_lmac.data.synthetic import mixture, synthesise
-from speechbrain_lmac.data.synthetic_set import write_dataset
-from speechbrain_lmac.decoder import MaskDecoder
-from speechbrain_lmac.grid import Grid
-from speechbrain_lmac.listenable_map import ListenableMap
-from speechbrain_lmac.masking import MaskableClassifier
-from speechbrain_lmac.planes import PLANES
-from speechbrain_lmac.window import WholeClip
-from tests import upstream
+from speechbrain_lmac.data.synthetic_dataset import write_dataset
+from speechbrain_lmac.masking.decoder import MaskDecoder
+from speechbrain_lmac.masking.domains import PLANES
+from speechbrain_lmac.masking.grid import Grid
+from speechbrain_lmac.masking.interpreter_network import ListenableMap
+from speechbrain_lmac.masking.masked_classifier import MaskableClassifier
+from speechbrain_lmac.models.backbones.mobilenet import Tagger
+from speechbrain_lmac.models.clap.efficientat import FILE, TaggerClap
+from speechbrain_lmac.models.clap.laion import LaionClap
+from speechbrain_lmac.models.clap.mini import EmbeddedClap
+from speechbrain_lmac.models.input_window import WholeClip
+from tests.helpers import reference_models
 
 REPOSITORY = Path(__file__).parents[1]
 REAL_ESC10 = Path(os.environ.get("ESC10_FOLDER", REPOSITORY / "ESC-10"))
@@ -70,17 +70,17 @@ def tagger(tagger_weights):
     return TaggerClap(tagger_weights)
 
 
-@pytest.fixture(scope="session", params=sorted(upstream.ORACLES))
+@pytest.fixture(scope="session", params=sorted(reference_models.ORACLES))
 def oracle(request, tmp_path_factory):
     """Every adapter of a published CLAP beside upstream's own code, with the same random weights:
     for plumbing only."""
-    return upstream.ORACLES[request.param](tmp_path_factory.mktemp(request.param))
+    return reference_models.ORACLES[request.param](tmp_path_factory.mktemp(request.param))
 
 
 @pytest.fixture(scope="session")
 def tokenizer(tmp_path_factory):
     """Folder of a tokenizer."""
-    return upstream.write_tokenizer(tmp_path_factory.mktemp("words"))
+    return reference_models.write_tokenizer(tmp_path_factory.mktemp("words"))
 
 
 @pytest.fixture(scope="session")
@@ -88,7 +88,7 @@ def laion_file(tmp_path_factory):
     """A checkpoint of HTSAT-tiny as LAION saves it, with random weights: for plumbing only."""
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("laion") / "official.pt"
-    return upstream.save_laion(upstream.laion_clap("HTSAT-tiny"), path)
+    return reference_models.save_laion(reference_models.laion_clap("HTSAT-tiny"), path)
 
 
 @pytest.fixture(scope="session")
@@ -104,7 +104,9 @@ def published(laion_file, tokenizer, tagger_weights, tmp_path_factory):
         "evaluate_microsoft": {"clap": microsoft},
         "lmac_zs_laion": {"clap": {"weights": str(laion_file), "tokenizer": words}},
         "lmac_zs_microsoft": {"clap": microsoft},
-        "lmac_zs_transformers": {"clap": {"source": str(upstream.write_transformers(folder))}},
+        "lmac_zs_transformers": {
+            "clap": {"source": str(reference_models.write_transformers(folder))}
+        },
     }
 
 

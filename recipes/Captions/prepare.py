@@ -20,10 +20,10 @@ from collections import Counter
 
 from speechbrain_lmac.data import manifest
 from speechbrain_lmac.data.captions import SETS, read_captions
-from speechbrain_lmac.data.clips import read_clips
+from speechbrain_lmac.data.datasets import read_clips
 from speechbrain_lmac.data.prepare import add_skip, prepare
-from speechbrain_lmac.errors import InputError, report_errors
-from speechbrain_lmac.whole import check_no_input
+from speechbrain_lmac.utils.errors import InputError, report_errors
+from speechbrain_lmac.utils.files import check_no_input
 
 
 @report_errors

@@ -15,14 +15,14 @@ What is laid over test clips is never itself from the test folds.
 import argparse
 from pathlib import Path
 
-from speechbrain_lmac.contamination import PRESETS
-from speechbrain_lmac.data import plans
+from speechbrain_lmac.audio.mixing import PRESETS
+from speechbrain_lmac.data import contamination
 from speechbrain_lmac.data.archives import LJSPEECH, WHAM, obtain
-from speechbrain_lmac.data.clips import read_clips
+from speechbrain_lmac.data.datasets import read_clips
 from speechbrain_lmac.data.manifest import clear
-from speechbrain_lmac.errors import InputError, report_errors
-from speechbrain_lmac.ledger import owned
-from speechbrain_lmac.whole import check_no_input
+from speechbrain_lmac.utils.errors import InputError, report_errors
+from speechbrain_lmac.utils.files import check_no_input
+from speechbrain_lmac.utils.ownership import owned
 
 ARCHIVES = {"speech": LJSPEECH, "wham": WHAM}
 
@@ -40,13 +40,13 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     check_no_input(options.plan, [options.data_folder])
-    clear(options.plan, plans.Contaminated._fields)
+    clear(options.plan, contamination.Contaminated._fields)
     clips = read_clips(options.data_folder)
     tested = [clip for clip in clips if clip.fold in options.test_folds]
     snr_db = options.snr_db or [PRESETS[options.kind]]
     if not tested or len(snr_db) > 2:
         raise InputError("--test_folds must hold clips, and --snr_db be one or two numbers")
-    rows = plans.plan(
+    rows = contamination.plan(
         tested,
         others_of(options, clips),
         options.kind,
@@ -54,13 +54,13 @@ def main():
         options.seed,
         options.test_folds,
     )
-    plans.write(options.plan, rows, owned)
+    contamination.write(options.plan, rows, owned)
     print(f"{len(rows)} clips with {options.kind} at {snr_db} dB in {options.plan}")
 
 
 def others_of(options, clips):
     """What may be laid over clips."""
-    if options.kind == plans.WHITE_NOISE:
+    if options.kind == contamination.WHITE_NOISE:
         return []
     if options.kind == "mixture":
         return clips
@@ -68,7 +68,7 @@ def others_of(options, clips):
         raise InputError(f"{options.kind} comes from a folder of sounds: give it as --corpus")
     if options.download:
         obtain(ARCHIVES[options.kind], options.corpus)
-    return plans.corpus(Path(options.corpus))
+    return contamination.corpus(Path(options.corpus))
 
 
 if __name__ == "__main__":

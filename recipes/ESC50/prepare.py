@@ -9,7 +9,7 @@ import argparse
 
 from speechbrain_lmac.data.archives import ESC50, obtain
 from speechbrain_lmac.data.prepare import add_skip, manifest_of, prepare_labelled
-from speechbrain_lmac.errors import report_errors
+from speechbrain_lmac.utils.errors import report_errors
 
 
 @report_errors

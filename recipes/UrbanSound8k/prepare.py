@@ -10,7 +10,7 @@ metadata/UrbanSound8K.csv and audio/fold1 to fold10.
 import argparse
 
 from speechbrain_lmac.data.prepare import add_skip, manifest_of, prepare_labelled
-from speechbrain_lmac.errors import report_errors
+from speechbrain_lmac.utils.errors import report_errors
 
 
 @report_errors

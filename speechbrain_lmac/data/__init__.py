@@ -1,1 +1,1 @@
-"""Datasets, manifests and the sounds we make ourselves."""
+"""Datasets, prompts and synthetic sounds."""

@@ -8,10 +8,10 @@ import zlib
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from speechbrain_lmac.download import fetch
-from speechbrain_lmac.errors import InputError
-from speechbrain_lmac.ledger import Ledger, digest, locked
-from speechbrain_lmac.whole import sweep, temporary
+from speechbrain_lmac.utils.download import fetch
+from speechbrain_lmac.utils.errors import InputError
+from speechbrain_lmac.utils.files import sweep, temporary
+from speechbrain_lmac.utils.ownership import Ledger, digest, locked
 
 BROKEN = (
     *(zipfile.BadZipFile, tarfile.TarError, shutil.ReadError, EOFError, zlib.error),

@@ -12,10 +12,10 @@ from pathlib import Path
 import yaml
 from tqdm import tqdm
 
-from speechbrain_lmac.audio import length_of
-from speechbrain_lmac.containers import EXTENSIONS
+from speechbrain_lmac.audio.containers import EXTENSIONS
+from speechbrain_lmac.audio.io import length_of
 from speechbrain_lmac.data.manifest import Clip
-from speechbrain_lmac.errors import InputError
+from speechbrain_lmac.utils.errors import InputError
 
 CLOTHO_SPLITS = {"development": "train", "validation": "valid", "evaluation": "test"}
 CLOTHO_CAPTIONS = [f"caption_{number}" for number in range(1, 6)]

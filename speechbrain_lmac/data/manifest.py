@@ -11,9 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from speechbrain_lmac.errors import InputError
-from speechbrain_lmac.ledger import Ledger, disown
-from speechbrain_lmac.whole import whole, write_table
+from speechbrain_lmac.utils.errors import InputError
+from speechbrain_lmac.utils.files import whole, write_table
+from speechbrain_lmac.utils.ownership import Ledger, disown
 
 
 class Clip(NamedTuple):
@@ -73,8 +73,8 @@ def write(path, clips, through=whole):
     clips : list of Clip
         At least one; their fields are the columns.
     through : callable
-        How the file is written: :func:`~speechbrain_lmac.whole.whole`, or
-        :func:`~speechbrain_lmac.ledger.owned` where it may lie among the user's files.
+        How the file is written: :func:`~speechbrain_lmac.utils.files.whole`, or
+        :func:`~speechbrain_lmac.utils.ownership.owned` where it may lie among the user's files.
 
     Raises
     ------
@@ -108,8 +108,8 @@ def relative(wav, path):
 
 
 def clear(path, fields):
-    """Make way for a table: remove an older one of :func:`~speechbrain_lmac.ledger.owned`, and
-    nothing else.
+    """Make way for a table: remove an older one of
+    :func:`~speechbrain_lmac.utils.ownership.owned`, and nothing else.
 
     Raises
     ------

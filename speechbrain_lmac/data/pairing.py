@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from speechbrain_lmac.errors import InputError
+from speechbrain_lmac.utils.errors import InputError
 
 
 def foreign(clip, other):

@@ -7,9 +7,9 @@ import torch
 from speechbrain.dataio.dataset import DynamicItemDataset
 from speechbrain.utils.data_pipeline import provides, takes
 
-from speechbrain_lmac.audio import load_clip
-from speechbrain_lmac.contamination import mix
-from speechbrain_lmac.processes import roll
+from speechbrain_lmac.audio.io import load_clip
+from speechbrain_lmac.audio.mixing import mix
+from speechbrain_lmac.utils.distributed import roll
 
 
 def dataset(clips, sample_rate, seconds):

@@ -4,12 +4,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from speechbrain_lmac.audio import check_audio, length_of
+from speechbrain_lmac.audio.io import check_audio, length_of
 from speechbrain_lmac.data import manifest
-from speechbrain_lmac.data.clips import find_layout, read_clips
+from speechbrain_lmac.data.datasets import find_layout, read_clips
 from speechbrain_lmac.data.manifest import Clip
-from speechbrain_lmac.errors import InputError
-from speechbrain_lmac.ledger import owned
+from speechbrain_lmac.utils.errors import InputError
+from speechbrain_lmac.utils.ownership import owned
 
 MANIFEST = "manifest.csv"
 

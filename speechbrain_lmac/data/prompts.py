@@ -4,7 +4,7 @@ import csv
 from functools import cache
 from pathlib import Path
 
-PARAPHRASES = Path(__file__).parents[1] / "assets" / "paraphrases.csv"
+PARAPHRASES = Path(__file__).parent / "assets" / "paraphrases.csv"
 
 TEMPLATE = "this is the sound of {}"
 """The paper's prompt."""

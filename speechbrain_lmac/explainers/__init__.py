@@ -8,9 +8,9 @@ from speechbrain_lmac.explainers.gradient import (
     Saliency,
     SmoothGrad,
 )
-from speechbrain_lmac.explainers.learned import Constant, LmacZs, NoAudio, OtherClip, OtherPrompt
-from speechbrain_lmac.explainers.optimised import Optimised
-from speechbrain_lmac.explainers.scorecam import GScoreCam, ScoreCam
+from speechbrain_lmac.explainers.lmac import Constant, LmacZs, NoAudio, OtherClip, OtherPrompt
+from speechbrain_lmac.explainers.optimized import Optimised
+from speechbrain_lmac.explainers.score_cam import GScoreCam, ScoreCam
 
 EXPLAINERS = {
     "lmac-zs": LmacZs(),

@@ -5,8 +5,8 @@ from typing import ClassVar, NamedTuple
 
 import torch
 
-from speechbrain_lmac.decoder import Evidence
-from speechbrain_lmac.masking import Analysis
+from speechbrain_lmac.masking.decoder import Evidence
+from speechbrain_lmac.masking.masked_classifier import Analysis
 
 
 class Question(NamedTuple):
@@ -69,19 +69,3 @@ class Explainer(ABC):
     def variants(self, classifier):
         """Settings that a validation set may choose between, this one first."""
         return [self]
-
-
-def as_masks(maps):
-    """Maps ``[batch, frames, bins]`` scaled to gains in [0, 1]: each over its maximum.
-
-    Not less its minimum: what is all alike must not become silence.
-
-    Example
-    -------
-    >>> as_masks(torch.tensor([[[1.0, 2.0]], [[0.0, 0.0]]]))
-    tensor([[[0.5000, 1.0000]],
-    <BLANKLINE>
-            [[0.0000, 0.0000]]])
-    """
-    top = maps.amax(dim=(1, 2), keepdim=True)
-    return maps / torch.where(top > 0, top, 1.0)

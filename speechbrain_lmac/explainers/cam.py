@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch.nn.functional import relu
 
-from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.explainers.base import Explainer
 from speechbrain_lmac.explainers.gradient import prompt_logit
-from speechbrain_lmac.grid import spread
+from speechbrain_lmac.masking.grid import spread
+from speechbrain_lmac.utils.errors import InputError
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from typing import ClassVar
 import torch
 from torch.nn.functional import conv2d, pad
 
-from speechbrain_lmac.explainers.base import Explainer, as_masks
+from speechbrain_lmac.explainers.base import Explainer
+from speechbrain_lmac.metrics.top_k import as_masks
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch.nn.functional import conv2d, pad, relu
 
-from speechbrain_lmac.errors import InputError
 from speechbrain_lmac.explainers.base import Explainer
+from speechbrain_lmac.utils.errors import InputError
 
 SIGNS: dict[str, Callable] = {"absolute": torch.abs, "positive": relu}
 """What is made of a signed attribution: how much a cell matters, or how much it speaks for."""

@@ -1,0 +1,43 @@
+"""Write the shipped table of sentence embeddings: class names, paraphrases, AudioSet's labels.
+
+Usage: python -m experiments.mini_clap.make_text_table
+"""
+
+import json
+
+from safetensors.torch import save_file
+
+from speechbrain_lmac.data.labels import ESC50_CLASSES, URBANSOUND8K_CLASSES, audioset_labels
+from speechbrain_lmac.data.prompts import (
+    TEMPLATES,
+    class_prompt,
+    in_template,
+    paraphrases,
+    speakable,
+)
+from speechbrain_lmac.models.text.minilm import TABLE, MiniLM
+
+FREE_PROMPTS = (
+    *("a dog barking", "rain falling on a roof", "a siren wailing", "birds singing", "silence"),
+    *("church bells ringing", "someone walking", "an alarm clock", "an engine running"),
+    *("a puppy woofs loudly", "a baby crying", "waves on a beach", "a car horn honking"),
+)
+
+
+def known_prompts():
+    """Every prompt of the table, once."""
+    names = dict.fromkeys([*ESC50_CLASSES, *URBANSOUND8K_CLASSES])
+    classes = [class_prompt(name, template) for template in TEMPLATES for name in names]
+    labelled = [class_prompt(label) for label in audioset_labels()]
+    reworded = [prompt for prompts in paraphrases().values() for prompt in prompts]
+    free = [*reworded, *FREE_PROMPTS]
+    framed = [in_template(prompt) for prompt in free]  # as the embedded CLAP reads them
+    underscored = [name for name in names if name != speakable(name)]
+    return list(dict.fromkeys([*classes, *underscored, *labelled, *free, *framed]))
+
+
+if __name__ == "__main__":
+    prompts = known_prompts()
+    embeddings = MiniLM().compute(prompts)
+    save_file({"embeddings": embeddings}, TABLE, metadata={"prompts": json.dumps(prompts)})
+    print(f"{len(prompts)} prompts, {TABLE.stat().st_size / 1e3:.0f} kB -> {TABLE}")

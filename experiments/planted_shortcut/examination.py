@@ -1,0 +1,116 @@
+"""Who finds the planted cue: explainers on a CLAP that is known to decide by a tone."""
+
+import pandas as pd
+import torch
+
+from experiments.planted_shortcut.cue import (
+    CUE_HZ,
+    DECOYS,
+    OTHER_HZ,
+    cue_cells,
+    cue_energy,
+    cue_pointing,
+    scenes,
+)
+from speechbrain_lmac.data.prompts import class_prompt
+from speechbrain_lmac.data.synthetic import KINDS
+from speechbrain_lmac.evaluation.scoring import rank_heard
+from speechbrain_lmac.explainers.base import Question
+from speechbrain_lmac.utils.errors import InputError
+
+BATCH = 8
+
+
+def examine(model, explainers, seed=0, clips=4):
+    """Who finds the cue: every method on every clip, the classifier's decision explained.
+
+    Arguments
+    ---------
+    model : ListenableMap
+        Its CLAP is the planted one.
+    explainers : dict
+        Name in the table -> explainer, of those that need nothing but ``text``, ``seeds``,
+        ``names``, ``other_text`` (the second best), ``own`` (what decides) and ``rest``.
+    seed : int
+        Of the clips.
+    clips : int
+        Of each kind.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per clip and method: ``event``, ``decoy``, ``decision``, ``wrong`` (the decision is
+        not the event), ``method``, ``cue_pointing``, ``cue_energy``, and with as many cells as the
+        tone has, the map's best: ``kept``, whether they alone keep the decision (Fid-In), and
+        ``undone``, whether without them it falls.
+    """
+    offered = {"text", "seeds", "names", "other_text", "own", "rest"}
+    for name, explainer in explainers.items():
+        for need in set(explainer.needs) - offered:
+            raise InputError(f"{name} needs {need}, which the planted cue has not; leave it out")
+    made, rows = scenes(seed, clips), []
+    for hz in (CUE_HZ, OTHER_HZ):
+        alike = [scene for scene in made if scene.hz == hz]
+        for start in range(0, len(alike), BATCH):
+            rows.extend(_examine_batch(model, explainers, alike[start : start + BATCH]))
+    return pd.DataFrame(rows)
+
+
+def _examine_batch(model, explainers, batch):
+    """Rows of some scenes whose tones have one frequency."""
+    classifier = model.classifier
+    device = classifier.clap.filterbank.device
+    event = torch.stack([scene.event for scene in batch]).to(device)
+    pure = torch.stack([scene.tone for scene in batch]).to(device)
+    analysis = classifier.analyse(event + pure)
+    names = classifier.clap.embed_text([class_prompt(kind) for kind in KINDS])
+    logits = classifier.logits(analysis.encoding.embedding, names)
+    question = _question(classifier, batch, names, logits, (event, pure))
+    cells = cue_cells(classifier.plane, event.shape[1], batch[0].hz)
+    rows = []
+    for method, explainer in explainers.items():
+        maps = explainer(model, analysis, question).detach()
+        measured = _measure(classifier, analysis, question, maps, cells)
+        for i, scene in enumerate(batch):
+            decision = list(KINDS)[logits[i].argmax()]
+            known = {"clip": f"{scene.name}-{scene.seed}", "event": scene.name}
+            known |= {"decoy": scene.decoy, "decision": decision, "wrong": decision != scene.name}
+            values = {name: value[i].item() for name, value in measured.items()}
+            rows.append({**known, "method": method, **values})
+    return rows
+
+
+def _question(classifier, batch, names, logits, parts):
+    """The decision explained; the tone is its source where it decides, else the event."""
+    best = logits.topk(2, dim=1).indices
+    event, pure = (classifier.plane.power(part) for part in parts)
+    decides = torch.tensor([scene.decoy in ("cue", "alone") for scene in batch]).view(-1, 1, 1)
+    decides = decides.to(event.device)
+    return Question(
+        text=names[best[:, 0]],
+        seeds=tuple(scene.seed for scene in batch),
+        names=names,
+        other_text=names[best[:, 1]],
+        own=torch.where(decides, pure, event),
+        rest=torch.where(decides, event, pure),
+    )
+
+
+def _measure(classifier, analysis, question, maps, cells):
+    ranks = rank_heard(classifier, analysis, maps, question.seeds)
+    mask = (ranks < cells.sum()).to(maps)
+    scores = classifier.masked_similarity(analysis, mask, question.names)
+    decision, alone, without = (logits.argmax(dim=1) for logits in scores)
+    return {
+        "cue_pointing": cue_pointing(ranks, cells),
+        "cue_energy": cue_energy(maps, cells),
+        "kept": alone == decision,
+        "undone": without != decision,
+    }
+
+
+def summarise(frame):
+    """Means per decoy and method, in the order of ``DECOYS`` and of the rows."""
+    figures = ["wrong", "cue_pointing", "cue_energy", "kept", "undone"]
+    means = frame.groupby(["decoy", "method"], sort=False)[figures].mean()
+    return means.reindex([decoy for decoy in DECOYS if decoy in means.index.levels[0]], level=0)

@@ -1,1 +1,0 @@
-"""The bench: every explainer, every metric, controls, ground truth."""

@@ -1,1 +1,0 @@
-"""CLAP adapters: one module for each family of weights, one contract for all."""

@@ -1,0 +1,1 @@
+"""Scores of explainers and classifiers."""

@@ -1,0 +1,1 @@
+"""The benchmark: explainers compared on the same clips."""

@@ -1,0 +1,263 @@
+"""Explainers measured on clips: one row per clip and method."""
+
+import time
+import zlib
+from typing import NamedTuple
+
+import pandas as pd
+import torch
+from tqdm import tqdm
+
+from speechbrain_lmac.explainers.base import Question
+from speechbrain_lmac.masking.masked_classifier import Analysis
+from speechbrain_lmac.metrics.faithfulness import METRICS, outcome
+from speechbrain_lmac.metrics.top_k import BUDGETS, as_masks, keep_top, rank_cells
+from speechbrain_lmac.utils.files import whole
+
+EQUAL = ("AD", "FF", "Fid-In", "AI", "AG")
+"""Metrics that are taken at equal budgets; those of the mask itself say nothing there."""
+
+
+class Prompts(NamedTuple):
+    """The names a clip is scored against, and their embeddings."""
+
+    names: tuple
+    text: torch.Tensor
+    """``[prompts, dim]``."""
+
+
+class Asked(NamedTuple):
+    """A batch of clips, heard once, and what is to be explained of each."""
+
+    ids: tuple
+    analysis: Analysis
+    target: torch.Tensor
+    """``[batch]``: index of the name that is explained."""
+    question: Question
+    prompts: Prompts
+
+
+class Explained(NamedTuple):
+    """What an explainer makes of a batch."""
+
+    maps: torch.Tensor
+    """``[batch, frames, bins]``, at least 0; of zeros where it failed."""
+    masks: torch.Tensor
+    """In [0, 1]: what is heard through."""
+    ranks: torch.Tensor
+    """Of the cells, 0 for the best."""
+    failed: torch.Tensor
+    """``[batch]`` of bool: it gave something that is no number."""
+    constant: torch.Tensor
+    """``[batch]`` of bool: all cells are alike, and ranks are a seeded draw."""
+    seconds: float
+    """That it took, per clip."""
+
+
+def clip_seed(clip_id, seed=0):
+    """An int that depends on the clip alone: ties and random masks fall alike in any batch.
+
+    Example
+    -------
+    >>> clip_seed("1-100032-A-0")
+    3568672833
+    """
+    return zlib.crc32(f"{seed}/{clip_id}".encode())
+
+
+def column(metric, budget=None):
+    """Name of a metric in a row: of the explainer's own mask, or of an equal budget.
+
+    Example
+    -------
+    >>> column("AD"), column("AD", 0.05)
+    ('AD', 'AD@5')
+    """
+    return metric if budget is None else f"{metric}@{100 * budget:g}"
+
+
+def ask(model, ids, analysis, prompts, target=None, **more):
+    """Put the question to a batch.
+
+    Arguments
+    ---------
+    model : ListenableMap
+        What is explained.
+    ids : sequence of str
+        One per clip.
+    analysis : Analysis
+        Of the clips; one serves every explainer.
+    prompts : Prompts
+        What the clips are scored against.
+    target : torch.Tensor
+        ``[batch]``: name that is explained; each clip's best by default.
+    **more
+        Further fields of :class:`~speechbrain_lmac.explainers.base.Question`.
+
+    Returns
+    -------
+    Asked
+    """
+    text = prompts.text.to(analysis.power.device)
+    if target is None:
+        target = model.classifier.logits(analysis.encoding.embedding, text).argmax(dim=1)
+    seeds = tuple(clip_seed(clip_id) for clip_id in ids)
+    question = Question(text[target], seeds, names=text, **more)
+    return Asked(tuple(ids), analysis, target, question, prompts)
+
+
+def explain(model, explainer, asked):
+    """One explainer's maps, as masks and as ranks.
+
+    Arguments
+    ---------
+    model : ListenableMap
+        What is explained.
+    explainer : Explainer
+        Whom to ask.
+    asked : Asked
+        About what.
+
+    Returns
+    -------
+    Explained
+    """
+    device = asked.analysis.power.device
+    begin = _now(device)
+    maps = explainer(model, asked.analysis, asked.question).detach().float()
+    seconds = (_now(device) - begin) / len(asked.ids)
+    failed = ~maps.isfinite().flatten(1).all(dim=1)
+    maps = torch.where(failed[:, None, None], 0.0, maps)
+    constant = maps.flatten(1).amax(dim=1) == maps.flatten(1).amin(dim=1)
+    masks = maps if explainer.is_mask else as_masks(maps)
+    ranks = rank_heard(model.classifier, asked.analysis, maps, asked.question.seeds)
+    return Explained(maps, masks, ranks, failed, constant, seconds)
+
+
+def rank_heard(classifier, analysis, maps, seeds):
+    """Rank the cells of maps; those that the CLAP never hears, as high STFT bins, come last.
+
+    Whatever an explainer says of them: none is to spend its budget there, nor to gain by knowing
+    them.
+
+    Arguments
+    ---------
+    classifier : MaskableClassifier
+        Whose hearing it is.
+    analysis : Analysis
+        Of the clips.
+    maps : torch.Tensor
+        ``[batch, frames, bins]``, finite.
+    seeds : sequence of int
+        Of ties, as for :func:`~speechbrain_lmac.metrics.top_k.rank_cells`.
+
+    Returns
+    -------
+    torch.Tensor
+        ``[batch, frames, bins]`` of int.
+    """
+    unheard = classifier.grid(analysis).heard == 0
+    return rank_cells(maps.masked_fill(unheard, -torch.inf), seeds)
+
+
+def _now(device):
+    """Seconds on a clock, when all that was asked of a device is done."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
+@torch.no_grad()
+def faithfulness(model, asked, explained, budgets=BUDGETS):
+    """What the metrics of :mod:`~speechbrain_lmac.metrics.faithfulness` say of maps.
+
+    Arguments
+    ---------
+    model : ListenableMap
+        What is explained.
+    asked : Asked
+        The clips.
+    explained : Explained
+        Maps of them.
+    budgets : sequence of float
+        Shares of cells to keep, beside the raw mask.
+
+    Returns
+    -------
+    dict
+        Column -> a number for each clip.
+    """
+    masks = {None: explained.masks}
+    masks.update({budget: keep_top(explained.ranks, budget) for budget in budgets})
+    columns = {}
+    for budget, mask in masks.items():
+        text = asked.question.names
+        scores = model.classifier.masked_similarity(asked.analysis, mask, text)
+        seen = outcome(scores, mask, asked.target)
+        shown = METRICS if budget is None else {name: METRICS[name] for name in EQUAL}
+        for name in ("p", "q", "r") if budget is None else ("q", "r"):
+            columns[column(name, budget)] = getattr(seen, name).tolist()
+        for name, metric in shown.items():
+            columns[column(name, budget)] = metric(seen).tolist()
+    columns["failed"] = explained.failed.float().tolist()
+    columns["constant"] = explained.constant.float().tolist()
+    return columns
+
+
+def kept_less_left(columns):
+    """``q - r`` of each clip at each equal budget: what selects epochs and tunes baselines.
+
+    Arguments
+    ---------
+    columns : dict
+        Of :func:`faithfulness`.
+
+    Returns
+    -------
+    list of float
+    """
+    sides = ((columns[column("q", share)], columns[column("r", share)]) for share in BUDGETS)
+    return [q - r for kept, left in sides for q, r in zip(kept, left)]
+
+
+def rows_of(asked, columns):
+    """Columns as rows: a dict for each clip, with its id and what is explained of it."""
+    named = [asked.prompts.names[index] for index in asked.target.tolist()]
+    columns = {"clip": asked.ids, "target": named, **columns}
+    return [dict(zip(columns, values)) for values in zip(*columns.values())]
+
+
+def evaluate(model, explainers, batches, prompts, budgets=BUDGETS):
+    """Measure explainers on the same clips and prompts.
+
+    Arguments
+    ---------
+    model : ListenableMap
+        What is explained.
+    explainers : dict
+        Name in the table -> explainer.
+    batches : sized iterable
+        Of ``(ids, wavs)``.
+    prompts : Prompts
+        What the clips are scored against.
+    budgets : sequence of float
+        Shares of cells to keep, beside the raw mask.
+
+    Returns
+    -------
+    list of dict
+        A row per clip and method.
+    """
+    rows = []
+    for ids, wavs in tqdm(batches, desc="evaluating", unit="batch", dynamic_ncols=True):
+        asked = ask(model, ids, model.classifier.analyse(wavs), prompts)
+        for name, explainer in explainers.items():
+            columns = faithfulness(model, asked, explain(model, explainer, asked), budgets)
+            rows.extend({"method": name, **row} for row in rows_of(asked, columns))
+    return rows
+
+
+def write_rows(path, rows):
+    """Write rows as CSV, whole or not at all."""
+    with whole(path) as partial:
+        pd.DataFrame(rows).to_csv(partial, index=False)

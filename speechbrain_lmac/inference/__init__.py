@@ -1,0 +1,1 @@
+"""Explanations of clips and recordings by a trained interpreter."""

@@ -1,0 +1,1 @@
+"""Time-frequency masks: domains, masked classifiers, the mask decoder."""

@@ -1,0 +1,1 @@
+"""Metrics of explanations, and their statistics."""

@@ -1,0 +1,1 @@
+"""Audio classifiers and what they are built of."""

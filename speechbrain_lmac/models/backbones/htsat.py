@@ -1,0 +1,176 @@
+"""HTSAT: the hierarchical token-semantic audio transformer of LAION's CLAPs.
+
+Chen et al., ICASSP 2022. The network is transformers' own, run stage by stage: it folds the
+log-mel, cut in four along time, into a square image, and hidden maps of that image mean nothing
+to a decoder. Here they are unfolded to time x frequency on the way, so that gradients reach them.
+"""
+
+from torch import nn
+from transformers import ClapAudioConfig
+from transformers.models.clap.modeling_clap import ClapAudioModel
+
+from speechbrain_lmac.models.checkpoints import build_within, check_size, load_strictly
+
+NAMES = (
+    ("bn0.", "batch_norm."),
+    (".attn.relative_position", ".attention.self.relative_position"),
+    (".attn.proj.", ".attention.output.dense."),
+    (".norm1.", ".layernorm_before."),
+    (".norm2.", ".layernorm_after."),
+    (".mlp.fc1.", ".intermediate.dense."),
+    (".mlp.fc2.", ".output.dense."),
+)
+"""Names of weights in LAION's files -> in transformers, beside the fused projections."""
+
+UNUSED = ("tscam_conv.weight", "tscam_conv.bias", "head.weight", "head.bias", ".attn_mask")
+"""In LAION's files: the tagging head, no part of an embedding, and masks that geometry fixes."""
+
+
+class Htsat(nn.Module):
+    """Log-mel to an embedding.
+
+    Arguments
+    ---------
+    encoder : ClapAudioEncoder
+        transformers' network.
+    """
+
+    def __init__(self, encoder):
+        super().__init__()
+        self.encoder = encoder
+        self.dim = encoder.num_features
+        self.hidden_channels = tuple(stage.dim for stage in reversed(encoder.layers))
+
+    @classmethod
+    def from_laion(cls, state, what):
+        """Build the network that the audio branch of one of LAION's checkpoints describes.
+
+        Arguments
+        ---------
+        state : dict
+            Weights by LAION's names, without ``audio_branch.``; KeyError if a tensor that the
+            dimensions are read from is absent.
+        what : str
+            What to call them in an error.
+        """
+        config = laion_config(state)
+        model = build_within(lambda: ClapAudioModel(config), state, what)
+        load_strictly(model.audio_encoder, to_transformers(state), what, ignored=UNUSED)
+        return cls(model.audio_encoder)
+
+    @property
+    def blocks(self):
+        """The stages, deepest first, with the norms that lie outside them; the patches last."""
+        encoder = self.encoder
+        deepest, *shallower = reversed(encoder.layers)
+        patches = nn.ModuleList([encoder.batch_norm, encoder.patch_embed])
+        return (nn.ModuleList([encoder.norm, deepest]), *shallower, patches)
+
+    def forward(self, log_mel):
+        """Encode.
+
+        Arguments
+        ---------
+        log_mel : torch.Tensor
+            In decibels, ``[batch, frames, bands]``; up to 1024 frames, fewer are stretched.
+
+        Returns
+        -------
+        torch.Tensor, tuple of torch.Tensor
+            ``[batch, dim]``; hidden maps ``[batch, channels, frames', bins']``, deepest first:
+            each stage's, before it is made coarser.
+        """
+        encoder = self.encoder
+        normalised = encoder.batch_norm(log_mel.unsqueeze(1).transpose(1, 3)).transpose(1, 3)
+        tokens = encoder.patch_embed(encoder.reshape_mel2img(normalised))
+        hidden = []
+        for stage, size in zip(encoder.layers, encoder.input_resolutions):
+            for block in stage.blocks:
+                tokens = block(tokens, size)[0]
+            maps = unfold(tokens, size, encoder.freq_ratio)
+            hidden.insert(0, maps)
+            tokens = fold(maps, encoder.freq_ratio)
+            if stage.downsample is not None:
+                tokens = stage.downsample(tokens, size)
+        return encoder.norm(tokens).mean(dim=1), tuple(hidden)
+
+
+def unfold(tokens, size, chunks):
+    """Tokens of the folded image as a map over time and frequency.
+
+    Arguments
+    ---------
+    tokens : torch.Tensor
+        ``[batch, rows * columns, channels]``.
+    size : tuple of int
+        Rows and columns of the image: the chunks of time lie under each other.
+    chunks : int
+        How many.
+
+    Returns
+    -------
+    torch.Tensor
+        ``[batch, channels, frames', bins']``.
+    """
+    rows, columns = size
+    cells = tokens.unflatten(1, (chunks, rows // chunks, columns))
+    return cells.permute(0, 4, 1, 3, 2).flatten(2, 3)
+
+
+def fold(maps, chunks):
+    """Undo :func:`unfold`: ``[batch, channels, frames', bins']`` to tokens."""
+    cells = maps.unflatten(2, (chunks, maps.shape[2] // chunks))
+    return cells.permute(0, 2, 4, 3, 1).flatten(1, 3)
+
+
+def laion_config(state):
+    """What the shapes of LAION's weights say of the network."""
+    widths = state["patch_embed.proj.weight"].shape
+    stages = _count(state, "layers.{}.blocks.0.norm1.weight")
+    heads = [
+        state[f"layers.{stage}.blocks.0.attn.relative_position_bias_table"].shape[1]
+        for stage in range(stages)
+    ]
+    depths = [_count(state, f"layers.{stage}.blocks.{{}}.norm1.weight") for stage in range(stages)]
+    if not stages or not all(depths):
+        raise ValueError("no blocks")
+    sizes = {
+        "stages": stages,
+        "depths": sum(depths),
+        "num_attention_heads": max(heads),
+        "patch_embeds_hidden_size": widths[0],
+        "patch_size": widths[-1],
+        "num_mel_bins": len(state["bn0.weight"]),
+    }
+    check_size(sizes, "the audio encoder")
+    return ClapAudioConfig(
+        patch_embeds_hidden_size=widths[0],
+        patch_size=widths[-1],
+        patch_stride=[widths[-1]] * 2,
+        num_mel_bins=len(state["bn0.weight"]),
+        depths=depths,
+        num_attention_heads=heads,
+        hidden_size=widths[0] * 2 ** (stages - 1),
+    )
+
+
+def to_transformers(state):
+    """Weights by LAION's names -> by transformers', the fused projections taken apart."""
+    renamed = {}
+    for name, value in state.items():
+        for theirs, ours in NAMES:
+            name = name.replace(theirs, ours)
+        if ".attn.qkv." in name:
+            for part, piece in zip(("query", "key", "value"), value.chunk(3)):
+                renamed[name.replace(".attn.qkv.", f".attention.self.{part}.")] = piece
+        else:
+            renamed[name] = value
+    return renamed
+
+
+def _count(state, name):
+    """How many of consecutive names there are."""
+    number = 0
+    while name.format(number) in state:
+        number += 1
+    return number

@@ -1,0 +1,191 @@
+"""EfficientAT's ``mn04``, an AudioSet tagger: MobileNetV3-Large of width 0.4 (Schmid et al., ICASSP
+2023), in which its authors' weights are loaded.
+"""
+
+import hashlib
+import io
+from pickle import UnpicklingError
+from typing import NamedTuple
+
+import torch
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torchvision.ops import Conv2dNormActivation
+
+from speechbrain_lmac.data.labels import audioset_labels
+from speechbrain_lmac.utils.errors import InputError
+from speechbrain_lmac.utils.single_read import read_once
+
+POWER_FLOOR = 1e-5
+MOST_BYTES = 1 << 28
+"""Of a file of weights; the authors' have 4 MB."""
+STEM, LAST, HIDDEN_UNITS = 8, 384, 512
+
+
+class Block(NamedTuple):
+    """One row of the body's plan."""
+
+    kernel: int
+    expanded: int
+    out: int
+    squeezed: int  # 0: no squeeze-and-excitation
+    swish: bool
+    stride: int
+
+
+BLOCKS = tuple(
+    Block(*row)
+    for row in (
+        (3, 8, 8, 0, False, 1),
+        (3, 24, 16, 0, False, 2),
+        (3, 32, 16, 0, False, 1),
+        (5, 32, 16, 8, False, 2),
+        (5, 48, 16, 16, False, 1),
+        (5, 48, 16, 16, False, 1),
+        (3, 96, 32, 0, True, 2),
+        (3, 80, 32, 0, True, 1),
+        (3, 72, 32, 0, True, 1),
+        (3, 72, 32, 0, True, 1),
+        (3, 192, 48, 48, True, 1),
+        (3, 272, 48, 72, True, 1),
+        (5, 272, 64, 72, True, 2),
+        (5, 384, 64, 96, True, 1),
+        (5, 384, 64, 96, True, 1),
+    )
+)
+"""MobileNetV3-Large at width 0.4."""
+
+STAGES = (3, 6, 12, 16)
+"""Features whose maps are handed out: the last ones of each resolution from 1/4 to 1/32."""
+CHANNELS = (LAST, 48, 16, 16)
+"""Of these maps, deepest first."""
+
+
+def _norm(channels):
+    return nn.BatchNorm2d(channels, eps=1e-3)
+
+
+def _conv(channels_in, channels_out, kernel=1, activation=nn.Hardswish, **kwargs):
+    return Conv2dNormActivation(
+        channels_in,
+        channels_out,
+        kernel,
+        norm_layer=_norm,
+        activation_layer=activation,
+        **kwargs,
+    )
+
+
+class SqueezeExcitation(nn.Module):
+    """Weigh channels by what the whole clip holds."""
+
+    def __init__(self, channels, squeezed):
+        super().__init__()
+        self.fc1 = nn.Linear(channels, squeezed)
+        self.fc2 = nn.Linear(squeezed, channels)
+
+    def forward(self, maps):
+        """Maps ``[batch, channels, height, width]``, weighed."""
+        weights = self.fc2(self.fc1(maps.mean(dim=(2, 3))).relu()).sigmoid()
+        return maps * weights[:, :, None, None]
+
+
+class InvertedResidual(nn.Module):
+    """MobileNetV3's block: expand, filter each channel, weigh, project."""
+
+    def __init__(self, channels_in, plan):
+        super().__init__()
+        activation = nn.Hardswish if plan.swish else nn.ReLU
+        width = plan.expanded
+        layers = [_conv(channels_in, width, activation=activation)] if width > channels_in else []
+        layers.append(
+            _conv(width, width, plan.kernel, activation, stride=plan.stride, groups=width)
+        )
+        if plan.squeezed:
+            layers.append(SqueezeExcitation(width, plan.squeezed))
+        layers.append(_conv(width, plan.out, activation=None))
+        self.block = nn.Sequential(*layers)
+        self.residual = plan.stride == 1 and channels_in == plan.out
+
+    def forward(self, maps):
+        """Maps ``[batch, channels_in, height, width]`` -> the same of ``plan.out`` channels."""
+        return maps + self.block(maps) if self.residual else self.block(maps)
+
+
+class Tagger(nn.Module):
+    """EfficientAT ``mn04``: mel power to a logit for each AudioSet label.
+
+    Example
+    -------
+    >>> logits, hidden = Tagger().eval()(torch.rand(1, 500, 128))
+    >>> logits.shape
+    torch.Size([1, 527])
+    >>> [tuple(maps.shape) for maps in hidden]
+    [(1, 384, 16, 4), (1, 48, 32, 8), (1, 16, 63, 16), (1, 16, 125, 32)]
+    """
+
+    def __init__(self):
+        super().__init__()
+        widths = (STEM, *(plan.out for plan in BLOCKS))
+        self.features = nn.ModuleList(
+            [
+                _conv(1, STEM, 3, stride=2),
+                *(InvertedResidual(width, plan) for width, plan in zip(widths, BLOCKS)),
+                _conv(widths[-1], LAST),
+            ]
+        )
+        self.classifier = nn.Sequential(
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(LAST, HIDDEN_UNITS),
+            nn.Hardswish(),
+            nn.Dropout(0.2),
+            nn.Linear(HIDDEN_UNITS, len(audioset_labels())),
+        )
+
+    def forward(self, mel):
+        """Tag.
+
+        Arguments
+        ---------
+        mel : torch.Tensor
+            Mel power of the pre-emphasised clip, ``[batch, frames, 128]``.
+
+        Returns
+        -------
+        torch.Tensor, list of torch.Tensor
+            Logits ``[batch, 527]``; hidden maps ``[batch, channels, frames', bins']``, deepest
+            first.
+        """
+        log_mel = (torch.log(mel + POWER_FLOOR) + 4.5) / 5
+        maps = log_mel.transpose(1, 2).unsqueeze(1)  # its kernels are frequency x time
+        hidden = []
+        for layer, feature in enumerate(self.features):
+            maps = feature(maps)
+            if layer in STAGES:
+                hidden.insert(0, maps.transpose(2, 3))
+                maps = hidden[0].transpose(2, 3)  # gradients must pass through what is handed out
+        return self.classifier(maps), hidden
+
+
+def fold_norms(tagger):
+    """Make each batch norm part of the convolution before it: the same function, to rounding."""
+    for part in tagger.modules():
+        if isinstance(part, Conv2dNormActivation):
+            part[0] = fuse_conv_bn_eval(part[0].eval(), part[1].eval())
+            part[1] = nn.Identity()
+
+
+def load_weights(tagger, path, hint="give the authors' file"):
+    """Load the authors' file strictly: tensors only, every key, every shape; its SHA-256."""
+    if not path.is_file():
+        raise InputError(f"no such file: {path}; {hint}")
+    data = read_once(path, MOST_BYTES)
+    try:
+        state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        tagger.load_state_dict(
+            {name.replace(".conc_se_layers.0.", "."): value for name, value in state.items()}
+        )
+    except (UnpicklingError, RuntimeError, AttributeError, EOFError, KeyError, IndexError) as error:
+        raise InputError(f"{path} does not hold the weights of mn04_as: {error}") from error
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,164 @@
+"""An AudioSet tagger and a sentence encoder as an exact dual encoder.
+
+The tagger is EfficientAT's ``mn04_as`` (Schmid et al., ICASSP 2023): a MobileNetV3 of width 0.4
+that gives a logit for each of AudioSet's 527 labels. A prompt is a distribution over the labels,
+by the likeness of sentences; its score is the labels' expected log-probability:
+
+    score(prompt) = sum_k w_k log sigmoid(logit_k),  w = softmax(cos(prompt, label_k) / 0.02)
+
+which is an inner product, hence, up to each clip's own scale, a cosine of unit vectors:
+``audio = normalise([log sigmoid(logits), 0])``, ``text = [w, sqrt(1 - |w|^2)]``. It is a real
+zero-shot classifier to measure explainers on, but its text side is close to looking a label up.
+"""
+
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.nn.functional import logsigmoid, normalize
+from torchaudio.compliance.kaldi import get_mel_banks
+
+from speechbrain_lmac.audio.stft import Spectrogram
+from speechbrain_lmac.data.labels import audioset_labels
+from speechbrain_lmac.data.prompts import class_prompt
+from speechbrain_lmac.models.backbones.mobilenet import (
+    CHANNELS,
+    STAGES,
+    Tagger,
+    fold_norms,
+    load_weights,
+)
+from speechbrain_lmac.models.clap.base import AudioEncoding, Clap, ClapReference, lasting
+from speechbrain_lmac.models.text import minilm
+from speechbrain_lmac.utils.download import fetch_once
+
+RELEASE = "https://github.com/fschmid56/EfficientAT/releases/download/v0.0.1/"
+FILE = "mn04_as_mAP_432.pt"
+SHA256 = "899a8c6217063f6941793102a2780b3dd788ab11fce468d9cf5f0577c453321c"
+
+SAMPLE_RATE = 32000
+N_FFT = 1024
+WINDOW = 800
+HOP_LENGTH = 320
+MEL_BANDS = 128
+HIGHEST_HZ = 15000.0
+PRE_EMPHASIS = 0.97
+
+TEMPERATURE = 0.02
+LOGIT_SCALE = 200.0
+"""Between what is likeliest on ESC-10 among 50 names (300) and on UrbanSound8K (150)."""
+
+
+class TaggerSpectrogram(Spectrogram):
+    """STFT of a clip, and of the clip with its high frequencies raised, frame by frame alike.
+
+    ``y[t] = x[t + 1] - 0.97 x[t]`` is one sample shorter than ``x``. Where that costs a frame,
+    the clip's own last frame is left out as well: the frames before it cover the clip, so that
+    the inverse stays exact.
+    """
+
+    def __init__(self):
+        super().__init__(N_FFT, HOP_LENGTH, torch.hann_window(WINDOW, periodic=False))
+
+    def forward(self, wavs):
+        frames = 1 + max(wavs.shape[-1] - 1, self.n_fft) // self.hop_length
+        return super().forward(wavs)[:, :frames]
+
+    def emphasised(self, wavs):
+        """STFT of ``wavs`` ``[batch, time]`` after pre-emphasis."""
+        return super().forward(wavs[:, 1:] - PRE_EMPHASIS * wavs[:, :-1])
+
+
+class TaggerClap(Clap):
+    """An AudioSet tagger with all-MiniLM-L6-v2 as a CLAP; 32 kHz, clips of any length.
+
+    Masks act on the pre-emphasised spectrum that the tagger hears, and on the clip's own where
+    they are listened to.
+
+    Arguments
+    ---------
+    weights : str or Path
+        The authors' ``mn04_as_mAP_432.pt``; fetched from their release if not given (4 MB, MIT),
+        and kept in ``~/.cache/speechbrain_lmac`` or where ``SPEECHBRAIN_LMAC_CACHE`` says.
+
+    Raises
+    ------
+    InputError
+        If the weights cannot be had or are not this tagger's.
+    """
+
+    hears_the_sound = False
+    hidden_channels = CHANNELS
+    text_dim = 528
+
+    def __init__(self, weights=None):
+        filterbank = kaldi_filterbank()
+        super().__init__(SAMPLE_RATE, TaggerSpectrogram(), filterbank)
+        self.weights = download_weights() if weights is None else Path(weights)
+        self.settings = {} if weights is None else {"weights": lasting(weights)}
+        self.tagger = Tagger()
+        hint = f"leave it out to fetch {RELEASE + FILE}"
+        self.sha256 = load_weights(self.tagger, self.weights, hint)
+        fold_norms(self.tagger.to(memory_format=torch.channels_last))
+        self.sentences = minilm.MiniLM()
+        self.freeze()
+
+    def stft(self, wavs):
+        return self.spectrogram.emphasised(wavs)
+
+    def encode(self, mel):
+        logits, hidden = self.tagger(mel)
+        log_probabilities = logsigmoid(logits)
+        embedding = normalize(nn.functional.pad(log_probabilities, (0, 1)), dim=-1)
+        return AudioEncoding(embedding, tuple(hidden))
+
+    @property
+    def audio_blocks(self):
+        features, ends = self.tagger.features, [0, *(layer + 1 for layer in STAGES)]
+        stages = [features[start:end] for start, end in pairwise(ends)]
+        return (self.tagger.classifier, *reversed(stages))
+
+    @cached_property
+    def label_sentences(self):
+        """Sentence embeddings of the labels, ``[527, 384]``."""
+        return self.sentences([class_prompt(label) for label in audioset_labels()])
+
+    def compute_text(self, prompts):
+        cosines = self.sentences(prompts) @ self.label_sentences.T
+        weights = torch.softmax(cosines / TEMPERATURE, dim=-1)
+        rest = (1 - weights.square().sum(dim=-1, keepdim=True)).clamp(min=0).sqrt()
+        return torch.cat([weights, rest], dim=-1)
+
+    @property
+    def logit_scale(self):
+        return LOGIT_SCALE
+
+    @property
+    def portable_settings(self):
+        return {}  # there is one file, and whoever lacks it fetches it
+
+    @property
+    def reference(self):
+        return ClapReference("tagger", FILE, self.sha256)
+
+
+def kaldi_filterbank():
+    """Kaldi's mel filters, 0 to 15 kHz, ``[513, 128]``."""
+    filters, _ = get_mel_banks(
+        MEL_BANDS,
+        N_FFT,
+        SAMPLE_RATE,
+        0.0,
+        HIGHEST_HZ,
+        vtln_low=100.0,
+        vtln_high=-500.0,
+        vtln_warp_factor=1.0,
+    )
+    return nn.functional.pad(filters, (0, 1)).T.contiguous()  # Kaldi leaves Nyquist out
+
+
+def download_weights():
+    """The authors' weights, from the cache or from their release."""
+    return fetch_once(RELEASE + FILE, FILE, SHA256)

@@ -1,0 +1,141 @@
+"""LAION's CLAPs from their official checkpoints: HTSAT-tiny, HTSAT-base and PANN-14.
+
+Wu et al., "Large-scale contrastive language-audio pretraining with feature fusion and
+keyword-to-caption augmentation", ICASSP 2023. What the network is, is read from the checkpoint;
+models with feature fusion are refused. The package laion-clap is not imported: its modules
+are what this adapter is held against.
+"""
+
+from transformers import RobertaConfig, RobertaModel
+
+from speechbrain_lmac.models.backbones import cnn14
+from speechbrain_lmac.models.backbones.htsat import Htsat
+from speechbrain_lmac.models.checkpoints import (
+    check_named,
+    find_checkpoint,
+    load_strictly,
+    matrix_shape,
+    part,
+    read_hashed,
+    read_shapes,
+)
+from speechbrain_lmac.models.clap.base import ClapReference, lasting
+from speechbrain_lmac.models.clap.pretrained import (
+    OF_FRONT_END,
+    FrontEnd,
+    PretrainedClap,
+    check_front_end,
+    mlp,
+)
+from speechbrain_lmac.models.text.transformer import (
+    Sentences,
+    build_text,
+    load_tokenizer,
+    text_config,
+)
+from speechbrain_lmac.utils.errors import InputError
+
+HUB_ID = "lukewys/laion_clap"
+REVISION = "b3708341862f581175dba5c356a4ebf74a9b6651"
+OFFICIAL = (
+    "630k-best.pt",
+    "630k-audioset-best.pt",
+    "music_audioset_epoch_15_esc_90.14.pt",
+    "music_speech_epoch_15_esc_89.25.pt",
+    "music_speech_audioset_epoch_15_esc_89.98.pt",
+)
+"""Checkpoints without fusion in LAION's repository: two of HTSAT-tiny, three of HTSAT-base."""
+
+TOKENIZER = "FacebookAI/roberta-base"
+LONGEST = 77
+"""Tokens of a prompt that LAION reads."""
+
+FRONT_END = FrontEnd(48000, n_fft=1024, hop_length=480, seconds=10, whole_repeats=True)
+FILTERBANK = "audio_branch.logmel_extractor.melW"
+LOG_SCALE = "logit_scale_a"
+
+
+class LaionClap(PretrainedClap):
+    """One of LAION's CLAPs without fusion; 48 kHz, 10 s at a time.
+
+    Arguments
+    ---------
+    weights : str or Path
+        An official ``.pt`` file, or the name of one in LAION's repository on the Hugging Face
+        Hub, from where it is fetched once.
+    tokenizer : str or Path
+        Folder or Hub id of RoBERTa's tokenizer.
+    revision : str
+        Commit of LAION's repository.
+    bfloat16 : bool
+        Run the audio encoder in bfloat16; for GPUs.
+
+    Raises
+    ------
+    InputError
+        If the weights or the tokenizer cannot be had, or are not what they should be.
+    """
+
+    def __init__(
+        self,
+        weights="630k-audioset-best.pt",
+        tokenizer=TOKENIZER,
+        revision=REVISION,
+        bfloat16=False,
+    ):
+        check_named(weights, OFFICIAL)
+        words = load_tokenizer(tokenizer)
+        path = find_checkpoint(weights, HUB_ID, revision)
+        state, sha256 = read_hashed(path, "state_dict")
+        what = f"{path} is no LAION CLAP without fusion"
+        audio = read_shapes(what, lambda: audio_branch(part(state, "audio_branch."), what))
+        config = read_shapes(what, lambda: roberta_config(state))
+        text = build_text(lambda: RobertaModel(config), part(state, "text_branch."), what)
+        dim, width = read_shapes(what, lambda: matrix_shape(state["text_projection.0.weight"]))
+        bands, filterbank, log_scale = read_shapes(
+            what,
+            lambda: (len(state["audio_branch.bn0.weight"]), state[FILTERBANK], state[LOG_SCALE]),
+        )
+        check_front_end(filterbank, log_scale, FRONT_END, bands, what)
+        audio_projection, text_projection = mlp(audio.dim, dim), mlp(width, dim)
+        load_strictly(audio_projection, part(state, "audio_projection."), what)
+        load_strictly(text_projection, part(state, "text_projection."), what)
+        sentences = Sentences(
+            words, text, text_projection, lambda states: states.pooler_output, LONGEST
+        )
+        super().__init__(
+            FRONT_END, filterbank, audio, audio_projection, sentences, dim, log_scale, bfloat16
+        )
+        self.weights, self.sha256 = path, sha256
+        self.settings = {
+            "weights": lasting(weights),
+            "tokenizer": lasting(tokenizer),
+            "revision": revision,
+        }
+
+    @property
+    def reference(self):
+        return ClapReference("laion", self.weights.name, self.sha256)
+
+
+def audio_branch(state, what):
+    """The audio encoder that a checkpoint holds, by its tensors' names."""
+    if any("fusion" in name or "mel_conv" in name for name in state):
+        raise InputError(f"{what}: it was trained with feature fusion")
+    state = {name: value for name, value in state.items() if not name.endswith(OF_FRONT_END)}
+    if "patch_embed.proj.weight" in state:
+        return Htsat.from_laion(state, what)
+    if "conv_block6.conv1.weight" in state:
+        audio = cnn14.Cnn14(len(state["bn0.weight"]))
+        load_strictly(audio, state, what, ignored=cnn14.UNUSED)
+        return audio
+    found = sorted({name.split(".")[0] for name in state})
+    raise InputError(
+        f"{what}: expected an audio_branch that is HTSAT (patch_embed) or PANN-14 (conv_block6), "
+        f"found {', '.join(found) or 'none'}"
+    )
+
+
+def roberta_config(state):
+    """RoBERTa's configuration, of the size that a checkpoint holds."""
+    return text_config(RobertaConfig, part(state, "text_branch."), layer_norm_eps=1e-5)

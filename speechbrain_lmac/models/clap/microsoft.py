@@ -1,0 +1,122 @@
+"""Microsoft's CLAP of 2022, the one that the paper of LMAC-ZS explains: CNN14 and BERT.
+
+Elizalde et al., "CLAP: learning audio concepts from natural language supervision", ICASSP 2023.
+"""
+
+from torch import nn
+from torch.nn.functional import gelu
+from transformers import BertConfig, BertModel
+
+from speechbrain_lmac.models.backbones import cnn14
+from speechbrain_lmac.models.checkpoints import (
+    check_named,
+    commit_of,
+    find_checkpoint,
+    load_strictly,
+    matrix_shape,
+    part,
+    read_hashed,
+    read_shapes,
+)
+from speechbrain_lmac.models.clap.base import ClapReference, lasting
+from speechbrain_lmac.models.clap.pretrained import (
+    OF_FRONT_END,
+    FrontEnd,
+    PretrainedClap,
+    check_front_end,
+)
+from speechbrain_lmac.models.text.transformer import (
+    Sentences,
+    build_text,
+    load_tokenizer,
+    text_config,
+)
+
+HUB_ID = "microsoft/msclap"
+OFFICIAL = ("CLAP_weights_2022.pth",)
+TOKENIZER = "google-bert/bert-base-uncased"
+LONGEST = 100
+"""Tokens of a prompt that Microsoft reads."""
+
+FRONT_END = FrontEnd(44100, n_fft=1024, hop_length=320, seconds=5, whole_repeats=False)
+AUDIO, TEXT = "audio_encoder.base.", "caption_encoder.base."
+FILTERBANK = AUDIO + "logmel_extractor.melW"
+
+
+class Projection(nn.Module):
+    """Two layers, the second beside a shortcut, and their norm."""
+
+    def __init__(self, width, dim):
+        super().__init__()
+        self.linear1 = nn.Linear(width, dim, bias=False)
+        self.linear2 = nn.Linear(dim, dim, bias=False)
+        self.layer_norm = nn.LayerNorm(dim)
+
+    def forward(self, pooled):
+        """``[batch, width]`` -> ``[batch, dim]``."""
+        first = self.linear1(pooled)
+        return self.layer_norm(first + self.linear2(gelu(first)))
+
+
+class MicrosoftClap(PretrainedClap):
+    """Microsoft's CLAP of 2022; 44.1 kHz, 5 s at a time.
+
+    Arguments
+    ---------
+    weights : str or Path
+        The authors' ``CLAP_weights_2022.pth``; fetched once from the Hugging Face Hub if not
+        given.
+    tokenizer : str or Path
+        Folder or Hub id of BERT's uncased tokenizer.
+    revision : str
+        Commit of Microsoft's repository; the latest by default, which is then kept with an
+        interpreter.
+    bfloat16 : bool
+        Run the audio encoder in bfloat16; for GPUs.
+
+    Raises
+    ------
+    InputError
+        If the weights or the tokenizer cannot be had, or are not what they should be.
+    """
+
+    def __init__(self, weights=OFFICIAL[0], tokenizer=TOKENIZER, revision=None, bfloat16=False):
+        check_named(weights, OFFICIAL)
+        words = load_tokenizer(tokenizer)
+        path = find_checkpoint(weights, HUB_ID, revision)
+        state, sha256 = read_hashed(path, "model")
+        what = f"{path} is not Microsoft's CLAP of 2022"
+        config = read_shapes(what, lambda: text_config(BertConfig, part(state, TEXT)))
+        text = build_text(lambda: BertModel(config), part(state, TEXT), what)
+        dim, width = read_shapes(
+            what, lambda: matrix_shape(state["caption_encoder.projection.linear1.weight"])
+        )
+        bands, filterbank, log_scale = read_shapes(
+            what,
+            lambda: (len(state[AUDIO + "bn0.weight"]), state[FILTERBANK], state["logit_scale"]),
+        )
+        check_front_end(filterbank, log_scale, FRONT_END, bands, what)
+        audio = cnn14.Cnn14(bands)
+        load_strictly(audio, part(state, AUDIO), what, ignored=(*OF_FRONT_END, *cnn14.UNUSED))
+        projections = Projection(audio.dim, dim), Projection(width, dim)
+        for name, projection in zip(("audio_encoder", "caption_encoder"), projections):
+            load_strictly(projection, part(state, f"{name}.projection."), what)
+        sentences = Sentences(words, text, projections[1], first_token, LONGEST)
+        super().__init__(
+            FRONT_END, filterbank, audio, projections[0], sentences, dim, log_scale, bfloat16
+        )
+        self.weights, self.sha256 = path, sha256
+        self.settings = {
+            "weights": lasting(weights),
+            "tokenizer": lasting(tokenizer),
+            "revision": revision or commit_of(path),
+        }
+
+    @property
+    def reference(self):
+        return ClapReference("microsoft", self.weights.name, self.sha256)
+
+
+def first_token(states):
+    """What BERT makes of its classification token."""
+    return states.last_hidden_state[:, 0]

@@ -1,0 +1,221 @@
+"""The CLAP that ships with the package: small, ours, and enough to try everything offline."""
+
+import hashlib
+from itertools import pairwise
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load
+from torch import nn
+from torch.nn.functional import avg_pool2d, normalize
+from torchaudio.functional import melscale_fbanks
+
+from speechbrain_lmac.audio.stft import Spectrogram
+from speechbrain_lmac.data.prompts import in_template
+from speechbrain_lmac.models.clap.base import AudioEncoding, Clap, ClapReference, lasting
+from speechbrain_lmac.models.text import minilm
+from speechbrain_lmac.utils.errors import InputError, first_line
+from speechbrain_lmac.utils.single_read import read_once
+
+WEIGHTS = Path(__file__).parents[1] / "assets" / "embedded_clap.safetensors"
+REVISION = "2"
+MOST_BYTES = 1 << 28
+"""Of a file of weights; the one that ships has 4 MB."""
+
+SAMPLE_RATE = 32000
+N_FFT = 1024
+HOP_LENGTH = 512
+MEL_BANDS = 64
+POWER_FLOOR = 1e-3
+"""Added to mel power before the log: a sine this faint is 80 dB below full scale."""
+
+CHANNELS = (16, 32, 64, 128, 256)
+DIM = 256
+LABELS = 527
+"""Of AudioSet: what the tagger that taught it tells apart."""
+TEMPERATURE = 0.02
+"""Of cosines of sentences, where a prompt is looked up among the known phrases."""
+
+
+def _conv(channels_in, channels_out, stride=1):
+    return nn.Sequential(
+        nn.Conv2d(channels_in, channels_out, 3, stride, padding=1, bias=False),
+        nn.BatchNorm2d(channels_out),
+        nn.ReLU(),
+    )
+
+
+class AudioTower(nn.Module):
+    """Mel power to an embedding, through blocks of halving resolution.
+
+    Clips of any length: the head averages and maximises over what is there. ``common`` is what
+    sounds have in common, taken off so that a prompt which fits most of them ("music") does not
+    win by that alone.
+
+    Example
+    -------
+    >>> encoding = AudioTower().eval()(torch.rand(2, 313, 64))
+    >>> [tuple(hidden.shape) for hidden in encoding.hidden]
+    [(2, 256, 20, 4), (2, 128, 40, 8), (2, 64, 79, 16), (2, 32, 157, 32)]
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(MEL_BANDS))
+        self.register_buffer("std", torch.ones(MEL_BANDS))
+        self.register_buffer("common", torch.zeros(DIM))
+        self.stem = _conv(1, CHANNELS[0], stride=2)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(_conv(before, after), _conv(after, after))
+            for before, after in pairwise(CHANNELS)
+        )
+        self.head = nn.Linear(CHANNELS[-1], DIM)
+
+    def forward(self, mel):
+        """Encode.
+
+        Arguments
+        ---------
+        mel : torch.Tensor
+            Mel power, ``[batch, frames, 64]``.
+
+        Returns
+        -------
+        AudioEncoding
+            Embedding ``[batch, 256]``; four hidden maps of 256, 128, 64 and 32 channels.
+        """
+        log_mel = (torch.log(mel + POWER_FLOOR) - self.mean) / self.std
+        maps = self.stem(log_mel.unsqueeze(1).contiguous(memory_format=torch.channels_last))
+        hidden = []
+        for block in self.blocks:
+            if hidden:
+                maps = avg_pool2d(maps, 2, ceil_mode=True)
+            maps = block(maps)
+            hidden.append(maps)
+        over_bins = maps.mean(dim=3)
+        embedding = self.head(over_bins.mean(dim=2) + over_bins.amax(dim=2))
+        own = normalize(embedding, dim=-1) - self.common
+        return AudioEncoding(normalize(own, dim=-1), tuple(reversed(hidden)))
+
+
+class TextTower(nn.Module):
+    """Sentence embeddings to embeddings, by way of AudioSet's labels.
+
+    A prompt is looked up among phrases that each name a label: it is the mixture of labels whose
+    phrases are most like it, and each label has a learnt direction.
+
+    Arguments
+    ---------
+    phrases : int
+        How many it knows.
+    """
+
+    def __init__(self, phrases):
+        super().__init__()
+        self.register_buffer("phrases", torch.zeros(phrases, minilm.DIM))
+        self.register_buffer("label_of", torch.zeros(phrases, dtype=torch.long))
+        self.directions = nn.Linear(LABELS, DIM, bias=False)
+
+    def forward(self, sentences):
+        """Embed sentence embeddings ``[prompts, 384]`` -> ``[prompts, 256]``, unit norm."""
+        return self.embed_mixtures(self.mixtures(sentences))
+
+    def mixtures(self, sentences):
+        """Shares of the labels in each prompt, ``[prompts, 527]``."""
+        return self.look_up(sentences @ self.phrases.T)
+
+    def look_up(self, cosines):
+        """Shares of the labels ``[prompts, 527]``, from cosines with the phrases it knows."""
+        likeness = torch.softmax(cosines / TEMPERATURE, dim=-1)
+        shares = likeness.new_zeros(len(cosines), LABELS)
+        return shares.index_add(1, self.label_of, likeness)
+
+    def embed_mixtures(self, shares):
+        """Embed mixtures of labels ``[prompts, 527]`` -> ``[prompts, 256]``, unit norm."""
+        return normalize(self.directions(shares), dim=-1)
+
+
+def load_weights(path):
+    """Tensors of a safetensors file, floats in single precision; and its SHA-256, in hex."""
+    data = read_once(path, MOST_BYTES)
+    try:
+        state = load(data)
+    except (SafetensorError, ValueError, LookupError, TypeError, RuntimeError) as error:
+        raise InputError(f"{path} cannot be read as safetensors: {first_line(error)}") from error
+    tensors = {
+        name: value.float() if value.is_floating_point() else value for name, value in state.items()
+    }
+    return tensors, hashlib.sha256(data).hexdigest()
+
+
+def mel_filterbank():
+    """Slaney mel filters of unit height over the whole band, ``[513, 64]``."""
+    return melscale_fbanks(
+        N_FFT // 2 + 1, 0.0, SAMPLE_RATE / 2, MEL_BANDS, SAMPLE_RATE, None, "slaney"
+    )
+
+
+class EmbeddedClap(Clap):
+    """The CLAP in the package: 32 kHz, a convolutional audio tower, MiniLM for text.
+
+    A student of :class:`~speechbrain_lmac.models.clap.efficientat.TaggerClap`, with free text (see
+    experiments/mini_clap for what it can do and what it has never heard). It is there to run the
+    whole system without a download; explain the CLAP that you use.
+
+    Arguments
+    ---------
+    weights : str or Path
+        Another set of weights in the same format.
+
+    Example
+    -------
+    >>> clap = EmbeddedClap()
+    >>> prompts = ["this is the sound of rain", "this is the sound of siren"]
+    >>> from speechbrain_lmac.data.synthetic import synthesise
+    >>> wavs = synthesise("siren", seed=1).unsqueeze(0)
+    >>> (clap(wavs).embedding @ clap.embed_text(prompts).T).argmax().item()
+    1
+    """
+
+    hidden_channels = tuple(reversed(CHANNELS[1:]))
+    text_dim = DIM
+
+    def __init__(self, weights=WEIGHTS):
+        super().__init__(SAMPLE_RATE, Spectrogram(N_FFT, HOP_LENGTH), mel_filterbank())
+        state, sha256 = load_weights(weights)
+        self.audio_tower = AudioTower()
+        self.text_tower = TextTower(len(state.get("text_tower.phrases", ())))
+        self.register_buffer("scale", torch.tensor(1.0))
+        try:
+            self.load_state_dict(state)
+        except RuntimeError as error:
+            raise InputError(f"{weights} does not hold an embedded CLAP: {error}") from error
+        self.weights, self.sha256 = Path(weights), sha256
+        self.settings = {} if self.weights == WEIGHTS else {"weights": lasting(weights)}
+        self.sentences = minilm.MiniLM()
+        self.to(memory_format=torch.channels_last)
+        self.freeze()
+
+    def encode(self, mel):
+        return self.audio_tower(mel)
+
+    @property
+    def audio_blocks(self):
+        tower = self.audio_tower
+        return (tower.head, *reversed(tower.blocks), tower.stem)
+
+    def wording(self, prompt):
+        return in_template(prompt)
+
+    def compute_text(self, prompts):
+        sentences = self.sentences([self.wording(prompt) for prompt in prompts])
+        return self.text_tower(sentences.to(self.scale.device))
+
+    @property
+    def logit_scale(self):
+        return self.scale
+
+    @property
+    def reference(self):
+        return ClapReference("embedded", REVISION, self.sha256)

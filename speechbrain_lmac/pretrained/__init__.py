@@ -1,0 +1,1 @@
+"""An interpreter on disk or on the Hub: read, check, load, save."""

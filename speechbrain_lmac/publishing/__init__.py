@@ -1,0 +1,1 @@
+"""Interpreters as Hugging Face Hub repositories."""

@@ -1,1 +1,0 @@
-"""The listening report: one HTML file that needs nothing but a browser."""

@@ -1,0 +1,1 @@
+"""Files, settings, devices, downloads: what every room uses."""

@@ -1,0 +1,360 @@
+"""The command line as a user types it."""
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+import soundfile
+
+from speechbrain_lmac.__main__ import COMMANDS, OTHERS, main
+from speechbrain_lmac.audio.io import load_audio
+from speechbrain_lmac.cli.files import expand, folders_for
+from speechbrain_lmac.data.synthetic import SAMPLE_RATE, mixture, synthesise
+from speechbrain_lmac.utils.errors import InputError
+
+MEL = ["--source", "embedded-mel"]
+
+
+@pytest.fixture
+def sounds(tmp_path):
+    """A folder of two sounds, one that is none, and one of another kind."""
+    folder = tmp_path / "sounds"
+    (folder / "below").mkdir(parents=True)
+    scene = mixture("siren", "rain", seed=5, seconds=2.0)
+    soundfile.write(folder / "street.wav", scene.mixture.numpy(), SAMPLE_RATE)
+    soundfile.write(folder / "below" / "street.flac", scene.first.numpy(), SAMPLE_RATE)
+    (folder / "broken.wav").write_text("no sound")
+    (folder / "notes.txt").write_text("siren\n\n rain \n")
+    return folder
+
+
+def test_files_folders_and_globs(sounds):
+    street, below = str(sounds / "street.wav"), str(sounds / "below" / "street.flac")
+    assert expand([street, f"{sounds}/./street.wav"]) == [street]
+    assert set(expand([str(sounds)])) == {street, below, str(sounds / "broken.wav")}
+    assert expand([str(sounds / "s*.wav"), below]) == [street, below]
+    assert expand([str(sounds / "**" / "*.flac")]) == [below]
+    assert expand(["hf://me/sounds/dog.wav"]) == ["hf://me/sounds/dog.wav"]
+
+
+def test_what_a_file_system_hides_is_not_looked_for(sounds):
+    """Macs put a ``._`` file beside each sound of a card."""
+    for name in ("._street.wav", ".trash/old.wav"):
+        (sounds / name).parent.mkdir(exist_ok=True)
+        (sounds / name).write_text("no sound")
+    assert not any("._street" in name or "old" in name for name in expand([str(sounds)]))
+    assert expand([str(sounds / "._street.wav")]) == [str(sounds / "._street.wav")]
+
+
+def test_what_was_written_is_not_explained_again(sounds):
+    out = sounds / "explanations"
+    out.mkdir()
+    (out / "original.wav").write_text("of before")
+    assert not any("original" in name for name in expand([str(sounds)], out))
+    assert expand([str(out / "original.wav")], out) == [str(out / "original.wav")]
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["classify", "{}", "--template", "song"], "song"),
+        (["classify", "{}", "--names", "dog", "dog"], "'dog' is given twice"),
+        (
+            ["explain", "{}", "--prompt", "a dog", "--against", "the sound of a dog"],
+            "says the same",
+        ),
+        (
+            ["report", "{}", "--prompt", "a dog", "--output", "{}/x.html"],
+            "x.html cannot be written",
+        ),
+        (
+            ["compare", "{}", "--prompt", "a dog", "--output", "{}/x.html"],
+            "x.html cannot be written",
+        ),
+    ],
+)
+def test_what_is_no_files_fault_is_said_once_and_before_the_work(
+    sounds, arguments, said, capsys, tmp_path
+):
+    street = str(sounds / "street.wav")
+    words = [word.replace("{}", street) for word in arguments]
+    with pytest.raises(SystemExit) as refused:
+        main(words)
+    assert refused.value.code == 2
+    written = capsys.readouterr()
+    assert written.err.startswith("error: ") and said in written.err and not written.out
+    assert "files could not be used" not in written.err
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("gone.wav", "no such sound file"), ("*.mp3", "matches"), ("empty", "no sound files")],
+)
+def test_names_that_stand_for_nothing(tmp_path, monkeypatch, name, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=said):
+        expand([name])
+
+
+def test_every_file_has_a_folder_of_its_own(tmp_path):
+    files = ["a/x.wav", "b/x.wav", "X.ogg", "x-2.wav", "...wav"]
+    folders = folders_for(files, tmp_path)
+    assert len({str(folder).lower() for folder in folders}) == 5
+    assert all(folder.resolve().parent == tmp_path.resolve() for folder in folders)
+
+
+def test_explain(sounds, tmp_path, capsys):
+    out = tmp_path / "why"
+    command = ["explain", str(sounds), "--prompts-file", str(sounds / "notes.txt")]
+    assert main([*command, "--output", str(out), *MEL]) == 1  # one of three is no sound
+    said = capsys.readouterr()
+    assert "cannot read" in said.err and "1 of 3 files" in said.err
+    assert "“siren”" in said.out and "in what is kept" in said.out
+    for folder in (out / "street", out / "street-2"):
+        scores = json.loads((folder / "scores.json").read_text())
+        assert [row["prompt"] for row in scores["prompts"]] == ["siren", "rain"]
+        for prompt in ("0-siren", "1-rain"):
+            sound = load_audio(folder / f"{prompt}-explanation.wav", SAMPLE_RATE)
+            assert 0 < sound.abs().max() < 1
+
+
+def test_json_is_an_object_a_line_and_nothing_else(sounds, tmp_path, capsys):
+    command = ["explain", str(sounds / "street.wav"), str(sounds / "broken.wav"), "--json"]
+    command += ["--prompt", "siren", "--against", "rain", "--output", str(tmp_path / "why"), *MEL]
+    assert main(command) == 1
+    good, bad = map(json.loads, capsys.readouterr().out.splitlines())
+    (row,) = good["prompts"]
+    assert good["against"] == "rain" and 0 <= row["probability"] <= 1
+    assert "cannot read" in bad["error"]
+
+
+def test_short_and_long_sounds_are_told_of_alike(sounds, tmp_path, capsys):
+    long = synthesise("siren", seed=2, seconds=16.0)
+    soundfile.write(tmp_path / "long.wav", long.numpy(), SAMPLE_RATE)
+    files = [str(sounds / "street.wav"), str(tmp_path / "long.wav")]
+    out = tmp_path / "why"
+    command = ["explain", *files, "--prompt", "siren", "--json", "--output", str(out), *MEL]
+    assert main(command) == 0
+    short, long = map(json.loads, capsys.readouterr().out.splitlines())
+    assert set(short) == set(long) and set(short["prompts"][0]) == set(long["prompts"][0])
+    assert (short["seconds"], long["seconds"]) == (2.0, 16.0)
+    for record in (short, long):
+        (row,) = record["prompts"]
+        assert row["presence"] > 0.5 and row["regions"]
+        written = json.loads((out / record["folder"].split("/")[-1] / "scores.json").read_text())
+        assert written["prompts"][0]["regions"] == row["regions"]
+        assert (out / record["folder"].split("/")[-1] / "figure.png").is_file()
+    with open(out / "regions.csv") as file:
+        assert {row["file"] for row in csv.DictReader(file)} == set(files)
+
+
+def test_files_of_one_name_keep_folders_of_their_own(sounds, tmp_path, monkeypatch):
+    """Recorders name alike on every card: the second call may not write over the first."""
+    out, below = tmp_path / "why", sounds / "below"
+    common = ["--prompt", "siren", "--output", str(out), *MEL]
+    assert main(["explain", str(sounds / "street.wav"), *common]) == 0
+    first = (out / "street" / "0-siren-explanation.wav").read_bytes()
+    monkeypatch.chdir(below)
+    for _ in range(2):  # asked again, it is the same folder
+        assert main(["explain", "street.flac", *common]) == 0
+    assert (out / "street" / "0-siren-explanation.wav").read_bytes() == first
+    held = {
+        folder.name: json.loads((folder / "scores.json").read_text())["file"]
+        for folder in out.iterdir()
+        if folder.is_dir()
+    }
+    assert held == {
+        "street": str((sounds / "street.wav").resolve()),
+        "street-2": str((below / "street.flac").resolve()),
+    }
+    with open(out / "regions.csv") as file:
+        told = [(row["file"], row["start"]) for row in csv.DictReader(file)]
+    assert {name for name, _ in told} == set(held.values())
+    assert len(set(told)) == len(told)
+
+
+@pytest.mark.parametrize("threshold", ["5", "0", "half"])
+def test_a_threshold_that_is_none_is_said(sounds, capsys, threshold):
+    with pytest.raises(SystemExit):
+        main(["explain", str(sounds), "--prompt", "siren", "--threshold", threshold, *MEL])
+    assert f"{threshold} is no number above 0 and at most 1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["compare", "a.wav", "--prompt", "a", "--prompt", "b"],
+        ["explain", "a.wav", "--prompt", "a", "--against", "b", "--against", "c"],
+        ["explain", "a.wav", "--prompt", "a", "--output", "x", "--output=y"],
+        ["classify", "a.wav", "--top", "3", "--top", "4"],
+    ],
+)
+def test_command_option_given_twice(words, capsys):
+    """The last value does not win without a word."""
+    with pytest.raises(SystemExit) as refused:
+        main(words)
+    assert refused.value.code == 2 and "must be given once" in capsys.readouterr().err
+
+
+def test_command_takes_names_that_are_no_text(sounds, tmp_path, monkeypatch, capsys):
+    """A name of an old archive in Latin-1: its batch is explained and reported like any other."""
+    monkeypatch.chdir(tmp_path)
+    odd = os.fsdecode(b"q/bad\xff.wav")
+    os.mkdir("q")
+    shutil.copy(sounds / "street.wav", odd)
+    shutil.copy(sounds / "street.wav", "q/fine.wav")
+    assert main(["explain", "q", "--prompt", "siren", "--output", "why", *MEL]) == 0
+    assert main(["report", "q", "--prompt", "siren", "--output", "q.html", *MEL]) == 0
+    assert "bad\\udcff.wav" in (tmp_path / "q.html").read_text()
+    assert len(list((tmp_path / "why").glob("*/scores.json"))) == 2
+
+
+def test_command_empty_value_is_no_value(sounds, capsys):
+    """An empty --output is not the current folder."""
+    with pytest.raises(SystemExit) as refused:
+        main(["explain", str(sounds), "--prompt", "rain", "--output", ""])
+    assert refused.value.code == 2 and "must not be empty" in capsys.readouterr().err
+
+
+def test_a_long_file_that_breaks_off_is_explained_as_far_as_it_goes(tmp_path, capsys):
+    sound = synthesise("rain", seed=2, seconds=20.0)
+    path = tmp_path / "long.flac"
+    soundfile.write(path, sound.numpy(), SAMPLE_RATE)
+    path.write_bytes(path.read_bytes()[:-200_000])
+    out = tmp_path / "why"
+    assert main(["explain", str(path), "--prompt", "rain", "--output", str(out), *MEL]) == 0
+    assert capsys.readouterr().out.count("announces 20.0 s and holds") == 1
+    assert 10 < json.loads((out / "long" / "scores.json").read_text())["seconds"] < 19
+
+
+def test_a_long_file_that_cannot_be_used_leaves_no_folder(tmp_path, capsys):
+    sound = synthesise("rain", seed=2, seconds=20.0).numpy()
+    sound[-5] = float("nan")
+    path, out = tmp_path / "long.wav", tmp_path / "why"
+    soundfile.write(path, sound, SAMPLE_RATE, "FLOAT")
+    assert main(["explain", str(path), "--prompt", "rain", "--output", str(out), *MEL]) == 1
+    assert "NaN" in capsys.readouterr().err
+    assert not (out / "long").exists()
+
+
+def test_a_reader_that_has_seen_enough_ends_it(sounds):
+    command = f"{sys.executable} -m speechbrain_lmac classify {sounds}/street.wav --help | head -1"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False
+    )
+    assert "Traceback" not in done.stderr
+
+
+def test_an_interruption_loses_no_page(sounds, tmp_path, monkeypatch, capsys):
+    from speechbrain_lmac.cli import report
+
+    real, asked = report.show, []
+
+    def show(interpreter, file, *more):
+        asked.append(file)
+        if len(asked) == 2:
+            raise KeyboardInterrupt
+        return real(interpreter, file, *more)
+
+    monkeypatch.setattr(report, "show", show)
+    files = [str(sounds / "street.wav"), str(sounds / "below" / "street.flac")]
+    path = tmp_path / "page.html"
+    with pytest.raises(SystemExit) as stopped:
+        main(["report", *files, "--prompt", "siren", "--output", str(path), *MEL])
+    assert stopped.value.code == 130 and "go on" not in capsys.readouterr().err
+    assert path.read_text().count("<h2") == 1
+
+
+def test_a_termination_leaves_nothing_half_written(tmp_path):
+    sound = synthesise("rain", seed=2, seconds=20.0).repeat(30)
+    soundfile.write(tmp_path / "long.wav", sound.numpy(), SAMPLE_RATE)
+    out = tmp_path / "why"
+    command = [sys.executable, "-m", "speechbrain_lmac", "explain", str(tmp_path / "long.wav")]
+    running = subprocess.Popen(
+        [*command, "--prompt", "rain", "--output", str(out), *MEL],
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
+    while not list(out.glob("long/.speechbrain-lmac-*/.speechbrain-lmac-*.partial")):
+        assert running.poll() is None
+        time.sleep(0.05)
+    running.terminate()
+    assert running.wait(timeout=60) == 143
+    assert not (out / "long").exists()
+
+
+def test_a_long_file_is_explained_in_windows(tmp_path, capsys):
+    """Sirens from 6 to 9 s of 20 s of faint rain."""
+    sound = 0.05 * synthesise("rain", seed=1, seconds=20.0)
+    sound[6 * SAMPLE_RATE : 9 * SAMPLE_RATE] += synthesise("siren", seed=2, seconds=3.0)
+    soundfile.write(tmp_path / "long.wav", sound.numpy(), SAMPLE_RATE)
+    out = tmp_path / "why"
+    prompts = ["--prompt", "the sound of siren", "--prompt", "the sound of dog"]
+    assert main(["explain", str(tmp_path / "long.wav"), *prompts, "--output", str(out), *MEL]) == 0
+    assert "“the sound of siren”: 1 region: " in capsys.readouterr().out
+    with open(out / "long" / "regions.csv") as file:
+        (region,) = csv.DictReader(file)
+    assert region["prompt"] == "the sound of siren"
+    assert float(region["start"]) == pytest.approx(6, abs=0.5)
+    assert float(region["stop"]) == pytest.approx(9, abs=0.5)
+    with open(out / "long" / "regions.selections.txt") as file:
+        (selection,) = csv.DictReader(file, delimiter="\t")
+    assert selection["Begin Time (s)"] == region["start"]
+    assert float(selection["Low Freq (Hz)"]) < float(selection["High Freq (Hz)"])
+    written = out / "long" / "0-the-sound-of-siren-explanation.wav"
+    assert soundfile.info(written).duration == pytest.approx(20)
+    assert not list(out.rglob(".*.partial"))
+
+
+def test_classify(sounds, capsys):
+    street = str(sounds / "street.wav")
+    assert main(["classify", street, "--names", "siren", "dog", "--top", "1", *MEL]) == 0
+    assert "street.wav: siren 100%" in capsys.readouterr().out
+    assert main(["classify", street, "--json", *MEL]) == 0
+    assert len(json.loads(capsys.readouterr().out)["names"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["explain", "gone.wav", "--prompt", "x"], "no such sound file: gone.wav"),
+        (["explain", "gone.wav"], "give a prompt"),
+        (["explain", "gone.wav", "--prompts-file", "gone.txt"], "gone.txt cannot be read"),
+        (["report", "gone.wav", "--prompt", "x"], "no such sound file"),
+        (["publish", "gone", "--repo", "me/it"], "no finished run"),
+        (["nothing"], "invalid choice"),
+    ],
+)
+def test_what_cannot_be_is_one_line_and_status_2(arguments, said, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_source_that_is_none(sounds, capsys):
+    with pytest.raises(SystemExit):
+        main(["classify", str(sounds / "street.wav"), "--source", "./gone"])
+    assert "embedded-mel, embedded-stft" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [[], *([name] for name in (*COMMANDS, *OTHERS))])
+def test_help_comes_without_anything_heavy(command):
+    if command == ["zero-shot"]:
+        pytest.skip("it reads its own arguments, with what it needs to do so")
+    code = (
+        "import sys\nfrom speechbrain_lmac.__main__ import main\n"
+        f"try:\n    main({[*command, '--help']!r})\nexcept SystemExit as done:\n"
+        "    assert not done.code\n"
+        "print(sorted({'torch', 'speechbrain', 'transformers'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "usage: speechbrain-lmac" in done.stdout
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -1,0 +1,51 @@
+"""What the docs show is what happens."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from experiments.pretrained_interpreters import listen
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_tutorial_runs():
+    notebook = nbformat.read(ROOT / "docs" / "tutorial.ipynb", as_version=4)
+    client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": ROOT}})
+    client.execute()
+    shown = [
+        output["data"]
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+        for output in cell.outputs
+        if output.output_type in ("execute_result", "display_data")
+    ]
+    players = [data["text/html"] for data in shown if "text/html" in data]
+    assert len(players) == 2 and all("audio/mpeg" in player for player in players)
+    texts = [data.get("text/plain", "") for data in shown]
+    assert any("Region(prompt='the sound of a siren'" in text for text in texts)
+    assert any("image/png" in data for data in shown)
+
+
+def test_the_tutorial_is_committed_without_outputs():
+    notebook = nbformat.read(ROOT / "docs" / "tutorial.ipynb", as_version=4)
+    assert not any(cell.get("outputs") for cell in notebook.cells)
+
+
+def test_the_listening_page_is_made_of_what_is_there(tmp_path):
+    path = tmp_path / "listen.html"
+    listen.main(["--sounds", str(ROOT / "docs" / "listen"), "--output", str(path)])
+    heads = [
+        re.findall(r"<h[123][^>]*>(.*?)</h", text.read_text())
+        for text in (path, ROOT / "docs" / "listen.html")
+    ]
+    assert heads[0] == heads[1]
+
+
+@pytest.mark.parametrize("page", sorted(ROOT.glob("docs/**/*.md")) + [ROOT / "README.md"])
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
+        assert (page.parent / target).exists(), target

@@ -1,0 +1,219 @@
+"""The tagger CLAP. Weights are random unless a test says otherwise: they test the plumbing.
+
+``TAGGER_FOLDER`` names a folder with the authors' weights and, for ESC-10, the logits that
+their own code gives; the tests that need it are skipped where there is none.
+"""
+
+import os
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import logsigmoid, pad
+from torchvision.models.mobilenetv3 import InvertedResidual, MobileNetV3, _mobilenet_v3_conf
+from torchvision.ops import SqueezeExcitation
+
+from speechbrain_lmac.audio.io import load_audio
+from speechbrain_lmac.data.datasets import read_clips
+from speechbrain_lmac.data.labels import ESC50_CLASSES, URBANSOUND8K_CLASSES, audioset_labels
+from speechbrain_lmac.evaluation.zero_shot import (
+    chosen_clips,
+    chosen_wordings,
+    classify,
+    embed_clips,
+)
+from speechbrain_lmac.evaluation.zero_shot_tables import accuracies
+from speechbrain_lmac.masking.decoder import MaskDecoder
+from speechbrain_lmac.masking.domains import PLANES
+from speechbrain_lmac.masking.interpreter_network import ListenableMap
+from speechbrain_lmac.masking.masked_classifier import MaskableClassifier
+from speechbrain_lmac.models.backbones.mobilenet import Tagger, load_weights
+from speechbrain_lmac.models.clap import efficientat as module
+from speechbrain_lmac.models.clap.efficientat import FILE, SHA256, TaggerClap
+from speechbrain_lmac.models.registry import load_clap
+from speechbrain_lmac.utils.download import digest
+from speechbrain_lmac.utils.errors import InputError
+from tests.conftest import REAL_ESC10, REAL_US8K, needs_esc10, needs_us8k
+
+REAL = Path(os.environ.get("TAGGER_FOLDER", "no-tagger"))
+needs_weights = pytest.mark.skipif(
+    not (REAL / FILE).is_file(), reason="TAGGER_FOLDER names no folder with the authors' weights"
+)
+
+
+@pytest.fixture(scope="module")
+def real():
+    return TaggerClap(REAL / FILE)
+
+
+def torchvision_twin(tagger):
+    """The same weights in torchvision's own MobileNetV3, frequency and time as it has them."""
+    settings, _ = _mobilenet_v3_conf("mobilenet_v3_large", width_mult=0.4)
+    squeeze = partial(SqueezeExcitation, scale_activation=nn.Sigmoid)
+    twin = MobileNetV3(
+        settings, 512, len(audioset_labels()), block=partial(InvertedResidual, se_layer=squeeze)
+    )
+    stem = twin.features[0][0]
+    twin.features[0][0] = nn.Conv2d(1, stem.out_channels, 3, 2, 1, bias=False)
+    state = {}
+    for name, value in tagger.state_dict().items():
+        if name.startswith("classifier"):
+            number = int(name.split(".")[1])
+            name = name.replace(f".{number}.", f".{number - 2}.")
+        elif ".fc" in name and value.dim() == 2:
+            value = value[:, :, None, None]
+        state[name] = value
+    twin.load_state_dict(state)
+    return twin.eval()
+
+
+def test_the_body_is_torchvisions_at_width_0_4(tagger, tagger_weights):
+    """And folding its norms into its convolutions changes nothing."""
+    mel = torch.rand(2, 313, 128, generator=torch.Generator().manual_seed(0))
+    image = ((torch.log(mel + 1e-5) + 4.5) / 5).transpose(1, 2).unsqueeze(1)
+    body = Tagger().eval()
+    load_weights(body, tagger_weights)
+    expected = torchvision_twin(body)(image)
+    for ours in (body, tagger.tagger):
+        torch.testing.assert_close(ours(mel)[0], expected, atol=1e-5, rtol=1e-5)
+
+
+def test_pre_emphasis_comes_before_the_stft(tagger):
+    """At a tone, the spectrum is the clip's own times |exp(iw) - 0.97|."""
+    frequency = 4000.0
+    tone = torch.sin(2 * torch.pi * frequency * torch.arange(32000) / 32000).unsqueeze(0)
+    middle, place = 50, round(frequency / 32000 * 1024)
+    heard = tagger.stft(tone)[0, middle, place].abs()
+    plain = tagger.spectrogram(tone)[0, middle, place].abs()
+    omega = torch.tensor(2 * torch.pi * frequency / 32000)
+    gain = (torch.exp(1j * omega) - 0.97).abs()
+    torch.testing.assert_close(heard / plain, gain, rtol=1e-3, atol=0)
+
+
+@pytest.mark.parametrize("samples", [1, 500, 1024, 1025, 31999, 32000, 32001, 32320])
+def test_what_is_heard_and_what_sounds_have_the_same_frames_and_the_inverse_is_exact(
+    tagger, samples
+):
+    wav = torch.randn(1, samples, generator=torch.Generator().manual_seed(samples))
+    stft = tagger.spectrogram(wav)
+    assert stft.shape == tagger.stft(wav).shape
+    torch.testing.assert_close(tagger.spectrogram.inverse(stft, samples), wav, atol=1e-5, rtol=0)
+
+
+def test_the_cosine_is_the_expected_log_probability_of_the_labels(tagger, wavs):
+    text = tagger.embed_text(["this is the sound of rain", "this is the sound of dog"])
+    logits, _ = tagger.tagger(tagger.mel(tagger.stft(wavs).abs().square()))
+    log_probability = logsigmoid(logits)
+    expected = log_probability @ text[:, :-1].T / log_probability.norm(dim=1, keepdim=True)
+    torch.testing.assert_close(tagger(wavs).embedding @ text.T, expected)
+    torch.testing.assert_close(text[:, :-1].sum(dim=1), torch.ones(2))
+
+
+def test_a_label_is_looked_up_as_itself(tagger):
+    (text,) = tagger.embed_text(["this is the sound of rain"])
+    assert audioset_labels()[text[:-1].argmax()] == "Rain"
+
+
+@pytest.mark.parametrize("name", sorted(PLANES))
+def test_a_mask_of_ones_is_the_clip(tagger, wavs, name):
+    plane = PLANES[name](tagger)
+    power = plane.power(wavs)
+    torch.testing.assert_close(plane.encode(power).embedding, tagger(wavs).embedding)
+    whole = plane.listen(wavs, torch.ones_like(power))
+    torch.testing.assert_close(whole, wavs, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("name", sorted(PLANES))
+def test_a_decoder_masks_it(tagger, wavs, name):
+    """An untrained decoder: what matters is that no cell is lost to Kaldi's empty bands."""
+    decoder = MaskDecoder(tagger.hidden_channels, tagger.text_dim, channels=8)
+    model = ListenableMap(MaskableClassifier(PLANES[name](tagger)), decoder)
+    text = tagger.embed_text(["this is the sound of rain", "this is the sound of dog"])
+    analysis = model.classifier.analyse(wavs)
+    masks = model(analysis, text.unsqueeze(1))
+    assert masks.shape[2:] == analysis.power.shape[1:] and masks.isfinite().all()
+    plane = model.classifier.plane
+    plane.encode(plane.masked(analysis.heard, masks[0])).embedding.sum().backward()
+    for parameter in decoder.parameters():
+        assert parameter.grad.isfinite().all()
+
+
+def test_the_registry_builds_it(tagger_weights):
+    assert load_clap("tagger", tagger_weights).reference.sha256 == digest(tagger_weights)
+    with pytest.raises(InputError, match=r"no CLAP called 'clip'; there are embedded, tagger"):
+        load_clap("clip")
+
+
+@pytest.mark.parametrize("spoil", [lambda state: state.popitem(), lambda state: state.clear()])
+def test_other_weights_are_refused(tagger_weights, tmp_path, spoil):
+    state = torch.load(tagger_weights, weights_only=True)
+    spoil(state)
+    torch.save(state, tmp_path / "other.pt")
+    with pytest.raises(InputError, match="does not hold the weights of mn04"):
+        TaggerClap(tmp_path / "other.pt")
+
+
+def test_a_file_that_holds_no_tensors_is_refused(tmp_path):
+    torch.save({"features": Path}, tmp_path / "code.pt")
+    (tmp_path / "empty.pt").write_bytes(b"")
+    for name in ("code.pt", "empty.pt"):
+        with pytest.raises(InputError, match="does not hold the weights of mn04"):
+            TaggerClap(tmp_path / name)
+    with pytest.raises(InputError, match=r"no such file: .*gone\.pt; leave it out to fetch"):
+        TaggerClap(tmp_path / "gone.pt")
+
+
+def test_weights_are_fetched_into_the_cache(monkeypatch, tagger_weights, tmp_path):
+    """From a local file under the release's name; the network part is tested with download."""
+    monkeypatch.setenv("SPEECHBRAIN_LMAC_CACHE", str(tmp_path))
+    monkeypatch.setattr(module, "RELEASE", tagger_weights.parent.as_uri() + "/")
+    monkeypatch.setattr(module, "SHA256", digest(tagger_weights))
+    assert TaggerClap().weights == tmp_path / FILE
+    assert digest(tmp_path / FILE) == digest(tagger_weights)
+
+
+@needs_weights
+def test_the_authors_weights_are_those_that_would_be_fetched():
+    assert digest(REAL / FILE) == SHA256
+
+
+@needs_weights
+@needs_esc10
+def test_logits_equal_those_of_the_authors_code_on_real_recordings(real):
+    """Their code, their weights; every fifth clip of ESC-10, cut or padded to 5 s."""
+    reference = np.load(REAL / "reference_logits_esc10.npz")
+    expected = dict(zip(reference["filename"], torch.from_numpy(reference["logits"])))
+    for clip in read_clips(REAL_ESC10)[::5]:
+        wav = load_audio(clip.wav, real.sample_rate)[:160000]
+        wav = pad(wav, (0, 160000 - len(wav))).unsqueeze(0)
+        logits, _ = real.tagger(real.mel(real.stft(wav).abs().square()))
+        torch.testing.assert_close(logits[0], expected[Path(clip.wav).name], atol=1e-3, rtol=0)
+
+
+@needs_weights
+@needs_esc10
+def test_zero_shot_accuracy_on_real_recordings(real):
+    clips = read_clips(REAL_ESC10)
+    embeddings = embed_clips(real, clips)
+    for names, least in ((sorted({clip.label for clip in clips}), 93), (ESC50_CLASSES, 79)):
+        wordings = chosen_wordings(names, ["the sound of {}"])
+        rows = classify(real, embeddings, clips, names, wordings)
+        assert accuracies(rows).accuracy.item() >= least
+
+
+@needs_weights
+@needs_esc10
+@needs_us8k
+def test_zero_shot_accuracy_on_urbansound8k(real):
+    clips = chosen_clips(REAL_US8K, without=REAL_ESC10)
+    wordings = chosen_wordings(URBANSOUND8K_CLASSES, ["the sound of {}"])
+    rows = classify(real, embed_clips(real, clips), clips, URBANSOUND8K_CLASSES, wordings)
+    assert accuracies(rows).accuracy.item() >= 67
+
+
+def test_hidden_maps_are_those_of_the_stages(tagger):
+    _, hidden = Tagger().eval()(torch.rand(1, 500, 128))
+    assert tuple(maps.shape[1] for maps in hidden) == tagger.hidden_channels

@@ -1,0 +1,152 @@
+"""The preparing commands as a user runs them."""
+
+import runpy
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from speechbrain_lmac.data import contamination, manifest
+from speechbrain_lmac.data.datasets import class_names, read_clips
+from speechbrain_lmac.data.synthetic import synthesise
+from speechbrain_lmac.utils.errors import InputError
+from tests.conftest import REAL_ESC10, REAL_US8K, REPOSITORY, needs_esc10, needs_us8k
+
+
+@pytest.fixture
+def run(capsys, monkeypatch):
+    """Within this process: to start another for each takes minutes."""
+
+    def run(recipe, *arguments):
+        command = [REPOSITORY / "recipes" / recipe / "prepare.py", *arguments]
+        monkeypatch.setattr(sys, "argv", [str(word) for word in command])
+        status = 0
+        try:
+            runpy.run_path(sys.argv[0], run_name="__main__")
+        except SystemExit as stopped:
+            status = stopped.code
+        said = capsys.readouterr()
+        return subprocess.CompletedProcess(sys.argv, status, said.out, said.err)
+
+    return run
+
+
+@pytest.fixture
+def prepared(run):
+    def prepared(recipe, *arguments):
+        done = run(recipe, *arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return prepared
+
+
+def test_as_a_command(small_set, tmp_path):
+    """In a process of its own, from another folder."""
+    recipe = REPOSITORY / "recipes" / "ESC50" / "prepare.py"
+    command = [sys.executable, recipe, small_set, "--manifest", "set.csv"]
+    subprocess.run(command, cwd=tmp_path, capture_output=True, check=True)
+    assert len(manifest.read(tmp_path / "set.csv")) == 50
+
+
+def test_an_esc50_folder(prepared, small_set, tmp_path):
+    said = prepared("ESC50", small_set, "--manifest", tmp_path / "set.csv")
+    assert said.startswith("50 clips")
+    assert len(manifest.read(tmp_path / "set.csv")) == 50
+
+
+def test_sounds_of_another_set_that_is_laid_out_alike_are_not_called_esc50(
+    prepared, small_set, tmp_path
+):
+    own = tmp_path / "own"
+    shutil.copytree(small_set, own)
+    meta = own / "meta" / "esc50.csv"
+    meta.write_text(meta.read_text().replace(",siren,", ",tawny_owl,"))
+    prepared("ESC50", own)
+    clips = manifest.read(own / "manifest.csv")
+    assert {"tawny_owl", "rain"} <= {clip.label for clip in clips}
+    assert {(clip.dataset, clip.licence) for clip in clips} == {("", "")}
+    with pytest.raises(InputError, match="label_names present"):
+        class_names(own, clips, "all")
+
+
+@needs_esc10
+def test_real_esc10(prepared, tmp_path):
+    prepared("ESC50", REAL_ESC10, "--manifest", tmp_path / "set.csv")
+    assert len(manifest.read(tmp_path / "set.csv")) == 400
+
+
+@needs_us8k
+def test_real_urbansound8k(prepared, tmp_path):
+    prepared("UrbanSound8k", REAL_US8K, "--manifest", tmp_path / "set.csv")
+    clips = manifest.read(tmp_path / "set.csv")
+    assert len({clip.label for clip in clips}) == 10
+    assert {clip.licence for clip in clips} == {"CC BY-NC 3.0"}
+
+
+@pytest.mark.parametrize("kind", ["mixture", "white_noise", "speech", "wham"])
+def test_contamination(prepared, small_set, tmp_path, kind):
+    (tmp_path / "corpus").mkdir()
+    voice = synthesise("siren", seed=1, seconds=0.3)
+    soundfile.write(tmp_path / "corpus" / "voice.wav", voice.numpy(), 32000)
+    plan = tmp_path / "plan.csv"
+    common = [plan, "--data_folder", small_set, "--kind", kind, "--corpus", tmp_path / "corpus"]
+    assert prepared("Contamination", *common).startswith("10 clips with")
+    first = plan.read_text()
+    prepared("Contamination", *common)
+    assert plan.read_text() == first
+    assert len(contamination.read(plan)) == 10
+
+
+@pytest.mark.parametrize(
+    "recipe, arguments, message",
+    [
+        ("ESC50", ["/gone"], "no such data folder: /gone"),
+        ("UrbanSound8k", [REPOSITORY], "unpack the set and give the folder above it"),
+        ("Captions", ["x.csv"], "name the folder of at least one set"),
+        ("Captions", ["x.csv", "--macs", REPOSITORY], "unpack macs"),
+        (
+            "Contamination",
+            ["x.csv", "--data_folder", "SET", "--kind", "speech"],
+            "speech comes from a folder of sounds: give it as --corpus",
+        ),
+        (
+            "Contamination",
+            ["x.csv", "--data_folder", "SET", "--kind", "mixture", "--test_folds", "9"],
+            "--test_folds must hold clips",
+        ),
+    ],
+)
+def test_what_is_wrong_ends_in_one_sentence(run, small_set, recipe, arguments, message):
+    done = run(recipe, *(small_set if word == "SET" else word for word in arguments))
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("error: ")
+    assert message in done.stderr.splitlines()[-1]
+
+
+def test_a_bad_sound_leaves_no_manifest(run, prepared, small_set, tmp_path):
+    folder = shutil.copytree(small_set, tmp_path / "set")
+    prepared("ESC50", folder)
+    sorted((folder / "audio").iterdir())[7].write_bytes(b"")
+    done = run("ESC50", folder)
+    assert done.returncode == 2 and "cannot be used" in done.stderr.splitlines()[-1]
+    assert not (folder / "manifest.csv").exists()
+
+
+def test_bad_sounds_are_all_named_and_left_out_only_when_asked(run, small_set, tmp_path):
+    folder = shutil.copytree(small_set, tmp_path / "set")
+    files = sorted((folder / "audio").iterdir())
+    files[7].write_bytes(files[7].read_bytes()[:30])
+    files[20].write_text("no sound")
+    files[31].unlink()
+    done = run("ESC50", folder)
+    (said,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert done.returncode == 2 and not (folder / "manifest.csv").exists()
+    assert all(files[i].name in said for i in (7, 20, 31)) and "3 of 50 sounds" in said
+    done = run("ESC50", folder, "--skip_bad")
+    assert done.returncode == 0 and "3 of 50 sounds were left out" in done.stdout
+    kept = {Path(clip.wav).name for clip in read_clips(folder / "manifest.csv")}
+    assert kept == {file.name for file in files} - {files[i].name for i in (7, 20, 31)}

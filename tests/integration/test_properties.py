@@ -1,0 +1,204 @@
+"""Whatever comes in: an explanation that adds up, or one sentence on what is wrong."""
+
+import io
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from speechbrain_lmac import Interpreter
+from speechbrain_lmac.audio.io import PEAK, is_silent, load_audio
+from speechbrain_lmac.audio.overlap_add import Joiner, windows
+from speechbrain_lmac.audio.source import Sound
+from speechbrain_lmac.pretrained.checkpoint import SHIPPED
+from speechbrain_lmac.pretrained.config import PARTS, read_blueprint
+from speechbrain_lmac.reports.annotations import find_regions
+from speechbrain_lmac.utils.errors import InputError
+
+RATES = (8000, 16000, 22050, 44100, 48000)
+SLOW = settings(
+    max_examples=12,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+)
+QUICK = settings(SLOW, max_examples=150)
+
+
+@pytest.fixture(scope="module", params=["embedded-stft", "embedded-mel"])
+def interpreter(request):
+    return Interpreter.from_hparams(source=request.param, run_opts={"device": "cpu"})
+
+
+@st.composite
+def sounds(draw):
+    """Samples ``[time, channels]`` of any rate, level and kind; and the rate."""
+    rate = draw(st.sampled_from(RATES))
+    shape = (draw(st.integers(1, rate // 2)), draw(st.integers(1, 6)))
+    kind = draw(st.sampled_from(["noise", "click", "tone", "constant", "square"]))
+    level = 10 ** draw(st.floats(-6, 0.5))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    time = np.arange(shape[0])[:, None] / rate
+    if kind == "noise":
+        samples = rng.standard_normal(shape)
+    elif kind == "click":
+        samples = np.zeros(shape)
+        samples[rng.integers(shape[0])] = 1
+    elif kind == "constant":
+        samples = np.ones(shape)
+    else:
+        samples = np.sin(2 * np.pi * rng.uniform(20, rate / 2) * time) * np.ones(shape)
+        samples = np.sign(samples) if kind == "square" else samples
+    return (level * samples).astype(np.float32), rate
+
+
+PROMPTS = st.lists(
+    st.text(st.characters(codec="utf-8"), min_size=1, max_size=40), min_size=1, max_size=3
+)
+SCRIPTS = [
+    "собака лает",
+    "犬の鳴き声",
+    "صوت المطر",
+    "a " * 3000,
+    "e\u0301",
+    "a\tb\nc",
+    "$x^2$",
+]
+
+
+@SLOW
+@given(given_sound=sounds())
+def test_any_sound_is_what_is_kept_and_what_is_removed(interpreter, given_sound):
+    samples, rate = given_sound
+    if not (abs(samples.astype(np.float64).mean(axis=1)) > 0).any():
+        return
+    try:
+        why = interpreter.interpret_file(samples, ["rain", "a dog"], sample_rate=rate)
+    except InputError as error:
+        assert is_silent(torch.from_numpy(samples).mean(dim=1)) and "silence" in str(error)
+        return
+    scale = why.original.abs().max()
+    assert why.waveform.isfinite().all() and why.mask.min() >= 0 and why.mask.max() <= 1
+    torch.testing.assert_close(
+        (why.waveform + why.residual) / scale, why.original.expand(2, -1) / scale
+    )
+    assert why.probabilities.sum().item() == pytest.approx(1, abs=1e-5)
+    assert ((why.presence >= 0) & (why.presence <= 1)).all()
+    assert (why.level_db < 1).all()
+
+
+@SLOW
+@given(prompts=PROMPTS)
+def test_any_text_is_a_prompt_or_is_refused(interpreter, wavs, prompts):
+    try:
+        (why,) = interpreter.interpret_batch(wavs[:1], prompts)
+    except InputError as error:
+        said = ("at least one prompt", "is given twice", "no token for", "reads no", "are the same")
+        assert any(reason in str(error) for reason in said)
+        return
+    assert why.mask.isfinite().all() and len(why.prompts) == len(prompts)
+
+
+@pytest.mark.parametrize("prompt", SCRIPTS)
+def test_prompts_of_many_scripts_are_explained_and_saved(interpreter, wavs, prompt, tmp_path):
+    (why,) = interpreter.interpret_batch(wavs[:1], [prompt])
+    (path,) = why.save(tmp_path)
+    assert load_audio(path, 32000).abs().max() <= PEAK + 2**-15
+
+
+@QUICK
+@given(length=st.integers(1, 400), step=st.integers(1, 60), blocks=st.integers(1, 90))
+def test_windows_of_any_length_join_to_the_whole(length, step, blocks):
+    sound, joiner = torch.arange(float(length)), Joiner(step)
+    parts = [joiner(w, w.wav) for w in windows(sound.split(blocks), step)]
+    torch.testing.assert_close(torch.cat(parts), sound, atol=1e-3, rtol=0)
+
+
+@QUICK
+@given(
+    evidence=arrays(np.float32, st.integers(1, 60), elements=st.floats(0, 1, width=32)),
+    threshold=st.floats(0.01, 1),
+    gap=st.floats(0, 2),
+)
+def test_regions_hold_all_evidence_and_stand_apart(evidence, threshold, gap):
+    bands = torch.tensor([[100.0], [200.0]]).expand(2, len(evidence))
+    found = find_regions("x", torch.from_numpy(evidence), bands, 0.1, threshold, gap)
+    inside = np.zeros(len(evidence), bool)
+    for region in found:
+        inside[round(region.start * 10) : round(region.stop * 10)] = True
+    assert inside[torch.from_numpy(evidence).numpy() >= np.float32(threshold)].all()
+    for one, next_ in pairwise(found):
+        assert next_.start - one.stop > gap - 1e-6
+
+
+def files():
+    """Small sound files of several kinds, whole."""
+    samples = np.sin(np.arange(4000) / 9).astype(np.float32) / 2
+    for kind, subtype in (("WAV", "PCM_16"), ("FLAC", "PCM_16"), ("OGG", "VORBIS"), ("MP3", None)):
+        buffer = io.BytesIO()
+        soundfile.write(buffer, samples, 16000, format=kind, subtype=subtype)
+        yield buffer.getvalue()
+
+
+FILES = list(files())
+
+
+@QUICK
+@given(
+    which=st.integers(0, len(FILES) - 1),
+    changes=st.lists(st.tuples(st.integers(0, 3999), st.integers(0, 255)), max_size=20),
+    end=st.integers(0, 6000),
+)
+def test_a_broken_file_is_heard_or_refused(tmp_path_factory, which, changes, end):
+    content = bytearray(FILES[which])
+    for place, value in changes:
+        content[place % len(content)] = value
+    path = tmp_path_factory.mktemp("broken") / "a.sound"
+    path.write_bytes(content[:end])
+    for hear in (lambda: Sound(path).read(32000), lambda: list(Sound(path).blocks(32000))):
+        try:
+            heard = hear()
+        except InputError as error:
+            assert len(str(error).splitlines()) == 1
+        else:
+            parts = heard if isinstance(heard, list) else [heard]
+            assert all(part.isfinite().all() for part in parts)
+
+
+HONEST = (SHIPPED / "embedded-mel" / "hyperparams.yaml").read_text()
+PIECES = st.sampled_from(
+    [
+        *("!apply:", "!new:", "!name:", "!!python/object/apply:os.system", "!ref", "<clap>", "*a"),
+        *("&a", "<<: ", "{", "}", "[", "]", ": ", "- ", "? ", "|", ">", "'", '"', "\n", "\t", "#"),
+        *("---", "...", "%TAG ! !apply:", "\x85", "\u2028", "\x00", "~", "1e9", "010", "0x1F"),
+    ]
+)
+
+
+@settings(QUICK, max_examples=400)
+@given(
+    changes=st.lists(
+        st.tuples(st.integers(0, len(HONEST)), PIECES | st.text(max_size=6), st.integers(0, 9)),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_a_changed_blueprint_is_one_still_or_is_refused(changes):
+    text = HONEST
+    for place, piece, gone in changes:
+        text = text[:place] + piece + text[place + gone :]
+    try:
+        read = read_blueprint(text, "it", downloaded=True)
+    except InputError as error:
+        assert len(str(error).splitlines()) == 1
+        return
+    assert set(read.parts) == set(PARTS)
+    assert all(part.kind in PARTS[name][0] for name, part in read.parts.items())
+    for part in read.parts.values():
+        held = [v for value in part.settings.values() for v in np.atleast_1d(value).tolist()]
+        assert all(isinstance(value, (str, int, float, bool, type(None))) for value in held)

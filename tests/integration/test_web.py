@@ -1,0 +1,161 @@
+"""The browser demo in a real browser: upload, type, play."""
+
+import io
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import gradio
+import numpy as np
+import pytest
+import soundfile
+
+from speechbrain_lmac.cli import web
+from speechbrain_lmac.cli.web import explain, interpreter, launch, read_upload
+from speechbrain_lmac.data.synthetic import SAMPLE_RATE, mixture, synthesise
+from tests.helpers.browser import needs_chromium, page
+from tests.helpers.sound_formats import written
+
+MEL = "embedded-mel"
+
+
+@pytest.fixture(scope="module")
+def address():
+    _, url, _ = launch(prevent_thread_lock=True, quiet=True, inbrowser=False)
+    yield url
+    gradio.close_all()
+
+
+@pytest.fixture
+def upload(tmp_path):
+    """A function: bytes or samples -> path of an upload."""
+
+    def make(content, rate=16000, name="street.wav"):
+        path = tmp_path / name
+        if not isinstance(content, bytes):
+            buffer = io.BytesIO()
+            soundfile.write(buffer, content, rate, format="WAV")
+            content = buffer.getvalue()
+        path.write_bytes(content)
+        return str(path)
+
+    return make
+
+
+def test_app_names_what_is_missing(upload):
+    noise = np.random.default_rng(0).standard_normal(8000) * 0.1
+    for sound, prompts, said in (
+        (None, "a dog", "Give a sound first"),
+        (upload(noise), " \n", "at least one prompt"),
+        (upload(np.zeros(100), name="silent.wav"), "a dog", "all silence"),
+        (upload(noise), "\n".join(f"dog {i}" for i in range(21)), "at most 20 texts"),
+        (upload(noise), "d" * 501, "at most 20 texts of at most 500 letters"),
+    ):
+        with pytest.raises(gradio.Error, match=said):
+            explain(sound, prompts, "", MEL)
+    with pytest.raises(gradio.Error, match="must be embedded-stft or embedded-mel"):
+        explain(upload(noise), "a dog", "", "/etc")
+
+
+@pytest.mark.parametrize("name", ["wav8", "float", "extensible", "alaw", "flac", "opus", "m4a"])
+def test_app_reads_uploads_by_the_one_reader(upload, name):
+    """What is explained is what ``interpret_file`` explains of the same bytes."""
+    samples = 0.5 * synthesise("siren", seed=3, seconds=1.0).unsqueeze(1).numpy()
+    path = upload(written(name, samples, 48000))
+    told = interpreter(MEL).interpret_file(path, ["siren"])
+    read = read_upload(path, told.sample_rate)
+    assert np.array_equal(read.wav.numpy(), told.original.numpy())
+
+
+def test_app_upload_is_deleted_and_held(upload):
+    """The file goes, the samples stay for the next texts; examples stay."""
+    noise = np.random.default_rng(0).standard_normal(8000) * 0.1
+    path = upload(noise, name="card 7.wav")
+    _, player, about, held = explain(path, "a dog", "", MEL)
+    assert not Path(path).exists() and player is None and "card 7.wav" in about
+    html, *_ = explain(None, "a cat", "", MEL, held)
+    assert "card 7.wav" in html and "a cat" in html
+    bad = upload(b"no sound")
+    with pytest.raises(gradio.Error, match="no known sound format"):
+        explain(bad, "a dog", "", MEL)
+    assert not Path(bad).exists()
+    example = web._examples()[0][0][0]
+    explain(example, "a dog", "", MEL)
+    assert Path(example).exists()
+
+
+def test_app_refuses_what_is_too_much(upload, tmp_path, monkeypatch):
+    """A playlist of a server's file, a small file of hours, a large file, work without end."""
+    (tmp_path / "secret.wav").write_bytes(Path(upload(np.sin(np.arange(9000)))).read_bytes())
+    playlist = upload(b"#EXTM3U\n#EXTINF:1,\nsecret.wav\n", name="list.m3u8")
+    with pytest.raises(gradio.Error, match="no known sound format") as refused:
+        explain(playlist, "a dog", "", MEL)
+    assert str(tmp_path) not in str(refused.value)
+    buffer = io.BytesIO()
+    soundfile.write(buffer, np.tile(np.float32([0, 1e-3]), 8000 * 400), 8000, format="FLAC")
+    with pytest.raises(gradio.Error, match="at most 600 s"):
+        explain(upload(buffer.getvalue(), name="bomb.flac"), "a dog", "", MEL)
+    monkeypatch.setattr(web, "MAX_WORK_SECONDS", -1)
+    with pytest.raises(gradio.Error, match="at most -1 s"):
+        explain(upload(np.sin(np.arange(9000))), "a dog", "", MEL)
+    monkeypatch.setattr(web, "MAX_BYTES", 100)
+    with pytest.raises(gradio.Error, match="at most 0 MB"):
+        explain(upload(np.sin(np.arange(9000))), "a dog", "", MEL)
+
+
+def test_app_explains_long_recordings_whole(upload):
+    """Twenty seconds are twenty seconds, by the name of the file."""
+    tone = 0.3 * np.sin(np.arange(20 * 16000) / 5)
+    html, *_ = explain(upload(tone), "a dog\na cat", "", MEL)
+    assert "street.wav" in html and "20.0 s" in html
+
+
+@pytest.mark.parametrize(("host", "status"), [("127.0.0.1", 200), ("evil.example", 400)])
+def test_app_answers_to_its_own_names(address, host, status):
+    """A page elsewhere that binds its name to this machine gets no answer."""
+    request = urllib.request.Request(address, headers={"Host": host})
+    try:
+        found = urllib.request.urlopen(request, timeout=30).status
+    except urllib.error.HTTPError as error:
+        found = error.code
+    assert found == status
+
+
+@needs_chromium
+@pytest.mark.parametrize("width", [1280, 390])
+def test_upload_type_and_play(address, width, tmp_path):
+    scene = mixture("siren", "rain", seed=5, seconds=2.0)
+    path = tmp_path / "street.wav"
+    soundfile.write(path, 0.5 * scene.mixture.numpy(), SAMPLE_RATE)
+    with page(width, offline=False) as (shown, errors):
+        asked = []
+        shown.on("request", lambda request: asked.append(request.url))
+        shown.goto(address)
+        shown.locator("input[type=file]").first.set_input_files(path)
+        shown.get_by_label("Texts, one a line").fill("the sound of siren\nthe sound of rain")
+        shown.get_by_text("embedded-mel").click()
+        shown.get_by_role("button", name="Explain").click()
+        frame = shown.frame_locator('iframe[title="Explanations"]')
+        frame.locator("h3").first.wait_for(timeout=60000)
+        titles = frame.locator("h3").all_text_contents()
+        assert [title.split("”")[0] for title in titles] == [
+            "“the sound of siren",
+            "“the sound of rain",
+        ]
+        playing = (
+            frame.locator("audio")
+            .nth(1)
+            .evaluate(
+                """async (sound) => {
+                await sound.play();
+                for (let tries = 0; tries < 100 && !sound.currentTime; tries++)
+                    await new Promise((done) => setTimeout(done, 50));
+                return sound.currentTime;
+            }"""
+            )
+        )
+        assert playing > 0
+        shown.screenshot(path=tmp_path / "app.png", full_page=True)
+        elsewhere = [url for url in asked if not url.startswith((address, "data:", "blob:", "ws:"))]
+        assert not elsewhere
+    assert not errors

@@ -1,0 +1,100 @@
+"""The built wheel, in an empty folder, without a network: what a user gets."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from speechbrain_lmac.data.synthetic import SAMPLE_RATE, mixture
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """Folder of the package as the wheel holds it."""
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    for name in ("speechbrain_lmac", "hparams"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("setup.py", "pyproject.toml", "README.md"):
+        shutil.copy(ROOT / name, source)
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    build = ["wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(source)]
+    subprocess.run([*pip, *build], check=True)
+    (wheel,) = folder.glob("*.whl")
+    subprocess.run(
+        [*pip, "install", "--no-deps", "--target", str(folder / "site"), str(wheel)], check=True
+    )
+    return folder / "site"
+
+
+@pytest.fixture
+def run(installed, tmp_path):
+    """Run the installed package in an empty folder; the finished process."""
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    kept = {name: os.environ[name] for name in ("PATH", "OMP_NUM_THREADS") if name in os.environ}
+    alone = {"PYTHONPATH": str(installed), "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"}
+    alone |= {"HOME": str(tmp_path), "HTTPS_PROXY": "http://127.0.0.1:9"}
+
+    def run(*arguments):
+        return subprocess.run(
+            [sys.executable, *map(str, arguments)],
+            cwd=empty,
+            env={**kept, **alone},
+            capture_output=True,
+            text=True,
+        )
+
+    run.folder = empty
+    return run
+
+
+def test_it_is_the_installed_package_that_runs(run, installed):
+    done = run("-c", "import speechbrain_lmac; print(speechbrain_lmac.__file__)")
+    assert done.stdout.startswith(str(installed))
+
+
+def test_explain_report_and_publish(run):
+    scene = mixture("siren", "rain", seed=5)
+    soundfile.write(run.folder / "my.wav", 0.5 * scene.mixture.numpy(), SAMPLE_RATE)
+    prompts = ["--prompt", "an ambulance that wails"]  # in no table: the text model is asked
+    done = run("-m", "speechbrain_lmac", "explain", "my.wav", *prompts)
+    assert done.returncode == 0, done.stderr
+    folder = run.folder / "explanations" / "my"
+    assert soundfile.info(folder / "0-an-ambulance-that-wails-explanation.wav").duration == 5
+    done = run("-m", "speechbrain_lmac", "report", "my.wav", *prompts)
+    assert done.returncode == 0, done.stderr
+    assert "<audio" in (run.folder / "report.html").read_text()
+    assert {path.name for path in run.folder.iterdir()} == {"my.wav", "explanations", "report.html"}
+
+
+ALONE = """
+import runpy, sys
+sys.meta_path = [finder for finder in sys.meta_path if "editable" not in repr(finder).lower()]
+sys.path.insert(0, sys.argv[1])
+sys.argv = sys.argv[2:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+"""A script as ``python script.py`` runs it, where no clone is installed."""
+
+
+def test_clone_runs_beside_an_installed_package(run, small_set):
+    """``pip install .``, then README's ``python train.py hparams/lmac_zs.yaml`` in the clone."""
+    words = ["--data_folder", small_set, "--number_of_epochs", 0, "--output_folder", "out"]
+    script, settings = ROOT / "train.py", ROOT / "hparams" / "lmac_zs.yaml"
+    done = run("-c", ALONE, ROOT, script, settings, *words)
+    assert "error: nothing to train" in done.stderr, done.stderr[-800:]
+
+
+def test_all_that_is_read_is_in_it(installed):
+    inside = {str(path.relative_to(ROOT)) for path in (ROOT / "speechbrain_lmac").rglob("*")}
+    data = {name for name in inside if not name.endswith((".py", ".pyc")) and Path(name).suffix}
+    missing = [name for name in data if not (installed / name).exists()]
+    assert not missing
+    assert (installed / "speechbrain_lmac" / "hparams" / "lmac_zs.yaml").is_file()

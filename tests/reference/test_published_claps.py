@@ -1,0 +1,206 @@
+"""Adapters of published CLAPs against upstream's own code, on random weights, from the waveform.
+
+Random weights show that the plumbing is right, and nothing of what the models hear.
+"""
+
+from contextlib import contextmanager
+from functools import cache
+from unittest import mock
+
+import pytest
+import torch
+from torchaudio.functional import melscale_fbanks
+
+from speechbrain_lmac.audio.io import resample
+from speechbrain_lmac.data.synthetic import mixture
+from speechbrain_lmac.masking.domains import PLANES
+from speechbrain_lmac.masking.masked_classifier import MaskableClassifier
+from tests.helpers import reference_models
+
+LOG_MEL_DB = 1e-3
+EMBEDDING = 1e-5
+SECONDS = [3, 5, 10, 23]
+PROMPTS = ["this is the sound of dog", "rain", "a recording of a much longer sentence than that"]
+
+
+@pytest.fixture(scope="module")
+def clips(oracle):
+    """Seconds -> two clips at the CLAP's rate."""
+
+    def scenes(seconds):
+        wavs = [mixture("siren", "rain", seed=s, seconds=seconds).mixture for s in (3, 4)]
+        return torch.stack([resample(wav, 32000, oracle.clap.sample_rate) for wav in wavs])
+
+    return {seconds: scenes(seconds) for seconds in (1, *SECONDS)}
+
+
+@pytest.fixture(scope="module")
+def truth(oracle, clips):
+    """Seconds -> what upstream makes of those clips, once."""
+
+    @cache
+    @torch.no_grad()
+    def embeddings(seconds):
+        return oracle.embed(clips[seconds])
+
+    return embeddings
+
+
+def native(clap, wavs):
+    return clap.window.fill(wavs)
+
+
+def log_mel_error(oracle, wavs):
+    clap = oracle.clap
+    ours = clap.log_mel(clap.mel(clap.stft(wavs).abs().square()))
+    with torch.no_grad():
+        return (ours - oracle.log_mel(wavs)).abs().max().item()
+
+
+@torch.no_grad()
+def embedding_error(oracle, wavs, theirs):
+    return (oracle.clap(wavs).embedding - theirs).abs().max().item()
+
+
+@contextmanager
+def wrong_lowest_frequency(oracle):
+    """Mel bands from 0 Hz on."""
+    clap = oracle.clap
+    bins, bands = clap.filterbank.shape
+    wrong = melscale_fbanks(bins, 0.0, 14000.0, bands, clap.sample_rate, "slaney", "slaney")
+    with mock.patch.object(clap, "filterbank", wrong):
+        yield
+
+
+@contextmanager
+def silence_for_repetition(oracle):
+    """Short clips followed by zeros."""
+    with mock.patch.object(oracle.clap.window, "repeats", lambda samples: 1):
+        yield
+
+
+@contextmanager
+def no_bn0(oracle):
+    """The first normalisation left out."""
+    name = "batch_norm" if hasattr(oracle.branch, "batch_norm") else "bn0"
+    with mock.patch.object(getattr(oracle.branch, name), "forward", lambda maps: maps):
+        yield
+
+
+FAULTS = [wrong_lowest_frequency, silence_for_repetition, no_bn0]
+
+
+def test_log_mel_is_upstreams(oracle, clips):
+    wavs = native(oracle.clap, clips[5])
+    assert log_mel_error(oracle, wavs) <= LOG_MEL_DB
+    with wrong_lowest_frequency(oracle):
+        assert log_mel_error(oracle, wavs) > 10 * LOG_MEL_DB
+
+
+@pytest.mark.parametrize("seconds", SECONDS)
+def test_embedding_is_upstreams_from_the_waveform(oracle, clips, truth, seconds):
+    assert embedding_error(oracle, clips[seconds], truth(seconds)) <= EMBEDDING
+
+
+def test_htsat_base_is_upstreams(tmp_path):
+    base = reference_models.laion_oracle("HTSAT-base", tmp_path)
+    wavs = resample(mixture("siren", "rain", seed=3, seconds=3).mixture, 32000, 48000)[None]
+    with torch.no_grad():
+        assert embedding_error(base, wavs, base.embed(wavs)) <= EMBEDDING
+    assert base.clap.hidden_channels == (1024, 512, 256, 128)
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+def test_equality_would_notice(oracle, clips, truth, fault):
+    assert embedding_error(oracle, clips[1], truth(1)) <= EMBEDDING
+    with fault(oracle):
+        assert embedding_error(oracle, clips[1], truth(1)) > 10 * EMBEDDING
+
+
+def test_text_is_upstreams(oracle):
+    with torch.no_grad():
+        theirs = oracle.embed_text(PROMPTS)
+    ours = oracle.clap.embed_text(PROMPTS)
+    assert (ours - theirs).abs().max() <= EMBEDDING
+    assert (theirs[0] - theirs[1]).abs().max() > 100 * EMBEDDING
+
+
+def test_logit_scale_is_the_checkpoints(oracle):
+    truth = getattr(oracle.truth, "logit_scale_a", getattr(oracle.truth, "logit_scale", None))
+    torch.testing.assert_close(oracle.clap.logit_scale, truth.detach().exp())
+
+
+def test_a_clip_does_not_hear_its_batch(oracle, clips):
+    wavs = clips[3]
+    together, alone = oracle.clap(wavs).embedding[1], oracle.clap(wavs[1:]).embedding[0]
+    assert (together - alone).abs().max() <= 1e-5
+
+
+@pytest.mark.parametrize("seconds", SECONDS)
+@pytest.mark.parametrize("masking", sorted(PLANES))
+def test_ones_are_the_stock_model(oracle, clips, truth, masking, seconds):
+    classifier = MaskableClassifier(PLANES[masking](oracle.clap))
+    analysis = classifier.analyse(clips[seconds])
+    assert analysis.power.shape[1] == 1 + clips[seconds].shape[1] // oracle.clap.window.hop_length
+    with torch.no_grad():
+        masked = classifier.embed_masked(analysis, torch.ones_like(analysis.power))
+        assert (masked - truth(seconds)).abs().max() <= EMBEDDING
+
+
+@pytest.mark.parametrize("masking", sorted(PLANES))
+@pytest.mark.parametrize("gain", [0.0, 0.01, 0.3, 1.0])
+def test_gradients_are_finite_and_reach_the_mel_band(oracle, masking, gain):
+    """Noise, so that every cell holds sound; nothing flows where the mask is shut."""
+    clap = oracle.clap
+    classifier = MaskableClassifier(PLANES[masking](clap))
+    generator = torch.Generator().manual_seed(0)
+    wavs = 0.3 * torch.randn(1, 2 * clap.sample_rate, generator=generator)
+    analysis = classifier.analyse(wavs)
+    mask = torch.full_like(analysis.power, gain).requires_grad_()
+    cosine = classifier.embed_masked(analysis, mask) @ clap.embed_text(PROMPTS[:1])[0]
+    (gradient,) = torch.autograd.grad(cosine.sum(), mask)
+    assert gradient.isfinite().all()
+    if gain == 0:
+        assert (gradient == 0).all()
+        return
+    fed = clap.filterbank.sum(dim=1) > 0 if masking == "stft" else torch.ones(64, dtype=bool)
+    assert (gradient[..., fed] != 0).float().mean() > 0.999
+    assert (gradient[..., ~fed] == 0).all()
+
+
+def test_hidden_maps_are_over_time_and_frequency(oracle):
+    """A click moves every map's peak along time, a tone's along frequency: no map is folded."""
+    clap = oracle.clap
+    seconds = clap.window.samples // clap.sample_rate
+    quiet = 1e-4 * torch.randn(1, clap.window.samples, generator=torch.Generator().manual_seed(1))
+    base = clap(quiet).hidden
+    for at in (0.15, 0.4, 0.65, 0.9):
+        clicked = quiet.clone()
+        start = int(at * clap.window.samples)
+        clicked[:, start : start + clap.sample_rate // 20] += torch.randn(clap.sample_rate // 20)
+        for maps, still in list(zip(clap(clicked).hidden, base))[1:]:
+            change = (maps - still).square().sum(dim=(0, 1, 3))
+            centres = (torch.arange(len(change)) + 0.5) / len(change)
+            peak = centres[change.argmax()]
+            assert abs(peak - at) < 0.6 / seconds + 1.5 / len(change)
+
+
+def test_half_precision_changes_little(oracle, clips):
+    clap, wavs = oracle.clap, clips[5]
+    single = clap(wavs)
+    with mock.patch.object(clap, "bfloat16", True):
+        half = clap(wavs)
+        log_mel = clap.mel(clap.stft(wavs).abs().square())
+    assert half.embedding.dtype == torch.float32
+    assert (half.embedding * single.embedding).sum(dim=1).min() > 0.99
+    assert (half.embedding != single.embedding).any()
+    with torch.autocast("cpu", torch.bfloat16):
+        again = clap.mel(clap.stft(wavs).abs().square())
+    assert (again == log_mel).all()
+
+
+def test_text_is_embedded_once(oracle):
+    clap = oracle.clap
+    clap.embed_text(PROMPTS)
+    with mock.patch.object(clap, "compute_text", side_effect=AssertionError("embedded again")):
+        assert clap.embed_text([*PROMPTS, PROMPTS[0]]).shape == (4, clap.text_dim)

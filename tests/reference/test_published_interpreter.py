@@ -1,0 +1,286 @@
+"""An interpreter of a published CLAP, from the settings file to the sound; random weights: for
+plumbing only."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file, save_file
+from transformers import ClapConfig, ClapModel
+
+from speechbrain_lmac import Interpreter
+from speechbrain_lmac.explainers import EXPLAINERS
+from speechbrain_lmac.explainers.base import Question
+from speechbrain_lmac.masking.decoder import MaskDecoder
+from speechbrain_lmac.masking.domains import PLANES
+from speechbrain_lmac.masking.interpreter_network import ListenableMap
+from speechbrain_lmac.masking.masked_classifier import MaskableClassifier
+from speechbrain_lmac.models.clap.laion import LaionClap
+from speechbrain_lmac.models.clap.transformers import GEOMETRY, TransformersClap
+from speechbrain_lmac.pretrained.export import export_interpreter
+from speechbrain_lmac.training.train import prepare
+from speechbrain_lmac.utils.config import load_hparams
+from speechbrain_lmac.utils.errors import InputError
+from tests.helpers import reference_models
+
+CPU = {"device": "cpu"}
+NORM = "audio_model.audio_encoder.norm.weight"
+PROMPTS = ["the sound of rain", "a dog"]
+
+
+@pytest.fixture(scope="module", params=sorted(PLANES))
+def model(request, laion_htsat):
+    torch.manual_seed(0)
+    classifier = MaskableClassifier(PLANES[request.param](laion_htsat))
+    decoder = MaskDecoder(laion_htsat.hidden_channels, laion_htsat.text_dim, channels=8)
+    return ListenableMap(classifier, decoder).eval()
+
+
+@pytest.fixture(scope="module")
+def folder(model, tmp_path_factory):
+    return export_interpreter(model, "LMAC-ZS", tmp_path_factory.mktemp("run") / "interpreter")
+
+
+def noise(seconds, rate=48000):
+    generator = torch.Generator().manual_seed(0)
+    return 0.1 * torch.randn(1, round(seconds * rate), generator=generator)
+
+
+@pytest.mark.parametrize("seconds", [0.4, 3, 5.003, 10])
+def test_masks_lie_on_the_clips_own_frames(model, seconds):
+    wavs = noise(seconds)
+    analysis = model.classifier.analyse(wavs)
+    text = model.classifier.clap.embed_text(PROMPTS)
+    with torch.no_grad():
+        masks = model(analysis, text.unsqueeze(1))
+        sound = model.classifier.plane.listen(wavs, masks)
+        rest = model.classifier.plane.listen(wavs, 1 - masks)
+    assert masks.shape == (2, *analysis.power.shape)
+    assert analysis.power.shape[1] == 1 + max(wavs.shape[1], 1024) // 480
+    fed = model.classifier.plane.fed.bool()  # 50 Hz to 14 kHz
+    assert masks[..., fed].min() > 0 and masks.max() < 1
+    assert (masks[..., ~fed] == 0).all()
+    torch.testing.assert_close(sound + rest, wavs.expand_as(sound), atol=1e-5, rtol=0)
+
+
+def test_what_is_not_heard_is_not_explained(folder):
+    interpreter = Interpreter.from_hparams(source=folder, run_opts=CPU)
+    with pytest.warns(UserWarning, match=r"of this clip of 23\.0 s the CLAP hears 6\.5 to 16\.5 s"):
+        (why,) = interpreter.interpret_batch(noise(23), PROMPTS)
+    heard = why.mask.amax(dim=2) > 0
+    assert heard[:, 650:1651].all() and not heard[:, :650].any() and not heard[:, 1651:].any()
+    assert why.waveform[:, : 6 * 48000].abs().max() < 1e-6
+
+
+def test_a_results_folder_gives_the_same_mask_back(model, folder):
+    interpreter = Interpreter.from_hparams(source=folder, run_opts=CPU)
+    wavs = noise(3)
+    (why,) = interpreter.interpret_batch(wavs, PROMPTS)
+    text = model.classifier.clap.embed_text(PROMPTS)
+    with torch.no_grad():
+        encodable = model.classifier.clap.without_offset(wavs)
+        masks = model(model.classifier.analyse(encodable), text.unsqueeze(1)).squeeze(1)
+    torch.testing.assert_close(why.mask, masks, atol=1e-4, rtol=0)
+
+
+def test_weights_may_lie_elsewhere(folder, laion_file, tmp_path):
+    moved = tmp_path / "moved"
+    shutil.copytree(folder, moved)
+    settings = moved / "hyperparams.yaml"
+    settings.write_text(settings.read_text().replace(str(laion_file), "/gone.pt"))
+    with pytest.raises(InputError, match=r"no such file: /gone\.pt"):
+        Interpreter.from_hparams(source=moved, run_opts=CPU)
+    changes = {"clap": {"weights": str(laion_file)}}
+    Interpreter.from_hparams(source=moved, overrides=yaml.safe_dump(changes), run_opts=CPU)
+
+
+QUICK = {
+    "smoothgrad": {"samples": 1},
+    "integrated-gradients": {"steps": 1},
+    "gscorecam": {"share": 0.002},
+    "optimised": {"steps": 1},
+}
+"""A transformer is slow: a step shows that the maps are the clip's. ScoreCAM is GScoreCAM of all
+channels, and the controls that are left out know nothing of the encoder."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    sorted(set(EXPLAINERS) - {"scorecam", "ones", "random", "energy", "constant", "other-prompt"}),
+)
+def test_every_explainer_gives_a_map_on_the_clips_frames(name, model):
+    analysis = model.classifier.analyse(noise(3))
+    text = model.classifier.clap.embed_text(PROMPTS)
+    question = Question(
+        text[:1],
+        (1,),
+        text,
+        text[1:2],
+        analysis,
+        model.evidence(analysis),
+        analysis.power,
+        analysis.power,
+    )
+    maps = replace(EXPLAINERS[name], **QUICK.get(name, {}))(model, analysis, question)
+    assert maps.shape == analysis.power.shape
+    assert maps.min() >= 0 and maps.isfinite().all()
+    assert maps.max() <= 1 or not EXPLAINERS[name].is_mask
+
+
+@pytest.mark.parametrize("name", ["gradcam++", "lmac-zs"])
+def test_maps_in_half_precision_are_alike(name, model, monkeypatch):
+    clap = model.classifier.clap
+    text = clap.embed_text(PROMPTS[:1])
+
+    def explain():
+        analysis = model.classifier.analyse(noise(3))
+        return EXPLAINERS[name](model, analysis, Question(text, (1,)))
+
+    single = explain()
+    monkeypatch.setattr(clap, "bfloat16", True)
+    half = explain()
+    assert half.dtype == torch.float32 and (half != single).any()
+    assert torch.corrcoef(torch.stack([half.flatten(), single.flatten()]))[0, 1] > 0.9
+
+
+def test_transformers_adapter_is_laions_with_the_same_weights(laion_htsat, tmp_path):
+    laion = laion_htsat
+    reference_models.write_transformers(tmp_path, like=laion)
+    other = TransformersClap(tmp_path)
+    wavs = noise(4)
+    ours, theirs = laion(wavs), other(wavs)
+    torch.testing.assert_close(theirs.embedding, ours.embedding, atol=1e-6, rtol=0)
+    for maps, same in zip(theirs.hidden, ours.hidden):
+        torch.testing.assert_close(maps, same, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(
+        other.embed_text(PROMPTS), laion.embed_text(PROMPTS), atol=1e-6, rtol=0
+    )
+    torch.testing.assert_close(other.logit_scale, laion.logit_scale)
+
+
+@pytest.fixture
+def stored(tmp_path):
+    """A folder of transformers, and how to change its weights."""
+    reference_models.write_transformers(tmp_path)
+    path = tmp_path / "model.safetensors"
+
+    def change(edit):
+        state = edit(load_file(path))
+        save_file(state, path, metadata={"format": "pt"})
+        return tmp_path
+
+    return change
+
+
+def test_buffers_that_hold_nothing_learnt_may_be_absent(stored):
+    whole = TransformersClap(stored(lambda state: state))
+    wavs, prompts = noise(2), ["rain"]
+    expected = whole(wavs).embedding, whole.embed_text(prompts)
+    bare = stored(lambda state: {k: v for k, v in state.items() if not k.endswith(GEOMETRY)})
+    clap = TransformersClap(bare)
+    torch.testing.assert_close((clap(wavs).embedding, clap.embed_text(prompts)), expected)
+
+
+@pytest.mark.parametrize(
+    "edit, message",
+    [
+        (lambda state: {k: v for k, v in state.items() if k != NORM}, f"lacks {NORM}"),
+        (lambda state: {**state, NORM: torch.ones(7)}, f"of another shape {NORM}"),
+        (lambda state: {**state, "more": torch.ones(7)}, "holds what it should not more"),
+    ],
+    ids=["lacks", "shape", "more"],
+)
+def test_wrong_weights_are_refused(stored, edit, message):
+    with pytest.raises(InputError, match=message):
+        TransformersClap(stored(edit))
+
+
+def test_a_fusion_model_is_refused(tmp_path):
+    config = ClapConfig(
+        text_config={"num_hidden_layers": 1, "intermediate_size": 64, "vocab_size": 1500},
+        audio_config={"enable_fusion": True, "depths": [1, 1, 1, 1]},
+    )
+    ClapModel(config).save_pretrained(tmp_path)
+    reference_models.write_tokenizer(tmp_path)
+    with pytest.raises(InputError, match="is a CLAP with feature fusion"):
+        TransformersClap(tmp_path)
+
+
+def test_a_folder_that_holds_no_model(tmp_path):
+    with pytest.raises(InputError, match="holds no model of transformers"):
+        TransformersClap(tmp_path)
+
+
+def test_half_precision_files_are_heard_in_single(stored):
+    whole = TransformersClap(stored(lambda state: state))
+    half = stored(
+        lambda state: {n: v.half() if v.is_floating_point() else v for n, v in state.items()}
+    )
+    embedding = TransformersClap(half)(noise(2)).embedding
+    torch.testing.assert_close(embedding, whole(noise(2)).embedding, atol=1e-2, rtol=0)
+
+
+@pytest.mark.parametrize("spoil", [lambda b: b[: len(b) // 2], lambda b: b"<html>", lambda b: b""])
+def test_torn_safetensors_end_in_one_sentence(stored, spoil):
+    folder = stored(lambda state: state)
+    weights = folder / "model.safetensors"
+    weights.write_bytes(spoil(weights.read_bytes()))
+    refused(folder, "does not hold a CLAP of transformers")
+
+
+def test_a_pickle_that_runs_code_is_not_run(stored, tmp_path):
+    folder = stored(lambda state: state)
+    (folder / "model.safetensors").unlink()
+    marker = tmp_path / "marker"
+    torch.save({"w": Payload(marker)}, folder / "pytorch_model.bin")
+    refused(folder, "does not hold a CLAP of transformers")
+    assert not marker.exists()
+
+
+class Payload:
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return open, (str(self.marker), "w")
+
+
+@pytest.mark.parametrize(
+    "name, change, message",
+    [
+        ("config.json", {"text_config": 3}, "Validation error for field"),
+        ("preprocessor_config.json", {"sampling_rate": 32000}, "says sampling_rate 32000; only"),
+        ("preprocessor_config.json", {"frequency_max": 8000}, "says frequency_max 8000; only"),
+    ],
+)
+def test_settings_that_do_not_fit(stored, name, change, message):
+    folder = stored(lambda state: state)
+    path = folder / name
+    found = json.loads(path.read_text()) if path.is_file() else {}
+    path.write_text(json.dumps({**found, **change}))
+    refused(folder, message)
+
+
+def refused(folder, message):
+    with pytest.raises(InputError) as error:
+        TransformersClap(folder)
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("source", ["/gone/model", "./gone", "gone", "a/b/c"])
+def test_a_mistyped_folder(source, laion_file):
+    with pytest.raises(InputError, match="no such folder"):
+        TransformersClap(source)
+    with pytest.raises(InputError, match=r"neither a folder here nor|cannot be had"):
+        LaionClap(laion_file, source)
+
+
+def test_clips_longer_than_the_window_are_not_trained_on(small_set, published, tmp_path):
+    overrides = {"data_folder": str(small_set), "clip_seconds": 12.0, "batch_size": 2}
+    overrides |= published["lmac_zs_laion"] | {"output_folder": str(tmp_path)}
+    hparams = load_hparams("lmac_zs_laion.yaml", yaml.safe_dump(overrides))
+    with pytest.raises(InputError, match=r"clip_seconds is 12\.0, but this CLAP hears 10 s"):
+        prepare(hparams)

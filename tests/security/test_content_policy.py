@@ -1,0 +1,47 @@
+"""What a page may run and load, in a browser: its own, and nothing that got into it."""
+
+import pytest
+
+from speechbrain_lmac.reports.page import frame, policy, write_report
+from tests.helpers.browser import needs_chromium, page
+
+INJECTED = """<script>window.taken = 1</script><img src="x" onerror="window.taken = 2">
+<img src="http://127.0.0.1:9/pixel.png"><style>body { opacity: 0 }</style>"""
+
+
+@pytest.fixture
+def written(tmp_path):
+    return write_report(tmp_path / "report.html", [], "A test")
+
+
+@needs_chromium
+def test_an_injected_script_does_not_run(written):
+    with page() as (shown, errors):
+        shown.goto(written.as_uri())
+        assert errors == []
+        written.write_text(written.read_text().replace("<main>", f"<main>{INJECTED}"))
+        shown.goto(written.as_uri())
+        assert shown.evaluate("window.taken === undefined")
+        assert shown.evaluate("getComputedStyle(document.body).opacity") == "1"
+        assert len([said for said in errors if "Content Security Policy" in said]) >= 4
+
+
+@needs_chromium
+def test_the_apps_frame_cannot_reach_the_app(tmp_path):
+    outer = tmp_path / "app.html"
+    outer.write_text(f"<!DOCTYPE html><title>app</title>{frame([], 'A test', '50vh')}")
+    with page() as (shown, errors):
+        shown.goto(outer.as_uri())
+        inner = shown.frames[1]
+        assert inner.evaluate("window.origin") == "null"
+        assert (
+            inner.evaluate("(() => { try { return !!parent.document } catch { return false } })()")
+            is False
+        )
+        assert errors == []
+
+
+def test_the_policy_names_no_address():
+    directives = dict(part.strip().split(" ", 1) for part in policy().split(";"))
+    assert directives["default-src"] == "'none'" and directives["media-src"] == "data:"
+    assert "unsafe" not in directives["script-src"] and "http" not in policy()

@@ -1,0 +1,154 @@
+"""One sound, wherever it comes from."""
+
+import io
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from speechbrain_lmac.audio import io as audio_io
+from speechbrain_lmac.audio.io import load_audio
+from speechbrain_lmac.audio.source import Sound
+from speechbrain_lmac.utils.errors import InputError
+
+RATE = 22050
+
+
+@pytest.fixture(scope="module")
+def stereo():
+    """Two channels of noise, ``[time, 2]``, as 16-bit files hold them."""
+    noise = torch.randn(30001, 2, generator=torch.Generator().manual_seed(0)).mul(0.1)
+    return (noise * 32768).round().clamp(-32768, 32767).to(torch.int16)
+
+
+@pytest.fixture
+def path(stereo, tmp_path):
+    soundfile.write(tmp_path / "noise.wav", stereo.numpy(), RATE)
+    return tmp_path / "noise.wav"
+
+
+def test_all_sources_of_a_sound_are_the_same_sound(stereo, path):
+    expected = load_audio(path, 32000)
+    floats = stereo.float() / 32768
+    sources = [
+        Sound(path),
+        Sound(str(path)),
+        Sound(io.BytesIO(path.read_bytes())),
+        Sound(stereo, RATE),
+        Sound(stereo.T, RATE),
+        Sound(stereo.numpy(), np.int64(RATE)),
+        Sound(stereo.numpy().astype(">i2"), RATE),
+        Sound(stereo.numpy()[:, ::-1], RATE),
+        Sound(floats.double().numpy(), RATE),
+        Sound(floats.mean(dim=1), RATE),
+        Sound((stereo.int() * 65536).numpy(), RATE),
+    ]
+    with open(path, "rb") as file:
+        sources.append(Sound(file))
+        for sound in sources:
+            assert sound.seconds == pytest.approx(30001 / RATE)
+            torch.testing.assert_close(sound.read(32000), expected, atol=1e-6, rtol=0)
+
+
+def test_a_stream_that_can_be_read_once(path):
+    class Answer(io.BytesIO):
+        def seekable(self):
+            return False
+
+    sound = Sound(Answer(path.read_bytes()))
+    torch.testing.assert_close(sound.read(RATE), load_audio(path, RATE))
+    with open(__file__) as text, pytest.raises(InputError, match="binary"):
+        Sound(text)
+
+
+def test_a_file_that_holds_less_than_it_announces(stereo, tmp_path):
+    """An MP3 that was cut short: what is there is heard once, and nothing is made up."""
+    path, cut = tmp_path / "whole.mp3", tmp_path / "cut.mp3"
+    soundfile.write(path, stereo.repeat(15, 1).numpy(), RATE, format="MP3")
+    held = path.read_bytes()
+    cut.write_bytes(held[: len(held) * 2 // 5])
+    whole, sound = load_audio(path, RATE), Sound(cut)
+    with pytest.warns(UserWarning, match=r"announces 20\.4 s and holds .* cut short"):
+        read = sound.read(RATE)
+    assert 0.2 * len(whole) < len(read) < 0.6 * len(whole)
+    torch.testing.assert_close(read[: RATE * 3], whole[: RATE * 3])
+    with pytest.warns(UserWarning, match="cut short"):
+        torch.testing.assert_close(torch.cat(list(sound.blocks(RATE))), read)
+
+
+def test_a_stream_whose_header_does_not_say_how_long_it_is(stereo, tmp_path):
+    path = tmp_path / "streamed.flac"
+    soundfile.write(path, stereo.numpy(), RATE)
+    data = bytearray(path.read_bytes())
+    data[21] &= 0xF0  # the lower 36 bits of eight bytes of STREAMINFO
+    data[22:26] = bytes(4)
+    path.write_bytes(data)
+    assert Sound(path).seconds == pytest.approx(30001 / RATE)
+    torch.testing.assert_close(Sound(path).read(RATE), stereo.float().mean(dim=1) / 32768)
+
+
+def test_cuts_are_stretches_of_the_whole(path, monkeypatch):
+    monkeypatch.setattr(audio_io, "BLOCK_SECONDS", 0.1)
+    whole = Sound(path).read(32000)
+    stretches = [(100, 9000), (0, 50), (30000, 40000)]
+    for (first, stop), cut in zip(stretches, Sound(path).cut(32000, stretches), strict=True):
+        torch.testing.assert_close(cut, whole[first:stop], atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("rate", [RATE, 32000, 16000])
+def test_blocks_are_the_whole(stereo, path, rate, monkeypatch):
+    monkeypatch.setattr(audio_io, "BLOCK_SECONDS", 0.1)
+    for sound in (Sound(path), Sound(stereo, RATE)):
+        blocks = [*sound.blocks(rate)]
+        assert max(len(block) for block in blocks) <= 0.25 * rate
+        torch.testing.assert_close(torch.cat(blocks), sound.read(rate), atol=1e-7, rtol=0)
+
+
+def test_bytes_rest_at_128():
+    samples = torch.tensor([128, 192, 128, 64], dtype=torch.uint8)
+    assert Sound(samples, RATE).read(RATE).tolist() == [0, 0.5, 0, -0.5]
+
+
+@pytest.mark.parametrize("bad", [torch.zeros(100), torch.tensor([0.1, torch.nan]), torch.zeros(0)])
+def test_what_cannot_be_explained_is_refused_whole_and_in_blocks(bad):
+    for read in (Sound.read, lambda sound, rate: [*sound.blocks(rate)]):
+        with pytest.raises(InputError, match="the array"):
+            read(Sound(bad, RATE), 32000)
+
+
+def test_channels_that_cancel_are_not_called_silence(stereo, tmp_path):
+    """Of a recorder whose second channel is inverted; the whole, in blocks, or a stretch of it."""
+    inverted = torch.stack([stereo[:, 0], -stereo[:, 0]], dim=1).clamp(min=-32767)
+    path = tmp_path / "inverted.wav"
+    soundfile.write(path, inverted.numpy(), RATE)
+    for read in (
+        lambda: load_audio(path, RATE),
+        lambda: load_audio(path, RATE, 100, 200),
+        lambda: [*Sound(path).blocks(RATE)],
+        lambda: Sound(inverted, RATE),
+    ):
+        with pytest.raises(InputError, match="cancel one another"):
+            read()
+
+
+@pytest.mark.parametrize(
+    ("source", "rate", "said"),
+    [
+        (torch.ones(5), None, "give sample_rate"),
+        (torch.ones(5), 0, "1000 to"),
+        (torch.ones(5), 44100.0, "whole number"),
+        (torch.ones(2, 2, 2), RATE, r"\[time\] or"),
+        (torch.ones(5, dtype=torch.bool), RATE, "floats or integers"),
+        (np.ones(5, dtype=np.int64), RATE, "floats or integers"),
+        (np.ones(5, dtype=object), RATE, "real numbers"),
+        (3000 * torch.ones(5), RATE, "full scale is 1"),
+        (7, None, "not int"),
+        ("nowhere.wav", None, "no such sound file"),
+        ("hf://user/name", None, "names no file of the Hub"),
+        (io.BytesIO(b"no sound"), None, "cannot read the open file as sound"),
+    ],
+)
+def test_what_is_no_sound_is_refused_at_the_door(source, rate, said):
+    with pytest.raises(InputError, match=said):
+        Sound(source, rate)

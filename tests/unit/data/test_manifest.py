@@ -1,0 +1,174 @@
+import time
+
+import pandas as pd
+import pytest
+import soundfile
+import torch
+from speechbrain.dataio.dataset import DynamicItemDataset
+
+from speechbrain_lmac.audio import io
+from speechbrain_lmac.data import manifest
+from speechbrain_lmac.data.datasets import class_names, read_clips
+from speechbrain_lmac.data.manifest import Clip
+from speechbrain_lmac.data.pipeline import dataset
+from speechbrain_lmac.data.prepare import prepare, prepare_labelled
+from speechbrain_lmac.data.synthetic import synthesise
+from speechbrain_lmac.utils.errors import InputError
+
+
+@pytest.fixture
+def clips(tmp_path):
+    """Three clips of one file of three seconds, one of which has a text."""
+    sound = synthesise("siren", seed=1, seconds=3.0)
+    soundfile.write(tmp_path / "siren.wav", sound.numpy(), 32000)
+    described = {"label": "", "text": "a siren, rising"}
+    clip = Clip("a", str(tmp_path / "siren.wav"), 1.0, 1, "siren", "7", stop=32000, licence="CC0")
+    return [
+        clip,
+        clip._replace(ID="b", start=32000, stop=64000),
+        clip._replace(ID="c", start=64000, stop=0, fold=0, split="train", **described),
+    ]
+
+
+def test_what_is_written_reads_back(clips, tmp_path):
+    manifest.write(tmp_path / "set.csv", clips)
+    back = manifest.read(tmp_path / "set.csv")
+    assert back == clips
+    assert all(clip.wav == str(tmp_path / "siren.wav") for clip in back)
+
+
+def test_speechbrain_and_pandas_read_it(clips, tmp_path):
+    manifest.write(tmp_path / "set.csv", clips)
+    assert list(pd.read_csv(tmp_path / "set.csv").columns) == list(Clip._fields)
+    data = DynamicItemDataset.from_csv(
+        tmp_path / "set.csv", output_keys=["id", "label", "duration"]
+    )
+    assert data[1] == {"id": "b", "label": "siren", "duration": 1.0}
+
+
+def test_a_clip_is_its_stretch_of_the_file(clips, tmp_path):
+    manifest.write(tmp_path / "set.csv", clips)
+    whole, _ = soundfile.read(tmp_path / "siren.wav", dtype="float32")
+    data = dataset(manifest.read(tmp_path / "set.csv"), 32000, seconds=1.0)
+    for number, item in enumerate(data):
+        assert (item["sig"].numpy() == whole[32000 * number : 32000 * (number + 1)]).all()
+
+
+def test_a_manifest_is_data(clips, tmp_path):
+    manifest.write(tmp_path / "set.csv", clips[:2])
+    back = read_clips(tmp_path / "set.csv")
+    assert class_names(tmp_path / "set.csv", back, "present") == ("siren",)
+    with pytest.raises(InputError, match="of which set its classes are"):
+        class_names(tmp_path / "set.csv", back, "all")
+    named = [clip._replace(dataset="ESC-50") for clip in back]
+    assert len(class_names(tmp_path / "set.csv", named, "all")) == 50
+    with pytest.raises(InputError, match="holds 'ct', which is no class of that set"):
+        class_names(tmp_path / "set.csv", [named[0]._replace(label="ct")], "all")
+    with pytest.raises(InputError, match=r"c of .* has no label"):
+        class_names(tmp_path / "set.csv", [clips[2]], "present")
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda text: text.replace("duration", "length"), "has no column duration"),
+        (lambda text: text.replace("b,", "a,"), "lists a more than once"),
+        (lambda text: text.replace(",1.0,1,", ",1.0,one,"), "line 2: invalid literal for int"),
+        (lambda text: text.replace(",1.0,1,", ",0,1,"), "a is from 0 to 32000, 0.0 s"),
+        (lambda text: text.replace("siren.wav", "gone.wav"), "lists a, whose file is not there"),
+        (lambda text: text.replace("a siren, rising", ""), "c needs an ID, and a label or a text"),
+        (lambda text: text.replace("0,32000,CC0", "9,4,CC0"), "a is from 9 to 4"),
+        (lambda text: text.replace(",1,siren", ",0,siren"), "a is in fold 0 and split ''"),
+        (lambda text: text.splitlines()[0], "lists no clip"),
+        (lambda text: text.replace(",7,", ",,"), "does not say which recording"),
+        (lambda text: text.replace("train", "dev"), "c is in fold 0 and split 'dev'"),
+        (lambda text: text.replace("a siren, rising", "$5"), "has a \\$ in its text or path"),
+    ],
+)
+def test_what_makes_no_sense_is_one_sentence(clips, tmp_path, change, message):
+    path = tmp_path / "set.csv"
+    manifest.write(path, clips)
+    path.write_text(change(path.read_text()))
+    with pytest.raises(InputError, match=message) as error:
+        manifest.read(path)
+    assert "\n" not in str(error.value)
+
+
+def test_a_name_that_could_not_be_read_back_is_refused(clips, tmp_path):
+    named = clips[0]._replace(wav=str(tmp_path / "\udce9t\udce9.wav"))
+    with pytest.raises(InputError, match="is not in UTF-8; rename the file"):
+        manifest.write(tmp_path / "set.csv", [named])
+    assert not (tmp_path / "set.csv").exists()
+
+
+def test_ten_thousand_rows_open_at_once(clips, tmp_path):
+    many = [clips[0]._replace(ID=str(number)) for number in range(10_000)]
+    manifest.write(tmp_path / "set.csv", many)
+    start = time.process_time()
+    data = dataset(manifest.read(tmp_path / "set.csv"), 32000, 1.0)
+    assert len(data) == 10_000
+    assert time.process_time() - start < 2  # what was asked; it takes a tenth of that
+
+
+def test_preparing_hears_every_sound_and_writes_last(small_set, tmp_path):
+    clips = prepare_labelled(small_set, tmp_path / "set.csv", licence="CC0")
+    back = read_clips(tmp_path / "set.csv")
+    assert back == clips and len(back) == 50
+    assert {clip.licence for clip in back} == {"CC0"}
+
+
+def test_a_bad_sound_leaves_no_manifest(clips, tmp_path):
+    path = tmp_path / "set.csv"
+    here = [clip._replace(wav=str(tmp_path / clip.wav)) for clip in clips]
+    prepare(here, path)
+    (tmp_path / "torn.wav").write_bytes(b"RIFF, and no more")
+    with pytest.raises(InputError, match=r"torn\.wav"):
+        prepare([*here, here[0]._replace(ID="d", wav=str(tmp_path / "torn.wav"))], path)
+    assert not path.exists() and not list(tmp_path.glob("*.partial"))
+
+
+def test_an_interruption_leaves_no_manifest(clips, tmp_path, monkeypatch):
+    here = [clip._replace(wav=str(tmp_path / clip.wav)) for clip in clips]
+    path = tmp_path / "set.csv"
+    prepare(here, path)
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("speechbrain_lmac.data.prepare.check_audio", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        prepare(here, path)
+    assert not path.exists()
+
+
+def test_nothing_but_an_older_manifest_is_replaced(clips, tmp_path):
+    here = [clip._replace(wav=str(tmp_path / clip.wav)) for clip in clips]
+    path = tmp_path / "thesis.csv"
+    path.write_text("filename,fold\n")
+    with pytest.raises(InputError, match="holds something else; it is left alone"):
+        prepare(here, path)
+    assert path.read_text() == "filename,fold\n"
+    with pytest.raises(InputError, match="no such folder to write to"):
+        prepare(here, tmp_path / "gone" / "set.csv")
+    with pytest.raises(InputError, match="is a folder"):
+        prepare(here, tmp_path)
+
+
+def test_a_manifest_is_found_from_any_folder(clips, tmp_path, monkeypatch):
+    """Paths are named from the manifest's folder on, wherever it was written from."""
+    (tmp_path / "out").mkdir()
+    monkeypatch.chdir(tmp_path)
+    manifest.write("out/set.csv", clips)
+    assert "../siren.wav" in (tmp_path / "out" / "set.csv").read_text()
+    monkeypatch.chdir("/")
+    assert manifest.read(tmp_path / "out" / "set.csv")[0].wav == str(tmp_path / "siren.wav")
+
+
+def test_each_clip_is_decoded_once_an_epoch(clips, tmp_path, monkeypatch):
+    manifest.write(tmp_path / "set.csv", clips)
+    data = dataset(manifest.read(tmp_path / "set.csv"), 32000, seconds=1.0)
+    opened, calls = io.AudioFile, []
+    monkeypatch.setattr(io, "AudioFile", lambda path: (calls.append(path), opened(path))[1])
+    for _ in torch.utils.data.DataLoader(data, batch_size=2):
+        pass
+    assert len(calls) == len(clips)

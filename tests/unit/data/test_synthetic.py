@@ -1,0 +1,55 @@
+import pytest
+import torch
+
+from speechbrain_lmac.audio.mixing import mix
+from speechbrain_lmac.data.datasets import read_clips
+from speechbrain_lmac.data.labels import ESC50_CLASSES
+from speechbrain_lmac.data.synthetic import KINDS, LOUDNESS, mixture, synthesise
+from speechbrain_lmac.data.synthetic_dataset import write_dataset
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_kind_is_a_class_of_esc50_and_sounds_at_a_safe_level(kind):
+    assert ESC50_CLASSES[KINDS[kind][0]] == kind
+    for seed in range(3):
+        wav = synthesise(kind, seed)
+        assert wav.shape == (160000,)
+        assert wav.isfinite().all()
+        assert wav.abs().max() <= 0.9 + 1e-6
+        assert 0.01 < wav.square().mean().sqrt() <= LOUDNESS + 1e-6
+
+
+def test_the_seed_is_the_sound():
+    assert (synthesise("wind", 1) == synthesise("wind", 1)).all()
+    assert (synthesise("wind", 1) != synthesise("wind", 2)).any()
+
+
+def test_stems_add_up_at_zero_db():
+    scene = mixture("clock_tick", "wind", seed=1)
+    assert (scene.mixture == scene.first + scene.second).all()
+    ratio = scene.first.square().mean() / scene.second.square().mean()
+    assert 10 * ratio.log10().item() == pytest.approx(0, abs=0.01)
+    assert scene.mixture.abs().max() <= 0.9 + 1e-6
+
+
+def test_a_set_is_written_once(tmp_path):
+    folder = write_dataset(tmp_path / "set", clips_per_fold=1, folds=2, seconds=0.1)
+    assert len(read_clips(folder)) == 20
+    stamp = (folder / "meta" / "esc50.csv").stat().st_mtime_ns
+    write_dataset(folder, clips_per_fold=1, folds=2, seconds=0.1)
+    assert (folder / "meta" / "esc50.csv").stat().st_mtime_ns == stamp
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
+
+
+@pytest.mark.parametrize("snr_db", [-10.0, 0.0, 12.04])
+def test_mixing_is_exact_in_db(snr_db):
+    clip, other = torch.randn(2, 1, 8000, generator=torch.Generator().manual_seed(0)).unbind()
+    added = mix(clip, other, snr_db) - clip
+    measured = 10 * (clip.square().mean() / added.square().mean()).log10()
+    assert measured.item() == pytest.approx(snr_db, abs=0.01)
+
+
+def test_mixing_with_silence_is_finite():
+    clip, silence = torch.randn(1, 100), torch.zeros(1, 100)
+    assert (mix(clip, silence, 0.0) == clip).all()
+    assert (mix(silence, clip, 0.0) == silence).all()

@@ -1,0 +1,188 @@
+import pandas as pd
+import pytest
+import torch
+
+from speechbrain_lmac.data.datasets import read_clips
+from speechbrain_lmac.data.prompts import TEMPLATE
+from speechbrain_lmac.evaluation.zero_shot import (
+    chosen_clips,
+    chosen_wordings,
+    classify,
+    main,
+)
+from speechbrain_lmac.evaluation.zero_shot_tables import accuracies, confusion, per_class
+from speechbrain_lmac.utils.errors import InputError
+
+
+class Axes:
+    """A text tower that puts each prompt on an axis of its own: the scores are the embedding."""
+
+    logit_scale = 1.0
+
+    def embed_text(self, prompts):
+        return torch.eye(len(prompts))
+
+
+NAMES = ("rain", "wind", "siren", "engine")
+
+
+@pytest.fixture
+def clips(small_set):
+    return [clip for clip in read_clips(small_set) if clip.label in NAMES][:8]
+
+
+@pytest.fixture
+def rows(clips):
+    """Every clip scored .4, .3, .2, .1 for its label and the names that follow it."""
+    scores = torch.zeros(len(clips), len(NAMES))
+    for row, clip in zip(scores, clips):
+        row[:] = torch.tensor([0.4, 0.3, 0.2, 0.1]).roll(NAMES.index(clip.label))
+    scores[0] = scores[0].roll(1)  # the first is taken for the name that follows its own
+    return classify(Axes(), scores, clips, NAMES, chosen_wordings(NAMES, [TEMPLATE]))
+
+
+def test_rank_one_is_right_and_the_others_are_counted(rows):
+    assert (rows["rank"] == [4, *[1] * 7]).all()
+    assert ((rows["rank"] == 1) == (rows.predicted == rows.label)).all()
+
+
+def test_accuracy_lies_in_its_interval_and_never_above_top_3(rows):
+    (line,) = accuracies(rows).to_dict("records")
+    low, high = map(float, line["95 %"].split(" to "))
+    assert line["accuracy"] == 100 * 7 / 8
+    assert low < line["accuracy"] < high
+    assert line["accuracy"] <= line["top-3"]
+
+
+def test_confusion_holds_every_clip_once_and_its_diagonal_is_the_accuracy(rows, clips):
+    matrix = confusion(rows, NAMES)
+    assert matrix.to_numpy().sum() == len(clips)
+    assert sum(matrix.loc[label, label] for label in matrix.index) == 7
+
+
+def test_a_class_says_what_it_is_taken_for(rows, clips):
+    table = per_class(rows)
+    first = clips[0].label
+    follower = NAMES[(NAMES.index(first) + 1) % 4]
+    assert follower in table.loc[first, "taken for"]
+    assert table.clips.sum() == len(clips)
+
+
+def test_confidence_is_a_share_of_the_softmax(clips):
+    scores = torch.zeros(len(clips), len(NAMES))
+    rows = classify(Axes(), scores, clips, NAMES, chosen_wordings(NAMES, [TEMPLATE]))
+    assert rows["confidence"].tolist() == pytest.approx([1 / 4] * len(clips))
+
+
+def test_a_text_tower_that_tells_nothing_apart_is_right_by_chance_alone(clips):
+    scores = torch.zeros(len(clips), len(NAMES))
+    rows = classify(Axes(), scores, clips, NAMES, chosen_wordings(NAMES, [TEMPLATE]))
+    assert set(rows.predicted) == {"rain"}
+    assert ((rows["rank"] == 1) == (rows.label == "rain")).all()
+
+
+def test_scores_that_are_no_numbers_are_refused(clips):
+    scores = torch.full((len(clips), len(NAMES)), torch.nan)
+    with pytest.raises(InputError, match="no numbers"):
+        classify(Axes(), scores, clips, NAMES, chosen_wordings(NAMES, [TEMPLATE]))
+
+
+def test_each_paraphrase_is_a_wording_of_its_own():
+    wordings = chosen_wordings(["rain", "siren"], ["{}", "paraphrases"])
+    assert len(wordings) == 1 + 5
+    assert wordings["{}"] == ["rain", "siren"]
+    assert wordings["paraphrases 1"][0] == "raindrops falling on a roof"
+
+
+def test_prompts_of_a_csv_file(tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text("category,prompt\nrain,it pours\nsiren,tatütata\n", encoding="utf-8-sig")
+    assert chosen_wordings(["siren", "rain"], [str(path)]) == {
+        f"{path} 1": ["tatütata", "it pours"]
+    }
+
+
+@pytest.mark.parametrize(
+    "prompts, message",
+    [
+        (["the sound of"], "no template with one {}"),
+        (["{} and {}"], "no template with one {}"),
+        (["x" * 5000], "no template with one {}"),
+        (["gone.csv"], "gone.csv cannot be read as csv"),
+    ],
+)
+def test_prompts_that_are_none(prompts, message):
+    with pytest.raises(InputError, match=message):
+        chosen_wordings(["rain"], prompts)
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (b"category,prompt\nrain,\n", "empty prompt for 'rain'"),
+        (b"name,prompt\nrain,it pours\n", "no columns category and prompt"),
+        ("category,prompt\nrain,es gießt\n".encode("latin-1"), "cannot be read as csv"),
+        (b"category,prompt\nrain,drops\nrain,it pours\nsiren,wail\n", "more prompts for 'rain'"),
+        (b"", "cannot be read as csv"),
+    ],
+)
+def test_a_csv_that_cannot_be_used(tmp_path, content, message):
+    path = tmp_path / "mine.csv"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        chosen_wordings(["rain", "siren"], [str(path)])
+
+
+def test_a_template_may_hold_other_braces():
+    assert chosen_wordings(["rain"], ["{} {0}"]) == {"{} {0}": ["rain {0}"]}
+
+
+def test_a_csv_without_a_name_says_which(tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text("category,prompt\nrain,it pours\n")
+    with pytest.raises(InputError, match="no prompt for 'siren'"):
+        chosen_wordings(["rain", "siren"], [str(path)])
+
+
+def test_recordings_of_another_set_are_left_out(small_set):
+    with pytest.raises(InputError, match=r"no clip of .* is left"):
+        chosen_clips(small_set, without=small_set)
+
+
+def test_only_the_folds_asked_for(small_set):
+    assert {clip.fold for clip in chosen_clips(small_set, folds=[2, 5])} == {2, 5}
+    with pytest.raises(InputError, match="has no fold 7"):
+        chosen_clips(small_set, folds=[7])
+
+
+def test_the_command_writes_what_it_prints(small_set, tmp_path, capsys):
+    arguments = ["--clap", "embedded", "--data_folder", str(small_set), "--folds", "1"]
+    main([*arguments, "--label_names", "present", "--output_folder", str(tmp_path / "out")])
+    rows = pd.read_csv(tmp_path / "out" / "predictions.csv")
+    assert len(rows) == 10
+    assert (tmp_path / "out" / "report.md").read_text() in capsys.readouterr().out
+    matrix = pd.read_csv(tmp_path / "out" / "confusion.csv", index_col="label")
+    assert matrix.to_numpy().sum() == len(rows)
+
+
+def test_what_fails_leaves_no_report(tmp_path):
+    with pytest.raises(SystemExit):
+        main(["--clap", "embedded", "--data_folder", "nowhere", "--output_folder", str(tmp_path)])
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--label_names", "some"], "label_names is all or present, not 'some'"),
+        (["--device", "toaster"], "--device toaster is not there"),
+        (["--clip_seconds", "nan"], "invalid duration value: 'nan'"),
+        (["--output_folder", "/dev/null/x"], "/dev/null/x/report.md cannot be written"),
+        (["--weights", "gone.safetensors"], "gone.safetensors"),
+    ],
+)
+def test_bad_input_is_one_line(small_set, capsys, arguments, message):
+    with pytest.raises(SystemExit) as stop:
+        main(["--clap", "embedded", "--data_folder", str(small_set), *arguments])
+    assert stop.value.code == 2
+    assert message in capsys.readouterr().err

@@ -1,0 +1,161 @@
+"""Ground truth: planted, so that every score is known before it is measured."""
+
+import math
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+
+from speechbrain_lmac.metrics.faithfulness import si_sdr
+from speechbrain_lmac.metrics.localization import (
+    energy_share,
+    pointing,
+    presence_auc,
+    prompt_swap,
+    si_sdr_improvement,
+)
+from speechbrain_lmac.metrics.top_k import rank_cells
+from speechbrain_lmac.utils.errors import InputError
+
+SEEDS = [3, 4]
+
+
+def random_maps(*shape, seed=0):
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture
+def stems():
+    """Power of two stems, in two clips."""
+    return random_maps(2, 30, 20, seed=1) ** 4, random_maps(2, 30, 20, seed=2) ** 4
+
+
+def tones(*frequencies):
+    """Sines of whole cycles: orthogonal, of equal energy."""
+    time = torch.arange(8000) / 8000
+    return [torch.sin(2 * math.pi * frequency * time) for frequency in frequencies]
+
+
+def test_improvement_is_what_was_taken_off():
+    own, rest = tones(440, 1000)
+    mixture = own + rest
+    for left, decibels in [(1.0, 0), (0.1, 20), (10.0, -20)]:
+        gain = si_sdr_improvement(0.3 * (own + left * rest), mixture, own)
+        assert gain.item() == pytest.approx(decibels, abs=1e-3)
+
+
+def test_silence_improves_nothing_and_without_a_source_there_is_no_truth():
+    own, rest = tones(440, 1000)
+    assert si_sdr_improvement(torch.zeros_like(own), own + rest, own) == -torch.inf
+    assert si_sdr_improvement(rest, rest, torch.zeros_like(own)).isnan()
+
+
+def test_a_mask_of_ones_has_the_stems_own_share(stems):
+    own, rest = stems
+    share = own.sum(dim=(1, 2)) / (own + rest).sum(dim=(1, 2))
+    torch.testing.assert_close(energy_share(torch.ones_like(own), own, rest), share)
+    torch.testing.assert_close(energy_share(0.01 * torch.ones_like(own), own, rest), share)
+
+
+def test_energy_share_is_the_mean_ratio_under_what_is_kept(stems):
+    """The definition, cell by cell, in NumPy."""
+    own, rest = (power.double().numpy() for power in stems)
+    mask = random_maps(2, 30, 20)
+    weight = mask.numpy().astype(float) ** 2 * (own + rest)
+    expected = (weight * own / (own + rest)).sum(axis=(1, 2)) / weight.sum(axis=(1, 2))
+    torch.testing.assert_close(energy_share(mask, *stems), torch.from_numpy(expected).float())
+
+
+def test_cells_of_one_source_alone_have_all_or_nothing_of_it(stems):
+    own, rest = stems
+    apart = random_maps(2, 30, 20, seed=5) > 0.5
+    own, rest = own * apart, rest * ~apart
+    assert energy_share(apart.float(), own, rest).tolist() == [1, 1]
+    assert energy_share((~apart).float(), own, rest).tolist() == [0, 0]
+    assert energy_share(torch.zeros_like(own), own, rest).tolist() == [0, 0]
+
+
+def test_pointing_looks_at_the_best_cell_alone(stems):
+    own, rest = stems
+    maps = torch.zeros_like(own)
+    maps[0].view(-1)[(own - rest)[0].argmax()] = 1
+    maps[1].view(-1)[(own - rest)[1].argmin()] = 1
+    ranks = rank_cells(maps, SEEDS)
+    assert pointing(ranks, own, rest).tolist() == [1, 0]
+    assert pointing(ranks, rest, own).tolist() == [0, 1]
+
+
+def test_pointing_of_a_constant_map_is_chance():
+    ranks = rank_cells(torch.ones(400, 10, 10), range(400))
+    own = torch.zeros(400, 10, 10)
+    own[:, :, :3] = 2
+    assert pointing(ranks, own, torch.ones_like(own)).mean().item() == pytest.approx(0.3, abs=0.07)
+
+
+@pytest.fixture
+def swapped(plane, wavs):
+    """SI-SDR ``[1, prompts, stems]`` of the ideal masks of a siren and rain."""
+    siren, rain = plane.power(wavs[:2])
+    masks = [(power / (siren + rain).clamp(min=1e-20)).sqrt() for power in (siren, rain)]
+    sounds = [plane.listen(wavs[2:], mask.unsqueeze(0))[0] for mask in masks]
+    pairs = [si_sdr(sound, stem) for sound, stem in product(sounds, wavs[:2])]
+    return torch.stack(pairs).view(1, 2, 2)
+
+
+def test_a_mask_that_follows_the_prompt_is_on_the_diagonal(swapped):
+    followed, crossed = prompt_swap(swapped), prompt_swap(swapped.flip(1))
+    assert (followed.dominant, crossed.dominant) == (1, 0)
+    assert followed.difference > 10
+    torch.testing.assert_close(followed.difference, -crossed.difference)
+
+
+def test_a_mask_that_does_not_know_the_prompt_is_on_no_diagonal(swapped):
+    deaf = prompt_swap(swapped[:, :1].expand(1, 2, 2))
+    assert deaf.dominant == 0
+    assert deaf.difference.abs() < 1e-5
+
+
+def test_silent_explanations_follow_nothing():
+    seen = prompt_swap(torch.tensor([[[9.0, 1.0], [-math.inf, -math.inf]]]))
+    assert seen.dominant == 0
+    assert seen.difference.isnan()
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 3), (1, 1, 1)])
+def test_swap_needs_a_prompt_for_each_stem(shape):
+    with pytest.raises(InputError, match="a prompt for each stem"):
+        prompt_swap(torch.zeros(shape))
+
+
+def test_auc_is_the_chance_that_a_present_one_scores_higher():
+    rng = np.random.default_rng(0)
+    scores, present = rng.integers(0, 6, 60) / 5, rng.random(60) < 0.3
+    pairs = [
+        (there > absent) + 0.5 * (there == absent)
+        for there, absent in product(scores[present], scores[~present])
+    ]
+    assert presence_auc(scores, present) == pytest.approx(np.mean(pairs))
+    assert presence_auc(-scores, present) == pytest.approx(1 - np.mean(pairs))
+    assert presence_auc(present.astype(float), present) == 1
+    assert presence_auc(np.ones(60), present) == 0.5
+
+
+@pytest.mark.parametrize("present", [[True, True], [False, False]])
+def test_auc_needs_both_kinds(present):
+    with pytest.raises(InputError, match="both kinds"):
+        presence_auc([0.1, 0.2], present)
+
+
+def test_swap_is_clip_by_clip():
+    """Three clips of three stems, one loop for each clip, prompt and stem."""
+    matrix = 4 * random_maps(3, 3, 3, seed=6) + 3 * torch.eye(3)
+    matrix[1] = matrix[1].flip(0)
+    found = prompt_swap(matrix)
+    for clip, rows in enumerate(matrix.tolist()):
+        others = [[row[stem] for stem in range(3) if stem != own] for own, row in enumerate(rows)]
+        best = all(row[own] > max(others[own]) for own, row in enumerate(rows))
+        gaps = [row[own] - np.mean(others[own]) for own, row in enumerate(rows)]
+        assert found.dominant[clip].item() == best
+        assert found.difference[clip].item() == pytest.approx(np.mean(gaps), abs=1e-5)
+    assert 0 < found.dominant.sum() < 3

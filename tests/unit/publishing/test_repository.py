@@ -1,0 +1,237 @@
+"""From a results folder to the Hub, and back: the client as it is, a Hub on loopback."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from huggingface_hub import constants
+
+from speechbrain_lmac import Interpreter
+from speechbrain_lmac.data import manifest
+from speechbrain_lmac.data.datasets import read_clips
+from speechbrain_lmac.evaluation.scoring import EQUAL, column, write_rows
+from speechbrain_lmac.masking.decoder import MaskDecoder
+from speechbrain_lmac.masking.domains import MelPlane
+from speechbrain_lmac.masking.interpreter_network import ListenableMap
+from speechbrain_lmac.masking.masked_classifier import MaskableClassifier
+from speechbrain_lmac.pretrained.export import export_interpreter
+from speechbrain_lmac.publishing.repository import push, write_repository
+from speechbrain_lmac.utils.errors import InputError
+from tests.helpers.fake_hub import TOKEN, StandIn
+from tests.unit.utils.test_hub import point_at
+
+REPO = "me/maps"
+CPU = {"device": "cpu"}
+
+
+@pytest.fixture
+def model(clap):
+    """On one plane: what is published is the same on both."""
+    decoder = MaskDecoder(clap.hidden_channels, clap.text_dim, channels=8)
+    return ListenableMap(MaskableClassifier(MelPlane(clap)), decoder)
+
+
+@pytest.fixture
+def results(tmp_path, model, small_set):
+    return finished_run(tmp_path / "results", model, small_set)
+
+
+def finished_run(folder, model, small_set):
+    """A finished run, as train.py leaves it, of an untrained decoder: for plumbing only."""
+    export_interpreter(model, "LMAC-ZS-D", folder / "interpreter")
+    clips = read_clips(small_set)
+    manifest.write(folder / "train.csv", clips[:4])
+    manifest.write(folder / "test.csv", clips[4:6])
+    shares = (None, 0.05, 0.1, 0.2, 0.4)
+    values = {column(name, share): 1.0 for name in EQUAL for share in shares}
+    rows = [{"method": m, "clip": "a", **values} for m in ("LMAC-ZS-D", "energy")]
+    write_rows(folder / "metrics.csv", rows)
+    settings = {
+        "seed": 1,
+        "number_of_epochs": 2,
+        "masking": "mel",
+        "clap_settings": {"weights": "/tmp/weights.pt"},
+        "initial_decoder": "/tmp/decoder.safetensors",
+    }
+    (folder / "run.json").write_text(json.dumps(settings))
+    return folder
+
+
+@pytest.fixture
+def repository(results, tmp_path):
+    return write_repository(results, REPO, tmp_path / "hub")
+
+
+@pytest.fixture
+def hub(monkeypatch, tmp_path):
+    stand_in = StandIn()
+    point_at(monkeypatch, stand_in.endpoint, tmp_path / "cache")
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    yield stand_in
+    stand_in.close()
+
+
+def test_the_folder_is_complete_and_says_nothing_of_this_machine(repository, results):
+    names = {path.name for path in repository.iterdir()}
+    assert names == {
+        *("README.md", "hyperparams.yaml", "decoder.safetensors", "training.json"),
+        *("metrics.csv", "budgets.png", "example.png", ".speechbrain-lmac.json"),
+    }
+    card = (repository / "README.md").read_text()
+    front, _, body = card.removeprefix("---\n").partition("\n---\n")
+    assert "library_name: speechbrain-lmac" in front and "lmac-zs" in front
+    assert f'source="{REPO}"' in body and "| synthetic sounds | 4 |" in body
+    for name in ("README.md", "hyperparams.yaml", "training.json"):
+        text = (repository / name).read_text()
+        assert not any(part in text for part in (str(results), str(Path.home()), "/tmp"))
+
+
+def test_what_is_published_comes_back_the_same(repository, hub, model, wavs):
+    url = push(repository, REPO)
+    assert url == f"{hub.endpoint}/{REPO}"
+    assert hub.files(REPO)["metrics.csv"] == (repository / "metrics.csv").read_bytes()
+    assert any(line.startswith("PUT /large/") for line in hub.asked)  # both ways were gone
+    (pin,) = re.findall(r'sha256="(\w+)"', hub.files(REPO)["README.md"].decode())
+    loaded = Interpreter.from_hparams(
+        source=REPO, revision=hub.head(REPO, "main"), sha256=pin, run_opts=CPU
+    )
+    for name, weight in model.decoder.state_dict().items():
+        torch.testing.assert_close(loaded.model.decoder.state_dict()[name], weight, msg=name)
+    (why,) = loaded.interpret_batch(wavs[:1], ["rain"])
+    assert why.waveform.isfinite().all()
+
+
+def test_publishing_again_is_a_new_commit_and_older_revisions_stay(repository, hub):
+    push(repository, REPO)
+    first = hub.head(REPO, "main")
+    card = repository / "README.md"
+    card.write_text(card.read_text() + "Another limit.\n")
+    push(repository, REPO)
+    assert hub.head(REPO, "main") != first
+    assert hub.files(REPO)["README.md"].endswith(b"Another limit.\n")
+    assert not hub.files(REPO, first)["README.md"].endswith(b"Another limit.\n")
+
+
+@pytest.mark.parametrize(
+    ("where", "status", "said"),
+    [
+        ("POST /api/repos/create", 401, "log in|does not know you"),
+        ("POST /api/repos/create", 404, "there is no me/maps"),
+        ("/commit/", 409, "changed me/maps meanwhile"),
+        ("/preupload/", 403, "may not write"),
+    ],
+)
+def test_a_refusal_is_said_with_its_remedy(repository, hub, where, status, said):
+    hub.faults = [(where, status)]
+    with pytest.raises(InputError, match=said):
+        push(repository, REPO)
+
+
+def test_a_card_that_the_hub_cannot_read_is_refused(repository, hub):
+    (repository / "README.md").write_text("no front matter")
+    with pytest.raises(InputError, match="no front matter"):
+        push(repository, REPO)
+
+
+def test_a_stranger_is_told_to_log_in(repository, hub, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_nobody")
+    with pytest.raises(InputError, match="hf auth login"):
+        push(repository, REPO)
+    assert not hub.files(REPO)
+
+
+def test_a_dropped_connection_is_tried_again(repository, hub):
+    hub.faults = [("PUT /large/", 0)]
+    push(repository, REPO)
+    assert "decoder.safetensors" in hub.files(REPO)
+
+
+def test_a_broken_upload_goes_on_where_it_was(repository, hub):
+    """Large files are there already when the last step fails; they are not sent twice."""
+    hub.faults = [("/commit/", 500)] * 9
+    with pytest.raises(InputError, match="again"):
+        push(repository, REPO)
+    sent = [line for line in hub.asked if line.startswith("PUT /large/")]
+    hub.faults, hub.asked = [], []
+    push(repository, REPO)
+    assert sent and not [line for line in hub.asked if line.startswith("PUT /large/")]
+    assert "decoder.safetensors" in hub.files(REPO)
+
+
+@pytest.mark.parametrize("repo", ["maps", "me/maps/too", "me/ma ps", "-/-"])
+def test_what_is_no_id_is_refused_first(results, tmp_path, repo):
+    with pytest.raises(InputError, match="no Hub id"):
+        write_repository(results, repo, tmp_path / "hub")
+    assert not (tmp_path / "hub").exists()
+
+
+def test_an_unfinished_run_is_refused(tmp_path):
+    with pytest.raises(InputError, match="no finished run"):
+        write_repository(tmp_path, REPO, tmp_path / "hub")
+
+
+def test_the_run_itself_is_never_replaced(results):
+    before = sorted(results.rglob("*"))
+    for folder in (results, results / "interpreter"):
+        with pytest.raises(InputError, match="was not written by publish"):
+            write_repository(results, REPO, folder)
+    assert sorted(results.rglob("*")) == before
+
+
+def test_publish_replaces_its_own_folder(results, repository):
+    assert write_repository(results, REPO, repository) == repository
+    assert len(list(repository.parent.glob(".speechbrain-lmac*"))) == 0
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "README.md"])
+def test_publish_replaces_no_file_of_the_user(results, repository, name):
+    """A file beside ours, and an edited one of ours."""
+    (repository / name).write_text("mine")
+    with pytest.raises(InputError, match="was not written by speechbrain-lmac, or has changed"):
+        write_repository(results, REPO, repository)
+    assert (repository / name).read_text() == "mine"
+
+
+def test_publish_replaces_no_foreign_folder(results, tmp_path):
+    """A results folder of somebody's own tool may hold a training.json, too."""
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "training.json").write_text("{}")
+    with pytest.raises(InputError, match="was not written by publish"):
+        write_repository(results, REPO, tmp_path / "other")
+    assert (tmp_path / "other" / "training.json").read_text() == "{}"
+
+
+def test_a_clone_of_the_repository_is_left_alone(results, repository):
+    (repository / ".git").mkdir()
+    with pytest.raises(InputError, match="is a git repository"):
+        write_repository(results, REPO, repository)
+    assert (repository / ".git").is_dir()
+
+
+def test_a_folder_of_somebody_elses_is_left_alone(results, tmp_path):
+    (tmp_path / "mine.txt").write_text("keep me")
+    with pytest.raises(InputError, match="was not written by publish"):
+        write_repository(results, REPO, tmp_path)
+    assert (tmp_path / "mine.txt").read_text() == "keep me"
+
+
+def test_the_command_line_publishes(results, hub, tmp_path):
+    here = {"HF_ENDPOINT": hub.endpoint, "HF_HOME": str(tmp_path), "HF_TOKEN": TOKEN}
+    here |= {"HF_HUB_DISABLE_XET": "1", "HF_HUB_OFFLINE": "0"}
+    command = [sys.executable, "-m", "speechbrain_lmac", "publish", str(results), "--repo", REPO]
+    command += ["--output", str(tmp_path / "out")]
+    for more in (["--dry-run"], []):
+        assert REPO not in hub.commits
+        done = subprocess.run(
+            [*command, *more], env={**os.environ, **here}, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == f"{hub.endpoint}/{REPO}"
+    assert "hyperparams.yaml" in hub.files(REPO)
+    assert ".speechbrain-lmac.json" not in hub.files(REPO)

@@ -1,0 +1,148 @@
+import re
+import shutil
+
+import pytest
+import yaml
+from speechbrain import parse_arguments
+
+from experiments.ablation import study
+from experiments.paper_table.reproduce import POSTER
+from speechbrain_lmac.explainers import EXPLAINERS
+from speechbrain_lmac.training.train import trained_method
+from speechbrain_lmac.utils.config import as_arguments, load_hparams, path_of, read_settings
+from speechbrain_lmac.utils.errors import InputError
+
+FOLDER = path_of("lmac_zs.yaml").parent
+FILES = sorted(FOLDER.glob("lmac_zs*.yaml"))
+BENCHES = sorted(FOLDER.glob("evaluate*.yaml"))
+OTHERS = [file for file in (*FILES, *BENCHES) if file.stem not in ("lmac_zs", "evaluate")]
+
+
+@pytest.fixture
+def weights(request, published):
+    """For each file, what its CLAP is built from here: random weights, for plumbing only."""
+    return published.get(request.getfixturevalue("file").stem, {})
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+@pytest.mark.parametrize("masking", ["mel", "stft"])
+def test_every_file_loads_on_both_planes(file, masking, weights):
+    hparams = load_hparams(str(file), yaml.safe_dump({"masking": masking, **weights}))
+    assert type(hparams["plane"]).__name__.lower() == f"{masking}plane"
+
+
+@pytest.mark.parametrize("file", BENCHES, ids=lambda file: file.name)
+def test_every_bench_loads(file, weights):
+    hparams = load_hparams(str(file), yaml.safe_dump(weights))
+    assert set(hparams["explainers"]) <= set(EXPLAINERS)
+    assert set(hparams["on_subset"]) <= set(hparams["explainers"])
+
+
+@pytest.mark.parametrize("file", [*FILES, *BENCHES], ids=lambda file: file.name)
+def test_every_key_is_used(file):
+    """In the file itself, or by the code that reads it at the door."""
+    text = read_settings(file)
+    keys = set(re.findall(r"^(\w+):", text, flags=re.M))
+    package = FOLDER.parent / "speechbrain_lmac"
+    doors = [
+        package / name
+        for name in ("training/train.py", "training/brain.py", "utils/run_metadata.py")
+    ]
+    if file in BENCHES:
+        doors = (package / "evaluation" / "benchmark").glob("*.py")
+    code = "".join(path.read_text() for path in doors)
+    speechbrain = {"__set_seed", "ckpt_interval_minutes", "max_grad_norm"}
+    unused = {
+        key
+        for key in keys - speechbrain
+        if not re.search(rf"<{key}[.>]", text)
+        and not re.search(rf'"{key}"|hparams\.{key}\b', code)
+        and not key.endswith("_folds")  # read as f"{name}_folds"
+    }
+    assert not unused
+
+
+def test_the_poster_is_all_pairs_under_its_three_terms_and_nothing_else():
+    hparams = load_hparams(str(path_of("lmac_zs_poster.yaml")), None)
+    assert trained_method(hparams) == "LMAC-ZS"
+    assert hparams["prompts_per_clip"] == hparams["heard_per_clip"] == hparams["batch_size"]
+    reproduced = load_hparams(
+        str(path_of("lmac_zs.yaml")), "\n".join(f"{k}: {v}" for k, v in POSTER.items())
+    )
+    names = ("weights", "prompts_per_clip", "heard_per_clip", "batch_size", "train_budgets")
+    for name in (*names, "mix_probability", "dropout"):
+        assert reproduced[name] == hparams[name]
+
+
+def test_unknown_setting_is_named():
+    with pytest.raises(InputError, match="number_of_epoch"):
+        load_hparams(str(path_of("lmac_zs.yaml")), "number_of_epoch: 3")
+
+
+def test_missing_file_is_named():
+    with pytest.raises(InputError, match=r"no such hyperparameter file: gone\.yaml"):
+        load_hparams("gone.yaml", "")
+
+
+@pytest.mark.parametrize("file", OTHERS, ids=lambda file: file.name)
+def test_other_files_state_only_what_differs(file):
+    base = yaml.compose(path_of(f"{'evaluate' if file in BENCHES else 'lmac_zs'}.yaml").read_text())
+    stated = {key.value: yaml.serialize(value) for key, value in base.value}
+    for key, value in yaml.compose(file.read_text()).value:
+        assert key.value == "base" or yaml.serialize(value) != stated[key.value]
+
+
+def test_a_changed_setting_reaches_what_refers_to_it(tmp_path):
+    """The base's references are resolved after the change, and lists of weights are merged."""
+    path = tmp_path / "mine.yaml"
+    shutil.copy(path_of("lmac_zs.yaml"), tmp_path)
+    path.write_text("base: lmac_zs.yaml\nbatch_size: 3\nweights:\n    binary: 0.25\n")
+    hparams = load_hparams(str(path), "seed: 7")
+    assert hparams["train_loader"]["batch_size"] == hparams["valid_loader"]["batch_size"] == 3
+    assert hparams["weights"]["binary"] == 0.25 and hparams["weights"]["kept"] == 1.0
+    assert hparams["output_folder"].endswith("7")
+
+
+def test_the_base_may_be_the_packages_own(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("base: lmac_zs.yaml\nseed: 3\n")
+    assert load_hparams(str(path), "")["seed"] == 3
+
+
+def test_a_file_based_on_itself(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("base: mine.yaml\n")
+    with pytest.raises(InputError, match="is based on itself"):
+        load_hparams(str(path), "")
+    path.write_text("base: other.yaml\n")
+    (tmp_path / "other.yaml").write_text("base: mine.yaml\n")
+    with pytest.raises(InputError, match="is based on itself"):
+        load_hparams(str(path), "")
+
+
+def test_an_argument_that_a_clap_does_not_take(published):
+    clap = {"clap": {**published["lmac_zs_laion"]["clap"], "tokeniser": "x"}}
+    with pytest.raises(InputError, match=r"the settings do not fit: .*LaionClap"):
+        load_hparams("lmac_zs_laion.yaml", yaml.safe_dump(clap))
+
+
+def test_a_file_that_changes_what_there_is_not(tmp_path):
+    shutil.copy(path_of("lmac_zs.yaml"), tmp_path)
+    path = tmp_path / "mine.yaml"
+    path.write_text("base: lmac_zs.yaml\nbatchsize: 3\n")
+    with pytest.raises(InputError, match="changes batchsize, which there is not in its base"):
+        load_hparams(str(path), "")
+
+
+@pytest.mark.parametrize("row", study.rows(), ids=lambda row: row.slug)
+def test_every_row_of_the_study_is_a_training_run(row, tagger_weights):
+    settings = {"clap": {"weights": str(tagger_weights)}, "masking": row.plane, **row.settings}
+    arguments = as_arguments(settings)
+    _, _, overrides = parse_arguments(["lmac_zs_tagger.yaml", *arguments])
+    hparams = load_hparams("lmac_zs_tagger.yaml", overrides)
+    assert trained_method(hparams).startswith("LMAC-ZS")
+    for name, value in row.settings.items():
+        held = hparams[name]
+        if isinstance(value, dict):
+            held = {key: held[key] for key in value}
+        assert held == value
