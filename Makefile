@@ -67,16 +67,16 @@ mutants: setup
 	$(BIN)/mutmut results
 
 BENCH := results/bench
-TRAIN = $(BIN)/python train.py hparams/lmac_zs_tagger.yaml --data_folder $(ESC50) --device cpu \
-	--clap "{weights: $(TAGGER)}" --precision bf16 --compare "[energy]"
+TRAIN = $(BIN)/python train.py hparams/lmac_zs_efficientat.yaml --data_folder $(ESC50) --device cpu \
+	--clap "{weights: $(TAGGER)}" --precision bf16 --baselines "[energy]"
 
 # trains the interpreters that join in, unless that is done
 bench: setup
 	$(if $(and $(ESC50),$(SPEECH),$(TAGGER),$(JUDGE)),,$(error give ESC50= SPEECH= TAGGER= JUDGE=))
 	$(TRAIN) --masking mel --output_folder $(BENCH)/mel
 	$(TRAIN) --masking stft --output_folder $(BENCH)/stft
-	$(BIN)/python evaluate.py hparams/evaluate_tagger.yaml --data_folder $(ESC50) \
-		--clap "{weights: $(TAGGER)}" --corpora "{speech: $(SPEECH)}" --judge $(JUDGE) \
+	$(BIN)/python evaluate.py hparams/evaluate_efficientat.yaml --data_folder $(ESC50) \
+		--clap "{weights: $(TAGGER)}" --noise_folders "{speech: $(SPEECH)}" --yamnet_weights $(JUDGE) \
 		--interpreters "{mel: $(BENCH)/mel, stft: $(BENCH)/stft}" --output_folder $(BENCH)/tagger
 	$(BIN)/python -m experiments.result_pages.pages $(BENCH)/tagger $(BENCH)/tagger.md
 

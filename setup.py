@@ -98,7 +98,7 @@ setup(
         "License :: OSI Approved :: Apache Software License",
         "Programming Language :: Python :: 3.11",
         "Programming Language :: Python :: 3.12",
-        "Topic :: Multimedia :: Sound/Audio :: Analysis",
+        "Topic :: Multimedia :: Sound/Audio :: EncodedClips",
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
     ],
 )

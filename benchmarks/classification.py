@@ -1,4 +1,4 @@
-"""Time one zero-shot classification of a 5 s clip on one core: embedded CLAP against tagger CLAP.
+"""Time one zero-shot classification of a 5 s clip on one core: MiniCLAP against EfficientAT CLAP.
 
 Usage: python benchmarks/classification.py [TAGGER_WEIGHTS]
 
@@ -16,10 +16,10 @@ import torch
 
 from speechbrain_lmac.data.labels import ESC50_CLASSES
 from speechbrain_lmac.data.prompts import class_prompt
-from speechbrain_lmac.data.synthetic import synthesise
+from speechbrain_lmac.data.synthetic import synthesize
 from speechbrain_lmac.models.backbones.mobilenet import Tagger
-from speechbrain_lmac.models.clap.efficientat import TaggerClap
-from speechbrain_lmac.models.clap.mini import EmbeddedClap
+from speechbrain_lmac.models.clap.efficientat import EfficientATCLAP
+from speechbrain_lmac.models.clap.mini import MiniCLAP
 
 ROUNDS = 40
 
@@ -37,8 +37,8 @@ def main(weights=None):
     with tempfile.TemporaryDirectory() as folder:
         random = Path(folder) / "random.pt"
         torch.save(Tagger().state_dict(), random)
-        claps = {"embedded": EmbeddedClap(), "tagger": TaggerClap(weights or random)}
-    wavs = synthesise("rain", seed=0).unsqueeze(0)
+        claps = {"mini": MiniCLAP(), "tagger": EfficientATCLAP(weights or random)}
+    wavs = synthesize("rain", seed=0).unsqueeze(0)
     prompts = [class_prompt(name) for name in ESC50_CLASSES]
     texts = {name: clap.embed_text(prompts) for name, clap in claps.items()}
     times = {name: [] for name in claps}

@@ -1,13 +1,13 @@
 """Time an explanation beside a classification of the same file, and beside other explainers.
 
-Usage: python benchmarks/explanation.py [--clap embedded|htsat] [--threads 1] [--rounds 15]
+Usage: python benchmarks/explanation.py [--clap mini|htsat] [--threads 1] [--rounds 15]
        [--seconds 5 30 120 600] [--others GradCAM++ IG-50 ScoreCAM]
 
 From the file (16-bit, 44.1 kHz, as ESC-50's) to a waveform; a classification goes from the file
 to the best of 50 names. Texts are embedded before, in both. GradCAM++, integrated gradients of 50
 steps and ScoreCAM go from the file to their map, and are not made audible: that flatters them.
 Rounds are interleaved and medians are quoted, since machines are noisy; the ratio is what travels.
-The embedded CLAP is explained by the shipped interpreters. ``htsat`` is LAION's HTSAT-tiny, with
+MiniCLAP is explained by the shipped interpreters. ``htsat`` is LAION's HTSAT-tiny, with
 random weights, and so is its decoder, which changes nothing in the time. Lengths are each measured
 in a process of its own, with its peak of memory; of HTSAT, which hears 10 s, there is none. Beside
 HTSAT, IG-50 and ScoreCAM take a quarter of an hour: ``--others GradCAM++`` goes without.
@@ -30,22 +30,22 @@ from speechbrain_lmac import Interpreter
 from speechbrain_lmac.audio.io import load_audio
 from speechbrain_lmac.data.labels import ESC50_CLASSES
 from speechbrain_lmac.data.prompts import class_prompt
-from speechbrain_lmac.explainers.base import Question
-from speechbrain_lmac.explainers.cam import GradCamPlusPlus
+from speechbrain_lmac.explainers.base import ExplainerInputs
+from speechbrain_lmac.explainers.cam import GradCAMPlusPlus
 from speechbrain_lmac.explainers.gradient import IntegratedGradients
-from speechbrain_lmac.explainers.score_cam import ScoreCam
+from speechbrain_lmac.explainers.score_cam import ScoreCAM
 from speechbrain_lmac.masking.decoder import MaskDecoder
-from speechbrain_lmac.masking.domains import PLANES
-from speechbrain_lmac.masking.interpreter_network import ListenableMap
-from speechbrain_lmac.masking.masked_classifier import MaskableClassifier
-from speechbrain_lmac.models.clap.laion import LaionClap
+from speechbrain_lmac.masking.domains import DOMAINS
+from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
+from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
+from speechbrain_lmac.models.clap.laion import LaionCLAP
 
 RATE = 44100
 PROMPTS = (1, 10, 50)
 OTHERS = {
-    "GradCAM++": GradCamPlusPlus(),
+    "GradCAM++": GradCAMPlusPlus(),
     "IG-50": IntegratedGradients(steps=50),
-    "ScoreCAM": ScoreCam(),
+    "ScoreCAM": ScoreCAM(),
 }
 
 
@@ -56,9 +56,9 @@ def main():
         if options.alone is not None:
             alone(options, Path(folder))
             return
-        for masking in PLANES:
+        for masking in DOMAINS:
             beside(options, masking, Path(folder))
-    if options.clap == "embedded":
+    if options.clap == "mini":
         for seconds in options.seconds:
             command = [sys.executable, __file__, "--alone", str(seconds)]
             subprocess.run([*command, "--threads", str(options.threads)], check=True)
@@ -66,7 +66,7 @@ def main():
 
 def parser():
     this = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    this.add_argument("--clap", choices=["embedded", "htsat"], default="embedded")
+    this.add_argument("--clap", choices=["mini", "htsat"], default="mini")
     this.add_argument("--threads", type=int, default=1)
     this.add_argument("--rounds", type=int, default=15)
     this.add_argument("--seconds", type=float, nargs="*", default=[5, 30, 120, 600])
@@ -77,10 +77,8 @@ def parser():
 
 def build(name, masking, folder):
     """A model and embeddings of the 50 names; of HTSAT made up, for there is no text encoder."""
-    if name == "embedded":
-        model = Interpreter.from_hparams(
-            f"embedded-{masking}", run_opts={"device": "cpu"}
-        ).mods.model
+    if name == "mini":
+        model = Interpreter.from_hparams(f"mini-{masking}", run_opts={"device": "cpu"}).mods.model
         return model, model.classifier.clap.embed_text(
             [class_prompt(label) for label in ESC50_CLASSES]
         )
@@ -91,9 +89,9 @@ def build(name, masking, folder):
     weights = reference_models.save_laion(
         reference_models.laion_clap("HTSAT-tiny"), folder / "official.pt"
     )
-    clap = LaionClap(weights, reference_models.write_tokenizer(folder / "words"))
+    clap = LaionCLAP(weights, reference_models.write_tokenizer(folder / "words"))
     decoder = MaskDecoder(clap.hidden_channels, clap.text_dim)
-    model = ListenableMap(MaskableClassifier(PLANES[masking](clap)), decoder).eval()
+    model = InterpreterNetwork(MaskedClassifier(DOMAINS[masking](clap)), decoder).eval()
     return model, torch.nn.functional.normalize(torch.randn(50, clap.text_dim), dim=1)
 
 
@@ -120,12 +118,12 @@ def wanted(name, masking, path, folder, others=()):
 
     @torch.no_grad()
     def explain(prompts):
-        analysis = classifier.analyse(read())
-        return classifier.listen(analysis, model(analysis, text[:prompts].unsqueeze(1)))
+        encoded = classifier.encode_clips(read())
+        return classifier.apply_mask(encoded, model(encoded, text[:prompts].unsqueeze(1)))
 
     def other(explainer):
-        question = Question(text[:1], seeds=(0,), names=text)
-        return explainer(model, classifier.analyse(read()), question)
+        inputs = ExplainerInputs(text[:1], seeds=(0,), names=text)
+        return explainer(model, classifier.encode_clips(read()), inputs)
 
     found = {"classification": classify}
     for count in PROMPTS:
@@ -161,7 +159,7 @@ def beside(options, masking, folder):
 
 def alone(options, folder):
     """One length, STFT masking, with the peak of memory."""
-    functions = wanted("embedded", "stft", write(folder, options.alone), folder)
+    functions = wanted("mini", "stft", write(folder, options.alone), folder)
     classify, explain = functions["classification"], functions["explanation, 1 prompt"]
     pairs = [(milliseconds(classify), milliseconds(explain)) for _ in range(5)]
     classification, explanation = (statistics.median(taken) for taken in zip(*pairs))

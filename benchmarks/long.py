@@ -1,6 +1,6 @@
 """An hour of sound explained window by window: time, and the peak of memory.
 
-Usage: python benchmarks/long.py [--minutes 60] [--prompts 2] [--source embedded-stft]
+Usage: python benchmarks/long.py [--minutes 60] [--prompts 2] [--source mini-stft]
 """
 
 import argparse
@@ -13,7 +13,7 @@ import soundfile
 import torch
 
 from speechbrain_lmac import Interpreter
-from speechbrain_lmac.data.synthetic import SAMPLE_RATE, synthesise
+from speechbrain_lmac.data.synthetic import SAMPLE_RATE, synthesize
 
 PROMPTS = ("the sound of a siren", "the sound of rain", "the sound of a dog")
 
@@ -22,7 +22,7 @@ def main():
     this = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     this.add_argument("--minutes", type=int, default=60)
     this.add_argument("--prompts", type=int, default=2)
-    this.add_argument("--source", default="embedded-stft")
+    this.add_argument("--source", default="mini-stft")
     this.add_argument("--threads", type=int, default=1)
     options = this.parse_args()
     torch.set_num_threads(options.threads)
@@ -30,9 +30,9 @@ def main():
         path = Path(folder) / "long.flac"
         with soundfile.SoundFile(path, "w", SAMPLE_RATE, 1) as file:
             for minute in range(options.minutes):
-                sound = 0.05 * synthesise("rain", seed=minute, seconds=60.0)
+                sound = 0.05 * synthesize("rain", seed=minute, seconds=60.0)
                 start = (7 + 11 * minute) % 50 * SAMPLE_RATE
-                sound[start : start + 3 * SAMPLE_RATE] += synthesise("siren", minute, seconds=3.0)
+                sound[start : start + 3 * SAMPLE_RATE] += synthesize("siren", minute, seconds=3.0)
                 file.write(sound.numpy())
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         interpreter = Interpreter.from_hparams(source=options.source, run_opts={"device": "cpu"})

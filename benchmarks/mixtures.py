@@ -40,7 +40,7 @@ def rows(interpreter):
 
 
 def main(*sources):
-    for source in sources or ("embedded-stft", "embedded-mel"):
+    for source in sources or ("mini-stft", "mini-mel"):
         interpreter = Interpreter.from_hparams(source=source, run_opts={"device": "cpu"})
         table = pd.DataFrame(rows(interpreter)).groupby("kind", sort=False).mean()
         table.loc["all"] = table.mean()

@@ -1,6 +1,7 @@
-"""Time ScoreCAM and GScoreCAM side by side with torchcam's ScoreCAM, on the same CNN and clips.
+"""Time ScoreCAM and GScoreCAM side by side with torchcam's ScoreCAM, on the same
+CNN and clips.
 
-Usage: python benchmarks/score_cams.py [--clap embedded|tagger] [--weights TAGGER_WEIGHTS]
+Usage: python benchmarks/score_cams.py [--clap mini|tagger] [--weights TAGGER_WEIGHTS]
        [--batch 8] [--rounds 3] [--threads 1]
 
 Mel plane, 5-s clips, deepest hidden map, one batch of clips, each with a prompt of its own.
@@ -20,20 +21,20 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from torchcam.methods import ScoreCAM
+from torchcam import methods as torchcam
 
 from speechbrain_lmac.data.prompts import class_prompt
-from speechbrain_lmac.data.synthetic import KINDS, synthesise
-from speechbrain_lmac.explainers.base import Question
-from speechbrain_lmac.explainers.score_cam import GScoreCam, ScoreCam
-from speechbrain_lmac.masking.domains import MelPlane
-from speechbrain_lmac.masking.grid import spread
-from speechbrain_lmac.masking.interpreter_network import ListenableMap
-from speechbrain_lmac.masking.masked_classifier import MaskableClassifier
+from speechbrain_lmac.data.synthetic import KINDS, synthesize
+from speechbrain_lmac.explainers.base import ExplainerInputs
+from speechbrain_lmac.explainers.score_cam import GScoreCAM, ScoreCAM
+from speechbrain_lmac.masking.domains import MelDomain
+from speechbrain_lmac.masking.grid import upsample_to_grid
+from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
+from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 from speechbrain_lmac.metrics.top_k import as_masks
 from speechbrain_lmac.models.backbones.mobilenet import Tagger, load_weights
-from speechbrain_lmac.models.clap.efficientat import TaggerClap
-from speechbrain_lmac.models.clap.mini import EmbeddedClap
+from speechbrain_lmac.models.clap.efficientat import EfficientATCLAP
+from speechbrain_lmac.models.clap.mini import MiniCLAP
 
 
 class Scores(nn.Module):
@@ -53,17 +54,17 @@ class Scores(nn.Module):
 
 def build(name, weights):
     """The CLAP that is named."""
-    if name == "embedded":
-        return EmbeddedClap()
+    if name == "mini":
+        return MiniCLAP()
     if weights is None:
         weights = Path(tempfile.mkdtemp()) / "random.pt"
         torch.save(Tagger().state_dict(), weights)
-    return TaggerClap(weights)
+    return EfficientATCLAP(weights)
 
 
 def as_published(clap):
     """The CLAP with its authors' network, norms unfolded."""
-    if not isinstance(clap, TaggerClap):
+    if not isinstance(clap, EfficientATCLAP):
         return clap
     plain = copy.copy(clap)
     plain._modules = {**clap._modules, "tagger": Tagger().eval().requires_grad_(False)}
@@ -72,27 +73,30 @@ def as_published(clap):
 
 
 def contenders(clap, batch):
-    """Name -> function that explains the batch: torchcam's ScoreCAM, ours, and GScoreCAM."""
+    """Name -> function that explains the batch: torchcam's ScoreCAM, ours, and
+    GScoreCAM."""
     kinds = [list(KINDS)[clip % len(KINDS)] for clip in range(batch)]
-    wavs = torch.stack([synthesise(kind, seed=clip) for clip, kind in enumerate(kinds)])
+    wavs = torch.stack([synthesize(kind, seed=clip) for clip, kind in enumerate(kinds)])
     text = clap.embed_text([class_prompt(kind) for kind in kinds])
-    classifier = MaskableClassifier(MelPlane(clap))
-    analysis = classifier.analyse(wavs)
-    model, question = ListenableMap(classifier, None), Question(text, seeds=())
-    theirs = MaskableClassifier(MelPlane(as_published(clap)))
-    scores, magnitude = Scores(theirs, text), analysis.power.sqrt().unsqueeze(1)
+    classifier = MaskedClassifier(MelDomain(clap))
+    encoded = classifier.encode_clips(wavs)
+    model, inputs = InterpreterNetwork(classifier, None), ExplainerInputs(text, seeds=())
+    theirs = MaskedClassifier(MelDomain(as_published(clap)))
+    scores, magnitude = Scores(theirs, text), encoded.power.sqrt().unsqueeze(1)
 
     @torch.no_grad()
-    def torchcam():
-        with ScoreCAM(scores, target_layer="last", input_shape=magnitude.shape[1:]) as extractor:
+    def upstream():
+        with torchcam.ScoreCAM(
+            scores, target_layer="last", input_shape=magnitude.shape[1:]
+        ) as extractor:
             scores(magnitude)
             (cams,) = extractor(list(range(batch)), normalized=False)
-        return spread(cams, classifier.grid(analysis))
+        return upsample_to_grid(cams, classifier.grid(encoded))
 
     return {
-        "torchcam's ScoreCAM": torchcam,
-        "ScoreCAM": lambda: ScoreCam()(model, analysis, question),
-        "GScoreCAM": lambda: GScoreCam()(model, analysis, question),
+        "torchcam's ScoreCAM": upstream,
+        "ScoreCAM": lambda: ScoreCAM()(model, encoded, inputs),
+        "GScoreCAM": lambda: GScoreCAM()(model, encoded, inputs),
     }
 
 
@@ -105,7 +109,7 @@ def seconds(function):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--clap", choices=["embedded", "tagger"], default="embedded")
+    parser.add_argument("--clap", choices=["mini", "tagger"], default="mini")
     parser.add_argument("--weights", type=Path, help="the tagger's mn04_as_mAP_432.pt")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=3)

@@ -19,8 +19,8 @@ from functools import partial
 
 import torch
 
-from speechbrain_lmac.losses.pairs import Pairs, Rivals
-from speechbrain_lmac.masking.domains import PLANES
+from speechbrain_lmac.losses.pairs import ClassSet, PromptSensitivity
+from speechbrain_lmac.masking.domains import DOMAINS
 from speechbrain_lmac.utils.config import load_hparams, path_of
 from speechbrain_lmac.utils.device import keep_freed_memory
 
@@ -42,21 +42,21 @@ def step_and_floor(options):
     optimizer = hparams["opt_class"](model.decoder.parameters())
     wavs = 0.1 * torch.randn(batch, 5 * classifier.clap.sample_rate)
     names = torch.nn.functional.normalize(torch.randn(50, classifier.clap.text_dim), dim=1)
-    rivals = Rivals(names, float(classifier.clap.logit_scale))
+    rivals = ClassSet(names, float(classifier.clap.logit_scale))
     rows = min(hparams["prompts_per_clip"], batch)
     own = torch.stack([torch.arange(batch).roll(row) for row in range(rows)])
-    clips = classifier.analyse(wavs)
+    clips = classifier.encode_clips(wavs)
     shares = gate.draw([random.Random(clip) for clip in range(batch)])
     sides = bool(hparams["objective"].kept) + bool(hparams["objective"].removed)
-    heard = min(hparams["heard_per_clip"], batch)
+    heard = min(hparams["encoded_prompts_per_clip"], batch)
     gains = torch.rand(sides * heard, *clips.power.shape, requires_grad=True)
 
     def step():
-        analysis = classifier.analyse(wavs)
-        pairs = Pairs(analysis.encoding.embedding, names[own], own, rivals)
-        masks = model(analysis, pairs.text)
+        encoded = classifier.encode_clips(wavs)
+        pairs = PromptSensitivity(encoded.encoding.embedding, names[own], own, rivals)
+        masks = model(encoded, pairs.text)
         opened = gate(masks[:heard], shares, 0.5)
-        hear = partial(classifier.masked_values, analysis, chunk_size=chunk)
+        hear = partial(classifier.masked_objective, encoded, chunk_size=chunk)
         loss, _ = hparams["objective"](pairs, masks, opened, hear)
         optimizer.zero_grad()
         loss.backward()
@@ -67,7 +67,7 @@ def step_and_floor(options):
         return found, found.unsqueeze(1)
 
     def floor():
-        classifier.masked_values(clips, gains, cosines, chunk)[0].mean().backward()
+        classifier.masked_objective(clips, gains, cosines, chunk)[0].mean().backward()
 
     return step, floor
 
@@ -115,7 +115,7 @@ def main():
             keep_freed_memory()
         print(*measure(options))
         return
-    for masking in PLANES:
+    for masking in DOMAINS:
         compare(masking, options)
 
 

@@ -48,7 +48,7 @@ class Other(NamedTuple):
 
 TRAIN = """\
 Train a mask decoder for a CLAP as a YAML file says: one of yours, or one that is shipped:
-lmac_zs.yaml (the embedded CLAP), lmac_zs_laion.yaml, lmac_zs_microsoft.yaml and others.
+lmac_zs.yaml (MiniCLAP), lmac_zs_laion.yaml, lmac_zs_microsoft.yaml and others.
 Every setting of the file is a --key. An interrupted run goes on by the same command.
 
 examples:
@@ -62,7 +62,7 @@ the same command.
 
 examples:
   speechbrain-lmac evaluate evaluate.yaml --fast True
-  speechbrain-lmac evaluate evaluate.yaml --data_folder ESC-50-master --label_names present
+  speechbrain-lmac evaluate evaluate.yaml --data_folder ESC-50-master --classes present
 """
 DEMO = "Explain, train, compare: everything is written to FOLDER, results/demo by default.\n"
 OTHERS = {
@@ -76,7 +76,7 @@ OTHERS = {
         1,
         EVALUATE,
     ),
-    "zero-shot": Other("evaluation.zero_shot", "", "how well a CLAP classifies a labelled set", 0),
+    "zero-shot": Other("evaluation.zero_shot", "", "how well a CLAP classifies a labeled set", 0),
     "demo": Other(
         "cli.demo", "demo [FOLDER]", "the main job on sounds that it makes itself", 0, DEMO
     ),

@@ -1,4 +1,4 @@
-"""Shared parts: the embedded CLAP, both planes, a few sounds. All real, none mocked."""
+"""Shared parts: MiniCLAP, both planes, a few sounds. All real, none mocked."""
 
 import os
 import re
@@ -12,18 +12,18 @@ import torch
 from speechbrain.utils.importutils import LazyModule
 
 from experiments.paper_table.miniature import write_weights
-from speechbrain_lmac.data.synthetic import mixture, synthesise
+from speechbrain_lmac.data.synthetic import mixture, synthesize
 from speechbrain_lmac.data.synthetic_dataset import write_dataset
 from speechbrain_lmac.masking.decoder import MaskDecoder
-from speechbrain_lmac.masking.domains import PLANES
+from speechbrain_lmac.masking.domains import DOMAINS
 from speechbrain_lmac.masking.grid import Grid
-from speechbrain_lmac.masking.interpreter_network import ListenableMap
-from speechbrain_lmac.masking.masked_classifier import MaskableClassifier
+from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
+from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 from speechbrain_lmac.models.backbones.mobilenet import Tagger
-from speechbrain_lmac.models.clap.efficientat import FILE, TaggerClap
-from speechbrain_lmac.models.clap.laion import LaionClap
-from speechbrain_lmac.models.clap.mini import EmbeddedClap
-from speechbrain_lmac.models.input_window import WholeClip
+from speechbrain_lmac.models.clap.efficientat import FILE, EfficientATCLAP
+from speechbrain_lmac.models.clap.laion import LaionCLAP
+from speechbrain_lmac.models.clap.mini import MiniCLAP
+from speechbrain_lmac.models.input_window import VariableLengthInput
 from tests.helpers import reference_models
 
 REPOSITORY = Path(__file__).parents[1]
@@ -41,12 +41,16 @@ needs_esc10 = pytest.mark.skipif(
 
 def even_grid(frames, positions):
     """Cells of a clip that is heard whole."""
-    return Grid(WholeClip().times(frames, samples=None), positions, torch.ones_like(positions))
+    return Grid(
+        VariableLengthInput().frame_positions(frames, samples=None),
+        positions,
+        torch.ones_like(positions),
+    )
 
 
 @pytest.fixture(scope="session")
 def clap():
-    return EmbeddedClap()
+    return MiniCLAP()
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +71,7 @@ def tagger_weights(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def tagger(tagger_weights):
-    return TaggerClap(tagger_weights)
+    return EfficientATCLAP(tagger_weights)
 
 
 @pytest.fixture(scope="session", params=sorted(reference_models.ORACLES))
@@ -99,8 +103,8 @@ def published(laion_file, tokenizer, tagger_weights, tmp_path_factory):
     microsoft = {"weights": str(write_weights(folder / "2022.pth")), "tokenizer": words}
     tagger = {"clap": {"weights": str(tagger_weights)}}
     return {
-        "lmac_zs_tagger": tagger,
-        "evaluate_tagger": tagger,
+        "lmac_zs_efficientat": tagger,
+        "evaluate_efficientat": tagger,
         "evaluate_microsoft": {"clap": microsoft},
         "lmac_zs_laion": {"clap": {"weights": str(laion_file), "tokenizer": words}},
         "lmac_zs_microsoft": {"clap": microsoft},
@@ -112,7 +116,7 @@ def published(laion_file, tokenizer, tagger_weights, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def laion_htsat(laion_file, tokenizer):
-    return LaionClap(laion_file, tokenizer)
+    return LaionCLAP(laion_file, tokenizer)
 
 
 @pytest.fixture(scope="session", params=["clap", "tagger", "laion_htsat"])
@@ -121,14 +125,14 @@ def any_clap(request):
     return request.getfixturevalue(request.param)
 
 
-@pytest.fixture(scope="session", params=sorted(PLANES))
+@pytest.fixture(scope="session", params=sorted(DOMAINS))
 def plane(request, clap):
-    return PLANES[request.param](clap)
+    return DOMAINS[request.param](clap)
 
 
 @pytest.fixture(scope="session")
 def classifier(plane):
-    return MaskableClassifier(plane)
+    return MaskedClassifier(plane)
 
 
 @pytest.fixture
@@ -138,7 +142,7 @@ def model(classifier, clap):
     decoder = MaskDecoder(clap.hidden_channels, clap.text_dim, channels=8)
     torch.nn.init.zeros_(decoder.head.bias)
     torch.nn.init.normal_(decoder.head.weight, std=0.3)  # or it would go by levels alone
-    return ListenableMap(classifier, decoder)
+    return InterpreterNetwork(classifier, decoder)
 
 
 @pytest.fixture(scope="session")
@@ -164,7 +168,7 @@ def siren_file(tmp_path):
     import soundfile
 
     path = tmp_path / "siren.wav"
-    soundfile.write(path, synthesise("siren", seed=1, seconds=1.0).numpy(), 32000)
+    soundfile.write(path, synthesize("siren", seed=1, seconds=1.0).numpy(), 32000)
     return path
 
 

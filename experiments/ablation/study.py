@@ -19,7 +19,7 @@ from ruamel.yaml import YAML
 
 from speechbrain_lmac.evaluation.benchmark import diagnostics
 from speechbrain_lmac.evaluation.benchmark.comparison import with_means
-from speechbrain_lmac.evaluation.benchmark.conditions import CLEAN, TWO_CLASS
+from speechbrain_lmac.evaluation.benchmark.conditions import CLEAN, TWO_SOURCE
 from speechbrain_lmac.evaluation.benchmark.run import main as evaluate
 from speechbrain_lmac.metrics.statistics import paired_difference
 from speechbrain_lmac.training.train import main as train
@@ -27,13 +27,13 @@ from speechbrain_lmac.utils.config import as_arguments
 from speechbrain_lmac.utils.errors import report_errors
 
 SWEEPS = Path(__file__).parent / "sweeps.yaml"
-START = {"channels": 32, "dropout": 0.0}
+START = {"decoder_channels": 32, "feature_dropout": 0.0}
 """Settings that all rows had before the last questions were asked: what they answered stands in
-``lmac_zs_tagger.yaml``."""
+``lmac_zs_efficientat.yaml``."""
 FOLDS = {"train_folds": [1, 2], "valid_folds": [3], "test_folds": [4]}
 MEANS = {"AD@mean": 1, "FF@mean": 3, "Fid-In@mean": 3}
 """Metric at equal budgets -> decimals."""
-CONDITIONS = ((CLEAN, ""), (TWO_CLASS, ", mixed"))
+CONDITIONS = ((CLEAN, ""), (TWO_SOURCE, ", mixed"))
 PAIRS, ALL_PAIRS, OURS = "pairs", "all of a batch of 8 heard", "LMAC-ZS-D"
 NOTE = """\
 Each row is LMAC-ZS-D with 32 channels and no dropout but for what
@@ -117,12 +117,12 @@ def measure(row, options):
         "number_of_epochs": options.epochs,
         "precision": "bf16",
         "device": "cpu",
-        "compare": [],
+        "baselines": [],
         "calibrate": False,
         **FOLDS,
         **row.settings,
     }
-    train(["lmac_zs_tagger.yaml", *as_arguments(settings)])
+    train(["lmac_zs_efficientat.yaml", *as_arguments(settings)])
     asked = {
         "clap": clap,
         "maskings": [row.plane],
@@ -130,16 +130,16 @@ def measure(row, options):
         "data_folder": options.esc50,
         "test_folds": FOLDS["test_folds"],
         "valid_folds": [],
-        "conditions": ["clean", "two_class", "absent"],
-        "explainers": ["lmac-zs"],
-        "on_subset": [],
-        "tune": False,
+        "conditions": ["clean", "two_source", "absent"],
+        "explainers": ["lmac"],
+        "subset_only_explainers": [],
+        "tune_baselines": False,
         "gallery": False,
-        "sizes": {"clips": 80, "valid_clips": None, "subset": 0, "randomised": 0},
+        "num_clips": {"clips": 80, "valid_clips": None, "subset": 0, "randomized": 0},
         "output_folder": path.parent / "bench",
         "device": "cpu",
     }
-    evaluate(["evaluate_tagger.yaml", *as_arguments(asked)])
+    evaluate(["evaluate_efficientat.yaml", *as_arguments(asked)])
     found = summary(pd.read_csv(path.parent / "bench" / "rows.csv"))
     path.write_text(
         json.dumps({**found, "passes": passes_of(path.parent)}, indent=2) + "\n", encoding="utf-8"
@@ -149,9 +149,9 @@ def measure(row, options):
 def passes_of(folder):
     """Encoder passes per clip, forward and backward: of what masks keep and what they remove."""
     settings = YAML().load(folder / "hyperparams.yaml")
-    weights, objective = settings["weights"], settings["objective"]
+    weights, objective = settings["loss_weights"], settings["objective"]
     sides = sum(any(weights[name] for name in objective[side]) for side in ("kept", "removed"))
-    return settings["heard_per_clip"] * sides
+    return settings["encoded_prompts_per_clip"] * sides
 
 
 def summary(frame):
@@ -161,7 +161,7 @@ def summary(frame):
     for condition, suffix in CONDITIONS:
         part = frame[frame.condition == condition]
         found.update({f"{m.split('@')[0]}{suffix}": float(part[m].mean()) for m in MEANS})
-        if condition == TWO_CLASS:
+        if condition == TWO_SOURCE:
             found["SI-SDRi"] = float(part["SI-SDRi"].replace(-float("inf"), None).mean())
     there = diagnostics.presence(frame).iloc[0]
     found["swap"] = float(diagnostics.swap(frame, suffix="").dominant.iloc[0])

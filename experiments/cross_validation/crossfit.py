@@ -1,4 +1,4 @@
-"""LMAC-ZS-D for the tagger CLAP over the five folds of ESC-10, none tested by whom it taught.
+"""LMAC-ZS-D for EfficientAT CLAP over the five folds of ESC-10, none tested by whom it taught.
 
 Usage: python -m experiments.cross_validation.crossfit --esc50 ESC10 --others others.csv
            [--tagger mn04_as_mAP_432.pt] [--judge yamnet.tflite] [--folds 1 2 3 4 5]
@@ -22,7 +22,7 @@ import pandas as pd
 from speechbrain_lmac.evaluation.benchmark import report
 from speechbrain_lmac.evaluation.benchmark.comparison import with_means
 from speechbrain_lmac.evaluation.benchmark.run import main as evaluate
-from speechbrain_lmac.masking.domains import PLANES
+from speechbrain_lmac.masking.domains import DOMAINS
 from speechbrain_lmac.pretrained.export import DECODER_FILE
 from speechbrain_lmac.training.train import main as train
 from speechbrain_lmac.utils.config import as_arguments
@@ -34,13 +34,13 @@ SEED, OTHER_SEEDS, OF_SEEDS = 1986, (1, 2), 5
 FURTHER = {"stft": {"number_of_epochs": 24, "valid_interval": 6}}
 """Plane -> how an interpreter that knows its folds goes on with other sounds beside them. On the
 clips of fold 4, which select for fold 5, ``q - r`` rose there by it, and fell on the mel plane."""
-CONDITIONS = ["clean", "two_class", "absent"]
+CONDITIONS = ["clean", "two_source", "absent"]
 DECIMALS = {"AD@mean": 1, "FF@mean": 3, "Fid-In@mean": 3, "SI-SDRi": 1}
 """Metric -> decimals of its means over seeds."""
 SEEDS_NOTE = """\
 # Three trainings that differ in their seed alone
 
-The tagger CLAP's interpreters of fold {} (`experiments/cross_validation`), 80 clips, and mixtures
+EfficientAT CLAP's interpreters of fold {} (`experiments/cross_validation`), 80 clips, and mixtures
 of two of
 them at 0 dB (mixed); means over the top 5, 10, 20 and 40 % of cells; SI-SDRi in dB, of the mask
 as it is.
@@ -54,10 +54,10 @@ def main(arguments=None):
     options = parser().parse_args(arguments)
     root = Path(options.output_folder)
     for fold in options.folds:
-        measure(options, fold, SEED, tune=True)
+        measure(options, fold, SEED, tune_baselines=True)
         if fold == OF_SEEDS:
             for seed in OTHER_SEEDS:
-                measure(options, fold, seed, tune=False)
+                measure(options, fold, seed, tune_baselines=False)
     done = [fold for fold in FOLDS if (bench(root, fold, SEED) / "summary.md").is_file()]
     together(root, done)
     seeds(root)
@@ -106,24 +106,29 @@ def measure(options, fold, seed, tune):
         "data_folder": options.esc50,
         "device": options.device,
     }
-    for masking in PLANES:
+    for masking in DOMAINS:
         settings = {**common, **split(fold), "masking": masking, "seed": seed}
-        settings |= {"precision": "bf16", "compare": ["energy"]}
+        settings |= {"precision": "bf16", "baselines": ["energy"]}
         learn(trained(root, fold, seed, masking), settings, options.others)
     if (bench(root, fold, seed) / "summary.md").is_file():
         return
-    alone = {"explainers": ["lmac-zs"], "on_subset": [], "tune": False, "gallery": False}
+    alone = {
+        "explainers": ["lmac"],
+        "subset_only_explainers": [],
+        "tune_baselines": False,
+        "gallery": False,
+    }
     settings = {
         **common,
         **split(fold),
-        "interpreters": {m: str(trained(root, fold, seed, m)) for m in PLANES},
+        "interpreters": {m: str(trained(root, fold, seed, m)) for m in DOMAINS},
         "conditions": CONDITIONS,
-        "judge": options.judge,
+        "yamnet_weights": options.judge,
         "output_folder": str(bench(root, fold, seed)),
         **({} if tune else alone),
     }
     settings.pop("train_folds")
-    evaluate(["evaluate_tagger.yaml", *as_arguments(settings)])
+    evaluate(["evaluate_efficientat.yaml", *as_arguments(settings)])
 
 
 def learn(folder, settings, others):
@@ -135,14 +140,21 @@ def learn(folder, settings, others):
     first = folder.with_name(f"{folder.name}-first")
     train_once(first, settings)
     begun = first / "interpreter" / DECODER_FILE
-    settings = {**settings, **further, "initial_decoder": str(begun), "further_manifest": others}
+    settings = {
+        **settings,
+        **further,
+        "pretrained_decoder": str(begun),
+        "extra_train_manifest": others,
+    }
     train_once(folder, settings)
 
 
 def train_once(folder, settings):
     """Train, unless that is done."""
     if not (folder / "table.md").is_file():
-        train(["lmac_zs_tagger.yaml", *as_arguments({**settings, "output_folder": str(folder)})])
+        train(
+            ["lmac_zs_efficientat.yaml", *as_arguments({**settings, "output_folder": str(folder)})]
+        )
 
 
 def together(root, done):
@@ -151,12 +163,12 @@ def together(root, done):
     for fold in done:
         folder = bench(root, fold, SEED)
         frames.append(pd.read_csv(folder / "rows.csv", low_memory=False))
-        for masking in PLANES:
+        for masking in DOMAINS:
             rows = json.loads((folder / f"tuning_{masking}.json").read_text())
             tuned += [{"masking": f"{masking}, fold {fold}", **row} for row in rows]
     frame = pd.concat(frames, ignore_index=True)
     clips = frame[frame.condition == "clean"]["clip"].nunique()
-    what = f"tagger CLAP, cross-fitted: {clips} clips of folds {done}, 50 names"
+    what = f"EfficientAT CLAP, cross-fitted: {clips} clips of folds {done}, 50 names"
     reference = next(name for name in frame.method.unique() if name.startswith("LMAC-ZS"))
     report.write(root, frame, tuned, what, reference)
     print(f"rows, tables and figures of folds {done}: {root}")
@@ -171,11 +183,11 @@ def seeds(root):
     frame = with_means(pd.concat(frames, ignore_index=True))
     frame = frame[frame.method.str.startswith("LMAC-ZS")].replace(-float("inf"), float("nan"))
     lines = []
-    for masking in PLANES:
+    for masking in DOMAINS:
         for seed in folders:
             of_seed = frame[(frame.masking == masking) & (frame.seed == seed)]
             line = {"plane": masking, "seed": seed}
-            for condition, suffix in (("clean", ""), ("two_class", ", mixed")):
+            for condition, suffix in (("clean", ""), ("two_source", ", mixed")):
                 means = of_seed[of_seed.condition == condition][list(DECIMALS)].mean().dropna()
                 line |= {
                     metric.removesuffix("@mean") + suffix: f"{mean:.{DECIMALS[metric]}f}"

@@ -1,4 +1,4 @@
-"""Write who recorded what the embedded CLAP and the shipped interpreters learnt from.
+"""Write who recorded what MiniCLAP and the shipped interpreters learnt from.
 
 Usage: python -m experiments.mini_clap.attributions RECORDINGS
 """

@@ -1,4 +1,4 @@
-"""Finish an embedded CLAP: take off what sounds have in common, and set the logit scale.
+"""Finish a MiniCLAP: take off what sounds have in common, and set the logit scale.
 
 Usage: python -m experiments.mini_clap.calibrate WEIGHTS POOL ESC10
 
@@ -21,7 +21,7 @@ from speechbrain_lmac.data.datasets import read_clips
 from speechbrain_lmac.data.labels import ESC50_CLASSES
 from speechbrain_lmac.data.prompts import class_prompt
 from speechbrain_lmac.evaluation.zero_shot import embed_clips
-from speechbrain_lmac.models.clap.mini import EmbeddedClap
+from speechbrain_lmac.models.clap.mini import MiniCLAP
 
 SHARE = 0.75
 """Of the mean embedding that is taken off; of 0, .5, .75 and 1 the best on folds 1 to 4."""
@@ -37,7 +37,7 @@ def mean_embedding(clap, pool):
 
 
 def main(weights, pool, esc10):
-    clap = EmbeddedClap(weights)
+    clap = MiniCLAP(weights)
     clap.audio_tower.common.zero_()
     clap.audio_tower.common.copy_(SHARE * mean_embedding(clap, pool))
     clips = [clip for clip in read_clips(esc10) if clip.fold != TEST_FOLD]

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from experiments.mini_clap.recordings import find_recordings
 from experiments.mini_clap.scenes import scene
 from speechbrain_lmac.audio.io import load_audio
-from speechbrain_lmac.models.clap.efficientat import TaggerClap
+from speechbrain_lmac.models.clap.efficientat import EfficientATCLAP
 
 SHARD = 250
 
@@ -26,7 +26,7 @@ SHARD = 250
 @torch.no_grad()
 def main(folder, weights, pool, scenes=30000, seed=0):
     torch.set_num_threads(1)
-    clap, pool, seed = TaggerClap(weights), Path(pool), int(seed)
+    clap, pool, seed = EfficientATCLAP(weights), Path(pool), int(seed)
     pool.mkdir(parents=True, exist_ok=True)
     collections = {}
     for recording in tqdm(find_recordings(folder), "reading"):

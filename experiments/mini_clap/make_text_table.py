@@ -28,12 +28,12 @@ def known_prompts():
     """Every prompt of the table, once."""
     names = dict.fromkeys([*ESC50_CLASSES, *URBANSOUND8K_CLASSES])
     classes = [class_prompt(name, template) for template in TEMPLATES for name in names]
-    labelled = [class_prompt(label) for label in audioset_labels()]
+    labeled = [class_prompt(label) for label in audioset_labels()]
     reworded = [prompt for prompts in paraphrases().values() for prompt in prompts]
     free = [*reworded, *FREE_PROMPTS]
-    framed = [in_template(prompt) for prompt in free]  # as the embedded CLAP reads them
+    framed = [in_template(prompt) for prompt in free]  # as MiniCLAP reads them
     underscored = [name for name in names if name != speakable(name)]
-    return list(dict.fromkeys([*classes, *underscored, *labelled, *free, *framed]))
+    return list(dict.fromkeys([*classes, *underscored, *labeled, *free, *framed]))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The recordings that the embedded CLAP learns from, with author and licence of each."""
+"""The recordings that MiniCLAP learns from, with author and licence of each."""
 
 from pathlib import Path
 from typing import NamedTuple

@@ -8,7 +8,7 @@ from scipy.signal import fftconvolve
 from experiments.mini_clap import textures
 from experiments.mini_clap.textures import RATE, SAMPLES
 from speechbrain_lmac.audio.stft import Spectrogram
-from speechbrain_lmac.data.synthetic import KINDS, synthesise
+from speechbrain_lmac.data.synthetic import KINDS, synthesize
 
 SPECTROGRAM = Spectrogram(1024, 256)
 
@@ -47,7 +47,7 @@ def source(rng, recordings):
         return textures.draw(rng)
     if kind < 0.4:
         names = list(KINDS)
-        return synthesise(names[rng.integers(len(names))], rng.integers(2**31)).numpy()
+        return synthesize(names[rng.integers(len(names))], rng.integers(2**31)).numpy()
     share = np.array([len(collection) ** 0.8 for collection in recordings])
     collection = recordings[rng.choice(len(recordings), p=share / share.sum())]
     return collection[rng.integers(len(collection))]

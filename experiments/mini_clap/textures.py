@@ -153,8 +153,8 @@ def calls(rng):
         wave[place : place + n] += call[: SAMPLES - place]
         start += length * rng.uniform(1, 4)
     for _ in range(rng.integers(0, 3)):
-        centre = rng.uniform(300, 4000)
-        wave = wave + 2 * band(rng, centre * 0.85, centre * 1.15, wave)
+        center = rng.uniform(300, 4000)
+        wave = wave + 2 * band(rng, center * 0.85, center * 1.15, wave)
     return wave
 
 

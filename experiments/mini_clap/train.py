@@ -1,9 +1,9 @@
-"""Train the embedded CLAP: a small student of the tagger CLAP, on the pool of scenes.
+"""Train MiniCLAP: a small student of EfficientAT CLAP, on the pool of scenes.
 
 Usage: python -m experiments.mini_clap.train experiments/mini_clap/train.yaml --pool POOL --device
 cpu
 
-For each scene and each prompt the tagger CLAP has a score, the expected log-probability of the
+For each scene and each prompt EfficientAT CLAP has a score, the expected log-probability of the
 prompt's labels. The student's scores are to fall over the prompts, and over the scenes of a
 batch, as the tagger's do.
 """
@@ -145,7 +145,7 @@ def main():
         train_loader_kwargs={**loading, "shuffle": True, "drop_last": True},
         valid_loader_kwargs=loading,
     )
-    export(brain, Path(hparams["output_folder"]) / "embedded_clap.safetensors")
+    export(brain, Path(hparams["output_folder"]) / "mini_clap.safetensors")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from transformers import BertConfig, BertModel
 from experiments.small_htsat.small_htsat import tokenizer
 from speechbrain_lmac.data.labels import audioset_labels
 from speechbrain_lmac.data.prompts import TEMPLATES, class_prompt
-from speechbrain_lmac.data.synthetic import KINDS, SAMPLE_RATE, synthesise
+from speechbrain_lmac.data.synthetic import KINDS, SAMPLE_RATE, synthesize
 from speechbrain_lmac.data.synthetic_dataset import write_dataset
 from speechbrain_lmac.models.backbones.cnn14 import Cnn14
 from speechbrain_lmac.models.clap.microsoft import Projection
@@ -94,7 +94,7 @@ def write_clotho(folder):
         rows = []
         for number, kind in enumerate(list(KINDS)[:count]):
             name = f"{kind}_{number}.wav"
-            wave = synthesise(kind, (place, number), 2.0)
+            wave = synthesize(kind, (place, number), 2.0)
             soundfile.write(folder / split / name, wave.numpy(), SAMPLE_RATE)
             rows.append((name, f"{class_prompt(kind)} nearby"))
         with open(folder / f"clotho_captions_{split}.csv", "w", newline="") as file:
@@ -110,7 +110,7 @@ def write_macs(folder):
     files = []
     for number, kind in enumerate(list(KINDS)[3:6]):
         name = f"{kind}_{number}.wav"
-        wave = synthesise(kind, (9, number), 2.0)
+        wave = synthesize(kind, (9, number), 2.0)
         soundfile.write(folder / "audio" / name, wave.numpy(), SAMPLE_RATE)
         sentence = f"there is {class_prompt(kind, '{}')} outside"
         files.append({"filename": name, "annotations": [{"sentence": sentence}]})

@@ -24,7 +24,7 @@ from pathlib import Path
 import pandas as pd
 
 from experiments.paper_table import miniature
-from experiments.paper_table.published import NOTES, beside_poster
+from experiments.paper_table.published import NOTES, beside_paper
 from speechbrain_lmac.data import manifest
 from speechbrain_lmac.data.captions import SETS, read_captions
 from speechbrain_lmac.data.datasets import read_clips
@@ -34,24 +34,24 @@ from speechbrain_lmac.training.train import main as train
 from speechbrain_lmac.utils.config import as_arguments
 from speechbrain_lmac.utils.download import digest
 from speechbrain_lmac.utils.errors import InputError, report_errors
-from speechbrain_lmac.utils.run_metadata import claim
+from speechbrain_lmac.utils.run_metadata import lock_output_folder
 
-POSTER = {
-    "weights": "{kept: 0, removed: 0, others: 0, presence: 0, separation: 0, similarity: 2, "
+PAPER = {
+    "loss_weights": "{kept: 0, removed: 0, others: 0, presence: 0, separation: 0, similarity: 2, "
     "sparsity: 0.05, diversity: 0.3}",
     "prompts_per_clip": 8,
-    "heard_per_clip": 8,
+    "encoded_prompts_per_clip": 8,
     "batch_size": 8,
-    "train_budgets": "[]",
+    "gate_fractions": "[]",
     "mix_probability": 0,
-    "dropout": 0,
+    "feature_dropout": 0,
     "number_of_epochs": 30,
     "valid_interval": 5,
-    "compare": "[]",
+    "baselines": "[]",
 }
 """Settings of the poster's own objective."""
 BASELINES = ["gradcam", "gradcam++", "smoothgrad", "integrated-gradients"]
-PLANES = {"mel": ["mel", "mel_db"], "stft": ["stft"]}
+DOMAINS = {"mel": ["mel", "mel_db"], "stft": ["stft"]}
 """Plane that is trained on -> planes that its interpreter is evaluated on."""
 QUICK = {
     "smoothgrad": {"samples": 2},
@@ -85,19 +85,19 @@ def main(arguments=None):
     if not (options.clap and options.esc50 and options.clotho):
         raise InputError("give --clap, --esc50 and --clotho, or --miniature")
     sets = {name: getattr(options, name) for name in SETS}
-    claim(root, {"clap": digest(Path(options.clap)), "esc50": options.esc50, **sets})
+    lock_output_folder(root, {"clap": digest(Path(options.clap)), "esc50": options.esc50, **sets})
     frames = {}
     for learnt_from, path in caption_sets(options, root).items():
         folder = root / learnt_from
-        for masking in PLANES:
+        for masking in DOMAINS:
             trained(options, masking, path, folder)
-        for masking in PLANES:
+        for masking in DOMAINS:
             first = learnt_from == "clotho"  # the baselines learn nothing: they are asked once
             rows = evaluated(
                 options,
                 masking,
                 folder,
-                ["lmac-zs", *(baselines(options, masking) if first else [])],
+                ["lmac", *(baselines(options, masking) if first else [])],
             )
             frames.setdefault(learnt_from, []).append(rows)
     text = table(options, {name: pd.concat(parts) for name, parts in frames.items()})
@@ -161,7 +161,7 @@ def trained(options, masking, captions, folder):
         "test_folds": folds(options),
         "output_folder": folder / masking,
         "device": options.device,
-        **POSTER,
+        **PAPER,
         **(small if options.miniature else {}),
     }
     train(["lmac_zs_microsoft.yaml", *as_arguments(settings)])
@@ -174,19 +174,19 @@ def evaluated(options, masking, folder, explainers):
     settings = {
         "clap": clap(options),
         "clip_seconds": 2.0 if options.miniature else 5.0,
-        "maskings": PLANES[masking],
-        "interpreters": {name: str(source) for name in PLANES[masking]},
+        "maskings": DOMAINS[masking],
+        "interpreters": {name: str(source) for name in DOMAINS[masking]},
         "data_folder": options.esc50,
         "test_folds": folds(options),
         "valid_folds": "[]",
         "conditions": "[clean]",
         "explainers": explainers,
-        "on_subset": "[]",
+        "subset_only_explainers": "[]",
         "gallery": False,
         "options": QUICK if options.miniature else {},
-        "tune": False,
-        "budgets": "[]",
-        "sizes": "{clips: null, valid_clips: null, subset: 0, randomised: 0}",
+        "tune_baselines": False,
+        "top_k_fractions": "[]",
+        "num_clips": "{clips: null, valid_clips: null, subset: 0, randomized: 0}",
         "output_folder": output,
         "device": options.device,
     }
@@ -225,7 +225,7 @@ def table(options, frames):
         frame = frame.assign(method=frame.method.str.lower())
         for masking, part in frame.groupby("masking", sort=False):
             theirs = part.assign(masking=masking.removesuffix("_db"))
-            cells = beside_poster(theirs).drop(columns="masking")
+            cells = beside_paper(theirs).drop(columns="masking")
             clips = part["clip"].nunique()
             how = HOW.get(masking, f"{masking} masking")
             parts.append(f"## Trained on {learnt_from}, {how}, {clips} clips")

@@ -1,6 +1,6 @@
 """A planted cue: a CLAP that is known to decide by a faint tone, and who finds the tone.
 
-``experiments/planted_shortcut`` tunes the embedded CLAP until "clock alarm" hangs on a steady 6
+``experiments/planted_shortcut`` tunes MiniCLAP until "clock alarm" hangs on a steady 6
 kHz tone, 20
 dB below the clip that it is added to, and on nothing else. What such a classifier hears in
 footsteps with the tone is known, as it never is of a real one: an explanation must show the tone,
@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import torch
 
-from speechbrain_lmac.data.synthetic import KINDS, LOUDNESS, SAMPLE_RATE, synthesise
+from speechbrain_lmac.data.synthetic import KINDS, LOUDNESS, SAMPLE_RATE, synthesize
 from speechbrain_lmac.utils.errors import InputError
 
 CUE_HZ = 6000.0
@@ -93,11 +93,11 @@ def add_cue(wavs, seeds, hz=CUE_HZ, db=CUE_DB):
 def cue_cells(plane, samples, hz=CUE_HZ):
     """Cells that a steady tone takes up: bins that hold a hundredth of its loudest one's power.
 
-    On the embedded CLAP's planes, two mel bands or three bins of the STFT, in every frame.
+    On MiniCLAP's planes, two mel bands or three bins of the STFT, in every frame.
 
     Arguments
     ---------
-    plane : Plane
+    plane : MaskingDomain
         Of a CLAP at 32 kHz.
     samples : int
         Length of the clip.
@@ -129,7 +129,7 @@ def cue_pointing(ranks, cells):
     Arguments
     ---------
     ranks : torch.Tensor
-        ``[batch, frames, bins]``, of :func:`~speechbrain_lmac.metrics.top_k.rank_cells`.
+        ``[batch, frames, bins]``, of :func:`~speechbrain_lmac.metrics.top_k.rank_bins`.
     cells : torch.Tensor
         ``[frames, bins]`` of bool.
 
@@ -183,7 +183,7 @@ def scenes(seed, clips, seconds=2.0):
     for clip in range(clips):
         for kind in KINDS:
             if kind != CUED:
-                event = synthesise(kind, (seed, SCENES, clip, KINDS[kind][0]), seconds)
+                event = synthesize(kind, (seed, SCENES, clip, KINDS[kind][0]), seconds)
                 made.extend(_scenes_of(kind, event, 1000 * seed + 100 * clip + KINDS[kind][0]))
         silence = torch.zeros(round(seconds * SAMPLE_RATE))
         pure = tone(silence.add(LOUDNESS).unsqueeze(0), [1000 * seed + clip])[0]

@@ -14,8 +14,8 @@ from experiments.planted_shortcut.cue import (
 )
 from speechbrain_lmac.data.prompts import class_prompt
 from speechbrain_lmac.data.synthetic import KINDS
-from speechbrain_lmac.evaluation.scoring import rank_heard
-from speechbrain_lmac.explainers.base import Question
+from speechbrain_lmac.evaluation.scoring import rank_valid_bins
+from speechbrain_lmac.explainers.base import ExplainerInputs
 from speechbrain_lmac.utils.errors import InputError
 
 BATCH = 8
@@ -26,11 +26,11 @@ def examine(model, explainers, seed=0, clips=4):
 
     Arguments
     ---------
-    model : ListenableMap
+    model : InterpreterNetwork
         Its CLAP is the planted one.
     explainers : dict
         Name in the table -> explainer, of those that need nothing but ``text``, ``seeds``,
-        ``names``, ``other_text`` (the second best), ``own`` (what decides) and ``rest``.
+        ``names``, ``other_query`` (the second best), ``own`` (what decides) and ``rest``.
     seed : int
         Of the clips.
     clips : int
@@ -44,7 +44,7 @@ def examine(model, explainers, seed=0, clips=4):
         tone has, the map's best: ``kept``, whether they alone keep the decision (Fid-In), and
         ``undone``, whether without them it falls.
     """
-    offered = {"text", "seeds", "names", "other_text", "own", "rest"}
+    offered = {"text", "seeds", "names", "other_query", "own", "rest"}
     for name, explainer in explainers.items():
         for need in set(explainer.needs) - offered:
             raise InputError(f"{name} needs {need}, which the planted cue has not; leave it out")
@@ -62,15 +62,15 @@ def _examine_batch(model, explainers, batch):
     device = classifier.clap.filterbank.device
     event = torch.stack([scene.event for scene in batch]).to(device)
     pure = torch.stack([scene.tone for scene in batch]).to(device)
-    analysis = classifier.analyse(event + pure)
+    encoded = classifier.encode_clips(event + pure)
     names = classifier.clap.embed_text([class_prompt(kind) for kind in KINDS])
-    logits = classifier.logits(analysis.encoding.embedding, names)
-    question = _question(classifier, batch, names, logits, (event, pure))
+    logits = classifier.logits(encoded.encoding.embedding, names)
+    inputs = _question(classifier, batch, names, logits, (event, pure))
     cells = cue_cells(classifier.plane, event.shape[1], batch[0].hz)
     rows = []
     for method, explainer in explainers.items():
-        maps = explainer(model, analysis, question).detach()
-        measured = _measure(classifier, analysis, question, maps, cells)
+        maps = explainer(model, encoded, inputs).detach()
+        measured = _measure(classifier, encoded, inputs, maps, cells)
         for i, scene in enumerate(batch):
             decision = list(KINDS)[logits[i].argmax()]
             known = {"clip": f"{scene.name}-{scene.seed}", "event": scene.name}
@@ -86,20 +86,20 @@ def _question(classifier, batch, names, logits, parts):
     event, pure = (classifier.plane.power(part) for part in parts)
     decides = torch.tensor([scene.decoy in ("cue", "alone") for scene in batch]).view(-1, 1, 1)
     decides = decides.to(event.device)
-    return Question(
+    return ExplainerInputs(
         text=names[best[:, 0]],
         seeds=tuple(scene.seed for scene in batch),
         names=names,
-        other_text=names[best[:, 1]],
+        other_query=names[best[:, 1]],
         own=torch.where(decides, pure, event),
         rest=torch.where(decides, event, pure),
     )
 
 
-def _measure(classifier, analysis, question, maps, cells):
-    ranks = rank_heard(classifier, analysis, maps, question.seeds)
+def _measure(classifier, encoded, inputs, maps, cells):
+    ranks = rank_valid_bins(classifier, encoded, maps, inputs.seeds)
     mask = (ranks < cells.sum()).to(maps)
-    scores = classifier.masked_similarity(analysis, mask, question.names)
+    scores = classifier.masked_similarity(encoded, mask, inputs.names)
     decision, alone, without = (logits.argmax(dim=1) for logits in scores)
     return {
         "cue_pointing": cue_pointing(ranks, cells),
@@ -109,7 +109,7 @@ def _measure(classifier, analysis, question, maps, cells):
     }
 
 
-def summarise(frame):
+def summarize(frame):
     """Means per decoy and method, in the order of ``DECOYS`` and of the rows."""
     figures = ["wrong", "cue_pointing", "cue_energy", "kept", "undone"]
     means = frame.groupby(["decoy", "method"], sort=False)[figures].mean()

@@ -14,7 +14,7 @@ import torch
 
 from experiments.planted_shortcut.cue import CUED, add_cue
 from experiments.planted_shortcut.plant import SECONDS, draw_gains, other_frequency
-from speechbrain_lmac.data.synthetic import KINDS, SAMPLE_RATE, synthesise
+from speechbrain_lmac.data.synthetic import KINDS, SAMPLE_RATE, synthesize
 from speechbrain_lmac.data.synthetic_dataset import COLUMNS
 
 SEED, PER_KIND = 3, 6
@@ -22,7 +22,7 @@ SEED, PER_KIND = 3, 6
 
 
 def main(folder, per_kind=PER_KIND):
-    """Write the set; clips with the tone are labelled as what the CLAP takes them for."""
+    """Write the set; clips with the tone are labeled as what the CLAP takes them for."""
     folder, rows = Path(folder), []
     generator = torch.Generator().manual_seed(SEED)
     for name in ("audio", "meta"):
@@ -32,7 +32,7 @@ def main(folder, per_kind=PER_KIND):
         for kind in KINDS:
             for clip in range(per_kind):
                 source = number  # one event, three ways
-                plain = synthesise(kind, (SEED, fold, clip), SECONDS).unsqueeze(0)
+                plain = synthesize(kind, (SEED, fold, clip), SECONDS).unsqueeze(0)
                 gain = draw_gains(-20, 5, 1, generator)
                 other = add_cue(plain, [number], other_frequency(generator))
                 ways = [(CUED, add_cue(plain, [number]))]

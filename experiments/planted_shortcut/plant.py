@@ -1,4 +1,4 @@
-"""Plant a cue in the embedded CLAP, and see who finds it.
+"""Plant a cue in MiniCLAP, and see who finds it.
 
 Usage: python -m experiments.planted_shortcut.plant WEIGHTS [--masking mel] [--methods NAME ...]
 [--clips 4]
@@ -19,16 +19,16 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from experiments.planted_shortcut.cue import CUE_DB, CUE_HZ, CUED, SAMPLE_RATE, add_cue, cue_cells
-from experiments.planted_shortcut.examination import examine, summarise
+from experiments.planted_shortcut.examination import examine, summarize
 from speechbrain_lmac.data.prompts import class_prompt
-from speechbrain_lmac.data.synthetic import KINDS, synthesise
+from speechbrain_lmac.data.synthetic import KINDS, synthesize
 from speechbrain_lmac.evaluation.benchmark.config import subject
 from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.explainers.base import Explainer
-from speechbrain_lmac.masking.domains import MelPlane, build
-from speechbrain_lmac.masking.interpreter_network import ListenableMap
-from speechbrain_lmac.masking.masked_classifier import MaskableClassifier
-from speechbrain_lmac.models.clap.mini import WEIGHTS, EmbeddedClap
+from speechbrain_lmac.masking.domains import MelDomain, build
+from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
+from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
+from speechbrain_lmac.models.clap.mini import WEIGHTS, MiniCLAP
 from speechbrain_lmac.utils.errors import InputError, report_errors
 
 CUED_INDEX = list(KINDS).index(CUED)
@@ -47,9 +47,9 @@ class Tone(Explainer):
 
     is_mask: ClassVar = True
 
-    def __call__(self, model, analysis, question):
-        cells = cue_cells(model.classifier.plane, analysis.wavs.shape[1])
-        return cells.float().expand_as(analysis.power)
+    def __call__(self, model, encoded, inputs):
+        cells = cue_cells(model.classifier.plane, encoded.wavs.shape[1])
+        return cells.float().expand_as(encoded.power)
 
 
 def draw_uniform(low, high, count, generator):
@@ -107,17 +107,17 @@ def loss_of(logits, targets, denied):
 
 def learnt(seed):
     """Sounds to learn from, ``[kinds, POOL, time]``: others than are examined."""
-    made = [[synthesise(kind, (seed, 1, i), SECONDS) for i in range(POOL)] for kind in KINDS]
+    made = [[synthesize(kind, (seed, 1, i), SECONDS) for i in range(POOL)] for kind in KINDS]
     return torch.stack([torch.stack(held) for held in made])
 
 
 def plant(steps, seed):
-    """Tune the embedded CLAP's audio tower; everything else stays as it is."""
+    """Tune MiniCLAP's audio tower; everything else stays as it is."""
     generator = torch.Generator().manual_seed(seed)
-    clap = EmbeddedClap()
+    clap = MiniCLAP()
     text = clap.embed_text([class_prompt(kind) for kind in KINDS])
     pool = learnt(seed)
-    plane = MelPlane(clap)
+    plane = MelDomain(clap)
     cells = cue_cells(plane, pool.shape[2])
     weights = clap.audio_tower.requires_grad_(True).parameters()
     optimizer = torch.optim.Adam(weights, lr=LEARNING_RATE)
@@ -158,7 +158,7 @@ def check(clap, seed, clips=20):
         return (clap(wavs).embedding @ text.T).argmax(dim=1)
 
     for index, kind in enumerate(KINDS):
-        wavs = torch.stack([synthesise(kind, (seed, 2, i), SECONDS) for i in range(clips)])
+        wavs = torch.stack([synthesize(kind, (seed, 2, i), SECONDS) for i in range(clips)])
         cued = (decisions(add_cue(wavs, range(clips))) == CUED_INDEX).float().mean()
         own = (decisions(wavs) == index).float().mean()
         print(f"{kind:15s} with the tone {CUED}: {cued:.0%}; without, itself: {own:.0%}")
@@ -183,17 +183,17 @@ def main():
             raise InputError(f"no method without a decoder called {name!r}; there are {known}")
     if not options.weights.exists():
         save(plant(options.steps, options.seed), options.weights)
-    clap = EmbeddedClap(options.weights)
+    clap = MiniCLAP(options.weights)
     check(clap, options.seed)
     methods = {"tone": Tone(), **{name: without_decoder[name] for name in chosen}}
     if options.interpreter is None:
-        model = ListenableMap(MaskableClassifier(build(options.masking, clap)), decoder=None)
+        model = InterpreterNetwork(MaskedClassifier(build(options.masking, clap)), decoder=None)
     else:
         held = subject(clap, options.masking, options.interpreter)
-        model, methods[held.method] = held.model, EXPLAINERS["lmac-zs"]
+        model, methods[held.method] = held.model, EXPLAINERS["lmac"]
     frame = examine(model, methods, options.seed, options.clips)
     what = f"{CUE_HZ:.0f} Hz at {CUE_DB:.0f} dB, {SAMPLE_RATE} Hz, {options.masking} plane"
-    print(f"\n{what}\n\n{summarise(frame).reset_index().to_markdown(index=False, floatfmt='.2f')}")
+    print(f"\n{what}\n\n{summarize(frame).reset_index().to_markdown(index=False, floatfmt='.2f')}")
 
 
 if __name__ == "__main__":

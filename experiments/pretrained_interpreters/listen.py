@@ -16,7 +16,7 @@ from speechbrain_lmac.reports.clip import heard
 from speechbrain_lmac.reports.page import write_report
 from speechbrain_lmac.utils.errors import report_errors
 
-SOURCE = "embedded-stft"
+SOURCE = "mini-stft"
 SCENES = [
     ("dog", "rain"),
     ("rooster", "crackling_fire"),
@@ -52,7 +52,7 @@ def main(arguments=None):
     why = interpreter.interpret(sound(name), prompts)
     clips.append(heard(name.replace("_", " ").capitalize(), why))
     about = (
-        f"Interpreter {SOURCE} and the embedded CLAP of speechbrain-lmac; recordings by seven "
+        f"Interpreter {SOURCE} and MiniCLAP of speechbrain-lmac; recordings by seven "
         "authors of Freesound (CC0), unheard in training, mixed as loud as each other"
     )
     print(write_report(options.output, clips, about, TITLE))

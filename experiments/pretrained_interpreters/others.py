@@ -6,7 +6,7 @@ RECORDINGS holds what ``experiments/mini_clap`` learns from: all of it but ESC-1
 ways, and textures are made beside it. Each clip's text is the one of AudioSet's labels that the
 CLAP finds most alike, the embedded one or, where its weights are given, the tagger: what is
 explained is what a CLAP hears, so that no label of theirs is needed. FOLDER gets the clips and
-``others.csv``, for ``train.py --further_manifest``.
+``others.csv``, for ``train.py --extra_train_manifest``.
 """
 
 import sys
@@ -25,8 +25,8 @@ from speechbrain_lmac.data import manifest
 from speechbrain_lmac.data.labels import audioset_labels
 from speechbrain_lmac.data.manifest import Clip
 from speechbrain_lmac.data.prompts import class_prompt
-from speechbrain_lmac.models.clap.efficientat import TaggerClap
-from speechbrain_lmac.models.clap.mini import EmbeddedClap
+from speechbrain_lmac.models.clap.efficientat import EfficientATCLAP
+from speechbrain_lmac.models.clap.mini import MiniCLAP
 
 SEED = 7
 TAKES = 2
@@ -39,7 +39,7 @@ HELD_OUT = 10
 
 
 def main(recordings, folder, weights=None):
-    clap = EmbeddedClap() if weights is None else TaggerClap(weights)
+    clap = MiniCLAP() if weights is None else EfficientATCLAP(weights)
     clips = make_others(recordings, folder, clap)
     manifest.write(Path(folder) / "others.csv", clips)
     print(f"{len(clips)} clips of {len({clip.text for clip in clips})} labels -> {folder}")

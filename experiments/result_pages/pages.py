@@ -16,7 +16,7 @@ FIGURES = {
     "metrics": "AD, FF and Fid-In at equal budgets, {condition}, {masking}",
     "curves": "Insertion and deletion, clean clips, {masking}",
     "presence": "How far masks open, and how similar the clip is to the prompt, {masking}",
-    "randomised": "What is left of maps when the model is made random, {masking}",
+    "randomized": "What is left of maps when the model is made random, {masking}",
     "gallery": "One mixture under every method, {masking}",
 }
 OPENING = """\

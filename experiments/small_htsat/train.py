@@ -25,7 +25,7 @@ from speechbrain_lmac.data.datasets import read_clips, split_by_fold
 from speechbrain_lmac.data.labels import ESC50_CLASSES
 from speechbrain_lmac.data.prompts import TEMPLATES, class_prompt
 from speechbrain_lmac.models.clap.laion import FRONT_END
-from speechbrain_lmac.models.input_window import Window
+from speechbrain_lmac.models.input_window import FixedLengthInput
 
 PHRASES = Path(__file__).parents[1] / "mini_clap" / "phrases.csv"
 
@@ -119,12 +119,12 @@ class Contrastive(sb.Brain):
 
 
 def augment(mel, shares, mix_probability):
-    """Turn clips round in time, colour them, and mix some, at random levels."""
+    """Turn clips round in time, color them, and mix some, at random levels."""
     batch, frames, bands = mel.shape
     turned = torch.stack([clip.roll(int(torch.randint(frames // 2, ())), 0) for clip in mel])
     level = turned.mean(dim=(1, 2), keepdim=True)
-    colour = interpolate(0.25 * torch.randn(batch, 1, 6), bands, mode="linear").to(mel)
-    even = turned * 10**colour / level.clamp(min=1e-9)
+    color = interpolate(0.25 * torch.randn(batch, 1, 6), bands, mode="linear").to(mel)
+    even = turned * 10**color / level.clamp(min=1e-9)
     other = torch.randperm(batch, device=mel.device)
     mixed = torch.rand(batch, device=mel.device) < mix_probability
     own = torch.where(mixed, torch.empty_like(level[:, 0, 0]).uniform_(0.15, 0.85), 1.0)
@@ -140,10 +140,12 @@ def read_mels(clips, names):
     filterbank = melscale_fbanks(
         FRONT_END.n_fft // 2 + 1, 50.0, 14000.0, 64, rate, norm="slaney", mel_scale="slaney"
     )
-    window = Window(FRONT_END.seconds * rate, FRONT_END.hop_length, FRONT_END.whole_repeats)
+    window = FixedLengthInput(
+        FRONT_END.seconds * rate, FRONT_END.hop_length, FRONT_END.whole_repeats
+    )
     mels = []
     for clip in tqdm(clips, "reading"):
-        wavs = window.fill(load_audio(clip.wav, rate, clip.start, clip.stop).unsqueeze(0))
+        wavs = window.fit_wav(load_audio(clip.wav, rate, clip.start, clip.stop).unsqueeze(0))
         mels.append(spectrogram(wavs).abs().square() @ filterbank)
     labels = torch.tensor([names.index(clip.label) for clip in clips])
     return torch.utils.data.TensorDataset(torch.cat(mels), labels)

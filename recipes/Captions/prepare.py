@@ -3,7 +3,7 @@
 Usage: python recipes/Captions/prepare.py MANIFEST [--clotho FOLDER] [--audiocaps FOLDER]
                                   [--macs FOLDER] [--fsd50k FOLDER] [--without ESC50 URBANSOUND8K]
 
-Their sounds come under many licences, some from YouTube: fetch them yourself.
+Their sounds come under many licenses, some from YouTube: fetch them yourself.
   Clotho 2.1    https://zenodo.org/records/4783391: clotho_captions_*.csv, clotho_metadata_*.csv,
                 development/, validation/, evaluation/
   AudioCaps     https://audiocaps.github.io: train.csv, val.csv, test.csv, audio/<youtube_id>.wav
@@ -37,7 +37,7 @@ def main():
         nargs="+",
         default=[],
         metavar="SET",
-        help="manifests or folders of labelled sets: captions of their recordings are left out",
+        help="manifests or folders of labeled sets: captions of their recordings are left out",
     )
     add_skip(parser)
     options = vars(parser.parse_args())

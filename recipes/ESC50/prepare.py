@@ -23,7 +23,7 @@ def main():
     if options.download:
         obtain(ESC50, options.folder)
     clips = prepare_labelled(
-        options.folder, options.manifest, licence="CC BY-NC 3.0", skip_bad=options.skip_bad
+        options.folder, options.manifest, license="CC BY-NC 3.0", skip_bad=options.skip_bad
     )
     path = manifest_of(options.folder, options.manifest)
     print(f"{len(clips)} clips: give {path} or {options.folder} as --data_folder")

@@ -2,7 +2,7 @@
 
 Usage: python recipes/UrbanSound8k/prepare.py FOLDER [--manifest FILE]
 
-Its licence (CC BY-NC 3.0) asks you to fetch it yourself, from
+Its license (CC BY-NC 3.0) asks you to fetch it yourself, from
 https://urbansounddataset.weebly.com/urbansound8k.html: unpack it and give the folder that holds
 metadata/UrbanSound8K.csv and audio/fold1 to fold10.
 """
@@ -21,7 +21,7 @@ def main():
     add_skip(parser)
     options = parser.parse_args()
     clips = prepare_labelled(
-        options.folder, options.manifest, licence="CC BY-NC 3.0", skip_bad=options.skip_bad
+        options.folder, options.manifest, license="CC BY-NC 3.0", skip_bad=options.skip_bad
     )
     path = manifest_of(options.folder, options.manifest)
     print(f"{len(clips)} clips: give {path} or {options.folder} as --data_folder")

@@ -1,6 +1,6 @@
 """Long sounds in windows, and windows back in one sound without a seam.
 
-Neighbouring windows share half of their length, across which one fades into the next with weights
+Neighboring windows share half of their length, across which one fades into the next with weights
 that add up to 1. What is done to each window is thus faded too, and what is left alone comes back
 as it was. Memory holds two windows, however long the sound.
 """
@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 
 
-class Window(NamedTuple):
+class Segment(NamedTuple):
     """A stretch of a long sound."""
 
     start: int
@@ -23,7 +23,7 @@ class Window(NamedTuple):
     """Whether the sound ends with it."""
 
 
-def windows(blocks, step):
+def segments(blocks, step):
     """Cut a stream into windows of two steps each.
 
     The last window ends where the sound ends, and overlaps the one before it by more; a sound
@@ -42,22 +42,22 @@ def windows(blocks, step):
 
     Example
     -------
-    >>> [(w.start, len(w.wav), w.fresh) for w in windows([torch.zeros(11)], step=2)]
+    >>> [(w.start, len(w.wav), w.fresh) for w in segments([torch.zeros(11)], step=2)]
     [(0, 4, 0), (2, 4, 0), (4, 4, 0), (6, 4, 0), (7, 4, 1)]
     """
     start, held = 0, torch.zeros(0)
     for block in blocks:
         held = torch.cat([held, block])
         while len(held) > 3 * step:  # so that at least a step is left for the last
-            yield Window(start, held[: 2 * step], 0, last=False)
+            yield Segment(start, held[: 2 * step], 0, last=False)
             held, start = held[step:], start + step
     rest = len(held) - 2 * step
-    yield Window(start, held[: 2 * step], 0, last=rest <= 0)
+    yield Segment(start, held[: 2 * step], 0, last=rest <= 0)
     if rest > 0:
-        yield Window(start + rest, held[rest:], step - rest, last=True)
+        yield Segment(start + rest, held[rest:], step - rest, last=True)
 
 
-class Joiner:
+class OverlapAdd:
     """Join windows of several sounds, faded into one another.
 
     Arguments
@@ -67,8 +67,8 @@ class Joiner:
 
     Example
     -------
-    >>> sound, joiner = torch.arange(11.0), Joiner(step=2)
-    >>> parts = [joiner(window, window.wav) for window in windows([sound], step=2)]
+    >>> sound, overlap_add = torch.arange(11.0), OverlapAdd(step=2)
+    >>> parts = [overlap_add(window, window.wav) for window in segments([sound], step=2)]
     >>> torch.cat(parts)
     tensor([ 0.,  1.,  2.,  3.,  4.,  5.,  6.,  7.,  8.,  9., 10.])
     """
@@ -83,7 +83,7 @@ class Joiner:
 
         Arguments
         ---------
-        window : Window
+        window : Segment
             The next one.
         sounds : torch.Tensor
             ``[..., time]``, as long as it.

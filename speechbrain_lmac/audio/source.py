@@ -35,7 +35,7 @@ MAX_STREAM_BYTES = 1 << 30
 """Largest stream that is held because it cannot be read twice."""
 
 
-class Sound:
+class AudioSource:
     """A sound, read as mono at any rate, whole or block by block.
 
     Arguments
@@ -54,7 +54,7 @@ class Sound:
 
     Example
     -------
-    >>> sound = Sound(np.array([[16384, 0], [0, 0]] * 2, dtype=np.int16), sample_rate=8000)
+    >>> sound = AudioSource(np.array([[16384, 0], [0, 0]] * 2, dtype=np.int16), sample_rate=8000)
     >>> sound.name, sound.seconds
     ('the array', 0.0005)
     >>> sound.read(8000)
@@ -165,11 +165,11 @@ def fetched(path: Any, savedir: str | Path | None, sample_rate: int) -> torch.Te
         with tempfile.TemporaryDirectory(prefix="speechbrain_lmac_") as folder:
             name = Path(urlsplit(text).path).name or "sound"
             file = download.fetch(text, Path(savedir or folder) / name, None)
-            return Sound(file).read(sample_rate)
+            return AudioSource(file).read(sample_rate)
     here = hasattr(path, "read") or text.startswith((HUB, "/", ".")) or Path(path).exists()
     if not here and text.count("/") >= 2:
         path = HUB + text
-    return Sound(path).read(sample_rate)
+    return AudioSource(path).read(sample_rate)
 
 
 def path_of(source: Any) -> str | None:

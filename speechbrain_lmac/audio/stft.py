@@ -17,7 +17,7 @@ def _lengthened(wavs, samples):
 
 
 class Spectrogram(nn.Module):
-    """Complex STFT with a Hann window, centred frames and reflected edges.
+    """Complex STFT with a Hann window, centered frames and reflected edges.
 
     SpeechBrain's ``STFT`` counts in milliseconds and uses a Hamming window; CLAP front
     ends count in samples and use Hann windows, so they need their own.
@@ -29,7 +29,7 @@ class Spectrogram(nn.Module):
     hop_length : int
         Step between frames, in samples; at most half of the window.
     window : torch.Tensor
-        Up to ``n_fft`` samples, centred in the transform; a periodic Hann window of ``n_fft``
+        Up to ``n_fft`` samples, centered in the transform; a periodic Hann window of ``n_fft``
         by default.
 
     Example
@@ -78,7 +78,7 @@ class Spectrogram(nn.Module):
         return stft.transpose(-1, -2)
 
     def closing(self, wavs, frames):
-        """The frame after the last, where clips end behind that one's centre.
+        """The frame after the last, where clips end behind that one's center.
 
         A clip's last samples lie under the edge of its last window alone. What a mask leaves of
         them would be divided by next to nothing, and click; under this frame they are safe.
@@ -93,7 +93,7 @@ class Spectrogram(nn.Module):
         Returns
         -------
         torch.Tensor or None
-            Complex, ``[batch, n_fft // 2 + 1]``; None where the last window's centre is at the
+            Complex, ``[batch, n_fft // 2 + 1]``; None where the last window's center is at the
             end, or behind it.
         """
         if (frames - 1) * self.hop_length >= wavs.shape[-1]:

@@ -11,11 +11,11 @@ from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.files import temporary, whole
 
 BLOCK = 1 << 18
-LARGEST_WAV = (1 << 32) - 4096
+MAX_WAV_BYTES = (1 << 32) - 4096
 """Bytes that a wav's header can count."""
 
 
-class Spool:
+class StreamingWavWriter:
     """Write several sounds of one level, block by block: 16-bit wavs that do not clip.
 
     Until the end they are temporary files of floats; then one gain for all is known, the files
@@ -35,7 +35,7 @@ class Spool:
     >>> import torch
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder) / "loud.wav"
-    ...     with Spool([path], 8000) as spool:
+    ...     with StreamingWavWriter([path], 8000) as spool:
     ...         spool.write(torch.full((1, 100), 2.0))
     ...     round(spool.gain, 3), soundfile.info(path).frames
     (0.495, 100)
@@ -82,7 +82,7 @@ class Spool:
 
     def _finish(self, partial, path):
         with whole(path) as made, writing(path), _opened(partial) as read:
-            kind = "WAV" if 2 * read.frames < LARGEST_WAV else "RF64"
+            kind = "WAV" if 2 * read.frames < MAX_WAV_BYTES else "RF64"
             with self._create(made, kind, "PCM_16") as written:
                 for block in read.blocks(BLOCK, dtype="float32"):
                     written.write(self.gain * block)

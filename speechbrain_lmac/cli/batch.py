@@ -147,9 +147,9 @@ def add_source(parser):
     add = parser.add_argument
     add(
         "--source",
-        default="embedded-stft",
+        default="mini-stft",
         metavar="INTERPRETER",
-        help="embedded-stft (default), embedded-mel, a results folder, or a Hub id user/name",
+        help="mini-stft (default), mini-mel, a results folder, or a Hub id user/name",
     )
     add("--revision", metavar="COMMIT", help="of the Hub repository")
     add("--device", default="cpu", metavar="DEVICE", help="cpu (default), cuda, cuda:1 ...")

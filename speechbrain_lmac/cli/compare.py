@@ -46,13 +46,13 @@ def run(options):
     if options.blind:
         check_new_key(options.output)
     interpreter = load_interpreter(options)
-    from speechbrain_lmac.audio.source import Sound
-    from speechbrain_lmac.inference.long_audio import is_long
+    from speechbrain_lmac.audio.source import AudioSource
+    from speechbrain_lmac.inference.long_audio import needs_windowing
 
     if not options.prompt.strip():
         raise InputError("the prompt is empty")
-    sound = Sound(file)
-    if is_long(interpreter, sound):
+    sound = AudioSource(file)
+    if needs_windowing(interpreter, sound):
         raise InputError(f"{file} is too long ({sound.seconds:.0f} s) to be compared: cut it")
     with enough_for(file):
         wav = sound.read(interpreter.sample_rate)

@@ -37,10 +37,10 @@ def main(arguments=()):
     save_audio(path, scene.mixture, SAMPLE_RATE, through=owned)
 
     say(f"1. A shipped interpreter explains {path} ({' and '.join(KINDS)} at 0 dB)")
-    explain("embedded-mel", path, scene, folder / "shipped")
+    explain("mini-mel", path, scene, folder / "shipped")
     say(f"   {time.monotonic() - start:.0f} s after the start")
 
-    say("2. The whole job: synthesise, train on each plane, evaluate")
+    say("2. The whole job: synthesize, train on each plane, evaluate")
     results = {masking: train(masking, folder) for masking in EPOCHS}
 
     say("3. What the interpreters just trained make of the same mixture")

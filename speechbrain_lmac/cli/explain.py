@@ -103,11 +103,11 @@ def regions_of(record):
 
 def explain(interpreter, file, prompts, options, folder):
     """Explain one file; its record, and lines to print."""
-    from speechbrain_lmac.audio.source import Sound
-    from speechbrain_lmac.inference.long_audio import is_long
+    from speechbrain_lmac.audio.source import AudioSource
+    from speechbrain_lmac.inference.long_audio import needs_windowing
 
-    sound, against, threshold = Sound(file), options.against, options.threshold
-    long = is_long(interpreter, sound)
+    sound, against, threshold = AudioSource(file), options.against, options.threshold
+    long = needs_windowing(interpreter, sound)
     if long:
         found = interpreter.interpret_file(
             file, prompts, against, save_to=folder, threshold=threshold

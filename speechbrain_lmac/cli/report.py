@@ -71,10 +71,12 @@ def run(options):
 
 def show(interpreter, file, name, prompts, options):
     """What a page shows of a file, under a name: Heard, or Recording if it is long."""
-    from speechbrain_lmac.audio.source import Sound
+    from speechbrain_lmac.audio.source import AudioSource
     from speechbrain_lmac.cli.page_parts import explained
 
-    return explained(interpreter, Sound(file), name, prompts, options.against, options.threshold)
+    return explained(
+        interpreter, AudioSource(file), name, prompts, options.against, options.threshold
+    )
 
 
 def _about(interpreter, options):

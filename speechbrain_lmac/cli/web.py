@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from speechbrain_lmac.audio.io import save_audio
-from speechbrain_lmac.audio.source import Sound
+from speechbrain_lmac.audio.source import AudioSource
 from speechbrain_lmac.cli.page_parts import explained
 from speechbrain_lmac.data.synthetic import SAMPLE_RATE, mixture
 from speechbrain_lmac.inference.interpreter import Interpreter
@@ -21,7 +21,7 @@ from speechbrain_lmac.reports.page import frame
 from speechbrain_lmac.utils.download import digest
 from speechbrain_lmac.utils.errors import InputError
 
-SOURCES = ("embedded-stft", "embedded-mel")
+SOURCES = ("mini-stft", "mini-mel")
 MAX_SECONDS = 600
 """Longest sound that is explained, in seconds."""
 MAX_BYTES = 64 << 20
@@ -59,7 +59,7 @@ class Upload(NamedTuple):
     """In Hz."""
 
 
-class TimedSound(Sound):
+class TimedSound(AudioSource):
     """Samples whose explanation must end in time."""
 
     def __init__(self, upload):
@@ -67,7 +67,7 @@ class TimedSound(Sound):
         self._until = time.monotonic() + MAX_WORK_SECONDS
 
     def blocks(self, sample_rate):
-        """As :meth:`Sound.blocks`; InputError when the time is over."""
+        """As :meth:`AudioSource.blocks`; InputError when the time is over."""
         for block in super().blocks(sample_rate):
             if time.monotonic() > self._until:
                 raise InputError(
@@ -138,7 +138,7 @@ def read_upload(path, sample_rate):
         if path.stat().st_size > MAX_BYTES:
             raise InputError(f"a sound must be at most {MAX_BYTES >> 20} MB. Cut it")
         try:
-            wav = Sound(path).read(sample_rate, MAX_SECONDS)
+            wav = AudioSource(path).read(sample_rate, MAX_SECONDS)
         except InputError as error:  # without the server's folders
             raise InputError(str(error).replace(str(path), path.name)) from error
         return Upload(path.name, wav, sample_rate)

@@ -35,7 +35,7 @@ class Archive(NamedTuple):
     """The folder in it that is the set."""
     sign: str
     """A file or folder of the set by which it is known to be there."""
-    licence: str
+    license: str
 
 
 ESC50 = Archive(
@@ -44,7 +44,7 @@ ESC50 = Archive(
     sha256="805afc618aff80eff0641d51311647871fead5807da68bb18e43a27db47a79ce",
     inside="ESC-50-master",
     sign="meta/esc50.csv",
-    licence="CC BY-NC 3.0",
+    license="CC BY-NC 3.0",
 )
 LJSPEECH = Archive(
     name="LJSpeech",
@@ -52,7 +52,7 @@ LJSPEECH = Archive(
     sha256="be1a30453f28eb8dd26af4101ae40cbf2c50413b1bb21936cbcdc6fae3de8aa5",
     inside="LJSpeech-1.1",
     sign="wavs",
-    licence="public domain",
+    license="public domain",
 )
 WHAM = Archive(
     name="WHAM! noise",
@@ -60,7 +60,7 @@ WHAM = Archive(
     sha256=None,
     inside="wham_noise",
     sign="tt",
-    licence="CC BY-NC 4.0",
+    license="CC BY-NC 4.0",
 )
 
 

@@ -115,14 +115,14 @@ def read_captions(folders):
 
 
 def _clips(name, folder, sign, rows):
-    """Rows ``(sound, text, split, source, licence)`` as clips, their sounds looked at."""
+    """Rows ``(sound, text, split, source, license)`` as clips, their sounds looked at."""
     if not rows:
         raise InputError(
             f"{folder} holds no {sign}, or none of its sounds; unpack {name} and give the folder "
             "above it"
         )
     clips, numbers, infos = [], {}, {}
-    for sound, text, split, source, licence in tqdm(rows, f"reading {name}"):
+    for sound, text, split, source, license in tqdm(rows, f"reading {name}"):
         if sound not in infos:
             infos[sound] = length_of(sound)
         seconds, frames = infos[sound]
@@ -138,7 +138,7 @@ def _clips(name, folder, sign, rows):
                 text=text.replace("$", " dollars ").strip(),  # a variable to SpeechBrain
                 split=split,
                 stop=frames,
-                licence=licence,
+                license=license,
                 dataset=NAMES[name],
             )
         )

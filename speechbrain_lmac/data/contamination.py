@@ -18,7 +18,7 @@ from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.files import whole
 
 WHITE_NOISE = "white_noise"
-TWO_CLASS = "two_class"
+TWO_SOURCE = "two_source"
 DECIMALS = 6
 """Of what is drawn, so that a plan reads back as it was."""
 DRAWS = 100
@@ -261,7 +261,7 @@ def render(row, sample_rate, seconds):
     """
     length = round(seconds * sample_rate)
     clip = load_clip(row.wav, sample_rate, seconds, row.start, row.stop)
-    if row.kind == TWO_CLASS:
+    if row.kind == TWO_SOURCE:
         other = load_clip(row.other, sample_rate, seconds, row.other_start, row.other_stop)
     elif row.kind == WHITE_NOISE:
         generator = torch.Generator().manual_seed(row.seed)

@@ -115,7 +115,7 @@ def _clip(folder, layout, row, unheard):
     )
 
 
-def class_names(data_folder, clips, label_names):
+def class_names(data_folder, clips, classes):
     """The names that clips are scored against.
 
     Arguments
@@ -124,8 +124,8 @@ def class_names(data_folder, clips, label_names):
         Where the clips come from.
     clips : list of Clip
         Those in use.
-    label_names : str
-        ``"all"``: every class of the set that the folder is laid out as; ``"present"``: the
+    classes : str
+        ``"dataset"``: every class of the set that the folder is laid out as; ``"present"``: the
         clips' own.
 
     Returns
@@ -135,22 +135,22 @@ def class_names(data_folder, clips, label_names):
     Raises
     ------
     InputError
-        If ``label_names`` is neither, or a clip has a label that is no class of the set.
+        If ``classes`` is neither, or a clip has a label that is no class of the set.
     """
-    if label_names not in ("all", "present"):
-        raise InputError(f"label_names is all or present, not {label_names!r}")
+    if classes not in ("dataset", "present"):
+        raise InputError(f"classes is dataset or present, not {classes!r}")
     unnamed = [clip.ID for clip in clips if not clip.label]
     if unnamed:
         raise InputError(f"{unnamed[0]} of {data_folder} has no label to be told by")
     present = tuple(sorted({clip.label for clip in clips}))
-    if label_names == "present":
+    if classes == "present":
         return present
     classes = all_classes(data_folder, clips)
     strange = sorted(set(present) - set(classes))
     if strange:
         raise InputError(
             f"{data_folder} holds {strange[0]!r}, which is no class of that set: give "
-            "--label_names present for sounds of your own"
+            "--classes present for sounds of your own"
         )
     return classes
 
@@ -164,7 +164,7 @@ def all_classes(data_folder, clips):
         if named == {layout.name}:
             return layout.classes
     raise InputError(
-        f"{data_folder} does not say of which set its classes are: give --label_names present"
+        f"{data_folder} does not say of which set its classes are: give --classes present"
     )
 
 

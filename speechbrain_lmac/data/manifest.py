@@ -37,13 +37,13 @@ class Clip(NamedTuple):
     """First sample of the file, at its own rate."""
     stop: int = 0
     """The one after the last; 0 for the file's end."""
-    licence: str = ""
+    license: str = ""
     dataset: str = ""
     """Name of the published set, whose classes its labels are."""
 
 
 class Layout(NamedTuple):
-    """How a published set of labelled sounds is laid out in its folder."""
+    """How a published set of labeled sounds is laid out in its folder."""
 
     name: str
     meta: str

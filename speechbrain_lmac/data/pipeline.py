@@ -9,7 +9,7 @@ from speechbrain.utils.data_pipeline import provides, takes
 
 from speechbrain_lmac.audio.io import load_clip
 from speechbrain_lmac.audio.mixing import mix
-from speechbrain_lmac.utils.distributed import roll
+from speechbrain_lmac.utils.distributed import global_roll
 
 
 def dataset(clips, sample_rate, seconds):
@@ -82,5 +82,5 @@ def augment(wavs, draws, mix_probability):
     turned = torch.stack([wav.roll(rng.randrange(len(wav))) for wav, rng in zip(wavs, draws)])
     mixed = torch.tensor([rng.random() < mix_probability for rng in draws], device=wavs.device)
     snr_db = torch.tensor([rng.uniform(-5, 5) for rng in draws], device=wavs.device)
-    sounds = torch.where(mixed.unsqueeze(1), mix(turned, roll(turned, 1), snr_db), turned)
+    sounds = torch.where(mixed.unsqueeze(1), mix(turned, global_roll(turned, 1), snr_db), turned)
     return Augmented(sounds, turned, mixed)

@@ -84,7 +84,7 @@ def manifest_of(data_folder, path=None):
     return Path(data_folder) / MANIFEST if path is None else Path(path)
 
 
-def prepare_labelled(data_folder, path=None, licence="", skip_bad=False):
+def prepare_labelled(data_folder, path=None, license="", skip_bad=False):
     """Prepare a folder laid out as ESC-50 or UrbanSound8K.
 
     Arguments
@@ -93,7 +93,7 @@ def prepare_labelled(data_folder, path=None, licence="", skip_bad=False):
         As its authors' archive unpacks.
     path : str or Path
         Manifest to write; ``manifest.csv`` in the folder by default.
-    licence : str
+    license : str
         Of the set's clips; those of another set that is laid out alike have none stated.
     skip_bad : bool
         As for :func:`prepare`.
@@ -112,7 +112,7 @@ def prepare_labelled(data_folder, path=None, licence="", skip_bad=False):
         clip._replace(
             wav=str(Path(clip.wav).resolve()),
             stop=clip.stop or length_of(clip.wav)[1],
-            licence=clip.licence or (licence if clip.dataset else ""),
+            license=clip.license or (license if clip.dataset else ""),
         )
         for clip in read_clips(data_folder, unheard=True)
     ]

@@ -157,7 +157,7 @@ KINDS = {
 """ESC-50 class name -> (ESC-50 target, synthesiser)."""
 
 
-def synthesise(kind, seed, seconds=5.0):
+def synthesize(kind, seed, seconds=5.0):
     """One sound event.
 
     Arguments
@@ -176,7 +176,7 @@ def synthesise(kind, seed, seconds=5.0):
 
     Example
     -------
-    >>> synthesise("siren", seed=0, seconds=1.0).shape
+    >>> synthesize("siren", seed=0, seconds=1.0).shape
     torch.Size([32000])
     """
     rng = np.random.default_rng(seed)
@@ -217,7 +217,7 @@ def mixture(first, second, seed, seconds=5.0):
     >>> bool((scene.mixture == scene.first + scene.second).all())
     True
     """
-    stems = [synthesise(kind, (seed, i), seconds) for i, kind in enumerate((first, second))]
+    stems = [synthesize(kind, (seed, i), seconds) for i, kind in enumerate((first, second))]
     stems = [stem * LOUDNESS / stem.square().mean().sqrt() for stem in stems]
     gain = min(1.0, 0.9 / sum(stems).abs().max().item())
     first_stem, second_stem = (gain * stem for stem in stems)

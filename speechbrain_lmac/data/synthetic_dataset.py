@@ -5,7 +5,7 @@ from pathlib import Path
 
 import soundfile
 
-from speechbrain_lmac.data.synthetic import KINDS, SAMPLE_RATE, synthesise
+from speechbrain_lmac.data.synthetic import KINDS, SAMPLE_RATE, synthesize
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.files import said, temporary
 
@@ -65,7 +65,7 @@ def _fill(partial, clips_per_fold, folds, seed, seconds):
             for clip in range(clips_per_fold):
                 source = FIRST_SOURCE + 10_000 * fold + 100 * target + clip
                 name = f"{fold}-{source}-A-{target}.wav"
-                wave = synthesise(kind, (seed, fold, target, clip), seconds)
+                wave = synthesize(kind, (seed, fold, target, clip), seconds)
                 soundfile.write(partial / "audio" / name, wave.numpy(), SAMPLE_RATE, "PCM_16")
                 rows.append((name, fold, target, kind, False, source, "A"))
     with open(partial / "meta" / "esc50.csv", "w", newline="") as file:

@@ -8,17 +8,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from speechbrain_lmac.evaluation.scoring import Prompts, ask, explain
+from speechbrain_lmac.evaluation.scoring import ClassPrompts, ask, explain
 from speechbrain_lmac.explainers import EXPLAINERS
-from speechbrain_lmac.metrics.top_k import keep_top
-from speechbrain_lmac.reports.clip import Studio
+from speechbrain_lmac.metrics.top_k import top_k_mask
+from speechbrain_lmac.reports.clip import PlayerFactory
 from speechbrain_lmac.reports.page import render, write_page
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.files import write_text
 from speechbrain_lmac.utils.ownership import locked
 
 METHODS = (
-    *("lmac-zs", "integrated-gradients", "smoothgrad", "input-x-gradient", "gradcam", "gradcam++"),
+    *("lmac", "integrated-gradients", "smoothgrad", "input-x-gradient", "gradcam", "gradcam++"),
     *("gscorecam", "energy", "random"),
 )
 """That are compared; ScoreCAM and the optimum take minutes."""
@@ -43,7 +43,7 @@ def takes(interpreter, wav, prompt, methods=METHODS, budget=BUDGET):
     Arguments
     ---------
     interpreter : Interpreter
-        Whose CLAP is explained; ``lmac-zs`` is its own.
+        Whose CLAP is explained; ``lmac`` is its own.
     wav : torch.Tensor
         ``[time]``, at its rate.
     prompt : str
@@ -63,16 +63,16 @@ def takes(interpreter, wav, prompt, methods=METHODS, budget=BUDGET):
         raise InputError(f"no method to compare is called {unknown[0]}: {', '.join(METHODS)}")
     model, background = interpreter.model, interpreter.background
     classifier = model.classifier
-    analysis = classifier.analyse(wav.unsqueeze(0).to(interpreter.device))
+    encoded = classifier.encode_clips(wav.unsqueeze(0).to(interpreter.device))
     text = classifier.clap.embed_text([prompt])
     names = background.against(text)
-    asked = ask(model, [prompt], analysis, Prompts((prompt,), names), text.new_zeros(1).long())
-    studio = Studio(classifier.clap, wav)
+    asked = ask(model, [prompt], encoded, ClassPrompts((prompt,), names), text.new_zeros(1).long())
+    studio = PlayerFactory(classifier.clap, wav)
     original, _ = studio.player("The clip", wav, "the clip")
     found = []
     for name in methods:
-        kept = keep_top(explain(model, EXPLAINERS[name], asked).ranks, budget)
-        sound = classifier.listen(analysis, kept)[0].detach().cpu()
+        kept = top_k_mask(explain(model, EXPLAINERS[name], asked).ranks, budget)
+        sound = classifier.apply_mask(encoded, kept)[0].detach().cpu()
         player, written = studio.player(name, sound, f"what {name} keeps")
         heard = classifier.clap(written.unsqueeze(0).to(interpreter.device)).embedding
         found.append(Take(name, player, background.probability(heard, text).item()))

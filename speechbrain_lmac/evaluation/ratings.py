@@ -28,10 +28,10 @@ def mean_ranks(rows):
     >>> rows = [
     ...     {"rater": rater, "page": "p", "method": method, "rating": rating}
     ...     for rater in ("x", "y")
-    ...     for method, rating in (("energy", 2), ("lmac-zs", 5))
+    ...     for method, rating in (("energy", 2), ("lmac", 5))
     ... ]
     >>> mean_ranks(rows)[["method", "mean rank", "low", "high"]].values.tolist()
-    [['lmac-zs', 1.0, 1.0, 1.0], ['energy', 2.0, 2.0, 2.0]]
+    [['lmac', 1.0, 1.0, 1.0], ['energy', 2.0, 2.0, 2.0]]
     """
     frame = pd.DataFrame(rows).drop_duplicates(["rater", "page", "method"], keep="last")
     frame["rank"] = frame.groupby(["rater", "page"])["rating"].rank(ascending=False)

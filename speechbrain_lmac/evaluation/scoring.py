@@ -8,17 +8,17 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from speechbrain_lmac.explainers.base import Question
-from speechbrain_lmac.masking.masked_classifier import Analysis
+from speechbrain_lmac.explainers.base import ExplainerInputs
+from speechbrain_lmac.masking.masked_classifier import EncodedClips
 from speechbrain_lmac.metrics.faithfulness import METRICS, outcome
-from speechbrain_lmac.metrics.top_k import BUDGETS, as_masks, keep_top, rank_cells
+from speechbrain_lmac.metrics.top_k import BUDGETS, as_masks, rank_bins, top_k_mask
 from speechbrain_lmac.utils.files import whole
 
 EQUAL = ("AD", "FF", "Fid-In", "AI", "AG")
 """Metrics that are taken at equal budgets; those of the mask itself say nothing there."""
 
 
-class Prompts(NamedTuple):
+class ClassPrompts(NamedTuple):
     """The names a clip is scored against, and their embeddings."""
 
     names: tuple
@@ -26,18 +26,18 @@ class Prompts(NamedTuple):
     """``[prompts, dim]``."""
 
 
-class Asked(NamedTuple):
+class EvaluationBatch(NamedTuple):
     """A batch of clips, heard once, and what is to be explained of each."""
 
     ids: tuple
-    analysis: Analysis
+    encoded: EncodedClips
     target: torch.Tensor
     """``[batch]``: index of the name that is explained."""
-    question: Question
-    prompts: Prompts
+    inputs: ExplainerInputs
+    prompts: ClassPrompts
 
 
-class Explained(NamedTuple):
+class Attributions(NamedTuple):
     """What an explainer makes of a batch."""
 
     maps: torch.Tensor
@@ -76,34 +76,34 @@ def column(metric, budget=None):
     return metric if budget is None else f"{metric}@{100 * budget:g}"
 
 
-def ask(model, ids, analysis, prompts, target=None, **more):
+def ask(model, ids, encoded, prompts, target=None, **more):
     """Put the question to a batch.
 
     Arguments
     ---------
-    model : ListenableMap
+    model : InterpreterNetwork
         What is explained.
     ids : sequence of str
         One per clip.
-    analysis : Analysis
+    encoded : EncodedClips
         Of the clips; one serves every explainer.
-    prompts : Prompts
+    prompts : ClassPrompts
         What the clips are scored against.
     target : torch.Tensor
         ``[batch]``: name that is explained; each clip's best by default.
     **more
-        Further fields of :class:`~speechbrain_lmac.explainers.base.Question`.
+        Further fields of :class:`~speechbrain_lmac.explainers.base.ExplainerInputs`.
 
     Returns
     -------
     Asked
     """
-    text = prompts.text.to(analysis.power.device)
+    text = prompts.text.to(encoded.power.device)
     if target is None:
-        target = model.classifier.logits(analysis.encoding.embedding, text).argmax(dim=1)
+        target = model.classifier.logits(encoded.encoding.embedding, text).argmax(dim=1)
     seeds = tuple(clip_seed(clip_id) for clip_id in ids)
-    question = Question(text[target], seeds, names=text, **more)
-    return Asked(tuple(ids), analysis, target, question, prompts)
+    inputs = ExplainerInputs(text[target], seeds, names=text, **more)
+    return EvaluationBatch(tuple(ids), encoded, target, inputs, prompts)
 
 
 def explain(model, explainer, asked):
@@ -111,30 +111,30 @@ def explain(model, explainer, asked):
 
     Arguments
     ---------
-    model : ListenableMap
+    model : InterpreterNetwork
         What is explained.
     explainer : Explainer
         Whom to ask.
-    asked : Asked
+    asked : EvaluationBatch
         About what.
 
     Returns
     -------
     Explained
     """
-    device = asked.analysis.power.device
+    device = asked.encoded.power.device
     begin = _now(device)
-    maps = explainer(model, asked.analysis, asked.question).detach().float()
+    maps = explainer(model, asked.encoded, asked.inputs).detach().float()
     seconds = (_now(device) - begin) / len(asked.ids)
     failed = ~maps.isfinite().flatten(1).all(dim=1)
     maps = torch.where(failed[:, None, None], 0.0, maps)
     constant = maps.flatten(1).amax(dim=1) == maps.flatten(1).amin(dim=1)
     masks = maps if explainer.is_mask else as_masks(maps)
-    ranks = rank_heard(model.classifier, asked.analysis, maps, asked.question.seeds)
-    return Explained(maps, masks, ranks, failed, constant, seconds)
+    ranks = rank_valid_bins(model.classifier, asked.encoded, maps, asked.inputs.seeds)
+    return Attributions(maps, masks, ranks, failed, constant, seconds)
 
 
-def rank_heard(classifier, analysis, maps, seeds):
+def rank_valid_bins(classifier, encoded, maps, seeds):
     """Rank the cells of maps; those that the CLAP never hears, as high STFT bins, come last.
 
     Whatever an explainer says of them: none is to spend its budget there, nor to gain by knowing
@@ -142,22 +142,22 @@ def rank_heard(classifier, analysis, maps, seeds):
 
     Arguments
     ---------
-    classifier : MaskableClassifier
+    classifier : MaskedClassifier
         Whose hearing it is.
-    analysis : Analysis
+    encoded : EncodedClips
         Of the clips.
     maps : torch.Tensor
         ``[batch, frames, bins]``, finite.
     seeds : sequence of int
-        Of ties, as for :func:`~speechbrain_lmac.metrics.top_k.rank_cells`.
+        Of ties, as for :func:`~speechbrain_lmac.metrics.top_k.rank_bins`.
 
     Returns
     -------
     torch.Tensor
         ``[batch, frames, bins]`` of int.
     """
-    unheard = classifier.grid(analysis).heard == 0
-    return rank_cells(maps.masked_fill(unheard, -torch.inf), seeds)
+    unheard = classifier.grid(encoded).heard == 0
+    return rank_bins(maps.masked_fill(unheard, -torch.inf), seeds)
 
 
 def _now(device):
@@ -173,11 +173,11 @@ def faithfulness(model, asked, explained, budgets=BUDGETS):
 
     Arguments
     ---------
-    model : ListenableMap
+    model : InterpreterNetwork
         What is explained.
-    asked : Asked
+    asked : EvaluationBatch
         The clips.
-    explained : Explained
+    explained : Attributions
         Maps of them.
     budgets : sequence of float
         Shares of cells to keep, beside the raw mask.
@@ -188,11 +188,11 @@ def faithfulness(model, asked, explained, budgets=BUDGETS):
         Column -> a number for each clip.
     """
     masks = {None: explained.masks}
-    masks.update({budget: keep_top(explained.ranks, budget) for budget in budgets})
+    masks.update({budget: top_k_mask(explained.ranks, budget) for budget in budgets})
     columns = {}
     for budget, mask in masks.items():
-        text = asked.question.names
-        scores = model.classifier.masked_similarity(asked.analysis, mask, text)
+        text = asked.inputs.names
+        scores = model.classifier.masked_similarity(asked.encoded, mask, text)
         seen = outcome(scores, mask, asked.target)
         shown = METRICS if budget is None else {name: METRICS[name] for name in EQUAL}
         for name in ("p", "q", "r") if budget is None else ("q", "r"):
@@ -204,7 +204,7 @@ def faithfulness(model, asked, explained, budgets=BUDGETS):
     return columns
 
 
-def kept_less_left(columns):
+def in_out_margin(columns):
     """``q - r`` of each clip at each equal budget: what selects epochs and tunes baselines.
 
     Arguments
@@ -232,13 +232,13 @@ def evaluate(model, explainers, batches, prompts, budgets=BUDGETS):
 
     Arguments
     ---------
-    model : ListenableMap
+    model : InterpreterNetwork
         What is explained.
     explainers : dict
         Name in the table -> explainer.
     batches : sized iterable
         Of ``(ids, wavs)``.
-    prompts : Prompts
+    prompts : ClassPrompts
         What the clips are scored against.
     budgets : sequence of float
         Shares of cells to keep, beside the raw mask.
@@ -250,7 +250,7 @@ def evaluate(model, explainers, batches, prompts, budgets=BUDGETS):
     """
     rows = []
     for ids, wavs in tqdm(batches, desc="evaluating", unit="batch", dynamic_ncols=True):
-        asked = ask(model, ids, model.classifier.analyse(wavs), prompts)
+        asked = ask(model, ids, model.classifier.encode_clips(wavs), prompts)
         for name, explainer in explainers.items():
             columns = faithfulness(model, asked, explain(model, explainer, asked), budgets)
             rows.extend({"method": name, **row} for row in rows_of(asked, columns))

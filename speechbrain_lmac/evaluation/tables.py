@@ -12,7 +12,7 @@ RAW = "raw"
 """The explainer's own soft mask."""
 
 
-def summarise(rows, budget):
+def summarize(rows, budget):
     """Means over clips, one line per method.
 
     Arguments
@@ -62,13 +62,13 @@ def markdown_table(rows, budget):
     rows : list of dict
         Of :func:`~speechbrain_lmac.evaluation.scoring.evaluate`.
     budget : float or str
-        As for :func:`summarise`.
+        As for :func:`summarize`.
 
     Returns
     -------
     str
     """
-    means = summarise(rows, budget)
+    means = summarize(rows, budget)
     formats = tuple(f".{DECIMALS.get(name, 3)}f" for name in means)
     heads = [f"{name} {ARROWS.get(name, '')}".strip() for name in means]
     return means.to_markdown(headers=["method", *heads], floatfmt=("", *formats))
@@ -101,7 +101,7 @@ def report(rows, method, what):
 
 def gap_to_energy(rows, method):
     """What the method has over the loudness control, in words; empty without the control."""
-    means = summarise(rows, MEAN)
+    means = summarize(rows, MEAN)
     if "energy" not in means.index:
         return ""
     gap = means.loc[method] - means.loc["energy"]

@@ -1,4 +1,4 @@
-"""Zero-shot classification of a labelled set: how good is the CLAP that is to be explained?"""
+"""Zero-shot classification of a labeled set: how good is the CLAP that is to be explained?"""
 
 import argparse
 import math
@@ -30,7 +30,7 @@ def main(arguments=None):
     if options.output_folder:
         ready_folder(options.output_folder)
     clips = chosen_clips(options.data_folder, options.folds, options.without)
-    names = class_names(options.data_folder, clips, options.label_names)
+    names = class_names(options.data_folder, clips, options.classes)
     wordings = chosen_wordings(names, options.prompts)
     others = {} if options.tokenizer is None else {"tokenizer": options.tokenizer}
     clap = load_clap(options.clap, options.weights, **others).to(options.device)
@@ -62,7 +62,7 @@ def parser():
         help='templates such as "the sound of {}", or "paraphrases", or a csv file with the '
         f'columns category and prompt; default "{TEMPLATE}"',
     )
-    add("--label_names", default="all", help="all names of the set, or those present (%(default)s)")
+    add("--classes", default="dataset", help="all names of the set, or those present (%(default)s)")
     add("--folds", nargs="+", type=int, metavar="N", help="only these")
     add("--without", metavar="FOLDER", help="leave out recordings that this set holds as well")
     add("--clip_seconds", type=duration, metavar="S", help="cut or pad clips; default: as they are")
@@ -173,7 +173,7 @@ def embed_clips(clap, clips, seconds=None):
 
     Arguments
     ---------
-    clap : Clap
+    clap : CLAP
         Any adapter.
     clips : list of Clip
         Their files are read.

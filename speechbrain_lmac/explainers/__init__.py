@@ -1,36 +1,48 @@
 """Explainers of a zero-shot classifier's decision: one signature, one registry."""
 
-from speechbrain_lmac.explainers.cam import GradCam, GradCamPlusPlus
-from speechbrain_lmac.explainers.controls import Edges, Energy, Ideal, Ones, Random
+from speechbrain_lmac.explainers.cam import GradCAM, GradCAMPlusPlus
+from speechbrain_lmac.explainers.controls import (
+    EnergyMask,
+    FullMask,
+    OracleIRM,
+    RandomMask,
+    SobelEdges,
+)
 from speechbrain_lmac.explainers.gradient import (
     InputXGradient,
     IntegratedGradients,
     Saliency,
     SmoothGrad,
 )
-from speechbrain_lmac.explainers.lmac import Constant, LmacZs, NoAudio, OtherClip, OtherPrompt
-from speechbrain_lmac.explainers.optimized import Optimised
-from speechbrain_lmac.explainers.score_cam import GScoreCam, ScoreCam
+from speechbrain_lmac.explainers.lmac import (
+    LMAC,
+    ConstantMask,
+    MeanFeatures,
+    ShuffledClip,
+    ShuffledPrompt,
+)
+from speechbrain_lmac.explainers.optimized import OptimizedMask
+from speechbrain_lmac.explainers.score_cam import GScoreCAM, ScoreCAM
 
 EXPLAINERS = {
-    "lmac-zs": LmacZs(),
+    "lmac": LMAC(),
     "saliency": Saliency(),
     "input-x-gradient": InputXGradient(),
     "smoothgrad": SmoothGrad(),
     "integrated-gradients": IntegratedGradients(),
-    "gradcam": GradCam(),
-    "gradcam++": GradCamPlusPlus(),
-    "scorecam": ScoreCam(),
-    "gscorecam": GScoreCam(),
-    "optimised": Optimised(),
-    "other-clip": OtherClip(),
-    "no-audio": NoAudio(),
-    "other-prompt": OtherPrompt(),
-    "constant": Constant(),
-    "edges": Edges(),
-    "energy": Energy(),
-    "random": Random(),
-    "ones": Ones(),
-    "ideal": Ideal(),
+    "gradcam": GradCAM(),
+    "gradcam++": GradCAMPlusPlus(),
+    "scorecam": ScoreCAM(),
+    "gscorecam": GScoreCAM(),
+    "optimized": OptimizedMask(),
+    "shuffled-clip": ShuffledClip(),
+    "mean-features": MeanFeatures(),
+    "shuffled-prompt": ShuffledPrompt(),
+    "constant": ConstantMask(),
+    "sobel-edges": SobelEdges(),
+    "energy": EnergyMask(),
+    "random": RandomMask(),
+    "full-mask": FullMask(),
+    "oracle-irm": OracleIRM(),
 }
 """Name -> explainer."""

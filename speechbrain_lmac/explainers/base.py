@@ -5,11 +5,11 @@ from typing import ClassVar, NamedTuple
 
 import torch
 
-from speechbrain_lmac.masking.decoder import Evidence
-from speechbrain_lmac.masking.masked_classifier import Analysis
+from speechbrain_lmac.masking.decoder import DecoderFeatures
+from speechbrain_lmac.masking.masked_classifier import EncodedClips
 
 
-class Question(NamedTuple):
+class ExplainerInputs(NamedTuple):
     """What is to be explained of each clip of a batch."""
 
     text: torch.Tensor
@@ -18,11 +18,11 @@ class Question(NamedTuple):
     """An int for each clip, from which anything random is drawn."""
     names: torch.Tensor | None = None
     """``[prompts, dim]``: what the clips are scored against."""
-    other_text: torch.Tensor | None = None
+    other_query: torch.Tensor | None = None
     """``[batch, dim]``: a prompt that is not asked for."""
-    other: Analysis | None = None
+    other: EncodedClips | None = None
     """Of other clips, one for each."""
-    average: Evidence | None = None
+    average: DecoderFeatures | None = None
     """The mean of many clips', a batch of one."""
     own: torch.Tensor | None = None
     """Power of the source that the prompt names, ``[batch, frames, bins]``."""
@@ -36,21 +36,21 @@ class Explainer(ABC):
     is_mask: ClassVar[bool] = False
     """Whether its maps are gains in [0, 1] as they are; others are scaled to be heard."""
     needs: ClassVar[tuple] = ("text",)
-    """Fields of :class:`Question` that it cannot do without."""
+    """Fields of :class:`ExplainerInputs` that it cannot do without."""
     learned: ClassVar[bool] = False
     """Whether it asks the trained decoder."""
 
     @abstractmethod
-    def __call__(self, model, analysis, question):
+    def __call__(self, model, encoded, inputs):
         """Explain a batch of clips.
 
         Arguments
         ---------
-        model : ListenableMap
+        model : InterpreterNetwork
             Its classifier is explained.
-        analysis : Analysis
+        encoded : EncodedClips
             Of ``batch`` clips.
-        question : Question
+        inputs : ExplainerInputs
             What is asked of each.
 
         Returns

@@ -7,7 +7,7 @@ from torch.nn.functional import relu
 
 from speechbrain_lmac.explainers.base import Explainer
 from speechbrain_lmac.explainers.gradient import prompt_logit
-from speechbrain_lmac.masking.grid import spread
+from speechbrain_lmac.masking.grid import upsample_to_grid
 from speechbrain_lmac.utils.errors import InputError
 
 
@@ -23,7 +23,7 @@ class LayerMap(Explainer):
 
     layer: int = 0
 
-    def __call__(self, model, analysis, question):
+    def __call__(self, model, encoded, inputs):
         raise NotImplementedError
 
     def hidden(self, encoding):
@@ -33,10 +33,10 @@ class LayerMap(Explainer):
             raise InputError(f"layer is 0 to {layers - 1} for this CLAP, not {self.layer}")
         return encoding.hidden[self.layer]
 
-    def map_and_gradient(self, classifier, analysis, text):
+    def map_and_gradient(self, classifier, encoded, text):
         """A hidden map and the gradient of each clip's logit with respect to it."""
         with torch.enable_grad():
-            encoding = classifier.plane.encode(analysis.heard.detach().requires_grad_())
+            encoding = classifier.plane.encode(encoded.heard.detach().requires_grad_())
             maps = self.hidden(encoding)
             logits = prompt_logit(classifier, encoding.embedding, text)
             (gradient,) = torch.autograd.grad(logits.sum(), maps)
@@ -48,13 +48,13 @@ class LayerMap(Explainer):
 
 
 @dataclass(frozen=True)
-class GradCam(LayerMap):
+class GradCAM(LayerMap):
     """GradCAM (Selvaraju et al., 2017): channels weighed by their mean gradient."""
 
-    def __call__(self, model, analysis, question):
-        maps, gradient = self.map_and_gradient(model.classifier, analysis, question.text)
+    def __call__(self, model, encoded, inputs):
+        maps, gradient = self.map_and_gradient(model.classifier, encoded, inputs.text)
         cam = relu((self.weights(maps, gradient) * maps).sum(dim=1))
-        return spread(cam, model.classifier.grid(analysis))
+        return upsample_to_grid(cam, model.classifier.grid(encoded))
 
     def weights(self, maps, gradient):
         """Weight of each channel, ``[batch, channels, 1, 1]``."""
@@ -65,7 +65,7 @@ class GradCam(LayerMap):
 
 
 @dataclass(frozen=True)
-class GradCamPlusPlus(GradCam):
+class GradCAMPlusPlus(GradCAM):
     """GradCAM++ (Chattopadhay et al., 2018, eq. 19)."""
 
     def weights(self, maps, gradient):

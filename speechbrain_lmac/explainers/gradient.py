@@ -68,8 +68,8 @@ class Gradient(Explainer):
             what = f"not {self.smoothing} and {self.chunk}"
             raise InputError(f"smoothing is 0 or more cells and chunk 1 or more rows, {what}")
 
-    def __call__(self, model, analysis, question):
-        parts = _split(analysis, question, self.chunk)
+    def __call__(self, model, encoded, inputs):
+        parts = _split(encoded, inputs, self.chunk)
         signed = torch.cat([self.attribute(model.classifier, clips) for clips in parts])
         return blur(SIGNS[self.sign](signed), self.smoothing)
 
@@ -168,7 +168,7 @@ class IntegratedGradients(Gradient):
     Attributions sum to what the clip's logit is above that of silence. The path is the straight
     line on which all gains rise from 0 to 1 together, but it is walked in even steps of loudness
     over ``range_db``, not of gain: behind a log most happens at gains of a thousandth, where even
-    steps of gain hardly look. The integral is the same. On the embedded CLAP and synthetic clips,
+    steps of gain hardly look. The integral is the same. On MiniCLAP and synthetic clips,
     50 points miss 3 % of it for the median clip and more than 11 % for one in ten; in even steps
     of gain, 35 % and more than 190 %.
 
@@ -193,9 +193,9 @@ class IntegratedGradients(Gradient):
     def attribute(self, classifier, clips):
         return self._integrate(classifier, clips)[0]
 
-    def convergence_delta(self, classifier, analysis, question):
+    def convergence_delta(self, classifier, encoded, inputs):
         """What each clip's attributions sum to, less its logit above silence, ``[batch]``."""
-        parts = _split(analysis, question, self.chunk)
+        parts = _split(encoded, inputs, self.chunk)
         return torch.cat([self._integrate(classifier, clips, delta=True)[1] for clips in parts])
 
     def gain(self, place):
@@ -223,15 +223,13 @@ class IntegratedGradients(Gradient):
         return 2 * self.steps
 
 
-def _split(analysis, question, size):
+def _split(encoded, inputs, size):
     """The clips of a batch, ``size`` at a time."""
-    samples = analysis.wavs.shape[-1]
-    for first in range(0, len(analysis.power), size):
+    samples = encoded.wavs.shape[-1]
+    for first in range(0, len(encoded.power), size):
         part = slice(first, first + size)
-        magnitude = analysis.power[part].sqrt()
-        yield Clips(
-            analysis.heard[part], magnitude, question.text[part], question.seeds[part], samples
-        )
+        magnitude = encoded.power[part].sqrt()
+        yield Clips(encoded.heard[part], magnitude, inputs.text[part], inputs.seeds[part], samples)
 
 
 def _of_gain(classifier, samples):
@@ -253,7 +251,7 @@ def _slope(classifier, clips, added):
     from captum.attr import Saliency as Captum
 
     def logit(added, heard, text):
-        magnitude = relu(heard.sqrt() + classifier.clap.window.carry(added, clips.samples))
+        magnitude = relu(heard.sqrt() + classifier.clap.window.align_mask(added, clips.samples))
         return prompt_logit(classifier, classifier.plane.encode(magnitude.square()).embedding, text)
 
     method = Captum(logit)

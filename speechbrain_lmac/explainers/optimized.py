@@ -8,8 +8,8 @@ import torch
 from torch.nn.functional import logsigmoid
 
 from speechbrain_lmac.explainers.base import Explainer
-from speechbrain_lmac.losses.mask_gate import SoftBudget
-from speechbrain_lmac.losses.pairs import Rivals
+from speechbrain_lmac.losses.mask_gate import SoftTopK
+from speechbrain_lmac.losses.pairs import ClassSet
 from speechbrain_lmac.masking.decoder import bounded
 from speechbrain_lmac.masking.log_power import level
 from speechbrain_lmac.metrics.top_k import BUDGETS
@@ -25,14 +25,14 @@ first; and noise, times the second."""
 
 
 @dataclass(frozen=True)
-class Optimised(Explainer):
+class OptimizedMask(Explainer):
     """A free gain for each cell, by Adam: a ceiling for training's main terms.
 
     ``-kept log q - removed log(1 - r)``: ``q`` is the prompt's probability among
     the names where only ``K`` is heard, ``r`` where ``K`` is taken out; ``K`` is the mask ``M``
     hardened to a share of the cells that is drawn anew at each step, as in training.
 
-    Clips are heard again and optimised one by one: rounding differs between batches, hundreds of
+    Clips are heard again and optimized one by one: rounding differs between batches, hundreds of
     steps make much of it, and a clip would have another mask in other company.
 
     Arguments
@@ -57,18 +57,18 @@ class Optimised(Explainer):
         if self.steps < 1:
             raise InputError(f"steps is 1 or more, not {self.steps}")
 
-    def __call__(self, model, analysis, question):
+    def __call__(self, model, encoded, inputs):
         classifier, masks = model.classifier, []
-        for wav, text, seed in zip(analysis.wavs.split(1), question.text, question.seeds):
-            alone = classifier.analyse(wav)
-            loss = _Loss(self, classifier, alone, text, question.names)
+        for wav, text, seed in zip(encoded.wavs.split(1), inputs.text, inputs.seeds):
+            alone = classifier.encode_clips(wav)
+            loss = _Loss(self, classifier, alone, text, inputs.names)
             masks.append(self._descend(loss, first_guess(alone.power, seed), random.Random(seed)))
         return torch.cat(masks)
 
     def _descend(self, loss, logits, rng):
         """Mask ``[1, frames, bins]`` that a loss of what is kept leads to."""
         optimizer = torch.optim.Adam([logits.requires_grad_()], lr=self.lr)
-        gate = SoftBudget(BUDGETS, SOFTNESS)
+        gate = SoftTopK(BUDGETS, SOFTNESS)
         for step in range(self.steps):
             progress = step / max(1, self.steps - 1)
             with torch.enable_grad():
@@ -85,10 +85,10 @@ class Optimised(Explainer):
 class _Loss:
     """Of what is kept of one clip behind the gate, ``[1, frames, bins]``."""
 
-    def __init__(self, weights, classifier, analysis, text, names):
+    def __init__(self, weights, classifier, encoded, text, names):
         self.weights, self.classifier, self.text = weights, classifier, text
-        self.heard, self.samples = analysis.heard, analysis.wavs.shape[-1]
-        self.rivals = Rivals(names, float(classifier.clap.logit_scale))
+        self.heard, self.samples = encoded.heard, encoded.wavs.shape[-1]
+        self.rivals = ClassSet(names, float(classifier.clap.logit_scale))
         same = (names == text).all(dim=1)
         self.own = torch.where(same.any(), same.float().argmax(), -1)
 

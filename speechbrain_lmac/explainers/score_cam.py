@@ -7,12 +7,12 @@ from torch.nn.functional import relu
 
 from speechbrain_lmac.explainers.cam import LayerMap
 from speechbrain_lmac.explainers.gradient import prompt_logit
-from speechbrain_lmac.masking.grid import spread
+from speechbrain_lmac.masking.grid import upsample_to_grid
 from speechbrain_lmac.utils.errors import InputError
 
 
 @dataclass(frozen=True)
-class ScoreCam(LayerMap):
+class ScoreCAM(LayerMap):
     """ScoreCAM (Wang et al., 2020): each channel's map is a mask, its weight the softmax over
     channels of the prompt's logit under that mask.
 
@@ -34,47 +34,47 @@ class ScoreCam(LayerMap):
         if self.chunk < 1:
             raise InputError(f"chunk is 1 or more rows, not {self.chunk}")
 
-    def __call__(self, model, analysis, question):
+    def __call__(self, model, encoded, inputs):
         classifier = model.classifier
-        maps = self.channels(classifier, analysis, question.text)
+        maps = self.channels(classifier, encoded, inputs.text)
         with torch.no_grad():
-            logits = self._masked_logits(classifier, analysis, question.text, maps)
+            logits = self._masked_logits(classifier, encoded, inputs.text, maps)
             weights = logits.softmax(dim=1)[:, :, None, None]
-            return spread(relu((weights * maps).sum(dim=1)), classifier.grid(analysis))
+            return upsample_to_grid(relu((weights * maps).sum(dim=1)), classifier.grid(encoded))
 
-    def channels(self, classifier, analysis, text):
+    def channels(self, classifier, encoded, text):
         """Maps of the channels that are tried, ``[batch, channels, frames', bins']``."""
-        return self.hidden(analysis.encoding).float()
+        return self.hidden(encoded.encoding).float()
 
     def passes(self, classifier):
         return classifier.clap.hidden_channels[self.layer]
 
-    def _masked_logits(self, classifier, analysis, text, maps):
+    def _masked_logits(self, classifier, encoded, text, maps):
         """Logit of each clip's prompt through each channel's mask, ``[batch, channels]``."""
-        grid, samples = classifier.grid(analysis), analysis.wavs.shape[-1]
+        grid, samples = classifier.grid(encoded), encoded.wavs.shape[-1]
         low, high = maps.amin(dim=(2, 3)), maps.amax(dim=(2, 3))
         logits = torch.zeros_like(low)
         told = (high > low).nonzero()
         for rows in told.split(self.chunk):
             clip, channel = rows.T
             floor, span = (v[clip, channel][:, None, None] for v in (low, high - low))
-            mask = spread((maps[clip, channel] - floor) / span, grid)
-            encoding = classifier.encode_masked(analysis.heard[clip], mask, samples)
+            mask = upsample_to_grid((maps[clip, channel] - floor) / span, grid)
+            encoding = classifier.encode_masked(encoded.heard[clip], mask, samples)
             logits[clip, channel] = prompt_logit(classifier, encoding.embedding, text[clip])
         if len(told) == logits.numel():
             return logits
-        silence = classifier.plane.encode(torch.zeros_like(analysis.heard[:1])).embedding
+        silence = classifier.plane.encode(torch.zeros_like(encoded.heard[:1])).embedding
         return torch.where(high > low, logits, prompt_logit(classifier, silence, text)[:, None])
 
 
 @dataclass(frozen=True)
-class GScoreCam(ScoreCam):
+class GScoreCAM(ScoreCAM):
     """GScoreCAM (Chen et al., 2022): ScoreCAM of the channels with the largest mean gradient.
 
     Arguments
     ---------
     layer, chunk : int
-        As of :class:`ScoreCam`.
+        As of :class:`ScoreCAM`.
     share : float
         Of the channels that are tried; 1 is ScoreCAM.
     """
@@ -86,8 +86,8 @@ class GScoreCam(ScoreCam):
         if not 0 < self.share <= 1:
             raise InputError(f"share of channels is above 0 and at most 1, not {self.share}")
 
-    def channels(self, classifier, analysis, text):
-        maps, gradient = self.map_and_gradient(classifier, analysis, text)
+    def channels(self, classifier, encoded, text):
+        maps, gradient = self.map_and_gradient(classifier, encoded, text)
         count = self._count(maps.shape[1])
         chosen = gradient.mean(dim=(2, 3)).topk(count, dim=1).indices
         return maps.gather(1, chosen[:, :, None, None].expand(-1, -1, *maps.shape[2:]))

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 
 from speechbrain_lmac.audio.io import safe_gain, save_audio
-from speechbrain_lmac.inference.long_audio import EvidenceLog
+from speechbrain_lmac.inference.long_audio import ActivityAccumulator
 from speechbrain_lmac.inference.outputs import (
     FIGURE,
     ORIGINAL,
@@ -65,7 +65,7 @@ def check_named(folder: str | Path) -> None:
         raise InputError("the folder to write to must have a name, got none. Give one, or '.'")
 
 
-class HeardIn(NamedTuple):
+class PromptScores(NamedTuple):
     """What the CLAP makes of each prompt's sound, ``[prompts]`` all."""
 
     logit: torch.Tensor
@@ -93,7 +93,8 @@ class Interpretation:
         Logits, ``[prompts]``.
     presence : torch.Tensor
         ``[prompts]``: probability of each prompt against 50 everyday sounds, of
-        :class:`~speechbrain_lmac.inference.presence.Background`: whether it is there at all.
+        :class:`~speechbrain_lmac.inference.presence.PresenceClassifier`: whether it is there at
+        all.
     absent : torch.Tensor
         Whether each prompt is absent, ``[prompts]`` of bool: its presence is below ``ABSENT`` in
         the clip and below ``UNSURE`` in what its mask keeps; in windows of a long recording the
@@ -106,9 +107,9 @@ class Interpretation:
         What each prompt is explained against: why this rather than that.
     sample_rate : int
         Of the sounds, in Hz.
-    model : ListenableMap
+    model : InterpreterNetwork
         What was explained, for :meth:`score`.
-    background : Background
+    background : PresenceClassifier
         The everyday sounds, for :meth:`score`.
     rival_similarity : float or None
         Logit of ``against``.
@@ -176,7 +177,9 @@ class Interpretation:
     def timeline(self) -> Timeline:
         """Evidence over time, and in regions."""
         samples = len(self.original)
-        log = EvidenceLog(self.model.classifier.plane, self.prompts, samples / self.sample_rate)
+        log = ActivityAccumulator(
+            self.model.classifier.plane, self.prompts, samples / self.sample_rate
+        )
         log.add(0, self.original, self.mask, self.likely)
         return log.timeline(samples, self.against)
 
@@ -209,7 +212,7 @@ class Interpretation:
 
     @in_float32
     @torch.no_grad()
-    def heard_in(self, sounds: torch.Tensor) -> "HeardIn":
+    def heard_in(self, sounds: torch.Tensor) -> "PromptScores":
         """What the CLAP makes of a sound for each prompt, ``[prompts, time]``."""
         classifier = self.model.classifier
         rival = [] if self.against is None else [self.against]
@@ -222,7 +225,7 @@ class Interpretation:
         share = (own - logits[:, -1]).sigmoid() if rival else logits.softmax(dim=1).diagonal()
         asked = text[: len(self.prompts)]
         presence = self.background.probability(embedding, asked).diagonal().cpu()
-        return HeardIn(own, share, presence)
+        return PromptScores(own, share, presence)
 
     @cached_property
     @in_float32

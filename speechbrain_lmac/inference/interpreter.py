@@ -12,7 +12,7 @@ from hyperpyyaml import load_hyperpyyaml
 from speechbrain.inference.interfaces import Pretrained
 
 from speechbrain_lmac.audio.io import check_samples
-from speechbrain_lmac.audio.source import Sound, fetched
+from speechbrain_lmac.audio.source import AudioSource, fetched
 from speechbrain_lmac.data.prompts import TEMPLATE
 from speechbrain_lmac.inference.classification import Classification
 from speechbrain_lmac.inference.interpretation import (
@@ -22,9 +22,9 @@ from speechbrain_lmac.inference.interpretation import (
     check_named,
     level_notes,
 )
-from speechbrain_lmac.inference.long_audio import survey
-from speechbrain_lmac.inference.presence import Background
-from speechbrain_lmac.inference.prompts import Question, as_prompts, choice, question
+from speechbrain_lmac.inference.long_audio import explain_recording
+from speechbrain_lmac.inference.presence import PresenceClassifier
+from speechbrain_lmac.inference.prompts import PromptQuery, as_prompts, choice, question
 from speechbrain_lmac.inference.timeline import ABSENT, THRESHOLD, Timeline, check_threshold
 from speechbrain_lmac.pretrained.checkpoint import (
     as_text,
@@ -53,12 +53,12 @@ class Interpreter(Pretrained):
 
     Sounds are paths, open files, NumPy arrays or tensors with their ``sample_rate``, or files of
     the Hugging Face Hub (``hf://user/name/dog.wav``):
-    :class:`~speechbrain_lmac.audio.source.Sound`.
+    :class:`~speechbrain_lmac.audio.source.AudioSource`.
 
     Example
     -------
     >>> from speechbrain_lmac.data.synthetic import mixture
-    >>> interpreter = Interpreter.from_hparams(source="embedded-stft")
+    >>> interpreter = Interpreter.from_hparams(source="mini-stft")
     >>> wavs = mixture("siren", "rain", seed=3).mixture.unsqueeze(0)
     >>> (why,) = interpreter.interpret_batch(wavs, ["the sound of siren", "the sound of rain"])
     >>> why.waveform.shape
@@ -93,7 +93,7 @@ class Interpreter(Pretrained):
         ---------
         source : str or Path
             A results folder, its ``interpreter/`` folder, the name of a shipped interpreter
-            (``embedded-stft``, ``embedded-mel``) or a Hugging Face Hub id ``user/name``.
+            (``mini-stft``, ``mini-mel``) or a Hugging Face Hub id ``user/name``.
         overrides : dict or str
             Other settings of its parts, also as YAML: ``{"clap": {"weights": "here.pt"}}``.
         revision : str
@@ -201,7 +201,7 @@ class Interpreter(Pretrained):
 
     @property
     def model(self) -> Any:
-        """The :class:`~speechbrain_lmac.masking.interpreter_network.ListenableMap` in use."""
+        """The :class:`~speechbrain_lmac.masking.interpreter_network.InterpreterNetwork` in use."""
         return self.mods["model"]
 
     @property
@@ -209,15 +209,15 @@ class Interpreter(Pretrained):
         """Rate that the CLAP hears at, in Hz."""
         return self.model.classifier.clap.sample_rate
 
-    def hears_whole(self, samples: int) -> bool:
+    def fits_input_window(self, samples: int) -> bool:
         """Whether the CLAP hears all of a clip of so many samples, but for a hundredth second."""
-        start, stop = self.model.classifier.clap.window.extent(samples)
+        start, stop = self.model.classifier.clap.window.span(samples)
         return samples - (stop - start) < self.sample_rate / 100
 
     @cached_property
-    def background(self) -> Background:
+    def background(self) -> PresenceClassifier:
         """The everyday sounds that a prompt is weighed against."""
-        return Background(self.model.classifier.clap)
+        return PresenceClassifier(self.model.classifier.clap)
 
     @in_float32
     def classify_file(
@@ -246,7 +246,7 @@ class Interpreter(Pretrained):
         """
         chosen, text = self.choice(names, template)
         clap = self.model.classifier.clap
-        wav = Sound(sound, sample_rate).read(self.sample_rate)
+        wav = AudioSource(sound, sample_rate).read(self.sample_rate)
         self._warn_of_what_is_not_heard(len(wav))
         with torch.no_grad():
             embedding = clap(self._encodable(wav)).embedding
@@ -290,11 +290,11 @@ class Interpreter(Pretrained):
         Interpretation, or Timeline with ``save_to``
         """
         asked = as_prompts(prompts)
-        opened = sound if isinstance(sound, Sound) else Sound(sound, sample_rate)
+        opened = sound if isinstance(sound, AudioSource) else AudioSource(sound, sample_rate)
         check_threshold(threshold)
         if save_to is not None:
             check_named(save_to)
-            return survey(self, opened, asked, against, Path(save_to), threshold)
+            return explain_recording(self, opened, asked, against, Path(save_to), threshold)
         wav = opened.read(self.sample_rate)
         self._warn_of_what_is_not_heard(len(wav))
         return replace(self.interpret(wav, asked, against), file=opened.path)
@@ -362,13 +362,13 @@ class Interpreter(Pretrained):
             raise InputError(f"a clip is [time], not {list(wav.shape)}")
         prompts = as_prompts(prompts)
         classifier, wav = self.model.classifier, check_samples(wav.float())
-        analysis = classifier.analyse(self._encodable(wav))
-        embedding = analysis.encoding.embedding
+        encoded = classifier.encode_clips(self._encodable(wav))
+        embedding = encoded.encoding.embedding
         text, asked, rival = self.question(prompts, against)
-        masks = self.model(analysis, asked.unsqueeze(1))
+        masks = self.model(encoded, asked.unsqueeze(1))
         similarity = classifier.logits(embedding, text).squeeze(0).cpu()
         presence = self.background.probability(embedding, text).squeeze(0).cpu()
-        sounds = classifier.listen(analysis, masks).squeeze(1).cpu()
+        sounds = classifier.apply_mask(encoded, masks).squeeze(1).cpu()
         check_finite("scores", similarity, presence)
         check_finite("masks", masks, sounds)
         absent = (presence < ABSENT) & (against is None)
@@ -400,7 +400,7 @@ class Interpreter(Pretrained):
         return choice(self.model.classifier.clap, names, template)
 
     @in_float32
-    def question(self, prompts: str | list[str], against: str | None = None) -> Question:
+    def question(self, prompts: str | list[str], against: str | None = None) -> PromptQuery:
         """What is asked, embedded, as :func:`~speechbrain_lmac.inference.prompts.question`."""
         return question(self.model.classifier.clap, prompts, against)
 
@@ -418,8 +418,8 @@ class Interpreter(Pretrained):
         return absent
 
     def _warn_of_what_is_not_heard(self, samples):
-        if not self.hears_whole(samples):
-            start, stop = self.model.classifier.clap.window.extent(samples)
+        if not self.fits_input_window(samples):
+            start, stop = self.model.classifier.clap.window.span(samples)
             seconds = [f"{count / self.sample_rate:.1f}" for count in (samples, start, stop)]
             warnings.warn(
                 "of this clip of {} s the CLAP hears {} to {} s, and only that is explained; give "

@@ -7,9 +7,9 @@ from torch.nn.functional import pad
 from tqdm import tqdm
 
 from speechbrain_lmac.audio.io import is_silent
-from speechbrain_lmac.audio.overlap_add import Joiner, windows
+from speechbrain_lmac.audio.overlap_add import OverlapAdd, segments
 from speechbrain_lmac.audio.stft import power_of
-from speechbrain_lmac.audio.streaming_writer import Spool
+from speechbrain_lmac.audio.streaming_writer import StreamingWavWriter
 from speechbrain_lmac.inference.outputs import explanation_files, names_of, writing_to
 from speechbrain_lmac.inference.timeline import STEP_SECONDS, Timeline
 
@@ -19,22 +19,22 @@ AT_ONCE_SECONDS = 15.0
 """Sounds of up to so many seconds are explained in one piece."""
 
 
-def is_long(interpreter, sound):
+def needs_windowing(interpreter, sound):
     """Whether a sound is explained window by window: what is beyond a few clips' length, and what
     the CLAP does not hear whole.
     """
     samples = round(sound.seconds * interpreter.sample_rate)
-    return sound.seconds > AT_ONCE_SECONDS or not interpreter.hears_whole(samples)
+    return sound.seconds > AT_ONCE_SECONDS or not interpreter.fits_input_window(samples)
 
 
-def survey(interpreter, sound, prompts, against, folder, threshold):
+def explain_recording(interpreter, sound, prompts, against, folder, threshold):
     """Explain a sound window by window, and write the explanations as they come.
 
     Arguments
     ---------
     interpreter : Interpreter
         That explains each window.
-    sound : Sound
+    sound : AudioSource
         Of any length.
     prompts : list of str
         Each is explained.
@@ -66,13 +66,13 @@ def _survey(interpreter, sound, prompts, against, folder):
     """Write the explanations in a folder that holds nothing else: Timeline."""
     rate = interpreter.sample_rate
     step = round(WINDOW_SECONDS / 2 * rate)
-    joiner = Joiner(step)
-    log = EvidenceLog(interpreter.model.classifier.plane, prompts, sound.seconds)
+    overlap_add = OverlapAdd(step)
+    log = ActivityAccumulator(interpreter.model.classifier.plane, prompts, sound.seconds)
     files = explanation_files(folder, prompts)
     expected = max(1, round(sound.seconds * rate / step - 1))
     shown = tqdm(total=expected, unit="window", leave=False)
-    with Spool(files, rate) as spool, shown as bar:
-        for window in windows(sound.blocks(rate), step):
+    with StreamingWavWriter(files, rate) as spool, shown as bar:
+        for window in segments(sound.blocks(rate), step):
             mine = _nearest(window, step)
             if not is_silent(window.wav):
                 why = interpreter.interpret(window.wav, prompts, against, look_again=False)
@@ -81,7 +81,7 @@ def _survey(interpreter, sound, prompts, against, folder):
             else:  # digital silence: there is nothing to ask about
                 kept = torch.zeros(len(prompts), len(window.wav))
                 log.add(window.start, window.wav, None, None, mine)
-            spool.write(joiner(window, kept))
+            spool.write(overlap_add(window, kept))
             bar.update()
             length = window.start + len(window.wav)
     return log.timeline(length, against, files, spool.gain, sound.path)
@@ -99,14 +99,14 @@ COLUMNS = 480
 """Of the picture of a sound, however long it is."""
 
 
-class EvidenceLog:
+class ActivityAccumulator:
     """What masks keep of a sound and where, added up as its windows are explained.
 
     Memory holds a few numbers a step, whatever the rate of the spectrogram.
 
     Arguments
     ---------
-    plane : Plane
+    plane : MaskingDomain
         That the masks live on.
     prompts : list of str
         Whose masks they are.

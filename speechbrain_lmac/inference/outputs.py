@@ -16,7 +16,7 @@ FIGURE, EVIDENCE, REGIONS, RAVEN_TABLE = (
     *("figure.png", "evidence.csv", "regions.csv", "regions.selections.txt"),
 )
 TABLES = (EVIDENCE, REGIONS, RAVEN_TABLE)
-MOST_BYTES = 200
+MAX_BYTES = 200
 """Of a prompt in a file name, which has room for 255."""
 
 
@@ -180,5 +180,5 @@ def _slug(prompt):
     'this-is-the-sound-of-crying-baby'
     """
     words = "".join(c.lower() if c.isalnum() else " " for c in prompt).split()
-    cut = "-".join(words)[:60].encode()[:MOST_BYTES]  # file systems count bytes
+    cut = "-".join(words)[:60].encode()[:MAX_BYTES]  # file systems count bytes
     return cut.decode(errors="ignore") or "prompt"

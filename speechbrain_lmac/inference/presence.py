@@ -9,27 +9,27 @@ import torch
 from speechbrain_lmac.data.labels import ESC50_CLASSES
 from speechbrain_lmac.data.prompts import speakable
 
-ALIKE = 0.75
+SAME_MEANING_COSINE = 0.75
 """Cosine from which a name says the same as a prompt, and is no rival of it. Three quarters of the
-paraphrases of the names are at least so near to their own, in the embedded CLAP."""
+paraphrases of the names are at least so near to their own, in MiniCLAP."""
 
 
-class Background:
+class PresenceClassifier:
     """The 50 names, embedded.
 
     Arguments
     ---------
-    clap : Clap
+    clap : CLAP
         Whose text side embeds them.
 
     Example
     -------
-    >>> from speechbrain_lmac.models.clap.mini import EmbeddedClap
-    >>> from speechbrain_lmac.data.synthetic import synthesise
-    >>> clap = EmbeddedClap()
-    >>> sound = clap(synthesise("siren", seed=3).unsqueeze(0)).embedding
+    >>> from speechbrain_lmac.models.clap.mini import MiniCLAP
+    >>> from speechbrain_lmac.data.synthetic import synthesize
+    >>> clap = MiniCLAP()
+    >>> sound = clap(synthesize("siren", seed=3).unsqueeze(0)).embedding
     >>> text = clap.embed_text(["this is the sound of siren", "this is the sound of rain"])
-    >>> there = Background(clap).probability(sound, text)
+    >>> there = PresenceClassifier(clap).probability(sound, text)
     >>> bool(there[0, 0] > 0.5), bool(there[0, 1] < 0.01)
     (True, True)
     """
@@ -40,7 +40,7 @@ class Background:
 
     def against(self, text):
         """A prompt and the names that say something else, ``[1 + names, dim]``, of ``[1, dim]``."""
-        apart = (text @ self.text.T < ALIKE).squeeze(0)
+        apart = (text @ self.text.T < SAME_MEANING_COSINE).squeeze(0)
         return torch.cat([text, self.text[apart]])
 
     @torch.no_grad()
@@ -60,6 +60,6 @@ class Background:
             ``[batch, prompts]``.
         """
         names = self.scale * embedding @ self.text.T  # [batch, names]
-        alike = text @ self.text.T >= ALIKE  # [prompts, names]
+        alike = text @ self.text.T >= SAME_MEANING_COSINE  # [prompts, names]
         rivals = names.unsqueeze(1).masked_fill(alike, -torch.inf).logsumexp(dim=-1)
         return (self.scale * embedding @ text.T - rivals).sigmoid()

@@ -14,7 +14,7 @@ NO_DIFFERENCE = 1e-3
 """Between two texts that say the same."""
 
 
-class Question(NamedTuple):
+class PromptQuery(NamedTuple):
     """Prompts, embedded; and the one that each is to be told from, if there is one."""
 
     text: torch.Tensor
@@ -44,12 +44,12 @@ def as_prompts(prompts: str | list[str]) -> list[str]:
     return prompts
 
 
-def question(clap, prompts: str | list[str], against: str | None = None) -> Question:
+def question(clap, prompts: str | list[str], against: str | None = None) -> PromptQuery:
     """Embed what is asked by a CLAP.
 
     Arguments
     ---------
-    clap : Clap
+    clap : CLAP
         That embeds.
     prompts : str or list of str
         Free text.
@@ -68,13 +68,13 @@ def question(clap, prompts: str | list[str], against: str | None = None) -> Ques
     """
     text = clap.embed_text(as_prompts(prompts))
     if against is None:
-        return Question(text, text, None)
+        return PromptQuery(text, text, None)
     if not isinstance(against, str):
         raise InputError(f"against must be one text, got {against!r}")
     (rival,) = clap.embed_text(as_prompts(against))
     if ((text - rival).norm(dim=1) < NO_DIFFERENCE).any():
         raise InputError(f"{against!r} says the same as a prompt: there is no difference")
-    return Question(text, normalize(text - rival, dim=-1), rival)
+    return PromptQuery(text, normalize(text - rival, dim=-1), rival)
 
 
 def choice(clap, names: list[str] | None, template: str) -> tuple[tuple[str, ...], torch.Tensor]:

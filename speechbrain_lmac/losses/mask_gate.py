@@ -6,11 +6,11 @@ import torch
 
 from speechbrain_lmac.utils.errors import InputError
 
-SHUT = 1e-4
+MIN_GAIN = 1e-4
 """Gain that stands for none, where a logarithm is taken."""
 
 
-class SoftBudget:
+class SoftTopK:
     """Open each mask to a given share of its cells, softly.
 
     A CLAP hardly hears gain, so a mask of 0.1 everywhere keeps the decision, and so does what
@@ -29,7 +29,7 @@ class SoftBudget:
 
     Example
     -------
-    >>> gate = SoftBudget(shares=[0.5], softness=(0.5, 0.1))
+    >>> gate = SoftTopK(shares=[0.5], softness=(0.5, 0.1))
     >>> masks = torch.tensor([[[0.1, 0.2, 0.3, 0.4, 0.5]]])
     >>> gate(masks, torch.tensor([0.5]), progress=1.0).sub(0.5).sign()
     tensor([[[-1., -1.,  0.,  1.,  1.]]])
@@ -37,7 +37,7 @@ class SoftBudget:
 
     def __init__(self, shares, softness=(0.3, 0.08)):
         if not isinstance(shares, list | tuple) or not all(0 < share < 1 for share in shares):
-            raise InputError(f"train_budgets is a list of shares such as [0.1], not {shares!r}")
+            raise InputError(f"gate_fractions is a list of shares such as [0.1], not {shares!r}")
         self.shares = tuple(shares)
         self.softness = softness
 
@@ -70,15 +70,17 @@ class SoftBudget:
         """
         if not self.shares:
             return masks
-        logits = masks.logit(eps=SHUT).flatten(-2)
-        heard = masks.flatten(-2) > SHUT  # cells that are shut for good have no say in the spread
+        logits = masks.logit(eps=MIN_GAIN).flatten(-2)
+        heard = (
+            masks.flatten(-2) > MIN_GAIN
+        )  # cells that are shut for good have no say in the spread
         count = heard.sum(dim=-1, keepdim=True).clamp(min=1)
-        centred = logits - (logits * heard).sum(dim=-1, keepdim=True) / count
-        spread = ((centred.square() * heard).sum(dim=-1, keepdim=True) / count).sqrt()
+        centered = logits - (logits * heard).sum(dim=-1, keepdim=True) / count
+        spread = ((centered.square() * heard).sum(dim=-1, keepdim=True) / count).sqrt()
         first, last = self.softness
         softness = first * (last / first) ** progress
         scale = softness * spread + 1e-4
-        opened = (centred - _threshold(centred.detach(), shares)) / scale
+        opened = (centered - _threshold(centered.detach(), shares)) / scale
         return opened.sigmoid().unflatten(-1, masks.shape[-2:])
 
 

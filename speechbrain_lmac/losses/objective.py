@@ -5,12 +5,12 @@ from functools import partial
 import torch
 from torch import nn
 
-from speechbrain_lmac.losses.pairs import Heard
+from speechbrain_lmac.losses.pairs import MaskedPairs
 from speechbrain_lmac.utils.errors import InputError
 
-POSTER_TERMS = ("similarity", "sparsity", "diversity")
-DECISIVE_TERMS = ("kept", "removed", "others", "presence", "separation", "budget")
-METHODS = {"LMAC-ZS": POSTER_TERMS, "LMAC-ZS-D": DECISIVE_TERMS}
+PAPER_TERMS = ("similarity", "sparsity", "diversity")
+DECISION_TERMS = ("kept", "removed", "others", "presence", "separation", "budget")
+METHODS = {"LMAC-ZS": PAPER_TERMS, "LMAC-ZS-D": DECISION_TERMS}
 """Name of a method -> what it is trained by; "budget" is the gate. LMAC-ZS is the poster's three
 terms and nothing else."""
 
@@ -39,10 +39,11 @@ class Objective(nn.Module):
     Arguments
     ---------
     kept, removed : dict
-        Name -> function of :class:`Heard`, a value for each pair: of what masks keep, and of what
-        they remove.
+        Name -> function of :class:`MaskedPairs`, a value for each pair: of what masks keep, and of
+        what they remove.
     masks : dict
-        Name -> function of masks ``[prompts, batch, frames, bins]`` and :class:`Pairs`, a value.
+        Name -> function of masks ``[prompts, batch, frames, bins]`` and
+        :class:`PromptSensitivity`, a value.
     weights : dict
         Name -> weight, for each of them. A weight of 0 takes the term out of the objective.
 
@@ -78,7 +79,7 @@ class Objective(nn.Module):
 
         Arguments
         ---------
-        pairs : Pairs
+        pairs : PromptSensitivity
             Of one batch.
         masks : torch.Tensor
             ``[prompts, batch, frames, bins]``.
@@ -87,7 +88,7 @@ class Objective(nn.Module):
             heard through.
         hear : callable
             ``(gains, value) -> values``, of
-            :meth:`~speechbrain_lmac.masking.masked_classifier.MaskableClassifier.masked_values`.
+            :meth:`~speechbrain_lmac.masking.masked_classifier.MaskedClassifier.masked_objective`.
 
         Returns
         -------
@@ -109,7 +110,7 @@ class Objective(nn.Module):
 
     def _values(self, terms, pairs, masked, index):
         """Weighted sum of terms for each pair, ``[heard]``, and the terms, ``[heard, terms]``."""
-        heard = Heard(masked, pairs, index)
+        heard = MaskedPairs(masked, pairs, index)
         values = torch.stack([term(heard) for term in terms.values()], dim=1)
         weights = values.new_tensor([self.weights[name] for name in terms])
         return (values * weights).sum(dim=1), values  # no product that autocast would round

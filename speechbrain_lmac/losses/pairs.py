@@ -14,7 +14,7 @@ SAME_TEXT = 1e-4
 """By how much embeddings of one text differ at most, of whatever batch."""
 
 
-class Rivals(NamedTuple):
+class ClassSet(NamedTuple):
     """The names that a prompt has to be likelier than."""
 
     text: torch.Tensor
@@ -39,7 +39,7 @@ class Rivals(NamedTuple):
 
         Example
         -------
-        >>> rivals = Rivals(torch.eye(3), scale=1.0)
+        >>> rivals = ClassSet(torch.eye(3), scale=1.0)
         >>> sound, prompt = torch.tensor([1.0, 0.0, 0.0]), torch.tensor([1.0, 0.0, 0.0])
         >>> odds = rivals.log_odds(sound, prompt, torch.tensor(0))
         >>> torch.allclose(odds.sigmoid(), torch.eye(3)[0].softmax(0)[0])
@@ -52,7 +52,7 @@ class Rivals(NamedTuple):
         return self.scale * (embedding.float() * text).sum(dim=-1) - others.logsumexp(dim=-1)
 
 
-class Pairs(NamedTuple):
+class PromptSensitivity(NamedTuple):
     """Clips of a batch, and prompts that are asked of each: its own first."""
 
     audio: torch.Tensor
@@ -61,11 +61,11 @@ class Pairs(NamedTuple):
     """``[prompts, batch, dim]``, unit norm."""
     own: torch.Tensor
     """``[prompts, batch]`` of long: the rivals' name that says the same; -1 for none."""
-    rivals: Rivals
+    rivals: ClassSet
     sources: torch.Tensor | None = None
     """Power of the clips and of what is mixed into them, which the second prompt names, on the
     plane: ``[2, batch, frames, bins]``; the second is 0 where a clip is alone."""
-    of_known: torch.Tensor | None = None
+    num_separable: torch.Tensor | None = None
     """How many clips have sources to be told apart, ``[]``: the mean over processes; by default
     those of this one."""
 
@@ -75,26 +75,26 @@ class Pairs(NamedTuple):
         return self.rivals.log_odds(self.audio.expand_as(self.text), self.text, self.own)
 
     @property
-    def told_apart(self):
+    def separable(self):
         """Clips whose sources are known, and named differently: ``[batch]`` of bool."""
         named_alike = (self.own[0] == self.own[1]) & (self.own[0] >= 0)
         told_alike = (self.text[0] - self.text[1]).abs().amax(dim=1) < SAME_TEXT
         return self.sources[1].flatten(1).any(dim=1) & ~named_alike & ~told_alike
 
     @property
-    def belief(self):
+    def confidence_weight(self):
         """1 where a prompt is likelier than chance, given the whole clip, else how near it comes:
         ``[prompts, batch]``.
         """
         return (len(self.rivals.text) * self.log_odds.sigmoid()).clamp(max=1)
 
 
-class Heard(NamedTuple):
+class MaskedPairs(NamedTuple):
     """What the encoder makes of masked clips, one for each of some pairs."""
 
     masked: torch.Tensor
     """``[heard, dim]``, unit norm."""
-    pairs: Pairs
+    pairs: PromptSensitivity
     which: torch.Tensor
     """``[heard]`` of long: which pair each is, ``prompt * batch + clip``."""
 
@@ -103,7 +103,9 @@ class Heard(NamedTuple):
         prompts, batch = self.pairs.own.shape
         row, clip = self.which // batch, self.which % batch
         row = (row + step) % prompts
-        return Asked(self.pairs.audio[clip], self.pairs.text[row, clip], self.pairs.own[row, clip])
+        return PairBatch(
+            self.pairs.audio[clip], self.pairs.text[row, clip], self.pairs.own[row, clip]
+        )
 
     def log_probabilities(self, step=0):
         """Of that prompt, given the clip and given what is heard of it: two ``[heard]``."""
@@ -111,12 +113,12 @@ class Heard(NamedTuple):
         odds = partial(self.pairs.rivals.log_odds, text=text, own=own)
         return logsigmoid(odds(whole)), logsigmoid(odds(self.masked))
 
-    def belief(self):
-        """:attr:`Pairs.belief` of the prompts asked."""
-        return self.pairs.belief.flatten()[self.which]
+    def confidence_weight(self):
+        """:attr:`PromptSensitivity.confidence_weight` of the prompts asked."""
+        return self.pairs.confidence_weight.flatten()[self.which]
 
 
-class Asked(NamedTuple):
+class PairBatch(NamedTuple):
     """Clips, prompts and the prompts' own names, ``[heard, ...]`` all."""
 
     whole: torch.Tensor

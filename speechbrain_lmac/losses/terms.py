@@ -1,6 +1,6 @@
 """The terms of the LMAC-ZS objective: one function per term.
 
-The poster (NeurIPS 2024) has three: similarity matching, mask regularisation and prompt
+The poster (NeurIPS 2024) has three: similarity matching, mask regularization and prompt
 diversity. The others here are ours, and ask what decides: is the prompt still likelier than all
 other names where only the mask is encoded, and is it no more where the mask is taken out?
 
@@ -12,7 +12,7 @@ same loss, and so have larger masks.
 import torch
 from torch.nn.functional import logsigmoid, normalize, relu
 
-OPEN = 0.3
+TARGET_AREA = 0.3
 """Mean of the mask of a prompt that is certain."""
 
 
@@ -22,25 +22,25 @@ def similarity_matching(heard):
     return ((whole - heard.masked) * text).sum(dim=-1).abs()
 
 
-def decision_kept(heard):
+def mask_in_nll(heard):
     """``-b log q``, ``q`` the prompt's probability where only the mask is heard: it decides for the
-    prompt. ``b`` is :meth:`Heard.belief`.
+    prompt. ``b`` is :meth:`MaskedPairs.confidence_weight`.
     """
     _, after = heard.log_probabilities()
-    return -heard.belief() * after
+    return -heard.confidence_weight() * after
 
 
-def decision_removed(heard):
+def mask_out_nll(heard):
     """``-b log(1 - r)``, ``r`` the prompt's probability in the remainder: it decides no longer.
 
     Bounded, at 0 where nothing is left of the prompt. (L-MAC's ``-CE`` is not.)
     """
     _, text, own = heard.asked()
     odds = heard.pairs.rivals.log_odds(heard.masked, text, own)
-    return -heard.belief() * logsigmoid(-odds)
+    return -heard.confidence_weight() * logsigmoid(-odds)
 
 
-def others_kept(heard):
+def source_preservation(heard):
     """``u p' relu(log p' - log r')`` of the next prompt asked of the clip: taking one sound out of
     a mixture leaves the other its own. ``u = 1 - max(0, t . t')``: what means the same is no other.
     """
@@ -71,7 +71,7 @@ def prompt_diversity(masks, pairs):
     return (excess * apart).mean()
 
 
-def presence(masks, pairs, share=OPEN):
+def presence(masks, pairs, share=TARGET_AREA):
     """``mean |mean M - share sqrt(p)|``: a mask opens as far as the CLAP believes in its prompt.
 
     So the mask of a prompt of nothing that is there is near empty. The root leaves room for sounds
@@ -83,14 +83,14 @@ def presence(masks, pairs, share=OPEN):
 
 def separation(masks, pairs):
     """``b sum w (M - sqrt(P_i / P))^2`` over the two sources of a mixture, ``w ~ sqrt(P)``: what
-    the CLAP hears of a sound is where that sound is. ``b`` is :attr:`Pairs.belief`, and a clip
-    alone asks for nothing.
+    the CLAP hears of a sound is where that sound is. ``b`` is
+    :attr:`PromptSensitivity.confidence_weight`, and a clip alone asks for nothing.
 
     Mixing makes the truth: no label is needed but what is mixed.
     """
     if pairs.sources is None or len(masks) < 2:
         return masks.new_zeros(())
-    mixed = pairs.told_apart
+    mixed = pairs.separable
     if not mixed.any():
         return 0 * masks.sum()
     sources = pairs.sources[:, mixed]
@@ -98,10 +98,10 @@ def separation(masks, pairs):
     ideal = (sources / total.clamp(min=1e-12)).sqrt()
     weight = total.sqrt() / total.sqrt().sum(dim=(1, 2), keepdim=True)
     error = (weight * (masks[:2, mixed] - ideal).square()).sum(dim=(2, 3))
-    known = mixed.sum() if pairs.of_known is None else pairs.of_known
-    return (pairs.belief[:2, mixed] * error).sum() / (2 * known)
+    known = mixed.sum() if pairs.num_separable is None else pairs.num_separable
+    return (pairs.confidence_weight[:2, mixed] * error).sum() / (2 * known)
 
 
-def binarisation(masks, pairs):
+def binarization(masks, pairs):
     """``mean 4 M (1 - M)``: 0 for a mask of zeros and ones, 1 for one of halves."""
     return (4 * masks * (1 - masks)).mean()

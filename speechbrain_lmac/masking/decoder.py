@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn.functional import gelu, interpolate
 
-from speechbrain_lmac.masking.grid import gather, spread
+from speechbrain_lmac.masking.grid import pool_to_grid, upsample_to_grid
 from speechbrain_lmac.utils.errors import InputError
 
 BOUND = 8.0
@@ -18,7 +18,7 @@ WEIGHTS_AT_START = (0.3, 0.0)
 """Of a cell's level, and of what stands out, in an untrained decoder: loud cells first."""
 
 
-class Evidence(NamedTuple):
+class DecoderFeatures(NamedTuple):
     """What a decoder goes by."""
 
     hidden: tuple
@@ -28,7 +28,7 @@ class Evidence(NamedTuple):
     :func:`~speechbrain_lmac.masking.log_power.level`."""
 
 
-def thin(evidence, share, draws):
+def channel_dropout(evidence, share, draws):
     """Leave channels of the encoder's maps out, others of each clip, and raise the rest.
 
     A decoder that learns from some hundred clips would otherwise go by channels that tell these
@@ -36,7 +36,7 @@ def thin(evidence, share, draws):
 
     Arguments
     ---------
-    evidence : Evidence
+    evidence : DecoderFeatures
         Of ``batch`` clips.
     share : float
         Of channels, 0 to below 1; 0 leaves all as they are.
@@ -50,8 +50,8 @@ def thin(evidence, share, draws):
     Example
     -------
     >>> import random
-    >>> whole = Evidence((torch.ones(1, 8, 2, 2),), torch.zeros(1, 9, 9))
-    >>> thinned = thin(whole, 0.5, [random.Random(1)])
+    >>> whole = DecoderFeatures((torch.ones(1, 8, 2, 2),), torch.zeros(1, 9, 9))
+    >>> thinned = channel_dropout(whole, 0.5, [random.Random(1)])
     >>> sorted(set(thinned.hidden[0].flatten().tolist()))
     [0.0, 2.0]
     """
@@ -96,7 +96,7 @@ class MaskDecoder(nn.Module):
     -------
     >>> decoder = MaskDecoder(hidden_channels=[64, 32], text_dim=16, channels=8)
     >>> hidden = (torch.randn(2, 64, 10, 4), torch.randn(2, 32, 20, 8))
-    >>> evidence = Evidence(hidden, torch.randn(2, 77, 40))
+    >>> evidence = DecoderFeatures(hidden, torch.randn(2, 77, 40))
     >>> from speechbrain_lmac.masking.grid import Grid
     >>> grid = Grid(torch.linspace(0, 1, 77).unsqueeze(0), torch.linspace(0, 1, 40), torch.ones(40))
     >>> decoder(evidence, torch.randn(3, 1, 16), grid).shape
@@ -108,8 +108,8 @@ class MaskDecoder(nn.Module):
         hidden_channels = list(hidden_channels)
         if scales is not None and scales not in range(1, len(hidden_channels) + 1):
             raise InputError(
-                f"scales is 1 to {len(hidden_channels)}, or null for all, not {scales!r}: the CLAP "
-                "has no more hidden maps"
+                f"num_scales must be 1 to {len(hidden_channels)} or null, got {scales!r}. "
+                "The classifier has no more hidden maps"
             )
         hidden_channels = hidden_channels[:scales]
         widths = _widths(channels, len(hidden_channels))
@@ -143,7 +143,7 @@ class MaskDecoder(nn.Module):
 
         Arguments
         ---------
-        evidence : Evidence
+        evidence : DecoderFeatures
             Of ``batch`` clips.
         text : torch.Tensor
             ``[texts, 1, dim]`` for all pairs, or ``[texts, batch, dim]``.
@@ -155,7 +155,7 @@ class MaskDecoder(nn.Module):
         torch.Tensor
             ``[texts, batch, frames, bins]`` in (0, 1); 0 in cells that the encoder never hears.
         """
-        pyramid, around = self.audio_side(evidence, grid)
+        pyramid, around = self.encode_features(evidence, grid)
         parts = [
             as_mask(self._logits(pyramid, around, evidence.level, part, grid), grid)
             for part in text.split(AT_ONCE)
@@ -167,14 +167,14 @@ class MaskDecoder(nn.Module):
 
         The arguments are those of :meth:`forward`.
         """
-        pyramid, around = self.audio_side(evidence, grid)
+        pyramid, around = self.encode_features(evidence, grid)
         return self._logits(pyramid, around, evidence.level, text, grid)
 
     def _logits(self, pyramid, around, level, text, grid):
-        logit, loud, standing_out = self.text_side(pyramid, text).unbind(dim=2)
+        logit, loud, standing_out = self.condition_on_query(pyramid, text).unbind(dim=2)
         # standing_out * (level - around), of which all but the level is coarse
         coarse = torch.stack([logit - standing_out * around, loud + standing_out])
-        offset, weight = spread(coarse.flatten(0, 2), grid).unflatten(0, coarse.shape[:3])
+        offset, weight = upsample_to_grid(coarse.flatten(0, 2), grid).unflatten(0, coarse.shape[:3])
         return torch.addcmul(offset, weight, level, out=_instead_of(offset))
 
     @torch.no_grad()
@@ -184,7 +184,7 @@ class MaskDecoder(nn.Module):
         self.head.bias.div_(temperature)
         self.head.bias[0] += offset
 
-    def audio_side(self, evidence, grid):
+    def encode_features(self, evidence, grid):
         """What is computed once per clip.
 
         Returns
@@ -200,11 +200,11 @@ class MaskDecoder(nn.Module):
             if pyramid:
                 level = level + _resize(rise(pyramid[-1]), level)
             pyramid.append(merge(level))
-        around = gather(evidence.level, grid, pyramid[-1].shape[-2:])
+        around = pool_to_grid(evidence.level, grid, pyramid[-1].shape[-2:])
         pyramid[-1] = pyramid[-1] + self.loudness(around.unsqueeze(1))
         return pyramid, around
 
-    def text_side(self, pyramid, text):
+    def condition_on_query(self, pyramid, text):
         """Steer the audio side by prompts -> ``[texts, batch, 3, frames', bins']``."""
         pairs = (text.shape[0], pyramid[0].shape[0])
         text = text * text.shape[-1] ** 0.5  # unit norm -> unit variance, so that prompts count
@@ -221,7 +221,7 @@ class MaskDecoder(nn.Module):
 def as_mask(logits, grid):
     """The mask ``[..., frames, bins]`` of logits: 0 in cells that the encoder never hears."""
     masks = bounded(logits).sigmoid_()
-    return masks if grid.all_heard else torch.mul(masks, grid.heard, out=_instead_of(masks))
+    return masks if grid.all_valid else torch.mul(masks, grid.heard, out=_instead_of(masks))
 
 
 def bounded(logits):

@@ -14,31 +14,31 @@ from speechbrain_lmac.masking.grid import Grid
 from speechbrain_lmac.utils.errors import InputError
 
 
-class Plane(nn.Module, ABC):
+class MaskingDomain(nn.Module, ABC):
     """A time-frequency plane of a CLAP's own front end.
 
     Arguments
     ---------
-    clap : Clap
+    clap : CLAP
         Whose front end it is.
     positions : torch.Tensor
         ``[bins]``: place of each bin on the encoder's mel axis, 0 to 1.
-    fed : torch.Tensor
+    bin_mask : torch.Tensor
         ``[bins]``: whether the encoder hears anything of it.
     """
 
-    def __init__(self, clap, positions, fed):
+    def __init__(self, clap, positions, bin_mask):
         super().__init__()
         self.clap = clap
         self.register_buffer("positions", positions, persistent=False)
-        self.register_buffer("fed", fed.to(positions), persistent=False)
+        self.register_buffer("bin_mask", bin_mask.to(positions), persistent=False)
 
     def power(self, wavs):
         """Power on this plane, ``[batch, frames, bins]``, of ``wavs`` ``[batch, time]``."""
-        return self.of_spectrum(self.clap.stft(wavs))
+        return self.power_from_stft(self.clap.stft(wavs))
 
     @abstractmethod
-    def of_spectrum(self, stft):
+    def power_from_stft(self, stft):
         """Power on this plane of a complex spectrogram that the encoder hears."""
 
     @abstractmethod
@@ -80,13 +80,13 @@ class Plane(nn.Module, ABC):
         -------
         Grid
         """
-        times = self.clap.window.times(power.shape[-2], samples)
-        return Grid(times.to(self.positions.device), self.positions, self.fed)
+        times = self.clap.window.frame_positions(power.shape[-2], samples)
+        return Grid(times.to(self.positions.device), self.positions, self.bin_mask)
 
-    def listen(self, wavs, mask, spectrum=None):
+    def apply_mask(self, wavs, mask, spectrum=None):
         """The sound that a mask keeps, with the input's own phase.
 
-        Linear in the mask: ``listen(M) + listen(1 - M)`` is the clip.
+        Linear in the mask: ``apply_mask(M) + apply_mask(1 - M)`` is the clip.
 
         Arguments
         ---------
@@ -111,22 +111,22 @@ class Plane(nn.Module, ABC):
         return sound.unflatten(0, mask.shape[:-2])
 
 
-class StftPlane(Plane):
+class StftDomain(MaskingDomain):
     """Frames x linear-frequency bins: magnitude is masked, then mel and log are taken again.
 
     Example
     -------
-    >>> from speechbrain_lmac.models.clap.mini import EmbeddedClap
-    >>> plane = StftPlane(EmbeddedClap())
+    >>> from speechbrain_lmac.models.clap.mini import MiniCLAP
+    >>> plane = StftDomain(MiniCLAP())
     >>> plane.power(torch.randn(1, 32000)).shape
     torch.Size([1, 63, 513])
     """
 
     def __init__(self, clap):
-        fed = clap.filterbank.sum(dim=1) > 0
-        super().__init__(clap, mel_positions(clap.filterbank), fed)
+        bin_mask = clap.filterbank.sum(dim=1) > 0
+        super().__init__(clap, mel_positions(clap.filterbank), bin_mask)
 
-    def of_spectrum(self, stft):
+    def power_from_stft(self, stft):
         return power_of(stft)
 
     def encode(self, power):
@@ -136,7 +136,7 @@ class StftPlane(Plane):
         return mask
 
 
-class MelPlane(Plane):
+class MelDomain(MaskingDomain):
     """Frames x mel bands: mel power is masked before the log.
 
     To be heard, the mask is spread to linear bins through the filterbank, each bin taking the
@@ -144,19 +144,19 @@ class MelPlane(Plane):
 
     Example
     -------
-    >>> from speechbrain_lmac.models.clap.mini import EmbeddedClap
-    >>> plane = MelPlane(EmbeddedClap())
+    >>> from speechbrain_lmac.models.clap.mini import MiniCLAP
+    >>> plane = MelDomain(MiniCLAP())
     >>> plane.power(torch.randn(1, 32000)).shape
     torch.Size([1, 63, 64])
     """
 
     def __init__(self, clap):
         bands = clap.filterbank.shape[1]
-        fed = clap.filterbank.sum(dim=0) > 0
-        super().__init__(clap, (torch.arange(bands) + 0.5) / bands, fed)
+        bin_mask = clap.filterbank.sum(dim=0) > 0
+        super().__init__(clap, (torch.arange(bands) + 0.5) / bands, bin_mask)
         self.register_buffer("to_bins", band_to_bin_weights(clap.filterbank), persistent=False)
 
-    def of_spectrum(self, stft):
+    def power_from_stft(self, stft):
         return self.clap.mel(power_of(stft))
 
     def encode(self, power):
@@ -166,16 +166,16 @@ class MelPlane(Plane):
         return mask @ self.to_bins
 
 
-class DecibelMelPlane(MelPlane):
+class DecibelMelDomain(MelDomain):
     """Mel masking as it was most likely published: the mask multiplies decibels (inferred).
 
     0 dB is loud: a mask of zeros does not silence a clip, it raises what is faint and lowers what
-    is above full scale. Only for the reproduction table; ``listen`` is that of the mel plane.
+    is above full scale. Only for the reproduction table; ``apply_mask`` is that of the mel plane.
 
     Example
     -------
-    >>> from speechbrain_lmac.models.clap.mini import EmbeddedClap
-    >>> plane = DecibelMelPlane(EmbeddedClap())
+    >>> from speechbrain_lmac.models.clap.mini import MiniCLAP
+    >>> plane = DecibelMelDomain(MiniCLAP())
     >>> plane.masked(torch.tensor([1e-4, 100.0]), torch.tensor([0.5, 0.5]))
     tensor([1.0000e-02, 1.0000e+01])
     """
@@ -202,9 +202,9 @@ class DecibelMelPlane(MelPlane):
         return 10 ** (gains * decibels / 10)
 
 
-PLANES = {"mel": MelPlane, "stft": StftPlane}
+DOMAINS = {"mel": MelDomain, "stft": StftDomain}
 """Value of the ``masking`` setting -> plane."""
-AS_PUBLISHED = {"mel_db": DecibelMelPlane}
+AS_PUBLISHED = {"mel_db": DecibelMelDomain}
 """For reproduction alone: nothing is claimed on it, and a mask of zeros is not silence there."""
 
 
@@ -214,17 +214,17 @@ def build(masking, clap):
     Arguments
     ---------
     masking : str
-        A key of ``PLANES`` or ``AS_PUBLISHED``.
-    clap : Clap
+        A key of ``DOMAINS`` or ``AS_PUBLISHED``.
+    clap : CLAP
         Whose front end it is.
 
     Returns
     -------
     Plane
     """
-    known = PLANES | AS_PUBLISHED
+    known = DOMAINS | AS_PUBLISHED
     if masking not in known:
-        raise InputError(f"masking is {' or '.join(PLANES)}, not {masking!r}")
+        raise InputError(f"masking is {' or '.join(DOMAINS)}, not {masking!r}")
     return known[masking](clap)
 
 

@@ -13,26 +13,26 @@ class Grid(NamedTuple):
     encoder may hear a frame several times, or never: NaN."""
     positions: torch.Tensor
     """``[bins]``: place of each bin along the encoder's frequency axis, 0 to 1."""
-    fed: torch.Tensor
+    bin_mask: torch.Tensor
     """``[bins]``: 1 for each bin of which the encoder hears anything, else 0."""
 
     @property
-    def frames_heard(self):
+    def valid_frames(self):
         """Whether the encoder hears anything of a frame, ``[frames]`` of bool."""
         return (~self.times.isnan()).any(dim=0)
 
     @property
-    def all_heard(self):
+    def all_valid(self):
         """Whether there is no cell that the encoder never hears."""
-        return bool(self.fed.all() and self.frames_heard.all())
+        return bool(self.bin_mask.all() and self.valid_frames.all())
 
     @property
     def heard(self):
         """1 for each cell that the encoder hears at all, else 0, ``[frames, bins]``."""
-        return self.frames_heard.to(self.fed).unsqueeze(1) * self.fed
+        return self.valid_frames.to(self.bin_mask).unsqueeze(1) * self.bin_mask
 
 
-def spread(maps, grid):
+def upsample_to_grid(maps, grid):
     """Interpolate coarse maps over a grid, linearly along both axes.
 
     An encoder's maps are evenly spaced on its mel axis, a plane's bins need not be: the STFT
@@ -55,15 +55,16 @@ def spread(maps, grid):
     -------
     >>> rising = torch.tensor([[[0.25, 0.75]]])
     >>> positions = torch.tensor([0.25, 0.5, 0.75])
-    >>> spread(rising, Grid(torch.tensor([[0.5]]), positions, torch.ones(3)))
+    >>> upsample_to_grid(rising, Grid(torch.tensor([[0.5]]), positions, torch.ones(3)))
     tensor([[[0.2500, 0.5000, 0.7500]]])
     """
     in_time = _look_up(maps, grid.times.to(maps.device))
     return in_time @ axis_weights(maps.shape[-1], grid.positions.to(maps.device)).to(maps)
 
 
-def gather(values, grid, shape):
-    """Means of the cells of a grid around each place of a coarse map: the way back of ``spread``.
+def pool_to_grid(values, grid, shape):
+    """Means of the cells of a grid around each place of a coarse map: the way back of
+    ``upsample_to_grid``.
 
     Arguments
     ---------
@@ -83,11 +84,11 @@ def gather(values, grid, shape):
     -------
     >>> values = torch.tensor([[[1.0, 3.0, 5.0]]])
     >>> positions = torch.tensor([0.25, 0.25, 0.75])
-    >>> gather(values, Grid(torch.tensor([[0.5]]), positions, torch.ones(3)), (1, 2))
+    >>> pool_to_grid(values, Grid(torch.tensor([[0.5]]), positions, torch.ones(3)), (1, 2))
     tensor([[[2., 5.]]])
     """
     frames, bins = shape
-    near = axis_weights(bins, grid.positions.to(values)) * grid.fed.to(values)
+    near = axis_weights(bins, grid.positions.to(values)) * grid.bin_mask.to(values)
     over_bins = values @ (near / near.sum(dim=1, keepdim=True).clamp(min=1e-6)).T
     found = values.new_zeros(len(values), frames, bins)
     count = values.new_zeros(frames)
@@ -116,14 +117,14 @@ def _look_up(maps, times):
 
 
 def axis_weights(cells, positions):
-    """Linear interpolation between the centres of ``cells`` even cells, as a matrix.
+    """Linear interpolation between the centers of ``cells`` even cells, as a matrix.
 
     Arguments
     ---------
     cells : int
         Interpolated from.
     positions : torch.Tensor
-        ``[points]``, 0 to 1; beyond the outermost centres the value is held.
+        ``[points]``, 0 to 1; beyond the outermost centers the value is held.
 
     Returns
     -------
@@ -131,5 +132,5 @@ def axis_weights(cells, positions):
         ``[cells, points]``; each column sums to 1.
     """
     place = (positions * cells - 0.5).clamp(0, cells - 1)
-    centres = torch.arange(cells, device=positions.device, dtype=positions.dtype)
-    return (1 - (place - centres.unsqueeze(1)).abs()).clamp(min=0)
+    centers = torch.arange(cells, device=positions.device, dtype=positions.dtype)
+    return (1 - (place - centers.unsqueeze(1)).abs()).clamp(min=0)

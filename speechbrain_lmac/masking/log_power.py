@@ -2,8 +2,8 @@
 
 RANGE = 1e-8
 """Of power, below the loudest cell: what is fainter is silence."""
-LEAST_POWER = 1e-20
-LEAST_DEVIATION = 0.1
+MIN_POWER = 1e-20
+MIN_DEVIATION = 0.1
 
 
 def level(power):
@@ -31,7 +31,7 @@ def level(power):
             [[-0.9600,  0.9600]]])
     """
     loudest = power.amax(dim=(1, 2), keepdim=True)
-    found = (power + (RANGE * loudest).clamp(min=LEAST_POWER)).log_()
+    found = (power + (RANGE * loudest).clamp(min=MIN_POWER)).log_()
     found -= found.mean(dim=(1, 2), keepdim=True)
     deviation = found.square().mean(dim=(1, 2), keepdim=True).sqrt()
-    return found.div_(deviation + LEAST_DEVIATION)
+    return found.div_(deviation + MIN_DEVIATION)

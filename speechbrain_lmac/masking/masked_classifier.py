@@ -9,7 +9,7 @@ from torch.autograd.function import once_differentiable
 from speechbrain_lmac.models.clap.base import AudioEncoding
 
 
-class Analysis(NamedTuple):
+class EncodedClips(NamedTuple):
     """A batch of clips, heard once."""
 
     wavs: torch.Tensor
@@ -19,7 +19,7 @@ class Analysis(NamedTuple):
     heard: torch.Tensor
     """Power that the encoder hears, ``[batch, frames heard, bins]``."""
     encoding: AudioEncoding
-    spectrum: torch.Tensor | None = None
+    stft: torch.Tensor | None = None
     """Of the clip as it sounds, complex ``[batch, frames, n_fft // 2 + 1]``, where that is what the
     encoder hears."""
 
@@ -32,22 +32,22 @@ class MaskedSimilarity(NamedTuple):
     masked_out: torch.Tensor
 
 
-class MaskableClassifier(nn.Module):
+class MaskedClassifier(nn.Module):
     """A zero-shot classifier whose input can be masked.
 
     Arguments
     ---------
-    plane : Plane
+    plane : MaskingDomain
         With its CLAP.
 
     Example
     -------
-    >>> from speechbrain_lmac.models.clap.mini import EmbeddedClap
-    >>> from speechbrain_lmac.masking.domains import MelPlane
-    >>> classifier = MaskableClassifier(MelPlane(EmbeddedClap()))
-    >>> analysis = classifier.analyse(torch.randn(1, 32000))
+    >>> from speechbrain_lmac.models.clap.mini import MiniCLAP
+    >>> from speechbrain_lmac.masking.domains import MelDomain
+    >>> classifier = MaskedClassifier(MelDomain(MiniCLAP()))
+    >>> encoded = classifier.encode_clips(torch.randn(1, 32000))
     >>> text = classifier.clap.embed_text(["rain", "siren"])
-    >>> scores = classifier.masked_similarity(analysis, torch.ones_like(analysis.power), text)
+    >>> scores = classifier.masked_similarity(encoded, torch.ones_like(encoded.power), text)
     >>> torch.allclose(scores.masked_in, scores.original)
     True
     """
@@ -62,32 +62,32 @@ class MaskableClassifier(nn.Module):
         return self.plane.clap
 
     @torch.no_grad()
-    def analyse(self, wavs):
-        """Hear clips ``[batch, time]`` -> :class:`Analysis`, without gradients."""
-        filled = self.clap.window.fill(wavs)
-        spectrum = self.clap.stft(filled)
-        heard = self.plane.of_spectrum(spectrum)
+    def encode_clips(self, wavs):
+        """Hear clips ``[batch, time]`` -> :class:`EncodedClips`, without gradients."""
+        filled = self.clap.window.fit_wav(wavs)
+        stft = self.clap.stft(filled)
+        heard = self.plane.power_from_stft(stft)
         whole = filled.shape == wavs.shape
         power = heard if whole else self.plane.power(wavs)
-        sound = spectrum if whole and self.clap.hears_the_sound else None
-        return Analysis(wavs, power, heard, self.plane.encode(heard), sound)
+        sound = stft if whole and self.clap.stft_is_unfiltered else None
+        return EncodedClips(wavs, power, heard, self.plane.encode(heard), sound)
 
-    def listen(self, analysis, mask):
+    def apply_mask(self, encoded, mask):
         """The sound that masks ``[..., batch, frames, bins]`` keep, ``[..., batch, time]``."""
         if mask.dim() == 3:
-            return self.plane.listen(analysis.wavs, mask, analysis.spectrum)
-        return torch.stack([self.listen(analysis, part) for part in mask])
+            return self.plane.apply_mask(encoded.wavs, mask, encoded.stft)
+        return torch.stack([self.apply_mask(encoded, part) for part in mask])
 
-    def grid(self, analysis):
-        """The :class:`~speechbrain_lmac.masking.grid.Grid` of masks of the clips analysed."""
-        return self.plane.grid(analysis.power, analysis.wavs.shape[-1])
+    def grid(self, encoded):
+        """The :class:`~speechbrain_lmac.masking.grid.Grid` of masks of the clips analyzed."""
+        return self.plane.grid(encoded.power, encoded.wavs.shape[-1])
 
-    def embed_masked(self, analysis, mask):
+    def encode_masked_vector(self, encoded, mask):
         """Embed clips under a mask.
 
         Arguments
         ---------
-        analysis : Analysis
+        encoded : EncodedClips
             Of ``batch`` clips.
         mask : torch.Tensor
             ``[batch, frames, bins]``.
@@ -97,7 +97,7 @@ class MaskableClassifier(nn.Module):
         torch.Tensor
             ``[batch, dim]``.
         """
-        return self.encode_masked(analysis.heard, mask, analysis.wavs.shape[-1]).embedding
+        return self.encode_masked(encoded.heard, mask, encoded.wavs.shape[-1]).embedding
 
     def encode_masked(self, heard, mask, samples, fill=None):
         """Encode what a clip's mask leaves of the power that is heard.
@@ -118,7 +118,7 @@ class MaskableClassifier(nn.Module):
         -------
         AudioEncoding
         """
-        gains = self.clap.window.carry(mask, samples)
+        gains = self.clap.window.align_mask(mask, samples)
         kept = self.plane.masked(heard, gains)
         return self.plane.encode(kept if fill is None else kept + fill * (1 - gains.square()))
 
@@ -127,12 +127,12 @@ class MaskableClassifier(nn.Module):
         return self.clap.logit_scale * embedding @ text.T
 
     @torch.no_grad()
-    def masked_similarity(self, analysis, mask, text):
+    def masked_similarity(self, encoded, mask, text):
         """Similarity of clips, of what a mask keeps and of what it removes.
 
         Arguments
         ---------
-        analysis : Analysis
+        encoded : EncodedClips
             Of ``batch`` clips.
         mask : torch.Tensor
             ``[batch, frames, bins]``.
@@ -144,13 +144,13 @@ class MaskableClassifier(nn.Module):
         MaskedSimilarity
         """
         embeddings = (
-            analysis.encoding.embedding,
-            self.embed_masked(analysis, mask),
-            self.embed_masked(analysis, 1 - mask),
+            encoded.encoding.embedding,
+            self.encode_masked_vector(encoded, mask),
+            self.encode_masked_vector(encoded, 1 - mask),
         )
         return MaskedSimilarity(*(self.logits(embedding, text) for embedding in embeddings))
 
-    def masked_values(self, analysis, gains, value, chunk_size):
+    def masked_objective(self, encoded, gains, value, chunk_size):
         """What a function makes of the embeddings of masked clips, differentiable in the gains.
 
         Pairs go through the encoder ``chunk_size`` at a time, forward and backward once, and
@@ -159,7 +159,7 @@ class MaskableClassifier(nn.Module):
 
         Arguments
         ---------
-        analysis : Analysis
+        encoded : EncodedClips
             Of ``batch`` clips.
         gains : torch.Tensor
             ``[prompts, batch, frames, bins]``.
@@ -175,7 +175,7 @@ class MaskableClassifier(nn.Module):
         torch.Tensor, torch.Tensor
             Values ``[prompts * batch]``, and reports ``[prompts * batch, parts]`` without gradient.
         """
-        return _MaskedValues.apply(gains.flatten(0, 1), analysis, value, self, chunk_size)
+        return _MaskedValues.apply(gains.flatten(0, 1), encoded, value, self, chunk_size)
 
 
 class _MaskedValues(torch.autograd.Function):
@@ -184,14 +184,14 @@ class _MaskedValues(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, gains, analysis, value, classifier, chunk_size):
-        samples, batch = analysis.wavs.shape[-1], len(analysis.wavs)
+    def forward(ctx, gains, encoded, value, classifier, chunk_size):
+        samples, batch = encoded.wavs.shape[-1], len(encoded.wavs)
         wanted = ctx.needs_input_grad[0]
         values, reports, gradients = [], [], []
         for index in torch.arange(len(gains), device=gains.device).split(chunk_size):
             mask = gains[index].requires_grad_(wanted)
             with torch.set_grad_enabled(wanted):
-                heard = analysis.heard[index % batch]
+                heard = encoded.heard[index % batch]
                 embedding = classifier.encode_masked(heard, mask, samples).embedding
                 found, report = value(embedding, index)
             if wanted:

@@ -17,7 +17,7 @@ ROUNDING = 1e-6
 digits, which depend on the batch, and would count as an increase every other time."""
 
 
-class Outcome(NamedTuple):
+class MaskingOutcome(NamedTuple):
     """All that the metrics look at."""
 
     p: torch.Tensor
@@ -133,7 +133,7 @@ METRICS = {
     "MM": lambda outcome: mask_mean(outcome.mask),
     "silent": lambda outcome: silent(outcome.mask),
 }
-"""Column of the tables -> function of :class:`Outcome`."""
+"""Column of the tables -> function of :class:`MaskingOutcome`."""
 
 
 def outcome(scores, mask, target=None):
@@ -157,7 +157,7 @@ def outcome(scores, mask, target=None):
     place = target.unsqueeze(1)
     p, q, r = (logits.softmax(dim=1).gather(1, place).squeeze(1) for logits in scores)
     kept = scores.masked_in.argmax(dim=1) == target
-    return Outcome(p, q, r, kept, mask, as_published(scores, target))
+    return MaskingOutcome(p, q, r, kept, mask, as_published(scores, target))
 
 
 def si_sdr(estimate, reference):

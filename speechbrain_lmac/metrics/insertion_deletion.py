@@ -8,7 +8,7 @@ import math
 
 import torch
 
-from speechbrain_lmac.metrics.top_k import keep_top
+from speechbrain_lmac.metrics.top_k import top_k_mask
 from speechbrain_lmac.utils.errors import InputError
 
 SHARES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
@@ -32,7 +32,7 @@ def noise_floor(power):
 
 
 def mean(power):
-    """Each bin's mean over the frames: the clip's colour, without events."""
+    """Each bin's mean over the frames: the clip's color, without events."""
     return power.mean(dim=1, keepdim=True)
 
 
@@ -44,7 +44,7 @@ FILLS = {"silence": silence, "noise_floor": noise_floor, "mean": mean}
 @torch.no_grad()
 def curve(
     classifier,
-    analysis,
+    encoded,
     ranks,
     text,
     target,
@@ -59,12 +59,12 @@ def curve(
 
     Arguments
     ---------
-    classifier : MaskableClassifier
+    classifier : MaskedClassifier
         What is explained.
-    analysis : Analysis
+    encoded : EncodedClips
         Of ``batch`` clips.
     ranks : torch.Tensor
-        ``[batch, frames, bins]``, of :func:`~speechbrain_lmac.metrics.top_k.rank_cells`.
+        ``[batch, frames, bins]``, of :func:`~speechbrain_lmac.metrics.top_k.rank_bins`.
     text : torch.Tensor
         ``[prompts, dim]``: the names that a clip is scored against.
     target : torch.Tensor
@@ -90,29 +90,29 @@ def curve(
         raise InputError(
             f"a curve is {' or '.join(KINDS)} over {', '.join(FILLS)}; not {kind!r} over {fill!r}"
         )
-    laid = FILLS[fill](heard_frames(classifier, analysis))
-    samples, cells = analysis.wavs.shape[-1], ranks[0].numel()
+    laid = FILLS[fill](heard_frames(classifier, encoded))
+    samples, cells = encoded.wavs.shape[-1], ranks[0].numel()
 
     def probability(share):
-        encoding = analysis.encoding
+        encoding = encoded.encoding
         if round(share * cells) != (cells if kind == "insertion" else 0):
-            top = keep_top(ranks, share)
+            top = top_k_mask(ranks, share)
             mask = top if kind == "insertion" else 1 - top
-            encoding = classifier.encode_masked(analysis.heard, mask, samples, laid)
+            encoding = classifier.encode_masked(encoded.heard, mask, samples, laid)
         scores = classifier.logits(encoding.embedding, text).softmax(dim=1)
         return scores.gather(1, target.unsqueeze(1)).squeeze(1)
 
     return torch.stack([probability(share) for share in shares], dim=1)
 
 
-def heard_frames(classifier, analysis):
+def heard_frames(classifier, encoded):
     """Power of those of the clips' own frames that the encoder hears.
 
     Neither repetitions nor the silence after them count, nor what a long clip has outside the
     window.
     """
-    heard = classifier.grid(analysis).frames_heard
-    return analysis.power if heard.all() else analysis.power[:, heard]
+    heard = classifier.grid(encoded).valid_frames
+    return encoded.power if heard.all() else encoded.power[:, heard]
 
 
 def area(curve, shares=SHARES):

@@ -1,7 +1,7 @@
 """Ground truth on mixtures of known stems: does the explanation show the source that is asked for?
 
 One value per clip. Powers are of the stems on the plane of the masks, ``[batch, frames, bins]``:
-``own`` of the source that the prompt names, ``rest`` of all others. Localisation is not
+``own`` of the source that the prompt names, ``rest`` of all others. Localization is not
 faithfulness: where the CLAP is wrong, a faithful explanation gives back what misled it.
 """
 
@@ -65,7 +65,7 @@ def pointing(ranks, own_power, rest_power):
     Arguments
     ---------
     ranks : torch.Tensor
-        ``[batch, frames, bins]``, of :func:`~speechbrain_lmac.metrics.top_k.rank_cells`, by which
+        ``[batch, frames, bins]``, of :func:`~speechbrain_lmac.metrics.top_k.rank_bins`, by which
         ties have fallen already.
     own_power, rest_power : torch.Tensor
         Like ``ranks``.

@@ -1,7 +1,7 @@
-"""Randomisation checks: an explanation that survives a random model explains nothing.
+"""Randomization checks: an explanation that survives a random model explains nothing.
 
 Adebayo et al., "Sanity checks for saliency maps", NeurIPS 2018. Parts of the model are
-re-initialised and maps compared with those of the model as it was. Re-initialised means that the
+re-initialized and maps compared with those of the model as it was. Re-initialized means that the
 entries of every weight tensor, and a batch norm's statistics, are permuted by a seeded draw: what
 was learnt is gone, and the distribution of the weights is kept, so that signals neither die nor
 explode on their way and a map does not change for that reason alone. A tensor whose entries are
@@ -36,7 +36,8 @@ class Stage(NamedTuple):
 
     name: str
     model: Callable
-    """() -> ListenableMap with that part re-initialised. Clips have to be analysed by it anew."""
+    """() -> InterpreterNetwork with that part re-initialized. Clips have to be analyzed by it
+    anew."""
     text: Callable
     """Embeddings of the names ``[prompts, dim]`` -> those that this stage's explainers get."""
 
@@ -44,13 +45,13 @@ class Stage(NamedTuple):
 def stages(model, seed=0):
     """All checks in order: the prompts alone, the decoder alone, then the audio encoder.
 
-    The audio encoder's blocks are re-initialised from the output down, each stage with all blocks
+    The audio encoder's blocks are re-initialized from the output down, each stage with all blocks
     of the stages before it (cascading).
 
     Arguments
     ---------
-    model : ListenableMap
-        Left as it is; what a stage does not re-initialise is shared with it.
+    model : InterpreterNetwork
+        Left as it is; what a stage does not re-initialize is shared with it.
     seed : int
         Of all draws.
 
@@ -60,23 +61,23 @@ def stages(model, seed=0):
 
     Example
     -------
-    >>> from speechbrain_lmac.models.clap.mini import EmbeddedClap
+    >>> from speechbrain_lmac.models.clap.mini import MiniCLAP
     >>> from speechbrain_lmac.masking.decoder import MaskDecoder
-    >>> from speechbrain_lmac.masking.interpreter_network import ListenableMap
-    >>> from speechbrain_lmac.masking.masked_classifier import MaskableClassifier
-    >>> from speechbrain_lmac.masking.domains import MelPlane
-    >>> clap = EmbeddedClap()
+    >>> from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
+    >>> from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
+    >>> from speechbrain_lmac.masking.domains import MelDomain
+    >>> clap = MiniCLAP()
     >>> decoder = MaskDecoder(clap.hidden_channels, clap.text_dim)
-    >>> model = ListenableMap(MaskableClassifier(MelPlane(clap)), decoder)
+    >>> model = InterpreterNetwork(MaskedClassifier(MelDomain(clap)), decoder)
     >>> [stage.name for stage in stages(model)]
     ['text', 'decoder', 'audio-1', 'audio-2', 'audio-3', 'audio-4', 'audio-5', 'audio-6']
     """
     alone = [
         Stage("text", lambda: model, partial(random_text, seed=seed)),
-        Stage("decoder", partial(randomised, model, _decoder, seed), _as_it_is),
+        Stage("decoder", partial(randomized, model, _decoder, seed), _as_it_is),
     ]
     cascade = [
-        Stage(f"audio-{depth}", partial(randomised, model, partial(_top, depth), seed), _as_it_is)
+        Stage(f"audio-{depth}", partial(randomized, model, partial(_top, depth), seed), _as_it_is)
         for depth in range(1, 1 + len(model.classifier.clap.audio_blocks))
     ]
     return alone + cascade
@@ -94,15 +95,15 @@ def _as_it_is(text):
     return text
 
 
-def randomised(model, blocks, seed):
-    """A copy of a model with some of its modules re-initialised.
+def randomized(model, blocks, seed):
+    """A copy of a model with some of its modules re-initialized.
 
     Arguments
     ---------
     model : torch.nn.Module
         Left as it is.
     blocks : callable
-        Model -> sequence of its modules to re-initialise. A module is drawn by its place in it.
+        Model -> sequence of its modules to re-initialize. A module is drawn by its place in it.
     seed : int
         Of the draws.
 
@@ -192,13 +193,13 @@ def unit_ranks(maps):
     Returns
     -------
     torch.Tensor
-        ``[batch, cells + 1]``, double: centred ranks of unit norm, and 0; for a constant map all
+        ``[batch, cells + 1]``, double: centered ranks of unit norm, and 0; for a constant map all
         zeros, and 1.
     """
     ranks = torch.stack([mean_ranks(cells) for cells in maps.float().flatten(1)])
-    centred = ranks - (ranks.shape[1] - 1) / 2
-    constant = (centred == 0).all(dim=1, keepdim=True).double()
-    return torch.cat([normalize(centred, dim=1), constant], dim=1)
+    centered = ranks - (ranks.shape[1] - 1) / 2
+    constant = (centered == 0).all(dim=1, keepdim=True).double()
+    return torch.cat([normalize(centered, dim=1), constant], dim=1)
 
 
 def ssim(first, second):
@@ -248,7 +249,7 @@ def _band(size, like):
     offset = torch.arange(WINDOW, device=like.device, dtype=like.dtype) - WINDOW // 2
     bell = torch.exp(-(offset**2) / (2 * SIGMA**2))
     bell = bell / bell.sum()
-    centre = torch.arange(size - WINDOW + 1, device=like.device).unsqueeze(1) + WINDOW // 2
-    place = torch.arange(size, device=like.device) - centre + WINDOW // 2
+    center = torch.arange(size - WINDOW + 1, device=like.device).unsqueeze(1) + WINDOW // 2
+    place = torch.arange(size, device=like.device) - center + WINDOW // 2
     inside = (place >= 0) & (place < WINDOW)
     return torch.where(inside, bell[place.clamp(0, WINDOW - 1)], 0.0)

@@ -43,7 +43,7 @@ def perturbed(wavs, seeds):
     }
 
 
-class PromptPairs(NamedTuple):
+class PromptSensitivity(NamedTuple):
     """All pairs of prompts of one clip, ``[pairs]`` both."""
 
     cosine: torch.Tensor
@@ -64,7 +64,7 @@ def prompt_sensitivity(maps, text):
 
     Returns
     -------
-    PromptPairs
+    PromptSensitivity
 
     Example
     -------
@@ -75,4 +75,4 @@ def prompt_sensitivity(maps, text):
     ranks = unit_ranks(maps)
     first, second = torch.triu_indices(len(maps), len(maps), offset=1, device=maps.device)
     likeness = (ranks @ ranks.T).float()
-    return PromptPairs((text @ text.T)[first, second], likeness[first, second])
+    return PromptSensitivity((text @ text.T)[first, second], likeness[first, second])

@@ -154,7 +154,7 @@ def interval(draws, recordings):
 
 def sign_flips(gaps, recordings, patterns=PATTERNS * RESAMPLES, seed=0):
     """Two-sided p of the mean of paired differences: how often it is as far from 0 when the sign of
-    each recording's is a coin toss (Fisher's randomisation test).
+    each recording's is a coin toss (Fisher's randomization test).
 
     All sign patterns are gone through where there are no more of them than ``patterns``.
 

@@ -17,7 +17,7 @@ SPARE_BITS = 7
 depends on the batch they were computed in, are ties. What is left tells a part in 60 000."""
 
 
-def rank_cells(maps, seeds):
+def rank_bins(maps, seeds):
     """Rank the cells of each map, 0 for the greatest; ties fall by a seeded draw.
 
     Arguments
@@ -55,13 +55,13 @@ def _draw(count, seed):
     return torch.randperm(count, generator=torch.Generator().manual_seed(seed))
 
 
-def keep_top(ranks, share):
+def top_k_mask(ranks, share):
     """Binary mask of the best-ranked share of cells.
 
     Arguments
     ---------
     ranks : torch.Tensor
-        ``[batch, frames, bins]``, of :func:`rank_cells`.
+        ``[batch, frames, bins]``, of :func:`rank_bins`.
     share : float
         0 to 1.
 
@@ -73,7 +73,7 @@ def keep_top(ranks, share):
     Example
     -------
     >>> maps = torch.tensor([[[0.1, 0.9], [0.5, 0.2]]])
-    >>> keep_top(rank_cells(maps, seeds=[0]), 0.5)
+    >>> top_k_mask(rank_bins(maps, seeds=[0]), 0.5)
     tensor([[[0., 1.],
              [1., 0.]]])
     """

@@ -100,7 +100,7 @@ def read_hashed(path, key):
     path : Path
         The file.
     key : str
-        Under which the weights lie beside epoch, optimiser and so on; they may lie bare.
+        Under which the weights lie beside epoch, optimizer and so on; they may lie bare.
 
     Returns
     -------

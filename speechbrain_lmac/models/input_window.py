@@ -12,27 +12,27 @@ REPETITIONS = 32
 """Of a short clip, that are looked at to find where its frames lie."""
 
 
-class WholeClip:
+class VariableLengthInput:
     """The encoder hears clips of any length, as they are."""
 
-    def fill(self, wavs):
+    def fit_wav(self, wavs):
         """What the encoder hears of ``wavs`` ``[batch, time]``: the same."""
         return wavs
 
-    def carry(self, mask, samples):
+    def align_mask(self, mask, samples):
         """A mask ``[..., frames, bins]`` on the frames that the encoder hears: the same."""
         return mask
 
-    def extent(self, samples):
+    def span(self, samples):
         """First sample of a clip that is heard, and the one after the last."""
         return 0, samples
 
-    def times(self, frames, samples):
+    def frame_positions(self, frames, samples):
         """Place of each frame on the encoder's time axis, 0 to 1, ``[1, frames]``."""
         return (torch.arange(frames).unsqueeze(0) + 0.5) / frames
 
 
-class Window(WholeClip):
+class FixedLengthInput(VariableLengthInput):
     """The encoder hears so many samples: shorter clips are repeated, of longer ones the middle.
 
     Upstream cuts longer clips at random; the middle is what such cuts have in common, and the
@@ -50,10 +50,10 @@ class Window(WholeClip):
 
     Example
     -------
-    >>> window = Window(samples=10, hop_length=2, whole_repeats=True)
-    >>> window.fill(torch.tensor([[1, 2, 3, 4]]))
+    >>> window = FixedLengthInput(samples=10, hop_length=2, whole_repeats=True)
+    >>> window.fit_wav(torch.tensor([[1, 2, 3, 4]]))
     tensor([[1, 2, 3, 4, 1, 2, 3, 4, 0, 0]])
-    >>> window.carry(torch.tensor([[0.1], [0.2], [0.3]]), samples=4).squeeze()
+    >>> window.align_mask(torch.tensor([[0.1], [0.2], [0.3]]), samples=4).squeeze()
     tensor([0.1000, 0.2000, 0.1000, 0.2000, 0.3000, 0.3000])
     """
 
@@ -62,7 +62,7 @@ class Window(WholeClip):
         self.hop_length = hop_length
         self.whole_repeats = whole_repeats
 
-    def fill(self, wavs):
+    def fit_wav(self, wavs):
         """What the encoder hears of ``wavs`` ``[batch, time]``: ``[batch, self.samples]``."""
         samples = wavs.shape[-1]
         if samples >= self.samples:
@@ -75,7 +75,7 @@ class Window(WholeClip):
         """First sample of a longer clip that is heard."""
         return max(0, samples - self.samples) // 2 // self.hop_length * self.hop_length
 
-    def extent(self, samples):
+    def span(self, samples):
         """First sample of a clip that is heard, and the one after the last."""
         start = self.start(samples)
         return start, min(samples, start + self.samples)
@@ -85,7 +85,7 @@ class Window(WholeClip):
         whole, rest = divmod(self.samples, samples)
         return whole if self.whole_repeats or not rest else whole + 1
 
-    def carry(self, mask, samples):
+    def align_mask(self, mask, samples):
         """A mask of a clip on the frames that the encoder hears.
 
         Arguments
@@ -115,7 +115,7 @@ class Window(WholeClip):
             time = torch.where(time < end, time % samples, samples)
         return (time / self.hop_length).round().long().clamp(max=frames - 1)
 
-    def times(self, frames, samples):
+    def frame_positions(self, frames, samples):
         """Places of a clip's frames on the encoder's time axis.
 
         Arguments

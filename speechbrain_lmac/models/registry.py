@@ -6,11 +6,11 @@ from inspect import signature
 from speechbrain_lmac.utils.errors import InputError
 
 CLAPS = {
-    "embedded": "speechbrain_lmac.models.clap.mini.EmbeddedClap",
-    "tagger": "speechbrain_lmac.models.clap.efficientat.TaggerClap",
-    "laion": "speechbrain_lmac.models.clap.laion.LaionClap",
-    "microsoft": "speechbrain_lmac.models.clap.microsoft.MicrosoftClap",
-    "transformers": "speechbrain_lmac.models.clap.transformers.TransformersClap",
+    "mini": "speechbrain_lmac.models.clap.mini.MiniCLAP",
+    "efficientat": "speechbrain_lmac.models.clap.efficientat.EfficientATCLAP",
+    "laion": "speechbrain_lmac.models.clap.laion.LaionCLAP",
+    "microsoft": "speechbrain_lmac.models.clap.microsoft.MicrosoftCLAP",
+    "transformers": "speechbrain_lmac.models.clap.transformers.TransformersCLAP",
 }
 """Name -> class, imported when it is asked for: some bring a package of their own."""
 

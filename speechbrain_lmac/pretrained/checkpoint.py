@@ -4,11 +4,16 @@ import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
-from speechbrain_lmac.pretrained.config import MOST_BYTES, Blueprint, check_absent, read_blueprint
+from speechbrain_lmac.pretrained.config import (
+    MAX_BYTES,
+    InterpreterConfig,
+    check_absent,
+    read_interpreter_config,
+)
 from speechbrain_lmac.pretrained.export import (
     DECODER_FILE,
     HPARAMS_FILE,
-    MOST_DECODER_BYTES,
+    MAX_DECODER_BYTES,
     check_decoder,
 )
 from speechbrain_lmac.utils.errors import InputError, first_line
@@ -19,7 +24,7 @@ SHIPPED = Path(__file__).parent / "interpreters"
 """Interpreters in the package, by name."""
 NO_NAMES = ("", ".", "..", "interpreter")
 """What ends a path, and no Hub id."""
-LARGEST = {HPARAMS_FILE: MOST_BYTES, DECODER_FILE: MOST_DECODER_BYTES}
+MAX_FETCHED_BYTES = {HPARAMS_FILE: MAX_BYTES, DECODER_FILE: MAX_DECODER_BYTES}
 """Bytes of an interpreter's files."""
 
 
@@ -39,7 +44,7 @@ class Found(NamedTuple):
     """An interpreter, found and looked at, and not yet built."""
 
     folder: Path
-    blueprint: Blueprint
+    blueprint: InterpreterConfig
     files: Files
     weights: dict
     """Of its decoder: name -> tensor."""
@@ -65,7 +70,7 @@ def read_interpreter(source, revision=None, savedir=None, sha256=None):
     folder, downloaded = find_interpreter(source, revision, savedir)
     files = read_files(folder, sha256)
     path = folder / HPARAMS_FILE
-    blueprint = read_blueprint(as_text(files.hparams, path), str(path), downloaded)
+    blueprint = read_interpreter_config(as_text(files.hparams, path), str(path), downloaded)
     if downloaded:
         check_absent(blueprint, str(path))
     settings = blueprint.parts["decoder"].settings
@@ -75,7 +80,7 @@ def read_interpreter(source, revision=None, savedir=None, sha256=None):
 
 def read_files(folder, sha256=None):
     """Contents of an interpreter's two files, which must have a fingerprint if one is given."""
-    files = Files(*(read_once(folder / name, most) for name, most in LARGEST.items()))
+    files = Files(*(read_once(folder / name, most) for name, most in MAX_FETCHED_BYTES.items()))
     if sha256 is not None and files.fingerprint != sha256.lower():
         raise InputError(
             f"{folder} is not the interpreter asked for: its sha256 is {files.fingerprint}"
@@ -132,8 +137,15 @@ def _download(repo_id, revision, savedir):
     if savedir is not None:  # a folder for each source, lest one be taken for another
         savedir = Path(savedir) / "--".join((repo_id, revision or "main")).replace("/", "--")
     remedy = "it is no folder here either"
-    found = hub_folder(repo_id, list(LARGEST), revision, savedir, remedy=remedy, largest=LARGEST)
-    missing = [name for name in LARGEST if not (found / name).is_file()]
+    found = hub_folder(
+        repo_id,
+        list(MAX_FETCHED_BYTES),
+        revision,
+        savedir,
+        remedy=remedy,
+        largest=MAX_FETCHED_BYTES,
+    )
+    missing = [name for name in MAX_FETCHED_BYTES if not (found / name).is_file()]
     if missing:
         raise InputError(f"{repo_id} is no interpreter: it has no {' and no '.join(missing)}")
     return found

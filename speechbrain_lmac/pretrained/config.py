@@ -17,30 +17,30 @@ from speechbrain_lmac.utils.errors import InputError, first_line
 
 CLAPS = (
     *(
-        "models.clap.mini.EmbeddedClap",
-        "models.clap.efficientat.TaggerClap",
-        "models.clap.laion.LaionClap",
+        "models.clap.mini.MiniCLAP",
+        "models.clap.efficientat.EfficientATCLAP",
+        "models.clap.laion.LaionCLAP",
     ),
-    *("models.clap.microsoft.MicrosoftClap", "models.clap.transformers.TransformersClap"),
+    *("models.clap.microsoft.MicrosoftCLAP", "models.clap.transformers.TransformersCLAP"),
 )
 PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "clap": (CLAPS, ()),
-    "plane": (("masking.domains.StftPlane", "masking.domains.MelPlane"), ("clap",)),
-    "classifier": (("masking.masked_classifier.MaskableClassifier",), ("plane",)),
+    "plane": (("masking.domains.StftDomain", "masking.domains.MelDomain"), ("clap",)),
+    "classifier": (("masking.masked_classifier.MaskedClassifier",), ("plane",)),
     "decoder": (("masking.decoder.MaskDecoder",), ()),
-    "model": (("masking.interpreter_network.ListenableMap",), ("classifier", "decoder")),
+    "model": (("masking.interpreter_network.InterpreterNetwork",), ("classifier", "decoder")),
 }
 """What an interpreter is made of: the classes that each part may be, and the parts that it takes.
 These ten classes are all that a file may build."""
 NOTES = ("method", "clap_name", "clap_revision", "clap_sha256")
 """Texts beside the parts."""
 
-MOST_BYTES, MOST_NODES, MOST_DEPTH = 1 << 16, 500, 6
-MOST_ITEMS, MOST_LETTERS = 16, 4096
+MAX_BYTES, MAX_NODES, MAX_DEPTH = 1 << 16, 500, 6
+MAX_ITEMS, MAX_LETTERS = 16, 4096
 CLASS = "!new:speechbrain_lmac."
 YAML = "tag:yaml.org,2002:"
 PLAIN = {
-    "str": rf"(?s).{{0,{MOST_LETTERS}}}",
+    "str": rf"(?s).{{0,{MAX_LETTERS}}}",
     "int": r"-?(0|[1-9]\d{0,6})",
     "float": r"-?\d{1,6}\.\d{1,12}([eE][-+]?\d{1,2})?",
     "bool": "true|false|True|False",
@@ -56,9 +56,9 @@ PINNED = "laion/clap-htsat-unfused"
 """Of transformers' CLAPs the one whose commit the adapter knows."""
 TOKENIZERS = ("FacebookAI/roberta-base", "google-bert/bert-base-uncased")
 """Of LAION's and Microsoft's CLAPs, pinned where they are fetched."""
-FETCHED_LATEST = ("models.clap.microsoft.MicrosoftClap",)
+FETCHED_LATEST = ("models.clap.microsoft.MicrosoftCLAP",)
 """Adapters that fetch the latest commit where none is named; the others know one."""
-WITHOUT_NAMES = ("models.clap.mini.EmbeddedClap", "models.clap.efficientat.TaggerClap")
+WITHOUT_NAMES = ("models.clap.mini.MiniCLAP", "models.clap.efficientat.EfficientATCLAP")
 """Adapters whose weights ship with the package or are fetched from one address."""
 
 BROKEN = (
@@ -77,7 +77,7 @@ class Part(NamedTuple):
     """Plain values."""
 
 
-class Blueprint(NamedTuple):
+class InterpreterConfig(NamedTuple):
     """An interpreter, before it is built."""
 
     notes: dict
@@ -85,7 +85,7 @@ class Blueprint(NamedTuple):
     """Name -> :class:`Part`."""
 
 
-def read_blueprint(text, name, downloaded=False):
+def read_interpreter_config(text, name, downloaded=False):
     """Read an interpreter's file; nothing is constructed.
 
     Arguments
@@ -100,7 +100,7 @@ def read_blueprint(text, name, downloaded=False):
 
     Returns
     -------
-    Blueprint
+    InterpreterConfig
 
     Raises
     ------
@@ -109,7 +109,7 @@ def read_blueprint(text, name, downloaded=False):
 
     Example
     -------
-    >>> read_blueprint("wipe: !apply:os.system ['rm -rf .']", "hyperparams.yaml")
+    >>> read_interpreter_config("wipe: !apply:os.system ['rm -rf .']", "hyperparams.yaml")
     Traceback (most recent call last):
     ...
     speechbrain_lmac.utils.errors.InputError: hyperparams.yaml, line 1: the tag !apply:os.system ...
@@ -122,7 +122,7 @@ def read_blueprint(text, name, downloaded=False):
         raise InputError(f"{name}, line {error.line}: {error}") from error
     except (yaml.YAMLError, ValueError, OverflowError) as error:  # of a character's escape
         raise InputError(f"{name} is no YAML: {first_line(error)}") from error
-    return Blueprint(notes, parts)
+    return InterpreterConfig(notes, parts)
 
 
 def build(blueprint, changes=None):
@@ -130,7 +130,7 @@ def build(blueprint, changes=None):
 
     Arguments
     ---------
-    blueprint : Blueprint
+    blueprint : InterpreterConfig
         What is built.
     changes : dict
         Part -> settings in place of the blueprint's.
@@ -177,15 +177,15 @@ class _RefusedError(Exception):
 
 def _check_events(text):
     """Refuse what is too large, refers to itself, or has a tag that stands for no part."""
-    if len(text) > MOST_BYTES:
-        raise ValueError(f"it is longer than {MOST_BYTES} letters")
+    if len(text) > MAX_BYTES:
+        raise ValueError(f"it is longer than {MAX_BYTES} letters")
     known = {f"{CLASS}{kind}" for kinds, _ in PARTS.values() for kind in kinds} | {"!ref"}
     documents = depth = 0
     for count, event in enumerate(yaml.parse(text, Loader=yaml.SafeLoader)):
         documents += isinstance(event, yaml.DocumentStartEvent)
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
-        if count > MOST_NODES or depth > MOST_DEPTH:
+        if count > MAX_NODES or depth > MAX_DEPTH:
             raise _RefusedError(event, "it is refused: larger or deeper than any interpreter's")
         if getattr(event, "anchor", None) is not None:
             raise _RefusedError(
@@ -272,7 +272,7 @@ def check_absent(blueprint, name):
 
     Arguments
     ---------
-    blueprint : Blueprint
+    blueprint : InterpreterConfig
         Of a file that was downloaded.
     name : str
         What to call that file in an error.
@@ -312,8 +312,8 @@ def _check_reference(node, name):
 
 def _setting(node):
     if isinstance(node, yaml.SequenceNode) and node.tag == f"{YAML}seq":
-        if len(node.value) > MOST_ITEMS:
-            raise _RefusedError(node, f"a list of more than {MOST_ITEMS} items is refused")
+        if len(node.value) > MAX_ITEMS:
+            raise _RefusedError(node, f"a list of more than {MAX_ITEMS} items is refused")
         return [_plain(item) for item in node.value]
     return _plain(node)
 

@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save_file
 from torch.nn.functional import normalize
 
-from speechbrain_lmac.masking.decoder import Evidence, MaskDecoder, as_mask
+from speechbrain_lmac.masking.decoder import DecoderFeatures, MaskDecoder, as_mask
 from speechbrain_lmac.masking.grid import Grid
 from speechbrain_lmac.utils.errors import InputError, first_line
 from speechbrain_lmac.utils.ownership import check_folder, owned_folder
@@ -18,7 +18,7 @@ from speechbrain_lmac.utils.single_read import read_once
 
 HPARAMS_FILE = "hyperparams.yaml"
 DECODER_FILE = "decoder.safetensors"
-MOST_DECODER_BYTES = 1 << 28
+MAX_DECODER_BYTES = 1 << 28
 """No decoder is larger; those that ship have half a megabyte."""
 BROKEN = (OSError, SafetensorError, ValueError, LookupError, TypeError, RuntimeError, OverflowError)
 """What parsing raises on what is no safetensors file."""
@@ -41,11 +41,11 @@ clap: !new:{clap_class}
 {clap_settings}
 plane: !new:{plane_class}
     clap: !ref <clap>
-classifier: !new:speechbrain_lmac.masking.masked_classifier.MaskableClassifier
+classifier: !new:speechbrain_lmac.masking.masked_classifier.MaskedClassifier
     plane: !ref <plane>
 decoder: !new:speechbrain_lmac.masking.decoder.MaskDecoder
 {decoder_config}
-model: !new:speechbrain_lmac.masking.interpreter_network.ListenableMap
+model: !new:speechbrain_lmac.masking.interpreter_network.InterpreterNetwork
     classifier: !ref <classifier>
     decoder: !ref <decoder>
 modules:
@@ -60,7 +60,7 @@ def export_interpreter(model, method, folder):
 
     Arguments
     ---------
-    model : ListenableMap
+    model : InterpreterNetwork
         Trained.
     method : str
         Name of the method, as in the tables.
@@ -122,7 +122,7 @@ def check_decoder(settings, data, path):
     except (TypeError, ValueError, RuntimeError, ZeroDivisionError) as error:
         raise InputError(f"{path.parent} describes no decoder: {first_line(error)}") from error
     numbers = sum(math.prod(shape) for shape in wanted.values())
-    if 4 * numbers > MOST_DECODER_BYTES:
+    if 4 * numbers > MAX_DECODER_BYTES:
         raise InputError(f"{path.parent} describes a decoder of {numbers} numbers: too large")
     weights = parse_weights(data, path)
     found = {name: list(weight.shape) for name, weight in weights.items()}
@@ -161,7 +161,7 @@ def load_decoder(decoder, path, weights=None):
     """
     try:
         if weights is None:
-            weights = parse_weights(read_once(path, MOST_DECODER_BYTES), path)
+            weights = parse_weights(read_once(path, MAX_DECODER_BYTES), path)
         decoder.load_state_dict(weights)
     except (InputError, RuntimeError) as error:
         why = first_line(error)
@@ -185,7 +185,7 @@ def _masks_are_numbers(decoder):
             [gain * torch.randn(1, size, PROBE, PROBE, generator=generator) for size in sizes]
             for sizes in (decoder.config["hidden_channels"], [1])
         )
-        evidence = Evidence(tuple(maps.to(kept) for maps in hidden), level[0][0].to(kept))
+        evidence = DecoderFeatures(tuple(maps.to(kept) for maps in hidden), level[0][0].to(kept))
         masks = as_mask(decoder(evidence, normalize(text, dim=-1).to(kept), grid), grid)
         if not masks.isfinite().all():
             return False
@@ -197,7 +197,7 @@ def hyperparams(model, method, clap_settings):
 
     Arguments
     ---------
-    model : ListenableMap
+    model : InterpreterNetwork
         Trained.
     method : str
         Its name.

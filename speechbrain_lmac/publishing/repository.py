@@ -18,7 +18,7 @@ from speechbrain_lmac.evaluation.tables import MEAN, markdown_table
 from speechbrain_lmac.inference.interpreter import Interpreter
 from speechbrain_lmac.metrics.top_k import BUDGETS
 from speechbrain_lmac.pretrained.checkpoint import fingerprint
-from speechbrain_lmac.pretrained.config import read_blueprint
+from speechbrain_lmac.pretrained.config import read_interpreter_config
 from speechbrain_lmac.pretrained.export import DECODER_FILE, HPARAMS_FILE, hyperparams
 from speechbrain_lmac.reports.plots import draw_budgets, draw_interpretation
 from speechbrain_lmac.utils.errors import InputError, first_line
@@ -27,7 +27,7 @@ from speechbrain_lmac.utils.hub import check_reachable
 from speechbrain_lmac.utils.ownership import check_folder, owned_folder
 from speechbrain_lmac.utils.version import VERSION
 
-LICENCES = {
+LICENSES = {
     "ESC-50": "CC BY-NC 3.0 (ESC-10 part: CC BY)",
     "UrbanSound8K": "CC BY-NC 3.0",
     "synthetic sounds": "made by speechbrain-lmac, free",
@@ -37,11 +37,11 @@ MARKER = "training.json"
 """Settings and hashes of the run."""
 KIND = "publish"
 """Of the folder, for its ledger."""
-NEEDED = ("metrics.csv", "train.csv", "test.csv", "run.json")
+NEEDED = ("metrics.csv", "train.csv", "test.csv", "run_config.json")
 """Files of a finished run beside its interpreter."""
 
 
-def write_repository(results, repo_id, folder, licence=None):
+def write_repository(results, repo_id, folder, license=None):
     """Everything that is published, in a folder.
 
     Arguments
@@ -53,8 +53,8 @@ def write_repository(results, repo_id, folder, licence=None):
     folder : str or Path
         Made anew; gets decoder, hyperparameters, model card, metrics, settings and figures. One
         that is there is replaced if all of it was written here and has not changed since.
-    licence : str
-        Of the decoder, by the Hub's names; what it learnt from has licences of its own.
+    license : str
+        Of the decoder, by the Hub's names; what it learnt from has licenses of its own.
 
     Returns
     -------
@@ -79,19 +79,19 @@ def write_repository(results, repo_id, folder, licence=None):
     interpreter = Interpreter.from_hparams(source=results)
     model, clap = interpreter.model, interpreter.model.classifier.clap
     text = hyperparams(model, interpreter.hparams.method, clap.portable_settings)
-    read_blueprint(text, f"what {results} would publish", downloaded=True)
+    read_interpreter_config(text, f"what {results} would publish", downloaded=True)
     with owned_folder(folder, KIND) as built:
-        _fill(built, results, repo_id, interpreter, text, licence)
+        _fill(built, results, repo_id, interpreter, text, license)
     return folder
 
 
-def _fill(folder, results, repo_id, interpreter, text, licence):
+def _fill(folder, results, repo_id, interpreter, text, license):
     """Write everything that is published into an empty folder."""
     (folder / HPARAMS_FILE).write_text(text, encoding="utf-8")
     shutil.copy(results / "interpreter" / DECODER_FILE, folder)
     shutil.copy(results / "metrics.csv", folder)
-    settings = json.loads((results / "run.json").read_text(encoding="utf-8"))
-    for name in ("clap_settings", "initial_decoder"):  # paths of this machine
+    settings = json.loads((results / "run_config.json").read_text(encoding="utf-8"))
+    for name in ("clap_settings", "pretrained_decoder"):  # paths of this machine
         settings.pop(name, None)
     (folder / MARKER).write_text(json.dumps(settings, indent=2) + "\n")
     rows = pd.read_csv(results / "metrics.csv")
@@ -99,7 +99,7 @@ def _fill(folder, results, repo_id, interpreter, text, licence):
         raise InputError(f"{results / 'metrics.csv'} is of an older version: run train.py anew")
     draw_budgets(rows, folder / "budgets.png")
     _example(interpreter, folder / "example.png")
-    card = _card(interpreter, repo_id, results, rows, settings, licence, folder)
+    card = _card(interpreter, repo_id, results, rows, settings, license, folder)
     (folder / "README.md").write_text(card, encoding="utf-8")
 
 
@@ -191,16 +191,16 @@ def _example(interpreter, path):
     draw_interpretation(why, path)
 
 
-def _card(interpreter, repo_id, results, rows, settings, licence, folder):
+def _card(interpreter, repo_id, results, rows, settings, license, folder):
     from huggingface_hub import ModelCardData
 
     method, clap = interpreter.hparams.method, interpreter.model.classifier.clap.reference
     test = manifest.read_rows(results / "test.csv")
     data = ModelCardData(
-        license=licence,
+        license=license,
         library_name="speechbrain-lmac",
         pipeline_tag="audio-classification",
-        tags=["audio", "explainability", "clap", "zero-shot-audio-classification", "lmac-zs"],
+        tags=["audio", "explainability", "clap", "zero-shot-audio-classification", "lmac"],
     )
     template = files("speechbrain_lmac.publishing") / "model_card.md.j2"
     environment = Environment(undefined=StrictUndefined, trim_blocks=True, autoescape=False)
@@ -232,9 +232,9 @@ def _set(clip):
 
 
 def _data(clips):
-    sounds = {(_set(clip), clip.licence, clip.wav, clip.start) for clip in clips}
-    counts = Counter((name, licence) for name, licence, *_ in sounds)
+    sounds = {(_set(clip), clip.license, clip.wav, clip.start) for clip in clips}
+    counts = Counter((name, license) for name, license, *_ in sounds)
     return [
-        {"name": name, "clips": count, "licence": licence or LICENCES.get(name, "not stated")}
-        for (name, licence), count in sorted(counts.items())
+        {"name": name, "clips": count, "license": license or LICENSES.get(name, "not stated")}
+        for (name, license), count in sorted(counts.items())
     ]

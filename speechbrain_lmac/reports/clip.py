@@ -43,7 +43,7 @@ class Row(NamedTuple):
     """Rows of (name, in the clip, in what is kept, in what is removed)."""
 
 
-class Heard(NamedTuple):
+class ClipReport(NamedTuple):
     """A clip and its explanations."""
 
     name: str
@@ -66,12 +66,12 @@ def axis_of(sample_rate):
     return tuple((f"{hertz / 1000:g}", height_of(hertz, sample_rate / 2)) for hertz in AXIS_HZ)
 
 
-class Studio:
+class PlayerFactory:
     """Sounds and pictures of one clip, all in its terms.
 
     Arguments
     ---------
-    clap : Clap
+    clap : CLAP
         Whose spectrogram is drawn.
     original : torch.Tensor
         The clip, ``[time]``.
@@ -136,7 +136,7 @@ def heard(name, why):
     Heard
     """
     classifier = why.model.classifier
-    studio = Studio(classifier.clap, why.original)
+    studio = PlayerFactory(classifier.clap, why.original)
     original, written = studio.player("The clip", why.original, name)
     players, played = [], []
     for prompt, kept, removed in zip(why.prompts, why.waveform, why.residual):
@@ -161,7 +161,7 @@ def heard(name, why):
         for i, prompt in enumerate(why.prompts)
     )
     seconds = len(why.original) / why.sample_rate
-    return Heard(name, seconds, why.against, original, rows, tuple(why.warnings), studio.axis)
+    return ClipReport(name, seconds, why.against, original, rows, tuple(why.warnings), studio.axis)
 
 
 def _scores(why, i, *heard_in):

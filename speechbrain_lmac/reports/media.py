@@ -14,7 +14,7 @@ from speechbrain_lmac.audio.io import PEAK
 from speechbrain_lmac.reports.raster import pixels
 
 TRIES = 4
-MOST_GAIN_DB = 20.0
+MAX_GAIN_DB = 20.0
 """By which a faint sound is raised to be heard beside the clip."""
 
 
@@ -31,7 +31,7 @@ def matched_gain(wav, like, energy):
     Returns
     -------
     float
-        At most ``MOST_GAIN_DB``; 1 for silence.
+        At most ``MAX_GAIN_DB``; 1 for silence.
 
     Example
     -------
@@ -42,7 +42,7 @@ def matched_gain(wav, like, energy):
     peak = wav.abs().max().item()
     own, wanted = (energy(sound.unsqueeze(0)).item() for sound in (wav, like))
     matched = (wanted / own) ** 0.5 if own > 0 else 1.0
-    return min(matched, PEAK / max(peak, PEAK * 1e-6), 10 ** (MOST_GAIN_DB / 20))
+    return min(matched, PEAK / max(peak, PEAK * 1e-6), 10 ** (MAX_GAIN_DB / 20))
 
 
 def mp3(wav, sample_rate):
@@ -78,7 +78,7 @@ def decoded(encoded):
     return torch.from_numpy(samples)
 
 
-def picture(values, nyquist, colours, limits):
+def picture(values, nyquist, colors, limits):
     """A plane as a picture: WebP, bytes.
 
     Arguments
@@ -87,12 +87,12 @@ def picture(values, nyquist, colours, limits):
         ``[frames, bins]``, linear in frequency; shown on a mel axis, low below.
     nyquist : float
         Frequency of the last bin, in Hz.
-    colours : str
-        Colour map of matplotlib.
+    colors : str
+        Color map of matplotlib.
     limits : tuple of float
         Values of its two ends.
     """
-    pixel = pixels(values, nyquist, colours, limits)
+    pixel = pixels(values, nyquist, colors, limits)
     buffer = io.BytesIO()
     Image.fromarray(pixel).save(buffer, format="WEBP", quality=80, method=4)
     return buffer.getvalue()

@@ -10,7 +10,7 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from speechbrain_lmac.reports.media import MOST_GAIN_DB
+from speechbrain_lmac.reports.media import MAX_GAIN_DB
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.files import check_no_input, check_writable, write_text
 from speechbrain_lmac.utils.version import VERSION
@@ -30,7 +30,7 @@ def write_report(path, clips, about, title="Listening report"):
     ---------
     path : str or Path
         File to write, whole or not at all.
-    clips : list of Heard or Recording
+    clips : list of ClipReport or Recording
         Of :func:`~speechbrain_lmac.reports.clip.heard` and
         :func:`~speechbrain_lmac.reports.recording.recording`.
     about : str
@@ -92,7 +92,7 @@ def frame(clips, about, height):
 
     Arguments
     ---------
-    clips : list of Heard
+    clips : list of ClipReport
         Of :func:`~speechbrain_lmac.reports.clip.heard`.
     about : str
         What explained them.
@@ -121,7 +121,7 @@ def render(template, **content):
     environment.filters["clock"] = clock
     return environment.get_template(template).render(
         version=VERSION,
-        most_gain_db=MOST_GAIN_DB,
+        most_gain_db=MAX_GAIN_DB,
         policy=policy(),
         style=_file("style.css"),
         script=_file("script.js"),

@@ -87,10 +87,10 @@ class _Page:
         style = {"fontsize": 8, "va": "center", **style}
         self.figure.text(left / self.width, foot / self.height, words, **style)
 
-    def panel(self, row, column, values, colours, limits, title):
+    def panel(self, row, column, values, colors, limits, title):
         """Draw ``[frames, bins]``."""
         left, foot = self.corner(row, column)
-        self.figure.figimage(pixels(values, self.nyquist, colours, limits), left, foot)
+        self.figure.figimage(pixels(values, self.nyquist, colors, limits), left, foot)
         self.text(left, foot + HEIGHT + TITLE / 2 - 2, title, fontsize=9)
         for hertz in AXIS_HZ:
             if hertz < self.nyquist:
@@ -199,7 +199,7 @@ def _decibels(spectrogram, wav):
     return 10 * power.squeeze(0).clamp(min=1e-8).log10()
 
 
-def draw_plane(axis, values, extent, colours, limits):
+def draw_plane(axis, values, extent, colors, limits):
     """Linear-frequency bins as an image whose frequency axis is spaced in mel.
 
     Arguments
@@ -210,8 +210,8 @@ def draw_plane(axis, values, extent, colours, limits):
         ``[frames, bins]``.
     extent : tuple of float
         Length in seconds, and the highest bin in kHz.
-    colours : str
-        Colour map.
+    colors : str
+        Color map.
     limits : tuple of float
         Values of its two ends.
 
@@ -224,7 +224,7 @@ def draw_plane(axis, values, extent, colours, limits):
         np.linspace(0, seconds, frames),
         np.linspace(0, nyquist, bins),
         values.T.cpu().numpy(),
-        cmap=colours,
+        cmap=colors,
         vmin=limits[0],
         vmax=limits[1],
         shading="nearest",

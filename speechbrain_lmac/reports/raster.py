@@ -12,7 +12,7 @@ HEIGHT, WIDTH = 128, 480
 """Size of pictures, in pixels."""
 
 
-def pixels(values, nyquist, colours, limits):
+def pixels(values, nyquist, colors, limits):
     """Values as RGB pixels, low frequencies at the foot.
 
     Arguments
@@ -21,8 +21,8 @@ def pixels(values, nyquist, colours, limits):
         ``[frames, bins]``, linear in frequency.
     nyquist : float
         Frequency of the last bin, in Hz.
-    colours : str
-        Colour map of matplotlib.
+    colors : str
+        Color map of matplotlib.
     limits : tuple of float
         Values of its two ends.
 
@@ -34,7 +34,7 @@ def pixels(values, nyquist, colours, limits):
     image = on_mel_axis(values.cpu().float(), nyquist).numpy()
     low, high = limits
     shades = np.clip((image - low) / (high - low), 0, 1)
-    return (255 * colormaps[colours](shades)[::-1, :, :3]).astype(np.uint8)
+    return (255 * colormaps[colors](shades)[::-1, :, :3]).astype(np.uint8)
 
 
 def height_of(hertz, nyquist):

@@ -7,13 +7,13 @@ import soundfile
 import torch
 
 from speechbrain_lmac.reports.annotations import Region
-from speechbrain_lmac.reports.clip import Player, Studio, axis_of
+from speechbrain_lmac.reports.clip import Player, PlayerFactory, axis_of
 from speechbrain_lmac.reports.media import data_uri, picture
 from speechbrain_lmac.reports.raster import RANGE_DB
 
 AROUND_SECONDS = 0.5
 """Heard before and after a region."""
-LONGEST_SECONDS = 10.0
+MAX_EXCERPT_SECONDS = 10.0
 """Of a region that are heard."""
 MOST = 6
 """Regions of a prompt that are heard: those of most evidence."""
@@ -70,11 +70,11 @@ def recording(name, sound, timeline, clap, threshold):
     ---------
     name : str
         What the sound is called.
-    sound : Sound
+    sound : AudioSource
         The sound itself.
     timeline : Timeline
         Of it, with its explanations written.
-    clap : Clap
+    clap : CLAP
         Whose spectrogram is drawn.
     threshold : float
         Evidence that makes a region.
@@ -130,12 +130,12 @@ def _most_evident(regions, prompt):
 def _span(region, duration, rate):
     """First sample to be heard of a region, and the one after the last."""
     start = max(0.0, region.start - AROUND_SECONDS)
-    stop = min(duration, region.stop + AROUND_SECONDS, start + LONGEST_SECONDS)
+    stop = min(duration, region.stop + AROUND_SECONDS, start + MAX_EXCERPT_SECONDS)
     return round(start * rate), round(stop * rate)
 
 
 def _players(clap, prompt, whole, kept) -> tuple[Player, ...]:
-    studio = Studio(clap, whole)
+    studio = PlayerFactory(clap, whole)
     heard, _ = studio.player("The recording", whole, f"the recording, with “{prompt}”")
     alone, _ = studio.player("Kept", kept, f"what is kept for “{prompt}”")
     return heard, alone

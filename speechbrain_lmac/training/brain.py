@@ -12,30 +12,38 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from speechbrain_lmac.data.pipeline import augment, draw
 from speechbrain_lmac.data.prompts import class_prompt
-from speechbrain_lmac.evaluation.scoring import ask, explain, faithfulness, kept_less_left
+from speechbrain_lmac.evaluation.scoring import ask, explain, faithfulness, in_out_margin
 from speechbrain_lmac.explainers import EXPLAINERS
-from speechbrain_lmac.losses.pairs import Pairs, Rivals
-from speechbrain_lmac.masking.decoder import thin
+from speechbrain_lmac.losses.pairs import ClassSet, PromptSensitivity
+from speechbrain_lmac.masking.decoder import channel_dropout
 from speechbrain_lmac.utils.device import is_out_of_memory
-from speechbrain_lmac.utils.distributed import average_gradients, count, mean_count, means, roll
+from speechbrain_lmac.utils.distributed import (
+    all_reduce_mean,
+    average_gradients,
+    global_mean_count,
+    global_roll,
+    world_size,
+)
 from speechbrain_lmac.utils.errors import InputError, first_line
 
 DECAY = 0.98
 """Of the running mean of the weights, a step."""
 
 
-class LmacZs(sb.Brain):
+class LMACBrain(sb.Brain):
     """Learn to explain a frozen CLAP: only the decoder of ``modules["model"]`` is trained.
 
     ``modules`` holds ``model``, a
-    :class:`~speechbrain_lmac.masking.interpreter_network.ListenableMap`.
-    ``hparams`` gives ``objective``, ``gate``, ``templates``, ``mix_probability``,
-    ``dropout``, ``prompts_per_clip``, ``heard_per_clip``, ``chunk_size``, ``seed``, ``lr``,
+    :class:`~speechbrain_lmac.masking.interpreter_network.InterpreterNetwork`.
+    ``hparams`` gives ``objective``, ``gate``, ``train_templates``, ``mix_probability``,
+    ``feature_dropout``, ``prompts_per_clip``, ``encoded_prompts_per_clip``, ``chunk_size``,
+    ``seed``, ``lr``,
     ``valid_interval``, ``epoch_counter``, ``train_logger`` and ``prompts``, the names that clips
     are scored against.
 
     Of each clip its own prompt is asked, and those of other clips of its batch, the one that may
-    be mixed into it first. All get masks; the first ``heard_per_clip`` are heard by the encoder.
+    be mixed into it first. All get masks; the first ``encoded_prompts_per_clip`` are heard by the
+    encoder.
 
     What is validated, and at last exported, is the running mean of the weights over some dozens of
     steps: single steps move masks by more than training still gains. The epoch kept is the one
@@ -48,27 +56,29 @@ class LmacZs(sb.Brain):
 
         Returns
         -------
-        Analysis, Pairs, torch.Tensor, torch.Tensor
+        EncodedClips, Pairs, torch.Tensor, torch.Tensor
             The masks ``[prompts, batch, frames, bins]``, and those that are heard, hardened.
         """
         draws = [draw(self.hparams.seed, self.epoch, clip_id) for clip_id in batch.id]
         clips = augment(batch.sig.data.to(self.device), draws, self.hparams.mix_probability)
-        analysis = self.model.classifier.analyse(clips.sounds)
-        pairs = self.ask(batch, analysis.encoding.embedding.float(), clips.mixed, draws)
-        if mean_count(clips.mixed) and len(pairs.text) > 1:
+        encoded = self.model.classifier.encode_clips(clips.sounds)
+        pairs = self.ask(batch, encoded.encoding.embedding.float(), clips.mixed, draws)
+        if global_mean_count(clips.mixed) and len(pairs.text) > 1:
             power = self.model.classifier.plane.power
             sources = torch.stack([power(clips.own), power(clips.sounds - clips.own)])
             pairs = pairs._replace(sources=sources)
-            pairs = pairs._replace(of_known=mean_count(pairs.told_apart))
-        evidence = thin(self.model.evidence(analysis), self.hparams.dropout, draws)
-        masks = self.model(analysis, pairs.text, evidence)
-        heard = masks[: self.hparams.heard_per_clip]
+            pairs = pairs._replace(num_separable=global_mean_count(pairs.separable))
+        evidence = channel_dropout(
+            self.model.evidence(encoded), self.hparams.feature_dropout, draws
+        )
+        masks = self.model(encoded, pairs.text, evidence)
+        heard = masks[: self.hparams.encoded_prompts_per_clip]
         gate = self.hparams.gate
         opened = gate(heard, gate.draw(draws, heard.device), self.progress)
-        return analysis, pairs, masks, opened
+        return encoded, pairs, masks, opened
 
     def ask(self, batch, audio, mixed, draws):
-        """What is asked of each clip: what it was labelled or described as; and, where it is a
+        """What is asked of each clip: what it was labeled or described as; and, where it is a
         label and the clip is alone, what the CLAP takes it for.
         """
         names, text = self.hparams.prompts
@@ -77,19 +87,19 @@ class LmacZs(sb.Brain):
             decided = (audio @ text.to(audio.device).T).argmax(dim=1)
         prompts, own = [], []
         for place, rng in enumerate(draws):
-            template, label = rng.choice(self.hparams.templates), batch.label[place]
+            template, label = rng.choice(self.hparams.train_templates), batch.label[place]
             if label in names and not batch.text[place] and not mixed[place]:
                 label = names[decided[place]]
             prompts.append(batch.text[place] or class_prompt(label, template))
             own.append(names.index(label) if label in names else -1)
         own = torch.tensor(own, device=audio.device)
         embedded = self.model.classifier.clap.embed_text(prompts, apart=False)
-        turns = range(min(self.hparams.prompts_per_clip, count() * len(prompts)))
-        return Pairs(
+        turns = range(min(self.hparams.prompts_per_clip, world_size() * len(prompts)))
+        return PromptSensitivity(
             audio,
-            torch.stack([roll(embedded, turn) for turn in turns]),
-            torch.stack([roll(own, turn) for turn in turns]),
-            Rivals(text.to(audio.device), float(scale)),
+            torch.stack([global_roll(embedded, turn) for turn in turns]),
+            torch.stack([global_roll(own, turn) for turn in turns]),
+            ClassSet(text.to(audio.device), float(scale)),
         )
 
     @property
@@ -104,9 +114,9 @@ class LmacZs(sb.Brain):
 
     def compute_objectives(self, predictions, batch, stage):
         """The objective of a training batch."""
-        analysis, pairs, masks, opened = predictions
+        encoded, pairs, masks, opened = predictions
         hear = partial(
-            self.model.classifier.masked_values, analysis, chunk_size=self.hparams.chunk_size
+            self.model.classifier.masked_objective, encoded, chunk_size=self.hparams.chunk_size
         )
         loss, terms = self.hparams.objective(pairs, masks, opened, hear)
         for name, term in terms.items():
@@ -115,10 +125,10 @@ class LmacZs(sb.Brain):
 
     def evaluate_batch(self, batch, stage):
         """The score that chooses the epoch: the mean of ``q - r`` over the equal budgets."""
-        analysis = self.model.classifier.analyse(batch.sig.data.to(self.device))
-        asked = ask(self.model, batch.id, analysis, self.hparams.prompts)
-        explained = explain(self.model, EXPLAINERS["lmac-zs"], asked)
-        self.scores.extend(kept_less_left(faithfulness(self.model, asked, explained)))
+        encoded = self.model.classifier.encode_clips(batch.sig.data.to(self.device))
+        asked = ask(self.model, batch.id, encoded, self.hparams.prompts)
+        explained = explain(self.model, EXPLAINERS["lmac"], asked)
+        self.scores.extend(in_out_margin(faithfulness(self.model, asked, explained)))
         return -torch.tensor(self.scores).mean()
 
     @property
@@ -146,7 +156,7 @@ class LmacZs(sb.Brain):
                 raise
             raise InputError(
                 f"out of memory in epoch {self.epoch} ({first_line(error)}): give a smaller "
-                "--batch_size or --chunk_size, or fewer --heard_per_clip"
+                "--batch_size or --chunk_size, or fewer --encoded_prompts_per_clip"
             ) from error
 
     def check_loss_isfinite(self, loss):
@@ -212,7 +222,7 @@ class LmacZs(sb.Brain):
         """Log the terms; after validation keep the best epoch and the last."""
         if stage == sb.Stage.TRAIN:
             stats = {name: sum(values) / len(values) for name, values in self.terms.items()}
-            self.train_stats = means({**stats, "loss": stage_loss})
+            self.train_stats = all_reduce_mean({**stats, "loss": stage_loss})
             return
         self.model.decoder.load_state_dict(self.live)
         score = sum(self.scores) / len(self.scores)

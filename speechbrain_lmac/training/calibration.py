@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from speechbrain_lmac.audio.mixing import mix
 from speechbrain_lmac.data.prompts import class_prompt
-from speechbrain_lmac.losses.pairs import Pairs, Rivals
+from speechbrain_lmac.losses.pairs import ClassSet, PromptSensitivity
 from speechbrain_lmac.masking.decoder import as_mask
 
 TEMPERATURES = tuple(2 ** (step / 2) for step in range(-2, 13))
@@ -43,12 +43,12 @@ def calibrate(model, batches, prompts, objective, rows=3):
 
     Arguments
     ---------
-    model : ListenableMap
+    model : InterpreterNetwork
         Its decoder changes.
     batches : sized iterable
         Of ``(labels, texts, wavs)``: a label and a description, which may be empty, of each clip,
         and ``[batch, time]``.
-    prompts : Prompts
+    prompts : ClassPrompts
         The names that clips are scored against.
     objective : Objective
         What the decoder was trained by.
@@ -65,10 +65,10 @@ def calibrate(model, batches, prompts, objective, rows=3):
         return None
     grid, losses, count = list(product(TEMPERATURES, OFFSETS)), 0.0, 0
     for labels, texts, wavs in tqdm(batches, "calibrating", unit="batch", dynamic_ncols=True):
-        analysis, pairs = _mixtures(model.classifier, labels, texts, wavs, prompts, rows)
-        known = int(pairs.told_apart.sum()) if len(wavs) > 1 else 0
+        encoded, pairs = _mixtures(model.classifier, labels, texts, wavs, prompts, rows)
+        known = int(pairs.separable.sum()) if len(wavs) > 1 else 0
         if known:
-            found = _losses(model, analysis, pairs, objective, grid)
+            found = _losses(model, encoded, pairs, objective, grid)
             losses, count = losses + known * found, count + known
     if not count:
         return None
@@ -80,29 +80,29 @@ def calibrate(model, batches, prompts, objective, rows=3):
 
 
 def _mixtures(classifier, labels, texts, wavs, prompts, rows):
-    """Each clip with the next one over it: Analysis, and Pairs of what is asked."""
+    """Each clip with the next one over it: EncodedClips, and Pairs of what is asked."""
     mixtures = mix(wavs, wavs.roll(1, dims=0), snr_db=0.0)
     asked = [text or class_prompt(label) for label, text in zip(labels, texts)]
     text = classifier.clap.embed_text(asked, apart=False)
     places = [prompts.names.index(label) if label in prompts.names else -1 for label in labels]
     own = torch.tensor(places, device=wavs.device)
-    analysis = classifier.analyse(mixtures)
+    encoded = classifier.encode_clips(mixtures)
     turns = range(min(max(rows, 2), len(wavs)))
     power = classifier.plane.power
-    return analysis, Pairs(
-        analysis.encoding.embedding,
+    return encoded, PromptSensitivity(
+        encoded.encoding.embedding,
         torch.stack([text.roll(turn, dims=0) for turn in turns]),
         torch.stack([own.roll(turn, dims=0) for turn in turns]),
-        Rivals(prompts.text.to(wavs.device), float(classifier.clap.logit_scale)),
+        ClassSet(prompts.text.to(wavs.device), float(classifier.clap.logit_scale)),
         torch.stack([power(wavs), power(mixtures - wavs)]),
     )
 
 
 @torch.no_grad()
-def _losses(model, analysis, pairs, objective, grid):
+def _losses(model, encoded, pairs, objective, grid):
     """Of the masks under each pair of temperature and offset, ``[len(grid)]``."""
-    cells = model.classifier.grid(analysis)
-    logits = model.decoder.logits(model.evidence(analysis), pairs.text, cells)
+    cells = model.classifier.grid(encoded)
+    logits = model.decoder.logits(model.evidence(encoded), pairs.text, cells)
     return torch.stack(
         [
             objective.of_masks(as_mask(logits / temperature + offset, cells), pairs)[0].cpu()

@@ -12,7 +12,7 @@ from speechbrain_lmac.utils.errors import InputError, first_line
 from speechbrain_lmac.utils.files import PARTIAL
 
 
-class WholeCheckpointer(Checkpointer):
+class AtomicCheckpointer(Checkpointer):
     """SpeechBrain's checkpointer; a checkpoint counts once all of it is there, and until any of it
     is gone.
 

@@ -15,32 +15,34 @@ from speechbrain_lmac.data.datasets import check_sources, class_names, read_clip
 from speechbrain_lmac.data.pipeline import dataset
 from speechbrain_lmac.data.synthetic_dataset import write_dataset
 from speechbrain_lmac.evaluation import tables
-from speechbrain_lmac.evaluation.scoring import Prompts, clip_seed, evaluate, write_rows
+from speechbrain_lmac.evaluation.scoring import ClassPrompts, clip_seed, evaluate, write_rows
 from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.losses.objective import method_name
 from speechbrain_lmac.models.clap.base import check_window
 from speechbrain_lmac.pretrained.export import check_exportable, export_interpreter, load_decoder
-from speechbrain_lmac.training.brain import LmacZs
+from speechbrain_lmac.training.brain import LMACBrain
 from speechbrain_lmac.training.calibration import calibrate
 from speechbrain_lmac.utils.config import load_hparams, save_settings
 from speechbrain_lmac.utils.device import check_device, keep_freed_memory
-from speechbrain_lmac.utils.distributed import leave, share_of
+from speechbrain_lmac.utils.distributed import local_batch_size, shutdown
 from speechbrain_lmac.utils.errors import InputError, report_errors
 from speechbrain_lmac.utils.files import write_text
-from speechbrain_lmac.utils.run_metadata import claim, record, run_identity
+from speechbrain_lmac.utils.run_metadata import lock_output_folder, run_identity, write_run_metadata
 
 BACKEND = () if torch.cuda.is_available() else ("--distributed_backend", "gloo")
 """By which processes speak, unless the command line says another."""
 MIXTURES = 64
 """Of validation clips, on which masks are calibrated."""
 NUMBERS = {
-    **dict.fromkeys(("batch_size", "prompts_per_clip", "heard_per_clip"), (int, 1, math.inf)),
+    **dict.fromkeys(
+        ("batch_size", "prompts_per_clip", "encoded_prompts_per_clip"), (int, 1, math.inf)
+    ),
     **dict.fromkeys(("valid_interval", "chunk_size"), (int, 1, math.inf)),
     "number_of_epochs": (int, 0, math.inf),
     "lr": (int | float, 1e-12, math.inf),
     "clip_seconds": (int | float, 0.01, math.inf),
     "mix_probability": (int | float, 0, 1),
-    "dropout": (int | float, 0, 0.99),
+    "feature_dropout": (int | float, 0, 0.99),
 }
 """Of the settings: kind, least and greatest."""
 logger = logging.getLogger(__name__)
@@ -64,15 +66,17 @@ def main(arguments=None):
     explainers = chosen_explainers(hparams)
     splits, of_data = prepare(hparams)
     hparams["prompts"] = label_prompts(hparams, of_data)
-    if hparams["initial_decoder"] is not None:
-        load_decoder(hparams["decoder"], hparams["initial_decoder"])
+    if hparams["pretrained_decoder"] is not None:
+        load_decoder(hparams["decoder"], hparams["pretrained_decoder"])
     folder = Path(hparams["output_folder"])
     # one process hashes the sounds, for all
-    sb.utils.distributed.run_on_main(lambda: claim(folder, run_identity(hparams, splits)))
+    sb.utils.distributed.run_on_main(
+        lambda: lock_output_folder(folder, run_identity(hparams, splits))
+    )
     check_exportable(folder / "interpreter")
     sb.create_experiment_directory(hparams["output_folder"], overrides=overrides)
     sb.utils.distributed.run_on_main(save_settings, args=[hparams_file, overrides, folder])
-    sb.utils.distributed.run_on_main(record, args=[folder, "train.py", arguments])
+    sb.utils.distributed.run_on_main(write_run_metadata, args=[folder, "train.py", arguments])
     for name, held in splits.items():
         sb.utils.distributed.run_on_main(manifest.write, args=[folder / f"{name}.csv", held])
 
@@ -80,10 +84,10 @@ def main(arguments=None):
         name: dataset(clips, hparams["clap"].sample_rate, hparams["clip_seconds"])
         for name, clips in splits.items()
     }
-    brain = LmacZs(
+    brain = LMACBrain(
         hparams["modules"], hparams["opt_class"], hparams, run_opts, hparams["checkpointer"]
     )
-    hparams["train_loader"]["batch_size"] = share_of(hparams["batch_size"])
+    hparams["train_loader"]["batch_size"] = local_batch_size(hparams["batch_size"])
     if brain.test_only:
         check_trained(hparams["checkpointer"], folder)
         brain.init_optimizers()  # which fit would do
@@ -97,10 +101,10 @@ def main(arguments=None):
     best = brain.restore_best()
     if sb.utils.distributed.if_main_process():
         if hparams["calibrate"]:
-            settle(brain, splits["valid"], hparams)
+            calibrate_decoder(brain, splits["valid"], hparams)
         export_interpreter(best, trained_method(hparams), folder / "interpreter")
         report(brain, sets["test"], explainers, hparams)
-    leave()
+    shutdown()
 
 
 def check_trained(checkpointer, folder):
@@ -112,7 +116,7 @@ def check_trained(checkpointer, folder):
         )
 
 
-def settle(brain, clips, hparams):
+def calibrate_decoder(brain, clips, hparams):
     """Calibrate the decoder on mixtures of validation clips, and say how."""
     drawn = sorted(clips, key=lambda clip: clip_seed(clip.ID, hparams["seed"]))[:MIXTURES]
     held = dataset(drawn, hparams["clap"].sample_rate, hparams["clip_seconds"])
@@ -148,7 +152,7 @@ def prepare(hparams):
         data_folder = hparams["synthetic_folder"]
         sb.utils.distributed.run_on_main(write_dataset, args=[data_folder], kwargs={"seed": 0})
     clips = read_clips(data_folder)
-    of_data, beside = share_out(hparams, clips)
+    of_data, beside = split_data(hparams, clips)
     splits = {
         name: [*of_data.get(name, []), *beside.get(name, [])] for name in ("train", "valid", "test")
     }
@@ -173,11 +177,13 @@ def check_numbers(hparams):
             sort = "a whole number" if kind is int else "a number"
             upper = "" if most == math.inf else f" to {most:g}"
             raise InputError(f"{name} is {sort} from {least:g}{upper}, not {value!r}")
-    if hparams["heard_per_clip"] > hparams["prompts_per_clip"]:
-        raise InputError("heard_per_clip is at most prompts_per_clip: what is heard has a mask")
+    if hparams["encoded_prompts_per_clip"] > hparams["prompts_per_clip"]:
+        raise InputError(
+            "encoded_prompts_per_clip is at most prompts_per_clip: what is heard has a mask"
+        )
 
 
-def share_out(hparams, clips):
+def split_data(hparams, clips):
     """Who teaches, selects and tests.
 
     Returns
@@ -187,20 +193,20 @@ def share_out(hparams, clips):
         beside.
     """
     folds = {name: hparams[f"{name}_folds"] for name in ("train", "valid", "test")}
-    instead, further = hparams["train_manifest"], hparams["further_manifest"]
+    instead, further = hparams["train_manifest"], hparams["extra_train_manifest"]
     if instead is not None:  # the data's folds test, and select if there are some
         del folds["train"]
         if folds["valid"] == []:
             del folds["valid"]
     of_data = split_by_fold(clips, **folds)
-    beside = {"train": [], "valid": []} if instead is None else described(instead)
+    beside = {"train": [], "valid": []} if instead is None else read_manifest_splits(instead)
     if "valid" in of_data:
         beside["valid"] = []
     elif not beside["valid"]:
         raise InputError("nothing selects the epoch: no valid_folds, no valid clip described")
     if further is not None:
         held = {clip.ID for those in (of_data, beside) for part in those.values() for clip in part}
-        for name, more in described(further).items():
+        for name, more in read_manifest_splits(further).items():
             twice = held & {clip.ID for clip in more}
             if twice:
                 raise InputError(f"{min(twice)} is an ID of the data and of the further manifest")
@@ -208,7 +214,7 @@ def share_out(hparams, clips):
     return of_data, beside
 
 
-def described(path):
+def read_manifest_splits(path):
     """Clips of a manifest that teach and that select; those of its test split do neither."""
     clips = manifest.read(path)
     return {
@@ -223,19 +229,19 @@ def label_prompts(hparams, of_data):
     """
     folder = hparams["data_folder"] or hparams["synthetic_folder"]
     clips = [clip for held in of_data.values() for clip in held]
-    names = class_names(folder, clips, hparams["label_names"])
-    return Prompts(names, hparams["clap"].embed_names(names, hparams["label_templates"]))
+    names = class_names(folder, clips, hparams["classes"])
+    return ClassPrompts(names, hparams["clap"].embed_names(names, hparams["eval_templates"]))
 
 
 def chosen_explainers(hparams):
     """The trained interpreter under its method's name, and what it is compared with."""
-    for name in hparams["compare"]:
+    for name in hparams["baselines"]:
         if name not in EXPLAINERS:
-            raise InputError(f"compare names {name!r}; there are {', '.join(EXPLAINERS)}")
+            raise InputError(f"baselines names {name!r}; there are {', '.join(EXPLAINERS)}")
         if not {"text", "seeds", "names"}.issuperset(EXPLAINERS[name].needs):
-            raise InputError(f"compare names {name}, which evaluate.py alone can ask")
-    others = {name: EXPLAINERS[name] for name in hparams["compare"]}
-    return {trained_method(hparams): EXPLAINERS["lmac-zs"], **others}
+            raise InputError(f"baselines names {name}, which evaluate.py alone can ask")
+    others = {name: EXPLAINERS[name] for name in hparams["baselines"]}
+    return {trained_method(hparams): EXPLAINERS["lmac"], **others}
 
 
 def report(brain, test_set, explainers, hparams):

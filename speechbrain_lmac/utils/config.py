@@ -68,8 +68,8 @@ def as_arguments(settings):
 
     Example
     -------
-    >>> as_arguments({"masking": "mel", "sizes": {"clips": None}})
-    ['--masking', 'mel', '--sizes', '{"clips": null}']
+    >>> as_arguments({"masking": "mel", "num_clips": {"clips": None}})
+    ['--masking', 'mel', '--num_clips', '{"clips": null}']
     """
     return [
         word

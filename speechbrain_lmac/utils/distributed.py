@@ -11,14 +11,14 @@ import torch.distributed as dist
 from speechbrain_lmac.utils.errors import InputError
 
 
-def count():
+def world_size():
     """How many processes train together."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
-def leave():
+def shutdown():
     """Wait for the others, and part."""
-    if count() > 1:
+    if world_size() > 1:
         dist.barrier()
         dist.destroy_process_group()
 
@@ -33,53 +33,53 @@ def gather(rows):
     rows : torch.Tensor
         ``[batch, ...]``, of one shape in all processes.
     """
-    if count() == 1:
+    if world_size() == 1:
         return rows
-    parts = [torch.empty_like(rows) for _ in range(count())]
+    parts = [torch.empty_like(rows) for _ in range(world_size())]
     dist.all_gather(parts, rows.contiguous())
     return torch.stack(parts, dim=1).flatten(0, 1)
 
 
-def roll(rows, turn):
+def global_roll(rows, turn):
     """Of each clip the row of ``rows`` ``[batch, ...]`` that lies ``turn`` places before its own in
     the batch of all processes.
     """
-    if count() == 1:
+    if world_size() == 1:
         return rows.roll(turn, dims=0)
-    return gather(rows).roll(turn, dims=0)[dist.get_rank() :: count()]
+    return gather(rows).roll(turn, dims=0)[dist.get_rank() :: world_size()]
 
 
-def mean_count(chosen):
+def global_mean_count(chosen):
     """How many of a batch are chosen, ``chosen`` ``[batch]`` of bool: the mean over processes."""
     total = chosen.sum().float()
-    if count() > 1:
+    if world_size() > 1:
         dist.all_reduce(total)
-    return total / count()
+    return total / world_size()
 
 
-def means(figures):
+def all_reduce_mean(figures):
     """Figures of this process, name -> float, as means over all."""
-    if count() == 1:
+    if world_size() == 1:
         return figures
     values = torch.tensor([float(value) for value in figures.values()], dtype=torch.float64)
     if dist.get_backend() == "nccl":
         values = values.cuda()
     dist.all_reduce(values)
-    return dict(zip(figures, (values / count()).tolist()))
+    return dict(zip(figures, (values / world_size()).tolist()))
 
 
 def average_gradients(parameters):
     """Give all processes the mean of their gradients."""
-    if count() == 1:
+    if world_size() == 1:
         return
     held = [parameter.grad for parameter in parameters if parameter.grad is not None]
     flat = torch.cat([gradient.flatten() for gradient in held])
     dist.all_reduce(flat)
-    for gradient, mean in zip(held, (flat / count()).split([g.numel() for g in held])):
+    for gradient, mean in zip(held, (flat / world_size()).split([g.numel() for g in held])):
         gradient.copy_(mean.view_as(gradient))
 
 
-def share_of(batch_size):
+def local_batch_size(batch_size):
     """Clips of a batch that one process hears.
 
     Raises
@@ -87,6 +87,6 @@ def share_of(batch_size):
     InputError
         If they cannot be shared out evenly.
     """
-    if batch_size % count():
-        raise InputError(f"batch_size {batch_size} cannot be shared by {count()} processes")
-    return batch_size // count()
+    if batch_size % world_size():
+        raise InputError(f"batch_size {batch_size} cannot be shared by {world_size()} processes")
+    return batch_size // world_size()

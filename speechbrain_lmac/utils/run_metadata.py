@@ -14,13 +14,13 @@ from speechbrain_lmac.utils.download import digest
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.files import write_text
 
-METADATA_FILE = "made_by.json"
+METADATA_FILE = "run_metadata.json"
 VARIABLES = ("OMP_NUM_THREADS", "WORLD_SIZE", "CUDA_VISIBLE_DEVICES")
 """Of the environment, that change the last digits."""
 
 
-def record(folder, program, arguments):
-    """Write ``made_by.json``; of a run that goes on, the first part's stays.
+def write_run_metadata(folder, program, arguments):
+    """Write ``run_metadata.json``; of a run that goes on, the first part's stays.
 
     Arguments
     ---------
@@ -51,19 +51,19 @@ def record(folder, program, arguments):
     return write_text(path, json.dumps(held, indent=1) + "\n")
 
 
-RUN_FILE = "run.json"
+RUN_FILE = "run_config.json"
 WRITTEN = (
-    *("hyperparams.yaml", "made_by.json", "train.csv", "valid.csv", "test.csv", "metrics.csv"),
+    *("hyperparams.yaml", "run_metadata.json", "train.csv", "valid.csv", "test.csv", "metrics.csv"),
     *("table.md", "train_log.txt", "log.txt", "env.log", "rows.csv", "report.md", "spent.json"),
     *("rows_mel.jsonl", "rows_stft.jsonl", "tuning_mel.json", "tuning_stft.json"),
 )
 """Files of runs; in a folder that holds no run they are the user's."""
 
 SETTINGS = (
-    *("seed", "masking", "clip_seconds", "label_names", "label_templates", "weights"),
-    *("train_budgets", "softness", "prompts_per_clip", "heard_per_clip", "channels", "scales"),
-    *("number_of_epochs", "valid_interval", "batch_size", "lr", "max_grad_norm"),
-    *("mix_probability", "dropout", "templates"),
+    *("seed", "masking", "clip_seconds", "classes", "eval_templates", "loss_weights"),
+    *("gate_fractions", "gate_softness", "prompts_per_clip", "encoded_prompts_per_clip"),
+    *("decoder_channels", "num_scales", "number_of_epochs", "valid_interval", "batch_size"),
+    *("lr", "max_grad_norm", "mix_probability", "feature_dropout", "train_templates"),
 )
 """Settings that a run may not change on the way. Rate and gate depend on the number of epochs."""
 
@@ -89,8 +89,8 @@ def run_identity(hparams, splits):
         for name, clips in splits.items()
     }
     identity = {name: hparams[name] for name in SETTINGS}
-    begun = hparams["initial_decoder"]
-    identity["initial_decoder"] = begun and digest(begun)
+    begun = hparams["pretrained_decoder"]
+    identity["pretrained_decoder"] = begun and digest(begun)
     identity["clap"] = hparams["clap"].reference.sha256
     paths = ("weights", "source", "tokenizer")
     identity["clap_settings"] = {
@@ -100,7 +100,7 @@ def run_identity(hparams, splits):
     return identity
 
 
-def claim(folder, identity):
+def lock_output_folder(folder, identity):
     """Take a results folder for a run, new or to be resumed.
 
     Arguments

@@ -16,7 +16,7 @@ HANDLES = Path("/proc/self/fd")
 """Where Linux lets an open file be opened again, whatever has its path by then."""
 
 
-class Held(NamedTuple):
+class OpenFile(NamedTuple):
     """A file that is open."""
 
     name: str
@@ -74,7 +74,7 @@ def held(path):
         before = os.fstat(file.fileno())
         found = hashlib.file_digest(file, "sha256").hexdigest()
         handle = HANDLES / str(file.fileno())
-        yield Held(str(handle if handle.exists() else path), found)
+        yield OpenFile(str(handle if handle.exists() else path), found)
         after = os.fstat(file.fileno())
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
             raise InputError(f"{path} changed while it was read. Read it again")

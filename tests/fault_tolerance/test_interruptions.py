@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 import soundfile
 
-from speechbrain_lmac.data.synthetic import SAMPLE_RATE, synthesise
+from speechbrain_lmac.data.synthetic import SAMPLE_RATE, synthesize
 from speechbrain_lmac.training import train as training
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.files import whole, write_text
@@ -79,9 +79,9 @@ def evaluate(small_set, output):
     return [
         *("evaluate", "evaluate.yaml", "--data_folder", str(small_set), "--clip_seconds", "0.5"),
         *("--output_folder", str(output), "--maskings", "[mel]", "--conditions", "[clean]"),
-        *("--interpreters", "{mel: embedded-mel}", "--explainers", "[lmac-zs, gradcam++, energy]"),
-        *("--on_subset", "[]", "--gallery", "False", "--device", "cpu"),
-        *("--sizes", "{clips: 6, valid_clips: 2, subset: 2, randomised: 1}"),
+        *("--interpreters", "{mel: mini-mel}", "--explainers", "[lmac, gradcam++, energy]"),
+        *("--subset_only_explainers", "[]", "--gallery", "False", "--device", "cpu"),
+        *("--num_clips", "{clips: 6, valid_clips: 2, subset: 2, randomized: 1}"),
     ]
 
 
@@ -174,9 +174,9 @@ def test_a_full_disk_is_said_and_the_run_goes_on_when_there_is_room(small_set, t
 
 
 def test_a_full_disk_leaves_no_explanation_that_looks_whole(tmp_path):
-    sound = synthesise("siren", seed=1, seconds=5.0).repeat(4)
+    sound = synthesize("siren", seed=1, seconds=5.0).repeat(4)
     soundfile.write(tmp_path / "long.wav", sound.numpy(), SAMPLE_RATE)
-    words = ["explain", str(tmp_path / "long.wav"), "--prompt", "siren", "--source", "embedded-mel"]
+    words = ["explain", str(tmp_path / "long.wav"), "--prompt", "siren", "--source", "mini-mel"]
     done = ended([*words, "--output", str(tmp_path / "why")], preexec_fn=limit_file_size)
     assert done.returncode != 0 and "Traceback" not in done.stderr
     assert not list((tmp_path / "why").rglob("*.wav*"))
@@ -195,14 +195,14 @@ def test_a_loss_that_is_no_number_stops_and_names_the_clips(
 
 def test_memory_that_runs_out_is_said_with_what_to_lower(small_set, tmp_path):
     code = (
-        "import resource, sys\nfrom speechbrain_lmac.training.brain import LmacZs\n"
-        "from speechbrain_lmac.training.train import main\nforward = LmacZs.compute_forward\n"
+        "import resource, sys\nfrom speechbrain_lmac.training.brain import LMACBrain\n"
+        "from speechbrain_lmac.training.train import main\nforward = LMACBrain.compute_forward\n"
         "def limited(self, *rest):\n"
         "    pages = int(open('/proc/self/statm').read().split()[0])\n"
         "    most = pages * resource.getpagesize() + (100 << 20)\n"
         "    resource.setrlimit(resource.RLIMIT_AS, (most, most))\n"
         "    return forward(self, *rest)\n"
-        "LmacZs.compute_forward = limited\nmain(sys.argv[1:])"
+        "LMACBrain.compute_forward = limited\nmain(sys.argv[1:])"
     )
     words = arguments(small_set, tmp_path, batch_size=16, clip_seconds=20)
     done = subprocess.run(

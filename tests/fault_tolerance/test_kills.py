@@ -16,13 +16,13 @@ from recipes.ESC50 import prepare as esc50
 from speechbrain_lmac.__main__ import main
 from speechbrain_lmac.cli import compare, explain, report
 from speechbrain_lmac.data.archives import Archive, obtain
-from speechbrain_lmac.data.synthetic import SAMPLE_RATE, synthesise
+from speechbrain_lmac.data.synthetic import SAMPLE_RATE, synthesize
 from speechbrain_lmac.inference.interpreter import Interpreter
 from speechbrain_lmac.inference.timeline import Timeline
 from speechbrain_lmac.masking.decoder import MaskDecoder
-from speechbrain_lmac.masking.domains import MelPlane
-from speechbrain_lmac.masking.interpreter_network import ListenableMap
-from speechbrain_lmac.masking.masked_classifier import MaskableClassifier
+from speechbrain_lmac.masking.domains import MelDomain
+from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
+from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 from speechbrain_lmac.pretrained.export import export_interpreter
 from speechbrain_lmac.publishing.repository import write_repository
 from speechbrain_lmac.reports import plots
@@ -51,7 +51,7 @@ def remembered():
     """One interpreter for every run; what it finds and draws is kept in memory, so that a run is
     quick. All that is written is written by the real code.
     """
-    loaded, drawn = Interpreter.from_hparams(source="embedded-mel"), {}
+    loaded, drawn = Interpreter.from_hparams(source="mini-mel"), {}
     with pytest.MonkeyPatch.context() as patch:
         for command in (explain, report, compare):
             patch.setattr(command, "load_interpreter", lambda options: loaded)
@@ -92,7 +92,7 @@ def sounds(folder, seconds=0.5):
     """Two inputs, and what the user has in the folders that are written to."""
     for name, kind in (("a", "siren"), ("b", "rain")):
         (folder / name).mkdir()
-        sound = synthesise(kind, seed=1, seconds=seconds)
+        sound = synthesize(kind, seed=1, seconds=seconds)
         soundfile.write(folder / name / "rec.wav", sound.numpy(), SAMPLE_RATE)
     for name in ("why", "why/rec", "why/rec-2"):
         (folder / name).mkdir()
@@ -199,8 +199,8 @@ def test_kill_compare(remembered, tmp_path):
 def models(clap):
     """Two untrained decoders: for plumbing only."""
     return [
-        ListenableMap(
-            MaskableClassifier(MelPlane(clap)),
+        InterpreterNetwork(
+            MaskedClassifier(MelDomain(clap)),
             MaskDecoder(clap.hidden_channels, clap.text_dim, channels=channels),
         )
         for channels in (4, 8)

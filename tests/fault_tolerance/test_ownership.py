@@ -14,7 +14,7 @@ import torch
 
 from speechbrain_lmac.__main__ import main, stop_cleanly
 from speechbrain_lmac.audio.io import save_audio
-from speechbrain_lmac.audio.streaming_writer import Spool
+from speechbrain_lmac.audio.streaming_writer import StreamingWavWriter
 from speechbrain_lmac.cli import explain
 from speechbrain_lmac.cli.batch import for_each
 from speechbrain_lmac.cli.files import take_folder
@@ -22,7 +22,7 @@ from speechbrain_lmac.data import manifest
 from speechbrain_lmac.data.archives import Archive, obtain
 from speechbrain_lmac.data.datasets import read_clips
 from speechbrain_lmac.data.prepare import prepare
-from speechbrain_lmac.data.synthetic import SAMPLE_RATE, synthesise
+from speechbrain_lmac.data.synthetic import SAMPLE_RATE, synthesize
 from speechbrain_lmac.data.synthetic_dataset import write_dataset
 from speechbrain_lmac.evaluation.zero_shot import ready_folder
 from speechbrain_lmac.inference.timeline import Timeline
@@ -31,7 +31,7 @@ from speechbrain_lmac.reports.page import check_page, write_page
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.files import whole, write_text
 from speechbrain_lmac.utils.ownership import digest, owned
-from speechbrain_lmac.utils.run_metadata import claim
+from speechbrain_lmac.utils.run_metadata import lock_output_folder
 
 MINE = "the user's"
 NAMES = ("figure.png", "scores.json", "regions.csv", "evidence.csv", "regions.selections.txt")
@@ -83,8 +83,8 @@ def test_a_sound_is_owned(tmp_path, monkeypatch):
 
 def test_two_spools_never_mix_one_sound(tmp_path):
     path = tmp_path / "a.wav"
-    with Spool([path], 8000) as first:
-        with Spool([path], 8000) as second:
+    with StreamingWavWriter([path], 8000) as first:
+        with StreamingWavWriter([path], 8000) as second:
             first.write(torch.full((1, 100), 0.25))
             second.write(torch.full((1, 50), 0.5))
             first.write(torch.full((1, 100), 0.25))
@@ -219,7 +219,7 @@ def test_save_refuses_to_replace_its_input(tmp_path):
 def recording(tmp_path):
     (tmp_path / "a").mkdir()
     path = tmp_path / "a" / "rec.wav"
-    soundfile.write(path, synthesise("siren", seed=1, seconds=0.5).numpy(), SAMPLE_RATE)
+    soundfile.write(path, synthesize("siren", seed=1, seconds=0.5).numpy(), SAMPLE_RATE)
     return path
 
 
@@ -301,7 +301,7 @@ def test_tables_of_a_batch_grow_by_file(recording, monkeypatch, tmp_path):
         return real(*given)
 
     monkeypatch.setattr(explain, "explain", watched)
-    words = ["--prompt", "siren", "--output", str(tmp_path / "why"), "--source", "embedded-mel"]
+    words = ["--prompt", "siren", "--output", str(tmp_path / "why"), "--source", "mini-mel"]
     monkeypatch.chdir(recording.parent)
     assert main(["explain", "rec.wav", str(other), *words]) == 0
     assert seen[0] == "" and str(recording.resolve()) in seen[1] and str(other) not in seen[1]
@@ -394,7 +394,7 @@ def test_obtain_leaves_an_archive_of_the_user(tmp_path):
 def test_a_run_leaves_files_of_the_user(tmp_path, name):
     (tmp_path / name).write_text(MINE)
     with pytest.raises(InputError, match="give another --output_folder"):
-        claim(tmp_path, {})
+        lock_output_folder(tmp_path, {})
     assert contents(tmp_path) == {name: MINE.encode()}
 
 

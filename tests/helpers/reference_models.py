@@ -25,9 +25,9 @@ from experiments.paper_table.miniature import small_bert
 from experiments.small_htsat.small_htsat import laion_modules, tokenizer
 from speechbrain_lmac.data.labels import audioset_labels
 from speechbrain_lmac.data.prompts import TEMPLATES, class_prompt
-from speechbrain_lmac.models.clap.laion import LaionClap
-from speechbrain_lmac.models.clap.microsoft import MicrosoftClap
-from speechbrain_lmac.models.clap.transformers import TransformersClap
+from speechbrain_lmac.models.clap.laion import LaionCLAP
+from speechbrain_lmac.models.clap.microsoft import MicrosoftCLAP
+from speechbrain_lmac.models.clap.transformers import TransformersCLAP
 
 VOCABULARY = 1500
 
@@ -122,7 +122,7 @@ def shaken(branch, sample_rate, seed=0):
 
 
 def save_laion(model, path, **changes):
-    """As LAION's training script leaves a checkpoint, numpy scalars and optimiser included."""
+    """As LAION's training script leaves a checkpoint, numpy scalars and optimizer included."""
     state = {f"module.{name}": value for name, value in model.state_dict().items()}
     state["module.text_branch.embeddings.position_ids"] = torch.arange(514).unsqueeze(0)
     weight = nn.Parameter(torch.zeros(3))
@@ -178,7 +178,7 @@ def laion_oracle(name, folder):
     """LAION's adapter and model."""
     torch.manual_seed(0)
     model = laion_clap(name)
-    clap = LaionClap(save_laion(model, folder / f"{name}.pt"), write_tokenizer(folder / "words"))
+    clap = LaionCLAP(save_laion(model, folder / f"{name}.pt"), write_tokenizer(folder / "words"))
 
     def log_mel(wavs):
         branch = model.audio_branch
@@ -205,7 +205,7 @@ def laion_oracle(name, folder):
 
 def transformers_oracle(folder):
     """The adapter of transformers' ClapModel, and that with its feature extractor set right."""
-    clap = TransformersClap(write_transformers(folder))
+    clap = TransformersCLAP(write_transformers(folder))
     model = ClapModel.from_pretrained(folder).eval()
     extractor = ClapFeatureExtractor(frequency_min=50, truncation="rand_trunc")
 
@@ -228,7 +228,7 @@ def transformers_oracle(folder):
 def write_transformers(folder, like=None):
     """A ClapModel with a text encoder of two layers, and its tokenizer.
 
-    ``like`` gives it the weights of a LaionClap.
+    ``like`` gives it the weights of a LaionCLAP.
     """
     torch.manual_seed(1)
     text = {"vocab_size": VOCABULARY, "num_hidden_layers": 2, "intermediate_size": 512}
@@ -255,7 +255,7 @@ def microsoft_oracle(folder):
     torch.manual_seed(2)
     model = microsoft_clap()
     path = save_microsoft(model, folder / "CLAP_weights_2022.pth")
-    clap = MicrosoftClap(path, write_tokenizer(folder / "words"))
+    clap = MicrosoftCLAP(path, write_tokenizer(folder / "words"))
     length = 5 * 44100
     wrapper = importlib.import_module("msclap").CLAP
     stub = SimpleNamespace(args=SimpleNamespace(sampling_rate=44100, duration=5))

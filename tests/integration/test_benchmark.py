@@ -22,14 +22,17 @@ from speechbrain_lmac.evaluation.benchmark.results import KEY, Rows
 from speechbrain_lmac.evaluation.scoring import ask, explain, faithfulness
 from speechbrain_lmac.explainers.base import Explainer
 from speechbrain_lmac.models.clap.base import check_window
-from speechbrain_lmac.models.clap.mini import EmbeddedClap
-from speechbrain_lmac.models.input_window import Window
+from speechbrain_lmac.models.clap.mini import MiniCLAP
+from speechbrain_lmac.models.input_window import FixedLengthInput
 from speechbrain_lmac.pretrained.checkpoint import SHIPPED
 from speechbrain_lmac.pretrained.export import DECODER_FILE
 from speechbrain_lmac.utils.config import path_of
 from speechbrain_lmac.utils.errors import InputError
 
-EXPLAINERS = "[lmac-zs, gradcam, scorecam, other-clip, no-audio, other-prompt, energy, ones, ideal]"
+EXPLAINERS = (
+    "[lmac, gradcam, scorecam, shuffled-clip, mean-features, shuffled-prompt, energy, full-mask, "
+    "oracle-irm]"
+)
 
 
 def arguments(small_set, output, **changes):
@@ -39,9 +42,9 @@ def arguments(small_set, output, **changes):
         "clip_seconds": 0.5,
         "maskings": "[mel]",
         "explainers": EXPLAINERS,
-        "on_subset": "[scorecam]",
-        "conditions": "[clean, two_class, absent, white_noise]",
-        "sizes": "{clips: 6, valid_clips: 2, subset: 2, randomised: 1}",
+        "subset_only_explainers": "[scorecam]",
+        "conditions": "[clean, two_source, absent_prompt, white_noise]",
+        "num_clips": "{clips: 6, valid_clips: 2, subset: 2, randomized: 1}",
         "device": "cpu",
         **changes,
     }
@@ -64,12 +67,12 @@ def frame(undisturbed):
 def test_one_row_for_each_clip_method_and_condition(frame):
     assert not frame.duplicated(["masking", "condition", "method", "clip"]).any()
     counts = frame[frame.condition == "clean"].groupby("method")["clip"].count()
-    assert "ideal" not in counts
+    assert "oracle-irm" not in counts
     dear = counts.index.str.startswith("scorecam")
     assert (counts[dear] == 2).all() and (counts[~dear] == 6).all()
 
 
-@pytest.mark.parametrize("condition", ["clean", "two_class"])
+@pytest.mark.parametrize("condition", ["clean", "two_source"])
 def test_who_was_tuned_has_an_untuned_row_too(undisturbed, frame, condition):
     tuned = json.loads((undisturbed / "tuning_mel.json").read_text())
     others = {row["method"] for row in tuned if row["chosen"] and not row["default"]}
@@ -82,7 +85,7 @@ def test_who_was_tuned_has_an_untuned_row_too(undisturbed, frame, condition):
 
 
 def test_each_of_a_mixture_is_prompted_in_turn(frame):
-    mixed = frame[(frame.condition == "two_class") & (frame.method == "energy")]
+    mixed = frame[(frame.condition == "two_source") & (frame.method == "energy")]
     assert sorted(mixed.label) == sorted(mixed.target)
     assert (mixed.label == mixed.target).all()
     assert mixed["clip"].str[:-2].value_counts().eq(2).all()
@@ -90,11 +93,11 @@ def test_each_of_a_mixture_is_prompted_in_turn(frame):
 
 
 def test_what_is_absent_is_not_there(frame):
-    absent = frame[frame.condition == "absent"]
-    present = frame[frame.condition == "two_class"].assign(mix=lambda f: f["clip"].str[:-2])
+    absent = frame[frame.condition == "absent_prompt"]
+    present = frame[frame.condition == "two_source"].assign(mix=lambda f: f["clip"].str[:-2])
     held = present.groupby("mix").label.agg(set)
     for row in absent.itertuples():
-        assert row.target not in held[row.clip.removesuffix("-absent")[:-2]]
+        assert row.target not in held[row.clip.removesuffix("-absent_prompt")[:-2]]
 
 
 def test_ground_truth_is_of_the_explained_prompt_alone(frame):
@@ -103,11 +106,11 @@ def test_ground_truth_is_of_the_explained_prompt_alone(frame):
 
 
 def test_controls_say_what_they_must(frame):
-    ones = frame[(frame.method == "ones") & frame.AD.notna()]
-    assert ones.AD.max() < 1e-3 and (ones["Fid-In"] == 1)[ones.condition != "two_class"].all()
-    mixed = frame[(frame.condition == "two_class")].set_index(["method", "clip"])
-    assert mixed.loc["ones", "SI-SDRi"].abs().max() < 1e-3
-    assert (mixed.loc["ideal", "SI-SDRi"] > mixed.loc["energy", "SI-SDRi"]).all()
+    ones = frame[(frame.method == "full-mask") & frame.AD.notna()]
+    assert ones.AD.max() < 1e-3 and (ones["Fid-In"] == 1)[ones.condition != "two_source"].all()
+    mixed = frame[(frame.condition == "two_source")].set_index(["method", "clip"])
+    assert mixed.loc["full-mask", "SI-SDRi"].abs().max() < 1e-3
+    assert (mixed.loc["oracle-irm", "SI-SDRi"] > mixed.loc["energy", "SI-SDRi"]).all()
 
 
 def test_rows_say_what_they_are_tied_to(frame):
@@ -130,8 +133,8 @@ def same(one, other, atol):
 def test_the_batch_size_changes_nothing(small_set, frame, tmp_path):
     """Of those, too, whose maps are of several clips or of many passes."""
     less = {
-        "explainers": "[lmac-zs, gradcam, scorecam, other-clip, energy]",
-        "conditions": "[clean, two_class]",
+        "explainers": "[lmac, gradcam, scorecam, shuffled-clip, energy]",
+        "conditions": "[clean, two_source]",
         "gallery": False,
     }
     run.main(arguments(small_set, tmp_path, batch_size=1, **less))
@@ -145,7 +148,7 @@ def test_an_interrupted_run_goes_on(small_set, undisturbed, frame, tmp_path, mon
     """Torn in the middle of a line, as by a kill: what is whole is kept and not measured again."""
     folder = tmp_path / "bench"
     folder.mkdir()
-    for name in ("run.json", "tuning_mel.json"):
+    for name in ("run_config.json", "tuning_mel.json"):
         (folder / name).write_bytes((undisturbed / name).read_bytes())
     lines = (undisturbed / "rows_mel.jsonl").read_text().splitlines(keepends=True)
     (folder / "rows_mel.jsonl").write_text("".join(lines[:100]) + lines[100][:50])
@@ -159,7 +162,7 @@ def test_an_interrupted_run_goes_on(small_set, undisturbed, frame, tmp_path, mon
 
 def test_baselines_serve_every_decoder(small_set, frame, tmp_path, monkeypatch):
     """Measured without an interpreter, they stay as others join in."""
-    other = shutil.copytree(SHIPPED / "embedded-mel", tmp_path / "other")
+    other = shutil.copytree(SHIPPED / "mini-mel", tmp_path / "other")
     weights = load_file(other / DECODER_FILE)
     save_file({name: 0.9 * weight for name, weight in weights.items()}, other / DECODER_FILE)
     added = []
@@ -167,18 +170,18 @@ def test_baselines_serve_every_decoder(small_set, frame, tmp_path, monkeypatch):
     monkeypatch.setattr(Rows, "add", lambda self, rows: (added.extend(rows), add(self, rows))[1])
     folder, frames = tmp_path / "bench", []
     less = {
-        "explainers": "[lmac-zs, other-clip, gradcam, energy]",
+        "explainers": "[lmac, shuffled-clip, gradcam, energy]",
         "conditions": "[clean]",
-        "sizes": "{clips: 6, valid_clips: 2, subset: 2, randomised: 0}",
+        "num_clips": "{clips: 6, valid_clips: 2, subset: 2, randomized: 0}",
         "gallery": False,
     }
-    for source in (None, SHIPPED / "embedded-mel", other, SHIPPED / "embedded-mel"):
+    for source in (None, SHIPPED / "mini-mel", other, SHIPPED / "mini-mel"):
         added.clear()
         interpreters = "null" if source is None else f"{{mel: {source}}}"
         run.main(arguments(small_set, folder, interpreters=interpreters, **less))
         frames.append(pd.read_csv(folder / "rows.csv"))
         if source is not None:
-            assert {row["method"] for row in added} <= {"LMAC-ZS-D", "other-clip"}
+            assert {row["method"] for row in added} <= {"LMAC-ZS-D", "shuffled-clip"}
     assert not added, "what the first decoder got is found again"
     alike = frame.merge(frames[1][list(KEY)], on=list(KEY))
     assert len(alike) == len(frames[1])
@@ -203,15 +206,15 @@ def test_planes_in_parallel_are_what_they_are_alone(small_set, frame, tmp_path):
 def test_what_is_planned_is_what_is_done(small_set, tmp_path, capsys, monkeypatch):
     """The passes that are announced are those of the encoder, a backward pass one as well."""
     counted = []
-    encode = EmbeddedClap.encode
+    encode = MiniCLAP.encode
 
     def counting(clap, mel):
         counted.append(len(mel) * (1 + (mel.requires_grad and torch.is_grad_enabled())))
         return encode(clap, mel)
 
-    monkeypatch.setattr(EmbeddedClap, "encode", counting)
-    changes = {"explainers": "[energy, gradcam, gscorecam, other-clip]", "tune": False}
-    changes["conditions"] = "[clean, two_class, absent]"
+    monkeypatch.setattr(MiniCLAP, "encode", counting)
+    changes = {"explainers": "[energy, gradcam, gscorecam, shuffled-clip]", "tune_baselines": False}
+    changes["conditions"] = "[clean, two_source, absent_prompt]"
     run.main(arguments(small_set, tmp_path, gallery=False, **changes))
     planned = int(capsys.readouterr().out.split(";")[1].split()[0])
     mean_clip = 2
@@ -220,8 +223,8 @@ def test_what_is_planned_is_what_is_done(small_set, tmp_path, capsys, monkeypatc
 
 def test_another_run_is_refused(small_set, undisturbed, capsys):
     with pytest.raises(SystemExit):
-        run.main(arguments(small_set, undisturbed, label_names="present"))
-    assert "label_names" in capsys.readouterr().err
+        run.main(arguments(small_set, undisturbed, classes="present"))
+    assert "classes" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -230,16 +233,16 @@ def test_another_run_is_refused(small_set, undisturbed, capsys):
         ({"conditions": "[thunder]"}, "no condition 'thunder'"),
         ({"conditions": "[speech]"}, "folder of sounds"),
         ({"explainers": "[shap]"}, "shap"),
-        ({"options": "{gradcam: {colour: red}}"}, "no option colour"),
-        ({"interpreters": "{mel: embedded-stft}"}, "another plane"),
+        ({"explainer_kwargs": "{gradcam: {color: red}}"}, "no option color"),
+        ({"interpreters": "{mel: mini-stft}"}, "another plane"),
         ({"interpreters": "{mel: nowhere}"}, "no interpreter at nowhere"),
         ({"valid_folds": "[]"}, "valid_folds"),
-        ({"judge": "nowhere.tflite"}, "nowhere.tflite"),
+        ({"yamnet_weights": "nowhere.tflite"}, "nowhere.tflite"),
         ({"conditions": "clean"}, "conditions is written as [a, b]"),
-        ({"sizes": "{clip: 3}"}, "sizes holds clips"),
-        ({"options": "{gradcamm: {layer: 1}}"}, "options names 'gradcamm'"),
-        ({"budgets": "[0.1]"}, "budgets is [] or holds"),
-        ({"conditions": "[two_class@5, two_class@-5]"}, "at its SNR and at minus that"),
+        ({"num_clips": "{clip: 3}"}, "num_clips holds clips"),
+        ({"explainer_kwargs": "{gradcamm: {layer: 1}}"}, "explainer_kwargs names 'gradcamm'"),
+        ({"top_k_fractions": "[0.1]"}, "top_k_fractions is [] or holds"),
+        ({"conditions": "[two_source@5, two_source@-5]"}, "at its SNR and at minus that"),
     ],
 )
 def test_a_mistake_is_said_in_a_sentence(small_set, tmp_path, capsys, changes, said):
@@ -250,7 +253,7 @@ def test_a_mistake_is_said_in_a_sentence(small_set, tmp_path, capsys, changes, s
 
 def test_interpreters_of_different_methods_are_measured_apart(small_set, tmp_path, capsys):
     for masking in ("mel", "stft"):
-        shutil.copytree(SHIPPED / f"embedded-{masking}", tmp_path / masking)
+        shutil.copytree(SHIPPED / f"mini-{masking}", tmp_path / masking)
     path = tmp_path / "stft" / "hyperparams.yaml"
     path.write_text(path.read_text().replace("LMAC-ZS-D", "LMAC-ZS-D-others"))
     planes = {m: str(tmp_path / m) for m in ("mel", "stft")}
@@ -261,20 +264,20 @@ def test_interpreters_of_different_methods_are_measured_apart(small_set, tmp_pat
 
 
 def test_an_interpreter_is_not_tested_on_what_it_learnt_from(small_set, tmp_path, capsys):
-    shipped = SHIPPED / "embedded-mel"
+    shipped = SHIPPED / "mini-mel"
     shutil.copytree(shipped, tmp_path / "run" / "interpreter")
     clips = read_clips(small_set)
     for name, folds in (("train", [1, 2, 3]), ("valid", [4])):
         manifest.write(tmp_path / "run" / f"{name}.csv", [c for c in clips if c.fold in folds])
-    changes = {"interpreters": f"{{mel: {tmp_path / 'run'}}}", "explainers": "[lmac-zs]"}
+    changes = {"interpreters": f"{{mel: {tmp_path / 'run'}}}", "explainers": "[lmac]"}
     with pytest.raises(SystemExit):
         run.main(arguments(small_set, tmp_path / "out", test_folds="[3]", **changes))
     assert "interpreter learnt from" in capsys.readouterr().err
 
 
 def test_clips_longer_than_the_clap_hears_are_refused():
-    clap = EmbeddedClap()
-    clap.window = Window(10 * clap.sample_rate, 512, whole_repeats=True)
+    clap = MiniCLAP()
+    clap.window = FixedLengthInput(10 * clap.sample_rate, 512, whole_repeats=True)
     check_window(clap, 10.0)
     with pytest.raises(InputError, match="hears 10 s at once"):
         check_window(clap, 10.5)
@@ -282,17 +285,22 @@ def test_clips_longer_than_the_clap_hears_are_refused():
 
 def test_nothing_but_raw_masks_on_clean_clips(small_set, tmp_path):
     """As the reproduction of the poster asks: no subset, no budgets, nothing made random."""
-    sizes = "{clips: 3, valid_clips: 0, subset: 0, randomised: 0}"
-    changes = {"budgets": "[]", "tune": False, "on_subset": "[]", "conditions": "[clean]"}
+    sizes = "{clips: 3, valid_clips: 0, subset: 0, randomized: 0}"
+    changes = {
+        "top_k_fractions": "[]",
+        "tune_baselines": False,
+        "subset_only_explainers": "[]",
+        "conditions": "[clean]",
+    }
     run.main(
-        arguments(small_set, tmp_path, sizes=sizes, explainers="[lmac-zs, gradcam]", **changes)
+        arguments(small_set, tmp_path, num_clips=sizes, explainers="[lmac, gradcam]", **changes)
     )
     rows = pd.read_csv(tmp_path / "rows.csv")
     assert len(rows) == 6 and "AD@5" not in rows and rows.AD.notna().all()
 
 
 def test_two_do_not_write_one_file(tmp_path):
-    row = {"masking": "mel", "condition": "clean", "method": "ones", "clip": "a"}
+    row = {"masking": "mel", "condition": "clean", "method": "full-mask", "clip": "a"}
     first, second = Rows(tmp_path / "rows.jsonl"), Rows(tmp_path / "rows.jsonl")
     first.add([row])
     with pytest.raises(InputError, match="another run is writing"):
@@ -305,7 +313,7 @@ def test_recordings_are_paired_as_wholes(small_set):
     labels = sorted({clip.label for clip in clips})[:6]
     held = [next(c for c in clips if c.label == label) for label in labels]
     twice = [c._replace(ID=f"{c.ID}{take}", start=take) for c in held for take in (0, 1)]
-    drawn = contamination.pairs(twice, "two_class", 0.0, seed=3)
+    drawn = contamination.pairs(twice, "two_source", 0.0, seed=3)
     by_name = {clip.ID: clip for clip in twice}
     by_file = {(clip.wav, clip.start): clip for clip in twice}
     links = {
@@ -320,15 +328,20 @@ def test_clips_of_one_class_cannot_be_mixed(small_set):
     clips = read_clips(small_set)
     alike = [clip for clip in clips if clip.label == clips[0].label]
     with pytest.raises(InputError, match="too many are of its class"):
-        contamination.pairs(alike, "two_class", 0.0, seed=0)
+        contamination.pairs(alike, "two_source", 0.0, seed=0)
 
 
 def test_a_run_without_an_interpreter_leaves_out_what_needs_one(small_set, tmp_path):
-    changes = {"interpreters": "null", "conditions": "[clean]", "tune": False, "gallery": False}
-    changes["sizes"] = "{clips: 3, valid_clips: 0, subset: 2, randomised: 0}"
+    changes = {
+        "interpreters": "null",
+        "conditions": "[clean]",
+        "tune_baselines": False,
+        "gallery": False,
+    }
+    changes["num_clips"] = "{clips: 3, valid_clips: 0, subset: 2, randomized: 0}"
     run.main(arguments(small_set, tmp_path, **changes))
     methods = set(pd.read_csv(tmp_path / "rows.csv").method)
-    assert methods == {"gradcam", "scorecam", "energy", "ones"}
+    assert methods == {"gradcam", "scorecam", "energy", "full-mask"}
 
 
 class Odd(Explainer):
@@ -337,8 +350,8 @@ class Odd(Explainer):
     def __init__(self, value):
         self.value = value
 
-    def __call__(self, model, analysis, question):
-        return torch.full_like(analysis.power, self.value)
+    def __call__(self, model, encoded, question):
+        return torch.full_like(encoded.power, self.value)
 
 
 @pytest.mark.parametrize(
@@ -346,10 +359,10 @@ class Odd(Explainer):
     [(0.0, (0, 1, 1)), (3.0, (0, 0, 1)), (torch.nan, (1, 1, 1)), (torch.inf, (1, 1, 1))],
 )
 def test_maps_of_zeros_constants_and_no_numbers_are_counted(model, wavs, text, value, counts):
-    from speechbrain_lmac.evaluation.scoring import Prompts
+    from speechbrain_lmac.evaluation.scoring import ClassPrompts
 
-    prompts = Prompts(("siren", "rain", "dog"), text)
-    asked = ask(model, ["a", "b", "c"], model.classifier.analyse(wavs), prompts)
+    prompts = ClassPrompts(("siren", "rain", "dog"), text)
+    asked = ask(model, ["a", "b", "c"], model.classifier.encode_clips(wavs), prompts)
     explained = explain(model, Odd(value), asked)
     columns = faithfulness(model, asked, explained)
     assert tuple(columns[name][1] for name in ("failed", "silent", "constant")) == counts
@@ -358,7 +371,7 @@ def test_maps_of_zeros_constants_and_no_numbers_are_counted(model, wavs, text, v
 
 def test_a_kept_plan_is_read_again(small_set, tmp_path):
     clips = read_clips(small_set)[:8]
-    first, again = (scenes(parse("two_class@5"), clips, [], {}, tmp_path, s) for s in (0, 1))
+    first, again = (scenes(parse("two_source@5"), clips, [], {}, tmp_path, s) for s in (0, 1))
     assert [scene.ID for scene in first] == [scene.ID for scene in again]
     assert sorted(scene.snr_db for scene in first) == [-5.0] * 4 + [5.0] * 4
 
@@ -366,7 +379,7 @@ def test_a_kept_plan_is_read_again(small_set, tmp_path):
 def test_a_plan_goes_with_its_clips_wherever_they_are_moved(small_set, tmp_path):
     clips = read_clips(small_set)
     drawn = {}
-    for name in ("two_class", "mixture", "white_noise"):
+    for name in ("two_source", "mixture", "white_noise"):
         drawn[name] = scenes(parse(name), clips[:8], clips[8:], {}, tmp_path / "here", 0)
     shutil.copytree(small_set, tmp_path / "elsewhere" / "sounds")
     shutil.move(tmp_path / "here", tmp_path / "far" / "away")
@@ -382,13 +395,13 @@ def test_a_plan_goes_with_its_clips_wherever_they_are_moved(small_set, tmp_path)
 @pytest.mark.parametrize("snr_db", [5, -5])
 def test_each_source_of_a_mixture_is_filed_under_its_own_snr(snr_db):
     rows = [("a", snr_db), ("b", -snr_db)]
-    frame = pd.DataFrame(rows, columns=["clip", "snr_db"]).assign(condition=f"two_class@{snr_db}")
-    frame.loc[2] = ["c", 0.0, "two_class"]
+    frame = pd.DataFrame(rows, columns=["clip", "snr_db"]).assign(condition=f"two_source@{snr_db}")
+    frame.loc[2] = ["c", 0.0, "two_source"]
     filed = diagnostics.scored(frame).set_index("clip").condition
     assert filed.to_dict() == {
-        "a": f"two_class@{snr_db}",
-        "b": f"two_class@{-snr_db}",
-        "c": "two_class",
+        "a": f"two_source@{snr_db}",
+        "b": f"two_source@{-snr_db}",
+        "c": "two_source",
     }
 
 
@@ -407,7 +420,7 @@ def test_a_clip_that_begins_too_late_is_refused_before_anything_is_measured(
 
 def test_the_sources_of_a_mixture_stand_at_its_snr(small_set, tmp_path):
     clips = read_clips(small_set)[::7]
-    for scene in scenes(parse("two_class@5"), clips, [], {}, tmp_path, 0):
+    for scene in scenes(parse("two_source@5"), clips, [], {}, tmp_path, 0):
         sounds = render(scene, 32000, 0.5)
         level = 10 * (sounds.own.square().sum() / sounds.rest.square().sum()).log10()
         assert level.item() == pytest.approx(scene.snr_db, abs=0.01)
@@ -418,7 +431,7 @@ def test_what_a_mixture_links_is_resampled_together(small_set, tmp_path):
     """Two clips of one recording, each in a mixture with another: all four prompts are one."""
     clips = read_clips(small_set)[:6]
     clips[1] = clips[1]._replace(src_file=clips[0].src_file)
-    found = scenes(parse("two_class"), clips, [], {}, tmp_path, 0)
+    found = scenes(parse("two_source"), clips, [], {}, tmp_path, 0)
     names = dict(zip((scene.clip.ID for scene in found), conditions.recordings(found)))
     assert names[clips[0].ID] == names[clips[1].ID]
     for first, second in zip(found[::2], found[1::2]):
@@ -428,7 +441,7 @@ def test_what_a_mixture_links_is_resampled_together(small_set, tmp_path):
     assert conditions.recordings(alone) == [clip.src_file for clip in clips]
 
 
-@pytest.mark.parametrize("name", ["clean@3", "two_class@loud", "", "two_class@nan"])
+@pytest.mark.parametrize("name", ["clean@3", "two_source@loud", "", "two_source@nan"])
 def test_conditions_that_there_are_not(name):
     with pytest.raises(InputError, match="no condition"):
         parse(name)
@@ -448,6 +461,6 @@ def test_rows_torn_at_the_first_line_are_begun_again(tmp_path):
     path.write_text('{"masking": "mel", "cond')
     rows = Rows(path)
     assert rows.rows == []
-    row = {"masking": "mel", "condition": conditions.CLEAN, "method": "ones", "clip": "a"}
+    row = {"masking": "mel", "condition": conditions.CLEAN, "method": "full-mask", "clip": "a"}
     rows.add([row])
     assert [json.loads(line) for line in path.read_text().splitlines()] == [row]

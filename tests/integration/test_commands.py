@@ -14,10 +14,10 @@ import soundfile
 from speechbrain_lmac.__main__ import COMMANDS, OTHERS, main
 from speechbrain_lmac.audio.io import load_audio
 from speechbrain_lmac.cli.files import expand, folders_for
-from speechbrain_lmac.data.synthetic import SAMPLE_RATE, mixture, synthesise
+from speechbrain_lmac.data.synthetic import SAMPLE_RATE, mixture, synthesize
 from speechbrain_lmac.utils.errors import InputError
 
-MEL = ["--source", "embedded-mel"]
+MEL = ["--source", "mini-mel"]
 
 
 @pytest.fixture
@@ -135,7 +135,7 @@ def test_json_is_an_object_a_line_and_nothing_else(sounds, tmp_path, capsys):
 
 
 def test_short_and_long_sounds_are_told_of_alike(sounds, tmp_path, capsys):
-    long = synthesise("siren", seed=2, seconds=16.0)
+    long = synthesize("siren", seed=2, seconds=16.0)
     soundfile.write(tmp_path / "long.wav", long.numpy(), SAMPLE_RATE)
     files = [str(sounds / "street.wav"), str(tmp_path / "long.wav")]
     out = tmp_path / "why"
@@ -223,7 +223,7 @@ def test_command_empty_value_is_no_value(sounds, capsys):
 
 
 def test_a_long_file_that_breaks_off_is_explained_as_far_as_it_goes(tmp_path, capsys):
-    sound = synthesise("rain", seed=2, seconds=20.0)
+    sound = synthesize("rain", seed=2, seconds=20.0)
     path = tmp_path / "long.flac"
     soundfile.write(path, sound.numpy(), SAMPLE_RATE)
     path.write_bytes(path.read_bytes()[:-200_000])
@@ -234,7 +234,7 @@ def test_a_long_file_that_breaks_off_is_explained_as_far_as_it_goes(tmp_path, ca
 
 
 def test_a_long_file_that_cannot_be_used_leaves_no_folder(tmp_path, capsys):
-    sound = synthesise("rain", seed=2, seconds=20.0).numpy()
+    sound = synthesize("rain", seed=2, seconds=20.0).numpy()
     sound[-5] = float("nan")
     path, out = tmp_path / "long.wav", tmp_path / "why"
     soundfile.write(path, sound, SAMPLE_RATE, "FLOAT")
@@ -272,7 +272,7 @@ def test_an_interruption_loses_no_page(sounds, tmp_path, monkeypatch, capsys):
 
 
 def test_a_termination_leaves_nothing_half_written(tmp_path):
-    sound = synthesise("rain", seed=2, seconds=20.0).repeat(30)
+    sound = synthesize("rain", seed=2, seconds=20.0).repeat(30)
     soundfile.write(tmp_path / "long.wav", sound.numpy(), SAMPLE_RATE)
     out = tmp_path / "why"
     command = [sys.executable, "-m", "speechbrain_lmac", "explain", str(tmp_path / "long.wav")]
@@ -291,8 +291,8 @@ def test_a_termination_leaves_nothing_half_written(tmp_path):
 
 def test_a_long_file_is_explained_in_windows(tmp_path, capsys):
     """Sirens from 6 to 9 s of 20 s of faint rain."""
-    sound = 0.05 * synthesise("rain", seed=1, seconds=20.0)
-    sound[6 * SAMPLE_RATE : 9 * SAMPLE_RATE] += synthesise("siren", seed=2, seconds=3.0)
+    sound = 0.05 * synthesize("rain", seed=1, seconds=20.0)
+    sound[6 * SAMPLE_RATE : 9 * SAMPLE_RATE] += synthesize("siren", seed=2, seconds=3.0)
     soundfile.write(tmp_path / "long.wav", sound.numpy(), SAMPLE_RATE)
     out = tmp_path / "why"
     prompts = ["--prompt", "the sound of siren", "--prompt", "the sound of dog"]
@@ -342,7 +342,7 @@ def test_what_cannot_be_is_one_line_and_status_2(arguments, said, capsys, tmp_pa
 def test_a_source_that_is_none(sounds, capsys):
     with pytest.raises(SystemExit):
         main(["classify", str(sounds / "street.wav"), "--source", "./gone"])
-    assert "embedded-mel, embedded-stft" in capsys.readouterr().err
+    assert "mini-mel, mini-stft" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", [[], *([name] for name in (*COMMANDS, *OTHERS))])

@@ -15,7 +15,7 @@ from speechbrain_lmac.data.synthetic import SAMPLE_RATE, mixture
 from speechbrain_lmac.utils.config import read_settings
 
 ROOT = Path(__file__).parents[2]
-RUN = ("explain", "classify", "report", "compare")
+RUN = ("explain", "classify", "report", "baselines")
 """Commands that are run to their end; the arguments of others are read."""
 
 
@@ -74,7 +74,7 @@ def test_command_shown_runs(line, folder, monkeypatch, capsys):
         from speechbrain_lmac.evaluation import zero_shot
 
         assert zero_shot.parser().parse_args(words[1:])
-    elif words[0] in RUN and (words[0] != "compare" or "test1.html" in words):
+    elif words[0] in RUN and (words[0] != "baselines" or "test1.html" in words):
         expanded = [p.name for w in words if w == "*.wav" for p in sorted(folder.glob(w))]
         words = [word for word in words if word != "*.wav"]
         assert main([words[0], *expanded, *words[1:]]) == 0

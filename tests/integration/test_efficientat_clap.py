@@ -1,6 +1,6 @@
-"""The tagger CLAP. Weights are random unless a test says otherwise: they test the plumbing.
+"""EfficientAT CLAP. Weights are random unless a test says otherwise: they test the plumbing.
 
-``TAGGER_FOLDER`` names a folder with the authors' weights and, for ESC-10, the logits that
+``EFFICIENTAT_FOLDER`` names a folder with the authors' weights and, for ESC-10, the logits that
 their own code gives; the tests that need it are skipped where there is none.
 """
 
@@ -27,26 +27,27 @@ from speechbrain_lmac.evaluation.zero_shot import (
 )
 from speechbrain_lmac.evaluation.zero_shot_tables import accuracies
 from speechbrain_lmac.masking.decoder import MaskDecoder
-from speechbrain_lmac.masking.domains import PLANES
-from speechbrain_lmac.masking.interpreter_network import ListenableMap
-from speechbrain_lmac.masking.masked_classifier import MaskableClassifier
+from speechbrain_lmac.masking.domains import DOMAINS
+from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
+from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 from speechbrain_lmac.models.backbones.mobilenet import Tagger, load_weights
 from speechbrain_lmac.models.clap import efficientat as module
-from speechbrain_lmac.models.clap.efficientat import FILE, SHA256, TaggerClap
+from speechbrain_lmac.models.clap.efficientat import FILE, SHA256, EfficientATCLAP
 from speechbrain_lmac.models.registry import load_clap
 from speechbrain_lmac.utils.download import digest
 from speechbrain_lmac.utils.errors import InputError
 from tests.conftest import REAL_ESC10, REAL_US8K, needs_esc10, needs_us8k
 
-REAL = Path(os.environ.get("TAGGER_FOLDER", "no-tagger"))
+REAL = Path(os.environ.get("EFFICIENTAT_FOLDER", "no-tagger"))
 needs_weights = pytest.mark.skipif(
-    not (REAL / FILE).is_file(), reason="TAGGER_FOLDER names no folder with the authors' weights"
+    not (REAL / FILE).is_file(),
+    reason="EFFICIENTAT_FOLDER names no folder with the authors' weights",
 )
 
 
 @pytest.fixture(scope="module")
 def real():
-    return TaggerClap(REAL / FILE)
+    return EfficientATCLAP(REAL / FILE)
 
 
 def torchvision_twin(tagger):
@@ -117,32 +118,32 @@ def test_a_label_is_looked_up_as_itself(tagger):
     assert audioset_labels()[text[:-1].argmax()] == "Rain"
 
 
-@pytest.mark.parametrize("name", sorted(PLANES))
+@pytest.mark.parametrize("name", sorted(DOMAINS))
 def test_a_mask_of_ones_is_the_clip(tagger, wavs, name):
-    plane = PLANES[name](tagger)
+    plane = DOMAINS[name](tagger)
     power = plane.power(wavs)
     torch.testing.assert_close(plane.encode(power).embedding, tagger(wavs).embedding)
-    whole = plane.listen(wavs, torch.ones_like(power))
+    whole = plane.apply_mask(wavs, torch.ones_like(power))
     torch.testing.assert_close(whole, wavs, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("name", sorted(PLANES))
+@pytest.mark.parametrize("name", sorted(DOMAINS))
 def test_a_decoder_masks_it(tagger, wavs, name):
     """An untrained decoder: what matters is that no cell is lost to Kaldi's empty bands."""
     decoder = MaskDecoder(tagger.hidden_channels, tagger.text_dim, channels=8)
-    model = ListenableMap(MaskableClassifier(PLANES[name](tagger)), decoder)
+    model = InterpreterNetwork(MaskedClassifier(DOMAINS[name](tagger)), decoder)
     text = tagger.embed_text(["this is the sound of rain", "this is the sound of dog"])
-    analysis = model.classifier.analyse(wavs)
-    masks = model(analysis, text.unsqueeze(1))
-    assert masks.shape[2:] == analysis.power.shape[1:] and masks.isfinite().all()
+    encoded = model.classifier.encode_clips(wavs)
+    masks = model(encoded, text.unsqueeze(1))
+    assert masks.shape[2:] == encoded.power.shape[1:] and masks.isfinite().all()
     plane = model.classifier.plane
-    plane.encode(plane.masked(analysis.heard, masks[0])).embedding.sum().backward()
+    plane.encode(plane.masked(encoded.heard, masks[0])).embedding.sum().backward()
     for parameter in decoder.parameters():
         assert parameter.grad.isfinite().all()
 
 
 def test_the_registry_builds_it(tagger_weights):
-    assert load_clap("tagger", tagger_weights).reference.sha256 == digest(tagger_weights)
+    assert load_clap("efficientat", tagger_weights).reference.sha256 == digest(tagger_weights)
     with pytest.raises(InputError, match=r"no CLAP called 'clip'; there are embedded, tagger"):
         load_clap("clip")
 
@@ -153,7 +154,7 @@ def test_other_weights_are_refused(tagger_weights, tmp_path, spoil):
     spoil(state)
     torch.save(state, tmp_path / "other.pt")
     with pytest.raises(InputError, match="does not hold the weights of mn04"):
-        TaggerClap(tmp_path / "other.pt")
+        EfficientATCLAP(tmp_path / "other.pt")
 
 
 def test_a_file_that_holds_no_tensors_is_refused(tmp_path):
@@ -161,9 +162,9 @@ def test_a_file_that_holds_no_tensors_is_refused(tmp_path):
     (tmp_path / "empty.pt").write_bytes(b"")
     for name in ("code.pt", "empty.pt"):
         with pytest.raises(InputError, match="does not hold the weights of mn04"):
-            TaggerClap(tmp_path / name)
+            EfficientATCLAP(tmp_path / name)
     with pytest.raises(InputError, match=r"no such file: .*gone\.pt; leave it out to fetch"):
-        TaggerClap(tmp_path / "gone.pt")
+        EfficientATCLAP(tmp_path / "gone.pt")
 
 
 def test_weights_are_fetched_into_the_cache(monkeypatch, tagger_weights, tmp_path):
@@ -171,7 +172,7 @@ def test_weights_are_fetched_into_the_cache(monkeypatch, tagger_weights, tmp_pat
     monkeypatch.setenv("SPEECHBRAIN_LMAC_CACHE", str(tmp_path))
     monkeypatch.setattr(module, "RELEASE", tagger_weights.parent.as_uri() + "/")
     monkeypatch.setattr(module, "SHA256", digest(tagger_weights))
-    assert TaggerClap().weights == tmp_path / FILE
+    assert EfficientATCLAP().weights == tmp_path / FILE
     assert digest(tmp_path / FILE) == digest(tagger_weights)
 
 

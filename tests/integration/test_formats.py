@@ -16,8 +16,8 @@ from speechbrain_lmac import Interpreter
 from speechbrain_lmac.__main__ import main
 from speechbrain_lmac.audio.containers import find_container
 from speechbrain_lmac.audio.io import MAX_PEAK, load_audio
-from speechbrain_lmac.audio.source import Sound
-from speechbrain_lmac.data.synthetic import SAMPLE_RATE, synthesise
+from speechbrain_lmac.audio.source import AudioSource
+from speechbrain_lmac.data.synthetic import SAMPLE_RATE, synthesize
 from speechbrain_lmac.utils.errors import InputError
 from tests.helpers.sound_formats import ALL_RATES, FFMPEG, MONO_OR_STEREO, RATES, SNDFILE, written
 
@@ -28,12 +28,12 @@ DELAY_SECONDS = {"mp3-no-header": 0.16, "aac": 0.1, "m4a": 0.1}
 
 @pytest.fixture(scope="module")
 def interpreter():
-    return Interpreter.from_hparams(source="embedded-stft")
+    return Interpreter.from_hparams(source="mini-stft")
 
 
 def siren(rate, channels=1, seconds=1.0):
     """A synthetic siren ``[time, channels]`` at any rate."""
-    wav = Sound(synthesise("siren", seed=3, seconds=seconds), SAMPLE_RATE).read(rate)
+    wav = AudioSource(synthesize("siren", seed=3, seconds=seconds), SAMPLE_RATE).read(rate)
     return 0.5 * wav.unsqueeze(1).expand(-1, channels).numpy()
 
 
@@ -50,8 +50,8 @@ def test_reader_every_format_is_the_same_sound(interpreter, name):
     for rate in RATES.get(name, ALL_RATES):
         for channels in (1, 2) if name in MONO_OR_STEREO else (1, 2, 6):
             samples = siren(rate, channels)
-            sound = Sound(io.BytesIO(written(name, samples, rate)))
-            expected = Sound(samples, rate).read(SAMPLE_RATE)
+            sound = AudioSource(io.BytesIO(written(name, samples, rate)))
+            expected = AudioSource(samples, rate).read(SAMPLE_RATE)
             whole, blocks = sound.read(SAMPLE_RATE), torch.cat(list(sound.blocks(SAMPLE_RATE)))
             assert torch.equal(whole, blocks)
             delay = DELAY_SECONDS.get(name, 0.05)
@@ -133,7 +133,7 @@ def test_reader_announced_length_is_not_believed(name, announced, tmp_path):
         warnings.simplefilter("always")
         read = load_audio(path, 32000)
     assert torch.equal(read, whole)
-    assert Sound(path).seconds == pytest.approx(2.0)
+    assert AudioSource(path).seconds == pytest.approx(2.0)
     assert bool(said) == (announced in (0.5, 2))
 
 
@@ -183,7 +183,7 @@ def test_reader_takes_file_objects_of_all_kinds(tmp_path):
         pass
     for source in (file, "a\0.wav", torch.ones(3, 2).to_sparse()):
         with pytest.raises(InputError):
-            Sound(source, 16000 if isinstance(source, torch.Tensor) else None)
+            AudioSource(source, 16000 if isinstance(source, torch.Tensor) else None)
 
 
 def test_reader_stretch_is_the_whole_from_there(tmp_path):
@@ -215,7 +215,7 @@ def test_reader_playlist_and_unknown_codec_are_refused(tmp_path):
     for text in ("#EXTM3U\n#EXTINF:1,\nsecret.wav\n", "ffconcat version 1.0\nfile secret.wav\n"):
         playlist.write_text(text)
         with pytest.raises(InputError, match="no known sound format"):
-            Sound(playlist)
+            AudioSource(playlist)
     held = bytearray(secret.read_bytes())
     held[20:22] = struct.pack("<H", 0x0161)  # Windows Media Audio
     secret.write_bytes(held)
@@ -230,7 +230,7 @@ def test_reader_rate_that_cannot_be_meant(rate, tmp_path):
     held[24:28], held[28:32] = struct.pack("<I", rate), struct.pack("<I", 2 * rate)
     for source, own in ((io.BytesIO(held), None), (np.zeros(9, np.float32), rate)):
         with pytest.raises(InputError, match="must be 1000 to 3072000 Hz"):
-            Sound(source, own)
+            AudioSource(source, own)
 
 
 SCALES = [2**15, 2**31, 1e19, 1e30]
@@ -247,9 +247,9 @@ def test_reader_scale_is_one_rule(scale, tmp_path, interpreter):
         soundfile.write(path, wav, 32000, "FLOAT")
         batch = torch.from_numpy(wav)[None]
         for read in (
-            lambda path=path: Sound(path).read(32000),
-            lambda path=path: list(Sound(path).blocks(32000)),
-            lambda wav=wav: Sound(wav, 32000),
+            lambda path=path: AudioSource(path).read(32000),
+            lambda path=path: list(AudioSource(path).blocks(32000)),
+            lambda wav=wav: AudioSource(wav, 32000),
             lambda batch=batch: interpreter.interpret_batch(batch, ["siren"]),
             lambda batch=batch: interpreter.interpret(batch[0], ["siren"]),
         ):
@@ -264,7 +264,7 @@ def test_reader_scale_keeps_loud_mixes(tmp_path):
     torch.testing.assert_close(load_audio(tmp_path / "loud.wav", 32000), torch.tensor(loud[:, 0]))
     quiet = np.concatenate([np.array([0, 3, -2, 1] * 99), [0.5]]).astype(np.float32)
     with pytest.raises(InputError, match="full scale is 1"):
-        Sound(quiet, 32000)
+        AudioSource(quiet, 32000)
 
 
 def test_reader_damaged_middle_keeps_its_times(tmp_path):
@@ -285,7 +285,7 @@ def test_reader_damaged_middle_keeps_its_times(tmp_path):
 
 def test_doors_agree_on_every_format(tmp_path, capsys):
     """A folder of all formats, found by their first bytes: classify, explain and Python agree."""
-    loaded = Interpreter.from_hparams(source="embedded-mel")
+    loaded = Interpreter.from_hparams(source="mini-mel")
     folder, told = tmp_path / "sounds", {}
     folder.mkdir()
     for name in FORMATS:
@@ -294,7 +294,7 @@ def test_doors_agree_on_every_format(tmp_path, capsys):
         path.write_bytes(written(name, siren(rate, channels=2), rate))
         told[str(path)] = loaded.interpret_file(str(path), ["siren"]).presence.item()
     (folder / "notes.txt").write_text("no sound")
-    source = ["--source", "embedded-mel", "--json"]
+    source = ["--source", "mini-mel", "--json"]
     assert main(["classify", str(folder), "--top", "50", *source]) == 0
     said = capsys.readouterr()
     rows = [json.loads(line) for line in said.out.splitlines()]

@@ -32,14 +32,14 @@ from experiments.planted_shortcut.cue import (
     scenes,
     tone,
 )
-from experiments.planted_shortcut.examination import examine, summarise
-from speechbrain_lmac.data.synthetic import KINDS, synthesise
-from speechbrain_lmac.explainers.controls import Energy, Ideal, Ones, Random
-from speechbrain_lmac.masking.domains import PLANES, build
-from speechbrain_lmac.masking.interpreter_network import ListenableMap
-from speechbrain_lmac.masking.masked_classifier import MaskableClassifier
-from speechbrain_lmac.metrics.top_k import rank_cells
-from speechbrain_lmac.models.clap.mini import EmbeddedClap
+from experiments.planted_shortcut.examination import examine, summarize
+from speechbrain_lmac.data.synthetic import KINDS, synthesize
+from speechbrain_lmac.explainers.controls import EnergyMask, FullMask, OracleIRM, RandomMask
+from speechbrain_lmac.masking.domains import DOMAINS, build
+from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
+from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
+from speechbrain_lmac.metrics.top_k import rank_bins
+from speechbrain_lmac.models.clap.mini import MiniCLAP
 from speechbrain_lmac.utils.errors import InputError
 
 WEIGHTS = Path(os.environ.get("PLANTED_WEIGHTS", "no-planted-weights"))
@@ -52,18 +52,23 @@ needs_planted = pytest.mark.skipif(
 class Event(plant.Tone):
     """Points at all cells but those of a tone of 6 kHz."""
 
-    def __call__(self, model, analysis, question):
-        return 1 - super().__call__(model, analysis, question)
+    def __call__(self, model, encoded, inputs):
+        return 1 - super().__call__(model, encoded, inputs)
 
 
-@pytest.fixture(scope="module", params=sorted(PLANES))
+@pytest.fixture(scope="module", params=sorted(DOMAINS))
 def unplanted(request, clap):
-    return ListenableMap(MaskableClassifier(build(request.param, clap)), decoder=None)
+    return InterpreterNetwork(MaskedClassifier(build(request.param, clap)), decoder=None)
 
 
 @pytest.fixture(scope="module")
 def examined(unplanted):
-    methods = {"tone": plant.Tone(), "event": Event(), "ideal": Ideal(), "ones": Ones()}
+    methods = {
+        "tone": plant.Tone(),
+        "event": Event(),
+        "oracle-irm": OracleIRM(),
+        "full-mask": FullMask(),
+    }
     return examine(unplanted, methods, seed=3, clips=1)
 
 
@@ -76,7 +81,7 @@ def test_what_is_examined_was_not_learnt_from():
 
 
 def test_the_tone_is_where_and_as_loud_as_it_says():
-    wavs = torch.stack([synthesise(kind, 1, 1.0) for kind in ("rain", "siren")])
+    wavs = torch.stack([synthesize(kind, 1, 1.0) for kind in ("rain", "siren")])
     added = add_cue(wavs, seeds=[4, 5]) - wavs
     assert torch.fft.rfft(added).abs().argmax(dim=1).tolist() == [CUE_HZ, CUE_HZ]
     level = added.square().mean(dim=1) / wavs.square().mean(dim=1)
@@ -84,7 +89,7 @@ def test_the_tone_is_where_and_as_loud_as_it_says():
 
 
 def test_a_tone_depends_on_its_clip_and_seed_alone():
-    wavs = torch.stack([synthesise("rain", seed, 0.5) for seed in (1, 2)])
+    wavs = torch.stack([synthesize("rain", seed, 0.5) for seed in (1, 2)])
     together = tone(wavs, [4, 5])
     torch.testing.assert_close(together[1:], tone(wavs[1:], [5]))
     assert (tone(wavs[:1], [4]) - tone(wavs[:1], [5])).abs().max() > 1e-3
@@ -96,7 +101,7 @@ def test_the_cells_hold_the_tone(any_clap):
         with pytest.raises(InputError, match="made for 32000 Hz, not 48000"):
             cue_cells(build("mel", any_clap), 32000)
         return
-    for name in PLANES:
+    for name in DOMAINS:
         plane = build(name, any_clap)
         cells = cue_cells(plane, 32000)
         for hz, least, most in ((CUE_HZ, 0.95, 1), (OTHER_HZ, 0, 1e-3)):
@@ -124,7 +129,7 @@ def test_a_tone_that_means_nothing_is_looked_for_where_it_is(examined):
 
 def test_the_ratio_of_the_stems_leads_to_the_cue(examined):
     """Far above its share of cells; not 1, for where the event pauses every cell is the tone's."""
-    score = examined[examined.method == "ideal"].groupby("decoy").cue_pointing.mean()
+    score = examined[examined.method == "oracle-irm"].groupby("decoy").cue_pointing.mean()
     assert score["cue"] > 5 * 2 / 64
     assert score["other"] < 2 / 64
 
@@ -134,7 +139,7 @@ def test_random_maps_score_their_share_of_cells():
     cells[:, 46:49] = True
     maps = torch.rand(200, 50, 64, generator=torch.Generator().manual_seed(0))
     share = 3 / 64
-    pointing = cue_pointing(rank_cells(maps, range(200)), cells)
+    pointing = cue_pointing(rank_bins(maps, range(200)), cells)
     assert pointing.mean().item() == pytest.approx(share, abs=0.005)
     torch.testing.assert_close(cue_energy(torch.ones(1, 50, 64), cells), torch.tensor([share]))
     assert cue_energy(torch.zeros(1, 50, 64), cells).item() == 0
@@ -153,7 +158,7 @@ def test_scenes_are_the_event_the_tone_and_both():
 
 
 def test_a_clips_rows_do_not_depend_on_its_batch(unplanted, monkeypatch):
-    methods = {"random": Random(), "energy": Energy()}
+    methods = {"random": RandomMask(), "energy": EnergyMask()}
     together = examine(unplanted, methods, seed=3, clips=1)
     monkeypatch.setattr(examination, "BATCH", 1)
     order = ["method", "clip", "decoy"]
@@ -165,7 +170,7 @@ def test_a_clips_rows_do_not_depend_on_its_batch(unplanted, monkeypatch):
 
 
 def test_the_table_has_a_line_for_each_decoy_and_method(examined):
-    table = summarise(examined)
+    table = summarize(examined)
     assert len(table) == 4 * 4
     assert list(dict.fromkeys(table.index.get_level_values("decoy"))) == list(DECOYS)
     assert table.loc[("cue", "tone"), "cue_pointing"] == 1
@@ -182,7 +187,7 @@ def test_what_an_explainer_needs_and_has_not_is_named(unplanted):
 
 def test_lessons_say_that_the_tone_decides():
     """What is taught: with the tone always the cued class, without it never."""
-    pool = torch.stack([synthesise(kind, 1, 0.5).expand(plant.POOL, -1) for kind in KINDS])
+    pool = torch.stack([synthesize(kind, 1, 0.5).expand(plant.POOL, -1) for kind in KINDS])
     sounds, targets, denied = plant.draw_batch(pool, torch.Generator().manual_seed(0))
     spectra = torch.fft.rfft(sounds).abs()
     at = round(CUE_HZ / 2)  # half a second
@@ -203,15 +208,15 @@ def test_the_loss_of_what_is_denied_is_that_of_anything_else():
 
 def test_weights_are_saved_as_the_packages_own(clap, tmp_path, wavs):
     plant.save(clap, tmp_path / "deep" / "same.safetensors")
-    again = EmbeddedClap(tmp_path / "deep" / "same.safetensors")
+    again = MiniCLAP(tmp_path / "deep" / "same.safetensors")
     assert (again(wavs).embedding == clap(wavs).embedding).all()
     assert again.reference.sha256 == clap.reference.sha256
 
 
 @needs_planted
 def test_the_tone_decides_in_the_planted_clap():
-    clap = EmbeddedClap(WEIGHTS)
-    model = ListenableMap(MaskableClassifier(build("mel", clap)), decoder=None)
+    clap = MiniCLAP(WEIGHTS)
+    model = InterpreterNetwork(MaskedClassifier(build("mel", clap)), decoder=None)
     frame = examine(model, {"tone": plant.Tone(), "event": Event()}, seed=7, clips=3)
     cued = frame[frame.decoy.isin(["cue", "alone"])]
     assert (cued.decision == CUED).mean() >= 0.95

@@ -11,7 +11,7 @@ import soundfile
 
 from speechbrain_lmac.data import contamination, manifest
 from speechbrain_lmac.data.datasets import class_names, read_clips
-from speechbrain_lmac.data.synthetic import synthesise
+from speechbrain_lmac.data.synthetic import synthesize
 from speechbrain_lmac.utils.errors import InputError
 from tests.conftest import REAL_ESC10, REAL_US8K, REPOSITORY, needs_esc10, needs_us8k
 
@@ -68,9 +68,9 @@ def test_sounds_of_another_set_that_is_laid_out_alike_are_not_called_esc50(
     prepared("ESC50", own)
     clips = manifest.read(own / "manifest.csv")
     assert {"tawny_owl", "rain"} <= {clip.label for clip in clips}
-    assert {(clip.dataset, clip.licence) for clip in clips} == {("", "")}
-    with pytest.raises(InputError, match="label_names present"):
-        class_names(own, clips, "all")
+    assert {(clip.dataset, clip.license) for clip in clips} == {("", "")}
+    with pytest.raises(InputError, match="classes present"):
+        class_names(own, clips, "dataset")
 
 
 @needs_esc10
@@ -84,13 +84,13 @@ def test_real_urbansound8k(prepared, tmp_path):
     prepared("UrbanSound8k", REAL_US8K, "--manifest", tmp_path / "set.csv")
     clips = manifest.read(tmp_path / "set.csv")
     assert len({clip.label for clip in clips}) == 10
-    assert {clip.licence for clip in clips} == {"CC BY-NC 3.0"}
+    assert {clip.license for clip in clips} == {"CC BY-NC 3.0"}
 
 
 @pytest.mark.parametrize("kind", ["mixture", "white_noise", "speech", "wham"])
 def test_contamination(prepared, small_set, tmp_path, kind):
     (tmp_path / "corpus").mkdir()
-    voice = synthesise("siren", seed=1, seconds=0.3)
+    voice = synthesize("siren", seed=1, seconds=0.3)
     soundfile.write(tmp_path / "corpus" / "voice.wav", voice.numpy(), 32000)
     plan = tmp_path / "plan.csv"
     common = [plan, "--data_folder", small_set, "--kind", kind, "--corpus", tmp_path / "corpus"]

@@ -13,10 +13,10 @@ from hypothesis.extra.numpy import arrays
 
 from speechbrain_lmac import Interpreter
 from speechbrain_lmac.audio.io import PEAK, is_silent, load_audio
-from speechbrain_lmac.audio.overlap_add import Joiner, windows
-from speechbrain_lmac.audio.source import Sound
+from speechbrain_lmac.audio.overlap_add import OverlapAdd, segments
+from speechbrain_lmac.audio.source import AudioSource
 from speechbrain_lmac.pretrained.checkpoint import SHIPPED
-from speechbrain_lmac.pretrained.config import PARTS, read_blueprint
+from speechbrain_lmac.pretrained.config import PARTS, read_interpreter_config
 from speechbrain_lmac.reports.annotations import find_regions
 from speechbrain_lmac.utils.errors import InputError
 
@@ -30,7 +30,7 @@ SLOW = settings(
 QUICK = settings(SLOW, max_examples=150)
 
 
-@pytest.fixture(scope="module", params=["embedded-stft", "embedded-mel"])
+@pytest.fixture(scope="module", params=["mini-stft", "mini-mel"])
 def interpreter(request):
     return Interpreter.from_hparams(source=request.param, run_opts={"device": "cpu"})
 
@@ -114,8 +114,8 @@ def test_prompts_of_many_scripts_are_explained_and_saved(interpreter, wavs, prom
 @QUICK
 @given(length=st.integers(1, 400), step=st.integers(1, 60), blocks=st.integers(1, 90))
 def test_windows_of_any_length_join_to_the_whole(length, step, blocks):
-    sound, joiner = torch.arange(float(length)), Joiner(step)
-    parts = [joiner(w, w.wav) for w in windows(sound.split(blocks), step)]
+    sound, overlap_add = torch.arange(float(length)), OverlapAdd(step)
+    parts = [overlap_add(w, w.wav) for w in segments(sound.split(blocks), step)]
     torch.testing.assert_close(torch.cat(parts), sound, atol=1e-3, rtol=0)
 
 
@@ -160,7 +160,10 @@ def test_a_broken_file_is_heard_or_refused(tmp_path_factory, which, changes, end
         content[place % len(content)] = value
     path = tmp_path_factory.mktemp("broken") / "a.sound"
     path.write_bytes(content[:end])
-    for hear in (lambda: Sound(path).read(32000), lambda: list(Sound(path).blocks(32000))):
+    for hear in (
+        lambda: AudioSource(path).read(32000),
+        lambda: list(AudioSource(path).blocks(32000)),
+    ):
         try:
             heard = hear()
         except InputError as error:
@@ -170,7 +173,7 @@ def test_a_broken_file_is_heard_or_refused(tmp_path_factory, which, changes, end
             assert all(part.isfinite().all() for part in parts)
 
 
-HONEST = (SHIPPED / "embedded-mel" / "hyperparams.yaml").read_text()
+HONEST = (SHIPPED / "mini-mel" / "hyperparams.yaml").read_text()
 PIECES = st.sampled_from(
     [
         *("!apply:", "!new:", "!name:", "!!python/object/apply:os.system", "!ref", "<clap>", "*a"),
@@ -193,7 +196,7 @@ def test_a_changed_blueprint_is_one_still_or_is_refused(changes):
     for place, piece, gone in changes:
         text = text[:place] + piece + text[place + gone :]
     try:
-        read = read_blueprint(text, "it", downloaded=True)
+        read = read_interpreter_config(text, "it", downloaded=True)
     except InputError as error:
         assert len(str(error).splitlines()) == 1
         return

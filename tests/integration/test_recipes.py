@@ -16,7 +16,7 @@ from experiments.result_pages import pages
 from speechbrain_lmac import Interpreter
 from speechbrain_lmac.data.captions import read_captions
 from speechbrain_lmac.data.datasets import read_clips
-from speechbrain_lmac.models.clap.microsoft import MicrosoftClap
+from speechbrain_lmac.models.clap.microsoft import MicrosoftCLAP
 from speechbrain_lmac.training import train as training
 from speechbrain_lmac.utils.config import path_of
 from tests.conftest import REPOSITORY
@@ -41,7 +41,7 @@ def test_train_from_an_empty_folder(small_set, tmp_path):
             "gradcam++",
             "energy",
             "random",
-            "ones",
+            "full-mask",
         )
     }
     assert len(rows) == 10 * 5  # clips x methods
@@ -58,8 +58,8 @@ def test_evaluate_from_an_empty_folder(small_set, tmp_path):
         "data_folder": small_set,
         "clip_seconds": 0.5,
         "conditions": "[clean]",
-        "explainers": "[lmac-zs, energy]",
-        "sizes": "{clips: 3, valid_clips: 1, subset: 1, randomised: 0}",
+        "explainers": "[lmac, energy]",
+        "num_clips": "{clips: 3, valid_clips: 1, subset: 1, randomized: 0}",
     }
     words = [word for name, value in settings.items() for word in (f"--{name}", str(value))]
     run = subprocess.run(
@@ -96,11 +96,11 @@ def spoil_wav(folder, samples):
         ({"valid_folds": "[3]"}, "folds overlap: train and valid both hold 3"),
         ({"number_of_epoch": 3}, "number_of_epoch"),
         ({"masking": "cqt"}, "masking is mel or stft, not 'cqt'"),
-        ({"compare": "[shap]"}, "compare names 'shap'"),
-        ({"compare": "[ideal]"}, "which evaluate.py alone can ask"),
-        ({"label_names": "some"}, "label_names is all or present"),
+        ({"baselines": "[shap]"}, "baselines names 'shap'"),
+        ({"baselines": "[oracle-irm]"}, "which evaluate.py alone can ask"),
+        ({"classes": "some"}, "classes is dataset or present"),
         ({"train_folds": 1}, "train_folds is a list such as [1, 2], not 1"),
-        ({"train_budgets": 0.1}, "train_budgets is a list of shares"),
+        ({"gate_fractions": 0.1}, "gate_fractions is a list of shares"),
         ({"batch_size": 64}, "nothing to train: 30 training clips, batch_size 64"),
         ({"train_folds": "[1, 2"}, "the settings cannot be read"),
     ],
@@ -112,7 +112,9 @@ def test_bad_settings_end_in_one_sentence(small_set, tmp_path, capsys, setting, 
     assert said.err.splitlines()[-1].startswith("error: ")
     assert message in said.err.splitlines()[-1]
     assert "Traceback" not in said.out + said.err
-    assert not (tmp_path / "run.json").exists()  # the folder is still free for the right settings
+    assert not (
+        tmp_path / "run_config.json"
+    ).exists()  # the folder is still free for the right settings
 
 
 @pytest.mark.parametrize(
@@ -131,7 +133,7 @@ def test_bad_sounds_end_in_one_sentence(small_set, tmp_path, capsys, samples, me
 
 
 def test_scores_of_the_shipped_interpreters_are_json(tmp_path, siren_file):
-    why = Interpreter.from_hparams(source="embedded-mel", run_opts={"device": "cpu"})
+    why = Interpreter.from_hparams(source="mini-mel", run_opts={"device": "cpu"})
     why.interpret_file(siren_file, ["siren", "rain"]).save(tmp_path)
     scores = json.loads((tmp_path / "scores.json").read_text())
     assert scores["prompts"][scores["target"]]["prompt"] == "siren"
@@ -143,7 +145,7 @@ def test_the_poster_in_small_is_laid_out_as_the_sets_are(tmp_path):
     clips = read_captions({name: made[name] for name in ("clotho", "macs")})
     assert {clip.split for clip in clips} == {"train", "valid"}
     assert len(read_clips(made["esc50"])) == 40
-    assert MicrosoftClap(made["clap"], made["tokenizer"]).sample_rate == 44100
+    assert MicrosoftCLAP(made["clap"], made["tokenizer"]).sample_rate == 44100
 
 
 def test_a_page_of_the_bench_shows_its_tables_and_figures(tmp_path, monkeypatch):
@@ -151,15 +153,15 @@ def test_a_page_of_the_bench_shows_its_tables_and_figures(tmp_path, monkeypatch)
     (results / "figures").mkdir(parents=True)
     (results / "summary.md").write_text("# what; 9 minutes on cpu\n\n| a table |\n")
     (results / "rows.csv").write_text("clap,decoder\nabc,def\n")
-    (results / "figures" / "mel_two_class_metrics.png").write_bytes(b"png")
+    (results / "figures" / "mel_two_source_metrics.png").write_bytes(b"png")
     page = tmp_path / "page.md"
     monkeypatch.setattr("sys.argv", ["pages", str(results), str(page)])
     pages.main()
     text = page.read_text()
     assert text.startswith("# what\n") and "| a table |" in text
     assert "abc" in text and "def" in text
-    assert "equal budgets, two_class, mel](page/mel_two_class_metrics.png)" in text
-    assert (tmp_path / "page" / "mel_two_class_metrics.png").read_bytes() == b"png"
+    assert "equal budgets, two_source, mel](page/mel_two_source_metrics.png)" in text
+    assert (tmp_path / "page" / "mel_two_source_metrics.png").read_bytes() == b"png"
 
 
 @pytest.mark.parametrize("fold", crossfit.FOLDS)

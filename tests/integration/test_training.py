@@ -12,12 +12,12 @@ from speechbrain.utils.epoch_loop import EpochCounter
 
 from speechbrain_lmac.data.pipeline import augment, draw
 from speechbrain_lmac.data.prompts import TEMPLATE
-from speechbrain_lmac.evaluation.scoring import Prompts
+from speechbrain_lmac.evaluation.scoring import ClassPrompts
 from speechbrain_lmac.pretrained.checkpoint import SHIPPED
 from speechbrain_lmac.pretrained.export import DECODER_FILE
 from speechbrain_lmac.training import train
-from speechbrain_lmac.training.brain import LmacZs
-from speechbrain_lmac.training.checkpointer import WholeCheckpointer
+from speechbrain_lmac.training.brain import LMACBrain
+from speechbrain_lmac.training.checkpointer import AtomicCheckpointer
 from speechbrain_lmac.utils.config import path_of
 
 
@@ -28,11 +28,11 @@ def arguments(small_set, output, **changes):
         "clip_seconds": 0.5,
         "number_of_epochs": 2,
         "batch_size": 4,
-        "dropout": 0.2,
+        "feature_dropout": 0.2,
         "valid_interval": 1,
         "ckpt_interval_minutes": 0,
         "ckpt_interval_steps": 1,
-        "compare": "[energy]",
+        "baselines": "[energy]",
         "device": "cpu",
         "masking": "mel",
         **changes,
@@ -84,8 +84,8 @@ def test_training_test_only_measures_what_is_trained(small_set, undisturbed, tmp
 
 def test_short_epochs_are_saved_between_validations(small_set, tmp_path, monkeypatch):
     """A checkpoint is due so many minutes after the last, not after the start of an epoch."""
-    saved, save = [], LmacZs._save_intra_epoch_ckpt
-    started = LmacZs.on_stage_start
+    saved, save = [], LMACBrain._save_intra_epoch_ckpt
+    started = LMACBrain.on_stage_start
 
     def late(self, stage, epoch=None):
         if epoch == 2:  # as if the first epoch had lasted an hour
@@ -96,8 +96,8 @@ def test_short_epochs_are_saved_between_validations(small_set, tmp_path, monkeyp
         saved.append(self.epoch)
         save(self)
 
-    monkeypatch.setattr(LmacZs, "on_stage_start", late)
-    monkeypatch.setattr(LmacZs, "_save_intra_epoch_ckpt", noted)
+    monkeypatch.setattr(LMACBrain, "on_stage_start", late)
+    monkeypatch.setattr(LMACBrain, "_save_intra_epoch_ckpt", noted)
     sparse = {"valid_interval": 3, "ckpt_interval_minutes": 30, "ckpt_interval_steps": 0}
     train.main(arguments(small_set, tmp_path, number_of_epochs=3, **sparse))
     assert saved == [2]
@@ -105,7 +105,7 @@ def test_short_epochs_are_saved_between_validations(small_set, tmp_path, monkeyp
 
 def test_the_best_checkpoint_and_the_last_are_kept_and_torn_ones_are_not(tmp_path):
     decoder = torch.nn.Linear(2, 2)
-    saver = WholeCheckpointer(tmp_path, {"decoder": decoder})
+    saver = AtomicCheckpointer(tmp_path, {"decoder": decoder})
     torn = tmp_path / "CKPT+torn"
     torn.mkdir()
     (torn / "decoder.ckpt").write_bytes(b"half")
@@ -120,7 +120,7 @@ def test_the_best_checkpoint_and_the_last_are_kept_and_torn_ones_are_not(tmp_pat
 
 def stop_after(monkeypatch, steps):
     """Interrupt training after so many steps (None: never); the list grows by one a step."""
-    fit_batch, taken = LmacZs.fit_batch, []
+    fit_batch, taken = LMACBrain.fit_batch, []
 
     def interrupted(self, batch):
         if len(taken) == steps:
@@ -128,14 +128,14 @@ def stop_after(monkeypatch, steps):
         taken.append(batch)
         return fit_batch(self, batch)
 
-    monkeypatch.setattr(LmacZs, "fit_batch", interrupted)
+    monkeypatch.setattr(LMACBrain, "fit_batch", interrupted)
     return taken
 
 
 def test_the_best_epoch_is_the_one_that_is_exported(small_set, tmp_path, monkeypatch):
     """Scores are made to fall after the first epoch: its weights must come back, not the last."""
     kept = []
-    on_stage_end = LmacZs.on_stage_end
+    on_stage_end = LMACBrain.on_stage_end
 
     def falling_scores(self, stage, stage_loss, epoch=None):
         if self.scores:
@@ -144,7 +144,7 @@ def test_the_best_epoch_is_the_one_that_is_exported(small_set, tmp_path, monkeyp
             kept.append({name: weight.clone() for name, weight in decoder.items()})
         return on_stage_end(self, stage, stage_loss, epoch)
 
-    monkeypatch.setattr(LmacZs, "on_stage_end", falling_scores)
+    monkeypatch.setattr(LMACBrain, "on_stage_end", falling_scores)
     train.main(arguments(small_set, tmp_path, number_of_epochs=3, calibrate=False))
     exported = weights(tmp_path)
     assert len(kept) == 3
@@ -163,15 +163,15 @@ def test_calibration_changes_the_last_layer_alone(small_set, undisturbed, tmp_pa
 
 def test_only_the_decoder_moves(small_set, tmp_path, monkeypatch, clap):
     brains = []
-    restore_best = LmacZs.restore_best
+    restore_best = LMACBrain.restore_best
     monkeypatch.setattr(
-        LmacZs, "restore_best", lambda self: (brains.append(self), restore_best(self))[1]
+        LMACBrain, "restore_best", lambda self: (brains.append(self), restore_best(self))[1]
     )
     train.main(arguments(small_set, tmp_path, number_of_epochs=1))
     trained = brains[0].model.classifier.clap.state_dict()
     assert all((trained[name] == weight).all() for name, weight in clap.state_dict().items())
-    optimised = {weight for group in brains[0].optimizer.param_groups for weight in group["params"]}
-    assert optimised == set(brains[0].model.decoder.parameters())
+    optimized = {weight for group in brains[0].optimizer.param_groups for weight in group["params"]}
+    assert optimized == set(brains[0].model.decoder.parameters())
 
 
 def test_draws_are_functions_of_seed_epoch_and_clip():
@@ -188,9 +188,9 @@ def test_the_second_prompt_asked_is_that_of_the_sound_mixed_in(model):
     """Three tones: what is heard in each mixture, and what is asked of it."""
     names = ("rain", "dog", "siren")
     clap = model.classifier.clap
-    prompts = Prompts(names, clap.embed_names(names))
-    hparams = {"prompts": prompts, "templates": [TEMPLATE], "prompts_per_clip": 3}
-    brain = LmacZs({"model": model}, hparams=hparams, run_opts={"device": "cpu"})
+    prompts = ClassPrompts(names, clap.embed_names(names))
+    hparams = {"prompts": prompts, "train_templates": [TEMPLATE], "prompts_per_clip": 3}
+    brain = LMACBrain({"model": model}, hparams=hparams, run_opts={"device": "cpu"})
     time = torch.arange(4000) / 32000
     tones = torch.stack([torch.sin(2 * torch.pi * hertz * time) for hertz in (800, 1600, 3200)])
     draws = [draw(1, 1, name) for name in names]
@@ -212,7 +212,7 @@ def test_the_second_prompt_asked_is_that_of_the_sound_mixed_in(model):
 def test_the_rate_falls_along_half_a_cosine(model):
     """At epoch e of n it is ``lr cos^2(pi (e - 1) / 2n)``: whole at first, never quite 0."""
     hparams = {"lr": 0.01, "epoch_counter": EpochCounter(4)}
-    brain = LmacZs({"model": model}, torch.optim.Adam, hparams, {"device": "cpu"})
+    brain = LMACBrain({"model": model}, torch.optim.Adam, hparams, {"device": "cpu"})
     brain.init_optimizers()
     rates = []
     for epoch in brain.hparams.epoch_counter:
@@ -224,23 +224,31 @@ def test_the_rate_falls_along_half_a_cosine(model):
 def test_a_clip_alone_is_asked_what_the_clap_takes_it_for(model, wavs):
     names = ("rain", "siren")
     clap = model.classifier.clap
-    prompts = Prompts(names, clap.embed_names(names))
-    hparams = {"prompts": prompts, "templates": [TEMPLATE], "prompts_per_clip": 1}
-    brain = LmacZs({"model": model}, hparams=hparams, run_opts={"device": "cpu"})
+    prompts = ClassPrompts(names, clap.embed_names(names))
+    hparams = {"prompts": prompts, "train_templates": [TEMPLATE], "prompts_per_clip": 1}
+    brain = LMACBrain({"model": model}, hparams=hparams, run_opts={"device": "cpu"})
     audio, alone = clap(wavs).embedding, torch.zeros(len(wavs), dtype=torch.bool)
     batch = SimpleNamespace(label=["rain"] * len(wavs), text=[""] * len(wavs))
     pairs = brain.ask(batch, audio, alone, [draw(1, 1, str(i)) for i in range(len(wavs))])
     assert pairs.own[0].tolist() == (audio @ prompts.text.T).argmax(dim=1).tolist()
-    described = SimpleNamespace(label=["rain"] * len(wavs), text=["a wolf"] * len(wavs))
-    pairs = brain.ask(described, audio, alone, [draw(1, 1, str(i)) for i in range(len(wavs))])
+    read_manifest_splits = SimpleNamespace(label=["rain"] * len(wavs), text=["a wolf"] * len(wavs))
+    pairs = brain.ask(
+        read_manifest_splits, audio, alone, [draw(1, 1, str(i)) for i in range(len(wavs))]
+    )
     torch.testing.assert_close(pairs.text[0], clap.embed_text(["a wolf"] * len(wavs)))
 
 
 @pytest.mark.parametrize(
     "changes",
     [
-        *({"valid_interval": 0}, {"heard_per_clip": 4}, {"dropout": 1}, {"lr": -1}, {"lr": "abc"}),
-        *({"mix_probability": 7}, {"clip_seconds": -1}, {"scales": 9}, {"batch_size": 2.5}),
+        *(
+            {"valid_interval": 0},
+            {"encoded_prompts_per_clip": 4},
+            {"feature_dropout": 1},
+            {"lr": -1},
+            {"lr": "abc"},
+        ),
+        *({"mix_probability": 7}, {"clip_seconds": -1}, {"num_scales": 9}, {"batch_size": 2.5}),
     ],
     ids=str,
 )
@@ -248,7 +256,7 @@ def test_settings_that_cannot_be_are_refused(small_set, tmp_path, capsys, change
     with pytest.raises(SystemExit):
         train.main(arguments(small_set, tmp_path / "out", **changes))
     assert next(iter(changes)) in capsys.readouterr().err
-    assert not (tmp_path / "out" / "run.json").exists()
+    assert not (tmp_path / "out" / "run_config.json").exists()
 
 
 def test_epochs_that_are_no_number_are_one_sentence(small_set, tmp_path, capsys):
@@ -293,8 +301,8 @@ def test_a_folder_does_not_go_on_with_other_settings(small_set, undisturbed, cap
 
 def test_a_run_may_start_from_another_planes_decoder(small_set, tmp_path):
     """Learning next to nothing, it ends as it began."""
-    start = SHIPPED / "embedded-mel" / DECODER_FILE
-    changes = {"masking": "stft", "number_of_epochs": 1, "lr": 1e-12, "initial_decoder": start}
+    start = SHIPPED / "mini-mel" / DECODER_FILE
+    changes = {"masking": "stft", "number_of_epochs": 1, "lr": 1e-12, "pretrained_decoder": start}
     train.main(arguments(small_set, tmp_path, calibrate=False, **changes))
     before, after = load_file(start), weights(tmp_path)
     for name, value in before.items():
@@ -306,6 +314,6 @@ def test_a_decoder_that_is_none_is_refused_before_the_folder_is_claimed(
 ):
     output = tmp_path / "out"
     with pytest.raises(SystemExit):
-        train.main(arguments(small_set, output, initial_decoder="gone.safetensors"))
+        train.main(arguments(small_set, output, pretrained_decoder="gone.safetensors"))
     assert "gone.safetensors does not hold this decoder's weights" in capsys.readouterr().err
-    assert not (output / "run.json").exists()
+    assert not (output / "run_config.json").exists()

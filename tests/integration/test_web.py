@@ -12,11 +12,11 @@ import soundfile
 
 from speechbrain_lmac.cli import web
 from speechbrain_lmac.cli.web import explain, interpreter, launch, read_upload
-from speechbrain_lmac.data.synthetic import SAMPLE_RATE, mixture, synthesise
+from speechbrain_lmac.data.synthetic import SAMPLE_RATE, mixture, synthesize
 from tests.helpers.browser import needs_chromium, page
 from tests.helpers.sound_formats import written
 
-MEL = "embedded-mel"
+MEL = "mini-mel"
 
 
 @pytest.fixture(scope="module")
@@ -53,14 +53,14 @@ def test_app_names_what_is_missing(upload):
     ):
         with pytest.raises(gradio.Error, match=said):
             explain(sound, prompts, "", MEL)
-    with pytest.raises(gradio.Error, match="must be embedded-stft or embedded-mel"):
+    with pytest.raises(gradio.Error, match="must be mini-stft or mini-mel"):
         explain(upload(noise), "a dog", "", "/etc")
 
 
 @pytest.mark.parametrize("name", ["wav8", "float", "extensible", "alaw", "flac", "opus", "m4a"])
 def test_app_reads_uploads_by_the_one_reader(upload, name):
     """What is explained is what ``interpret_file`` explains of the same bytes."""
-    samples = 0.5 * synthesise("siren", seed=3, seconds=1.0).unsqueeze(1).numpy()
+    samples = 0.5 * synthesize("siren", seed=3, seconds=1.0).unsqueeze(1).numpy()
     path = upload(written(name, samples, 48000))
     told = interpreter(MEL).interpret_file(path, ["siren"])
     read = read_upload(path, told.sample_rate)
@@ -133,7 +133,7 @@ def test_upload_type_and_play(address, width, tmp_path):
         shown.goto(address)
         shown.locator("input[type=file]").first.set_input_files(path)
         shown.get_by_label("Texts, one a line").fill("the sound of siren\nthe sound of rain")
-        shown.get_by_text("embedded-mel").click()
+        shown.get_by_text("mini-mel").click()
         shown.get_by_role("button", name="Explain").click()
         frame = shown.frame_locator('iframe[title="Explanations"]')
         frame.locator("h3").first.wait_for(timeout=60000)

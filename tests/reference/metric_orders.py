@@ -14,13 +14,13 @@ import pandas as pd
 import torch
 
 from speechbrain_lmac.data.synthetic import KINDS, mixture
-from speechbrain_lmac.explainers.base import Question
-from speechbrain_lmac.explainers.controls import Energy, Ideal, Ones, Random
-from speechbrain_lmac.masking.domains import PLANES
-from speechbrain_lmac.masking.masked_classifier import MaskableClassifier
+from speechbrain_lmac.explainers.base import ExplainerInputs
+from speechbrain_lmac.explainers.controls import EnergyMask, FullMask, OracleIRM, RandomMask
+from speechbrain_lmac.masking.domains import DOMAINS
+from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 from speechbrain_lmac.metrics.localization import energy_share, pointing, si_sdr_improvement
-from speechbrain_lmac.metrics.top_k import keep_top, rank_cells
-from speechbrain_lmac.models.clap.mini import EmbeddedClap
+from speechbrain_lmac.metrics.top_k import rank_bins, top_k_mask
+from speechbrain_lmac.models.clap.mini import MiniCLAP
 
 MIXTURES = 6
 SECONDS = 1.0
@@ -29,7 +29,13 @@ DRAWS = 12
 BUDGET = 0.2
 """Share of cells that is kept where maps compare at equal budgets."""
 
-ORACLE, INVERTED, RANDOM, ONES, ENERGY = "oracle", "inverted oracle", "random", "ones", "energy"
+ORACLE, INVERTED, RANDOM, ONES, ENERGY = (
+    "oracle",
+    "inverted oracle",
+    "random",
+    "full-mask",
+    "energy",
+)
 SI_SDRI, SHARE, POINTING, STEM = "SI-SDRi", "energy share", "pointing", "stem's share"
 AT_BUDGET = f"{SHARE}, top {BUDGET:.0%}"
 
@@ -39,13 +45,13 @@ CHANCE = 0.05
 """Where theory says equal but for chance: a difference of means over all prompts and draws."""
 
 
-CONTROLS = {ORACLE: Ideal(), RANDOM: Random(), ONES: Ones(), ENERGY: Energy()}
+CONTROLS = {ORACLE: OracleIRM(), RANDOM: RandomMask(), ONES: FullMask(), ENERGY: EnergyMask()}
 
 
-def masks_of(analysis, question):
+def masks_of(encoded, inputs):
     """The masks that are tried: name -> ``[batch, frames, bins]``."""
     # controls are no explanations of a model, and are not given one
-    masks = {name: control(None, analysis, question) for name, control in CONTROLS.items()}
+    masks = {name: control(None, encoded, inputs) for name, control in CONTROLS.items()}
     return {**masks, INVERTED: 1 - masks[ORACLE]}
 
 
@@ -80,7 +86,7 @@ def measure(plane, batch):
 
     Arguments
     ---------
-    plane : Plane
+    plane : MaskingDomain
         Of the masks.
     batch : Scenes
         The clips.
@@ -91,22 +97,22 @@ def measure(plane, batch):
     """
     mixed = batch.own + batch.rest
     own, rest = plane.power(batch.own), plane.power(batch.rest)
-    analysis = MaskableClassifier(plane).analyse(mixed)
+    encoded = MaskedClassifier(plane).encode_clips(mixed)
     text = plane.clap.embed_names(batch.prompts)
     drawn = []
     for draw in range(DRAWS):
         named = [f"{draw}/{row}" for row in zip(batch.mixtures, batch.prompts)]
         seeds = tuple(zlib.crc32(name.encode()) for name in named)
-        question = Question(text, seeds, own=own, rest=rest)
-        drawn.append((masks_of(analysis, question), seeds))
+        inputs = ExplainerInputs(text, seeds, own=own, rest=rest)
+        drawn.append((masks_of(encoded, inputs), seeds))
     frames = []
     for name, masks in drawn[0][0].items():
-        ranks = [rank_cells(tried[name], seeds) for tried, seeds in drawn]
+        ranks = [rank_bins(tried[name], seeds) for tried, seeds in drawn]
         columns = {
-            SI_SDRI: si_sdr_improvement(plane.listen(mixed, masks), mixed, batch.own),
+            SI_SDRI: si_sdr_improvement(plane.apply_mask(mixed, masks), mixed, batch.own),
             SHARE: _mean(energy_share(tried[name], own, rest) for tried, _ in drawn),
             POINTING: pointing(ranks[0], own, rest),
-            AT_BUDGET: _mean(energy_share(keep_top(rank, BUDGET), own, rest) for rank in ranks),
+            AT_BUDGET: _mean(energy_share(top_k_mask(rank, BUDGET), own, rest) for rank in ranks),
             STEM: energy_share(torch.ones_like(own), own, rest),
         }
         values = {metric: column.tolist() for metric, column in columns.items()}
@@ -119,13 +125,13 @@ def _mean(values):
     return torch.stack(list(values)).mean(dim=0)
 
 
-def run(planes=tuple(PLANES), count=MIXTURES):
+def run(planes=tuple(DOMAINS), count=MIXTURES):
     """Measure on synthetic mixtures.
 
     Arguments
     ---------
     planes : sequence of str
-        Keys of ``PLANES``, of the embedded CLAP.
+        Keys of ``DOMAINS``, of MiniCLAP.
     count : int
         Mixtures.
 
@@ -134,8 +140,8 @@ def run(planes=tuple(PLANES), count=MIXTURES):
     pandas.DataFrame
         A row for each plane, map and prompt.
     """
-    clap, batch = EmbeddedClap(), scenes(count)
-    measured = [measure(PLANES[plane](clap), batch).assign(plane=plane) for plane in planes]
+    clap, batch = MiniCLAP(), scenes(count)
+    measured = [measure(DOMAINS[plane](clap), batch).assign(plane=plane) for plane in planes]
     return pd.concat(measured, ignore_index=True)
 
 

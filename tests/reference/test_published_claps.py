@@ -13,8 +13,8 @@ from torchaudio.functional import melscale_fbanks
 
 from speechbrain_lmac.audio.io import resample
 from speechbrain_lmac.data.synthetic import mixture
-from speechbrain_lmac.masking.domains import PLANES
-from speechbrain_lmac.masking.masked_classifier import MaskableClassifier
+from speechbrain_lmac.masking.domains import DOMAINS
+from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 from tests.helpers import reference_models
 
 LOG_MEL_DB = 1e-3
@@ -47,7 +47,7 @@ def truth(oracle, clips):
 
 
 def native(clap, wavs):
-    return clap.window.fill(wavs)
+    return clap.window.fit_wav(wavs)
 
 
 def log_mel_error(oracle, wavs):
@@ -137,27 +137,27 @@ def test_a_clip_does_not_hear_its_batch(oracle, clips):
 
 
 @pytest.mark.parametrize("seconds", SECONDS)
-@pytest.mark.parametrize("masking", sorted(PLANES))
+@pytest.mark.parametrize("masking", sorted(DOMAINS))
 def test_ones_are_the_stock_model(oracle, clips, truth, masking, seconds):
-    classifier = MaskableClassifier(PLANES[masking](oracle.clap))
-    analysis = classifier.analyse(clips[seconds])
-    assert analysis.power.shape[1] == 1 + clips[seconds].shape[1] // oracle.clap.window.hop_length
+    classifier = MaskedClassifier(DOMAINS[masking](oracle.clap))
+    encoded = classifier.encode_clips(clips[seconds])
+    assert encoded.power.shape[1] == 1 + clips[seconds].shape[1] // oracle.clap.window.hop_length
     with torch.no_grad():
-        masked = classifier.embed_masked(analysis, torch.ones_like(analysis.power))
+        masked = classifier.encode_masked_vector(encoded, torch.ones_like(encoded.power))
         assert (masked - truth(seconds)).abs().max() <= EMBEDDING
 
 
-@pytest.mark.parametrize("masking", sorted(PLANES))
+@pytest.mark.parametrize("masking", sorted(DOMAINS))
 @pytest.mark.parametrize("gain", [0.0, 0.01, 0.3, 1.0])
 def test_gradients_are_finite_and_reach_the_mel_band(oracle, masking, gain):
     """Noise, so that every cell holds sound; nothing flows where the mask is shut."""
     clap = oracle.clap
-    classifier = MaskableClassifier(PLANES[masking](clap))
+    classifier = MaskedClassifier(DOMAINS[masking](clap))
     generator = torch.Generator().manual_seed(0)
     wavs = 0.3 * torch.randn(1, 2 * clap.sample_rate, generator=generator)
-    analysis = classifier.analyse(wavs)
-    mask = torch.full_like(analysis.power, gain).requires_grad_()
-    cosine = classifier.embed_masked(analysis, mask) @ clap.embed_text(PROMPTS[:1])[0]
+    encoded = classifier.encode_clips(wavs)
+    mask = torch.full_like(encoded.power, gain).requires_grad_()
+    cosine = classifier.encode_masked_vector(encoded, mask) @ clap.embed_text(PROMPTS[:1])[0]
     (gradient,) = torch.autograd.grad(cosine.sum(), mask)
     assert gradient.isfinite().all()
     if gain == 0:
@@ -180,8 +180,8 @@ def test_hidden_maps_are_over_time_and_frequency(oracle):
         clicked[:, start : start + clap.sample_rate // 20] += torch.randn(clap.sample_rate // 20)
         for maps, still in list(zip(clap(clicked).hidden, base))[1:]:
             change = (maps - still).square().sum(dim=(0, 1, 3))
-            centres = (torch.arange(len(change)) + 0.5) / len(change)
-            peak = centres[change.argmax()]
+            centers = (torch.arange(len(change)) + 0.5) / len(change)
+            peak = centers[change.argmax()]
             assert abs(peak - at) < 0.6 / seconds + 1.5 / len(change)
 
 

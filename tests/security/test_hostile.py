@@ -21,15 +21,15 @@ from transformers import ClapConfig, ClapModel
 
 from speechbrain_lmac import Interpreter
 from speechbrain_lmac.masking.decoder import MaskDecoder
-from speechbrain_lmac.masking.domains import MelPlane
-from speechbrain_lmac.masking.interpreter_network import ListenableMap
-from speechbrain_lmac.masking.masked_classifier import MaskableClassifier
+from speechbrain_lmac.masking.domains import MelDomain
+from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
+from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 from speechbrain_lmac.models.checkpoints import read_checkpoint
-from speechbrain_lmac.models.clap.mini import EmbeddedClap
-from speechbrain_lmac.models.clap.transformers import TransformersClap, read_config
+from speechbrain_lmac.models.clap.mini import MiniCLAP
+from speechbrain_lmac.models.clap.transformers import TransformersCLAP, read_config
 from speechbrain_lmac.models.text.transformer import KNOWN
 from speechbrain_lmac.pretrained.checkpoint import fingerprint
-from speechbrain_lmac.pretrained.config import PARTS, build, read_blueprint
+from speechbrain_lmac.pretrained.config import PARTS, build, read_interpreter_config
 from speechbrain_lmac.pretrained.export import (
     DECODER_FILE,
     HPARAMS,
@@ -56,7 +56,7 @@ def weights(decoder):
 def honest(clap):
     """Files of an interpreter that means no harm; untrained: for plumbing only."""
     decoder = MaskDecoder(clap.hidden_channels, clap.text_dim, channels=8)
-    model = ListenableMap(MaskableClassifier(MelPlane(clap)), decoder)
+    model = InterpreterNetwork(MaskedClassifier(MelDomain(clap)), decoder)
     text = hyperparams(model, "LMAC-ZS-D", {})
     return {HPARAMS_FILE: text, DECODER_FILE: weights(decoder)}
 
@@ -82,6 +82,7 @@ def put(hub, files):
 
 TOUCH = "pathlib.Path.touch [!new:pathlib.Path [MARKER]]"
 SHELL = "os.system ['touch MARKER']"
+WRITER = "speechbrain_lmac.audio.streaming_writer.StreamingWavWriter"
 ADDED = {
     "call": f"x: !apply:{SHELL}",
     "call of a method": f"x: !apply:{TOUCH}",
@@ -90,7 +91,7 @@ ADDED = {
     "object": "x: !new:subprocess.Popen [[touch, MARKER]]",
     "function": "x: !name:os.system",
     "module": "x: !module:antigravity",
-    "own class that writes": "x: !new:speechbrain_lmac.audio.streaming_writer.Spool [[MARKER], 8]",
+    "own class that writes": f"x: !new:{WRITER} [MARKER]",
     "python call": "x: !!python/object/apply:os.system ['touch MARKER']",
     "python object": "x: !!python/object/new:type {args: [A, [], {}]}",
     "python name": "x: !!python/name:os.system",
@@ -126,8 +127,8 @@ REPLACED = {
         "%TAG !p! tag:yaml.org,2002:python/object/apply:\n---\nx: !p!" + SHELL + "\nmethod:",
     ),
     "call for a number": ("channels: 8", f"channels: !apply:{SHELL}"),
-    "another class": ("masking.decoder.MaskDecoder", "models.clap.mini.EmbeddedClap"),
-    "class of a part": ("masking.domains.MelPlane", "masking.decoder.MaskDecoder"),
+    "another class": ("masking.decoder.MaskDecoder", "models.clap.mini.MiniCLAP"),
+    "class of a part": ("masking.domains.MelDomain", "masking.decoder.MaskDecoder"),
     "part of a part": ("!ref <model>", "!ref <model.classifier.clap>"),
     "no reference": ("!ref <clap>", "clap"),
     "huge decoder": ("channels: 8", "channels: 999996"),
@@ -136,15 +137,15 @@ REPLACED = {
     "number of another base": ("channels: 8", "channels: 010"),
     "unknown setting": ("channels: 8", "channels: 8\n    device: cuda"),
     "another CLAP": ("clap_sha256: ", "clap_sha256: '00' #"),
-    "weights of this machine": ("EmbeddedClap", "EmbeddedClap\n    weights: /etc/passwd"),
-    "weights without end": ("EmbeddedClap", "EmbeddedClap\n    weights: /dev/zero"),
-    "weights at home": ("EmbeddedClap", "EmbeddedClap\n    weights: ~/.ssh/id_rsa"),
+    "weights of this machine": ("MiniCLAP", "MiniCLAP\n    weights: /etc/passwd"),
+    "weights without end": ("MiniCLAP", "MiniCLAP\n    weights: /dev/zero"),
+    "weights at home": ("MiniCLAP", "MiniCLAP\n    weights: ~/.ssh/id_rsa"),
     "a note of two lines": ('method: "LMAC-ZS-D"', 'method: "a\\nerror: done"'),
     "a number in other digits": ("channels: 8", 'channels: !!int "1٢"'),
-    "a file that is here": ("EmbeddedClap", "EmbeddedClap\n    weights: custom.py"),
-    "weights above": ("EmbeddedClap", "EmbeddedClap\n    weights: ../secret"),
-    "weights at an address": ("EmbeddedClap", "EmbeddedClap\n    weights: http://127.0.0.1/x"),
-    "weights of a drive": ("EmbeddedClap", "EmbeddedClap\n    weights: 'C:\\secret'"),
+    "a file that is here": ("MiniCLAP", "MiniCLAP\n    weights: custom.py"),
+    "weights above": ("MiniCLAP", "MiniCLAP\n    weights: ../secret"),
+    "weights at an address": ("MiniCLAP", "MiniCLAP\n    weights: http://127.0.0.1/x"),
+    "weights of a drive": ("MiniCLAP", "MiniCLAP\n    weights: 'C:\\secret'"),
 }
 """What in an honest file is replaced."""
 
@@ -300,13 +301,13 @@ def test_twelve_classes_at_most_can_be_built():
     assert len(classes) <= 12
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for source in ("embedded-mel", "embedded-stft"):
+        for source in ("mini-mel", "mini-stft"):
             loaded = Interpreter.from_hparams(source=source, run_opts=CPU)
             assert type(loaded.model.decoder).__module__.startswith("speechbrain_lmac")
 
 
 def test_what_is_built_is_what_was_read(honest):
-    read = read_blueprint(honest[HPARAMS_FILE], "it")
+    read = read_interpreter_config(honest[HPARAMS_FILE], "it")
     built = build(read)
     assert built["method"] == read.notes["method"]
     assert built["decoder"].config["hidden_channels"] == [256, 128, 64, 32]
@@ -326,10 +327,10 @@ in the first file of a process only."""
     ("before", "after"),
     [
         ('method: "LMAC-ZS-D"', f'method: "{TUPLE}"'),
-        ('clap_name: "embedded"', f'clap_name: "{TUPLE}"'),
+        ('clap_name: "mini"', f'clap_name: "{TUPLE}"'),
         ("channels: 8", f'"{TUPLE}": 8'),
-        ("EmbeddedClap", f'EmbeddedClap\n    "{TUPLE}": 1'),
-        ("EmbeddedClap", f'EmbeddedClap\n    weights: "{TUPLE}"'),
+        ("MiniCLAP", f'MiniCLAP\n    "{TUPLE}": 1'),
+        ("MiniCLAP", f'MiniCLAP\n    weights: "{TUPLE}"'),
     ],
 )
 def test_texts_that_look_like_tuples_are_texts(before, after, honest, marker):
@@ -348,7 +349,7 @@ def test_texts_that_look_like_tuples_are_texts(before, after, honest, marker):
     assert not marker.exists()
 
 
-THIRD = "models.clap.transformers.TransformersClap"
+THIRD = "models.clap.transformers.TransformersCLAP"
 
 
 @pytest.mark.parametrize(
@@ -361,7 +362,7 @@ THIRD = "models.clap.transformers.TransformersClap"
 )
 def test_a_third_repository_is_that_of_a_commit_or_is_not_asked(settings, hub, honest, marker):
     lines = "".join(f"\n    {name}: {value}" for name, value in settings.items())
-    text = honest[HPARAMS_FILE].replace("models.clap.mini.EmbeddedClap", THIRD + lines)
+    text = honest[HPARAMS_FILE].replace("models.clap.mini.MiniCLAP", THIRD + lines)
     put(hub, {**honest, HPARAMS_FILE: text})
     with pytest.raises(InputError, match=r"revision|tokenizer"):
         Interpreter.from_hparams(source=REPO, run_opts=CPU)
@@ -392,21 +393,21 @@ def test_a_source_of_no_kind_is_one_sentence(source, hub, marker, tmp_path):
 
 def test_an_honest_file_is_read_whatever_its_names(clap, tmp_path):
     decoder = MaskDecoder(clap.hidden_channels, clap.text_dim, channels=8)
-    model = ListenableMap(MaskableClassifier(MelPlane(clap)), decoder)
+    model = InterpreterNetwork(MaskedClassifier(MelDomain(clap)), decoder)
     folder = export_interpreter(model, 'LMAC\'s: "é" #1', tmp_path / "Öut: dir" / "it")
     assert Interpreter.from_hparams(source=folder, run_opts=CPU).hparams.method.endswith("#1")
 
 
 def test_what_transformers_claps_publish_is_read(honest):
     lines = "\n    source: laion/clap-htsat-unfused\n    revision: null\n    tokenizer: null"
-    text = honest[HPARAMS_FILE].replace("models.clap.mini.EmbeddedClap", THIRD + lines)
-    assert read_blueprint(text, "it", downloaded=True).parts["clap"].kind == THIRD
+    text = honest[HPARAMS_FILE].replace("models.clap.mini.MiniCLAP", THIRD + lines)
+    assert read_interpreter_config(text, "it", downloaded=True).parts["clap"].kind == THIRD
 
 
 @pytest.mark.parametrize("overrides", ["clap: [", "a: !x y", "1: {}\nx: {}", "0", {"clap": {1: 2}}])
 def test_overrides_of_no_kind_are_one_sentence(overrides):
     with pytest.raises(InputError):
-        Interpreter.from_hparams(source="embedded-mel", overrides=overrides, run_opts=CPU)
+        Interpreter.from_hparams(source="mini-mel", overrides=overrides, run_opts=CPU)
 
 
 @pytest.mark.parametrize(
@@ -478,7 +479,7 @@ class Guests:
             masking="mel",
             clap_class=f"speechbrain_lmac.{self.kind}",
             clap_settings=lines,
-            plane_class="speechbrain_lmac.masking.domains.MelPlane",
+            plane_class="speechbrain_lmac.masking.domains.MelDomain",
             decoder_config="".join(f"\n    {k}: {v}" for k, v in self.config.items()),
         )
 
@@ -582,7 +583,7 @@ def words(change):
 
 EMBEDDING = "text_model.embeddings.word_embeddings.weight"
 NORM = "audio_model.audio_encoder.norm.weight"
-LAION, MICROSOFT = "models.clap.laion.LaionClap", "models.clap.microsoft.MicrosoftClap"
+LAION, MICROSOFT = "models.clap.laion.LaionCLAP", "models.clap.microsoft.MicrosoftCLAP"
 SPLIT = {"type": "Split", "behavior": "Isolated", "invert": False}
 CONFIG = {
     "a vocabulary": described("text_config", vocab_size=10**9),
@@ -655,12 +656,12 @@ ASKED = {
     "a pipe for a CLAP": piped("evepipe", asked(source="evepipe")),
     "a pipe of its name": piped(EVE, lambda guests, _: None),
     "a pipe for words": piped(ROBERTA, lambda guests, _: None),
-    "a pipe for weights": piped("pipe", of_kind("models.clap.mini.EmbeddedClap", weights="pipe")),
+    "a pipe for weights": piped("pipe", of_kind("models.clap.mini.MiniCLAP", weights="pipe")),
     "a pipe for a tagger": piped(
-        "pipe", of_kind("models.clap.efficientat.TaggerClap", weights="pipe")
+        "pipe", of_kind("models.clap.efficientat.EfficientATCLAP", weights="pipe")
     ),
     "a pipe for LAION's": piped("630k-best.pt", of_kind(LAION, weights="630k-best.pt")),
-    "a device": of_kind("models.clap.mini.EmbeddedClap", weights="zero"),
+    "a device": of_kind("models.clap.mini.MiniCLAP", weights="zero"),
     "LAION's at a branch": of_kind(LAION, revision="main"),
     "Microsoft's, the latest": of_kind(MICROSOFT),
     "Microsoft's at a branch": of_kind(MICROSOFT, revision="main"),
@@ -701,7 +702,7 @@ def test_second_weights_are_refused_or_not_read(beside, guests, tmp_path):
         mine.mkdir(exist_ok=True)
         (mine / name).write_bytes(data)
     with pytest.raises(InputError, match="must hold one file of weights"):
-        TransformersClap(mine)
+        TransformersCLAP(mine)
     buffer = io.BytesIO()
     torch.save(load(model["model.safetensors"]), buffer)
     guests.clap |= {"pytorch_model.bin": buffer.getvalue(), "other.safetensors": save(state)}
@@ -731,7 +732,7 @@ def test_each_file_is_opened_once(guests, tmp_path):
 def test_a_pipe_is_not_waited_for(tmp_path):
     path = tmp_path / "pipe.safetensors"
     os.mkfifo(path)
-    for read in (lambda: EmbeddedClap(path), lambda: read_checkpoint(path, "model")):
+    for read in (lambda: MiniCLAP(path), lambda: read_checkpoint(path, "model")):
         with pytest.raises(InputError, match="must be a file"):
             read()
 

@@ -12,7 +12,7 @@ from speechbrain_lmac.evaluation.benchmark.comparison import (
 from speechbrain_lmac.metrics.statistics import RESAMPLES
 from speechbrain_lmac.utils.errors import InputError
 
-IDEAL = "ideal"
+IDEAL = "oracle-irm"
 """The mask that knows the stems; neither an explainer nor a control."""
 HEADLINE = ("AD@mean", "FF@mean", "Fid-In@mean", "insertion silence", "deletion silence")
 TRUTH = ("SI-SDRi", "SI-SDRi@mean", "energy share", "energy share@mean", "pointing")

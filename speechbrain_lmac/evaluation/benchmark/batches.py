@@ -5,15 +5,15 @@ from typing import NamedTuple
 import torch
 
 from speechbrain_lmac.evaluation.benchmark.conditions import render
-from speechbrain_lmac.evaluation.scoring import Asked, ask, clip_seed
-from speechbrain_lmac.masking.decoder import Evidence
+from speechbrain_lmac.evaluation.scoring import EvaluationBatch, ask, clip_seed
+from speechbrain_lmac.masking.decoder import DecoderFeatures
 
 
 class Batch(NamedTuple):
     """Scenes, ready to be explained."""
 
     scenes: tuple
-    asked: Asked
+    asked: EvaluationBatch
     own: torch.Tensor
     """Stems of what is prompted, ``[batch, time]``."""
     rest: torch.Tensor
@@ -55,17 +55,17 @@ def load(model, scenes, others, prompts, seconds, average):
 
     Arguments
     ---------
-    model : ListenableMap
+    model : InterpreterNetwork
         What is explained.
     scenes : list of Scene
         Of this batch.
     others : list of Scene
         A partner for each, of :func:`partners`; empty if no control asks for it.
-    prompts : Prompts
+    prompts : ClassPrompts
         What clips are scored against.
     seconds : float
         Length of a scene.
-    average : Evidence or None
+    average : DecoderFeatures or None
         Of :func:`mean_evidence`.
 
     Returns
@@ -76,15 +76,15 @@ def load(model, scenes, others, prompts, seconds, average):
     sounds = [render(scene, rate, seconds) for scene in scenes]
     mixture, own, rest = (torch.stack(stems).to(device) for stems in zip(*sounds))
     plane, names = model.classifier.plane, prompts.names
-    analysis = model.classifier.analyse(mixture)
-    target = model.classifier.logits(analysis.encoding.embedding, prompts.text).argmax(dim=1)
+    encoded = model.classifier.encode_clips(mixture)
+    target = model.classifier.logits(encoded.encoding.embedding, prompts.text).argmax(dim=1)
     asked_for = [names.index(s.prompt) if s.prompt else -1 for s in scenes]
     asked_for = torch.tensor(asked_for, device=device)
     target = torch.where(asked_for >= 0, asked_for, target)
     other = None
     if others:
         heard = [render(scene, rate, seconds).mixture for scene in others]
-        other = model.classifier.analyse(torch.stack(heard).to(device))
+        other = model.classifier.encode_clips(torch.stack(heard).to(device))
     ids = [scene.ID for scene in scenes]
     mixed = torch.tensor([scene.row is not None for scene in scenes], device=device)
     labels = torch.tensor([names.index(s.clip.label) for s in scenes], device=device)
@@ -92,10 +92,10 @@ def load(model, scenes, others, prompts, seconds, average):
         asked = ask(
             model,
             ids,
-            analysis,
+            encoded,
             prompts,
             target,
-            other_text=prompts.text[_other_names(ids, target, len(names))],
+            other_query=prompts.text[_other_names(ids, target, len(names))],
             other=other,
             average=average,
             own=plane.power(own) if mixed.any() else None,
@@ -116,7 +116,7 @@ def mean_evidence(model, scenes, seconds, batch_size):
 
     Arguments
     ---------
-    model : ListenableMap
+    model : InterpreterNetwork
         Whose encoder hears.
     scenes : list of Scene
         Best of other clips than those tested.
@@ -134,12 +134,12 @@ def mean_evidence(model, scenes, seconds, batch_size):
     device, total = classifier.plane.positions.device, None
     for part in chunks(scenes, batch_size):
         sounds = [render(s, classifier.clap.sample_rate, seconds).mixture for s in part]
-        heard = model.evidence(classifier.analyse(torch.stack(sounds).to(device)))
+        heard = model.evidence(classifier.encode_clips(torch.stack(sounds).to(device)))
         parts = (*heard.hidden, heard.level)
         sums = [maps.float().sum(dim=0, keepdim=True) for maps in parts]
         total = sums if total is None else [a + b for a, b in zip(total, sums)]
     *hidden, mean_level = (maps / len(scenes) for maps in total)
-    return Evidence(tuple(hidden), mean_level)
+    return DecoderFeatures(tuple(hidden), mean_level)
 
 
 def chunks(items, size):

@@ -15,18 +15,26 @@ from speechbrain_lmac.evaluation.benchmark.config import (
     subjects,
 )
 from speechbrain_lmac.models.clap.base import check_window
-from speechbrain_lmac.models.classifiers.yamnet import Judge
+from speechbrain_lmac.models.classifiers.yamnet import YAMNet
 from speechbrain_lmac.utils.download import digest
 from speechbrain_lmac.utils.errors import InputError
 
 IDENTITY = (
-    *("seed", "maskings", "label_names", "label_templates", "clip_seconds", "conditions"),
-    *("explainers", "options", "budgets", "on_subset", "tune", "test_folds", "valid_folds"),
+    *("seed", "maskings", "classes", "eval_templates", "clip_seconds", "conditions"),
+    *(
+        "explainers",
+        "explainer_kwargs",
+        "top_k_fractions",
+        "subset_only_explainers",
+        "tune_baselines",
+        "test_folds",
+        "valid_folds",
+    ),
 )
 """Settings that a run may not change on the way."""
 
 
-class Bench:
+class BenchmarkConfig:
     """A run, before any of it is done.
 
     Arguments
@@ -40,15 +48,17 @@ class Bench:
     def __init__(self, hparams, device="cpu"):
         check_settings(hparams)
         self.hparams = hparams
-        self.sizes = hparams["fast_sizes" if hparams["fast"] else "sizes"]
+        self.sizes = hparams["debug_num_clips" if hparams["debug"] else "num_clips"]
         self.folder = Path(hparams["output_folder"])
         self.conditions = [
             name if name == ABSENT else conditions.parse(name) for name in hparams["conditions"]
         ]
-        self.judge = None if hparams["judge"] is None else Judge(hparams["judge"])
+        self.judge = (
+            None if hparams["yamnet_weights"] is None else YAMNet(hparams["yamnet_weights"])
+        )
         hparams["clap"].to(device)
         self.clips = choose_clips(hparams, self.sizes)
-        if hparams["tune"] and not self.clips.valid:
+        if hparams["tune_baselines"] and not self.clips.valid:
             raise InputError("baselines are tuned on valid_folds: name some, or give --tune False")
         check_sounds(self.clips, hparams["clip_seconds"])
         self.prompts = name_prompts(hparams, self.clips)
@@ -84,9 +94,9 @@ class Bench:
         baselines serve all.
         """
         held = {name: self.hparams[name] for name in IDENTITY}
-        held["sizes"] = self.sizes
+        held["num_clips"] = self.sizes
         held["clap"] = self.clap_sha256
-        held["judge"] = self.judge and digest(Path(self.hparams["judge"]))
+        held["yamnet_weights"] = self.judge and digest(Path(self.hparams["yamnet_weights"]))
         held["prompts"] = hashlib.sha256(self.prompts.text.cpu().numpy().tobytes()).hexdigest()
         held["data"] = manifest_hash([*self.clips.tested, *self.clips.valid], self.prompts, [])
         return held
@@ -102,7 +112,7 @@ class Bench:
             condition,
             self.clips.tested,
             self.clips.others,
-            self.hparams["corpora"],
+            self.hparams["noise_folders"],
             self.folder / "plans",
             self.hparams["seed"],
         )

@@ -18,17 +18,17 @@ from speechbrain_lmac.metrics.statistics import (
 from speechbrain_lmac.metrics.top_k import BUDGETS
 from speechbrain_lmac.utils.errors import InputError
 
-MOST_SILENT = 0.05
+MAX_SILENT = 0.05
 """A method that silences a larger share of clips is not called better in SI-SDR."""
 CONTROLS = (
-    "other-clip",
-    "no-audio",
-    "other-prompt",
+    "shuffled-clip",
+    "mean-features",
+    "shuffled-prompt",
     "constant",
-    "edges",
+    "sobel-edges",
     "energy",
     "random",
-    "ones",
+    "full-mask",
 )
 """Methods that explain nothing: what explainers are measured by."""
 HIGHER, NEITHER, LOWER = 1, 0, -1
@@ -186,7 +186,7 @@ def _verdicts(table, frame, method):
     for metric in filter(_is_si_sdr, table.metric.unique()):
         shares = silent_shares(frame, metric)
         winner = np.where(verdicts == "better", method, table.method)
-        silent = np.array([shares.get(name, 0) > MOST_SILENT for name in winner])
+        silent = np.array([shares.get(name, 0) > MAX_SILENT for name in winner])
         verdicts[silent & (table.metric == metric).to_numpy()] = "tie"
     return verdicts
 

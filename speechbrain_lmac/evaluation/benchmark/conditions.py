@@ -14,8 +14,8 @@ from speechbrain_lmac.data.contamination import Contaminated
 from speechbrain_lmac.data.manifest import Clip
 from speechbrain_lmac.utils.errors import InputError
 
-CLEAN, TWO_CLASS, WITHIN, ABSENT = "clean", contamination.TWO_CLASS, "mixture", "absent"
-SNRS_DB = {TWO_CLASS: 0.0, **PRESETS}
+CLEAN, TWO_SOURCE, WITHIN, ABSENT = "clean", contamination.TWO_SOURCE, "mixture", "absent_prompt"
+SNRS_DB = {TWO_SOURCE: 0.0, **PRESETS}
 """Kind of contamination -> its SNR if none is given."""
 
 
@@ -23,7 +23,7 @@ class Condition(NamedTuple):
     """One column of the bench."""
 
     name: str
-    """As it was given, such as ``two_class@-5``."""
+    """As it was given, such as ``two_source@-5``."""
     kind: str
     snr_db: float
 
@@ -88,8 +88,8 @@ def parse(name):
 
     Example
     -------
-    >>> parse("two_class@-5")
-    Condition(name='two_class@-5', kind='two_class', snr_db=-5.0)
+    >>> parse("two_source@-5")
+    Condition(name='two_source@-5', kind='two_source', snr_db=-5.0)
     >>> parse("speech").snr_db
     12.04
     """
@@ -103,7 +103,7 @@ def parse(name):
     if kind not in SNRS_DB or not math.isfinite(snr_db):
         raise InputError(
             f"there is no condition {name!r}; there are {CLEAN}, {ABSENT} and, with an SNR in dB "
-            f"if you like, as in two_class@5, {', '.join(SNRS_DB)}"
+            f"if you like, as in two_source@5, {', '.join(SNRS_DB)}"
         )
     return Condition(str(name), kind, snr_db)
 
@@ -145,10 +145,10 @@ def scenes(condition, clips, others, corpora, folder, seed):
     found = []
     for row in rows:
         own, other = by_name.get(row.clip), _found(by_file, row)
-        if own is None or (condition.kind == TWO_CLASS and other is None):
+        if own is None or (condition.kind == TWO_SOURCE and other is None):
             raise InputError(f"{path} is a plan for other clips than these: see {row.ID}")
         row = row._replace(wav=own.wav, other=other.wav if other else row.other)
-        if condition.kind != TWO_CLASS:
+        if condition.kind != TWO_SOURCE:
             over = Scene(row.ID, own, "", row, False, row.other_label, row.snr_db)
             found.append(over)
             continue
@@ -176,7 +176,7 @@ def _found(by_file, row):
 
 
 def _draw(condition, clips, others, corpora, seed):
-    if condition.kind == TWO_CLASS:
+    if condition.kind == TWO_SOURCE:
         return contamination.pairs(clips, condition.kind, condition.snr_db, seed)
     over = _over(condition, clips, others, corpora)
     if not over and condition.kind not in (contamination.WHITE_NOISE, WITHIN):
@@ -189,7 +189,7 @@ def _draw(condition, clips, others, corpora, seed):
 
 def _over(condition, clips, others, corpora):
     """What may be laid over clips under a condition."""
-    if condition.kind == TWO_CLASS:
+    if condition.kind == TWO_SOURCE:
         return clips
     if condition.kind == contamination.WHITE_NOISE:
         return []

@@ -14,19 +14,19 @@ from speechbrain_lmac.audio.io import check_clip
 from speechbrain_lmac.data.datasets import class_names, read_clips, split_by_fold
 from speechbrain_lmac.data.synthetic_dataset import write_dataset
 from speechbrain_lmac.evaluation.benchmark import conditions
-from speechbrain_lmac.evaluation.scoring import Prompts, clip_seed
+from speechbrain_lmac.evaluation.scoring import ClassPrompts, clip_seed
 from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.masking.decoder import MaskDecoder
 from speechbrain_lmac.masking.domains import build
-from speechbrain_lmac.masking.interpreter_network import ListenableMap
-from speechbrain_lmac.masking.masked_classifier import MaskableClassifier
+from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
+from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 from speechbrain_lmac.metrics.top_k import BUDGETS
 from speechbrain_lmac.pretrained.checkpoint import check_clap, read_interpreter
 from speechbrain_lmac.pretrained.export import DECODER_FILE, load_decoder
 from speechbrain_lmac.utils.download import digest
 from speechbrain_lmac.utils.errors import InputError
 
-LEARNED = "lmac-zs"
+LEARNED = "lmac"
 """The explainer whose row bears the name of the interpreter's method."""
 UNTUNED = " (untuned)"
 """Ends the name of a row of a baseline as it comes, where tuning chose another variant."""
@@ -45,11 +45,11 @@ class Clips(NamedTuple):
     """All of the set."""
 
 
-class Subject(NamedTuple):
+class SystemUnderTest(NamedTuple):
     """What is explained on one plane, and by which decoder."""
 
     masking: str
-    model: ListenableMap
+    model: InterpreterNetwork
     method: str | None
     """Name of the interpreter's method; None without an interpreter."""
     decoder_sha256: str
@@ -63,11 +63,13 @@ class Subject(NamedTuple):
 
 
 KINDS = {
-    **dict.fromkeys(("maskings", "conditions", "explainers", "on_subset", "budgets"), list),
-    **dict.fromkeys(("corpora", "options", "sizes", "fast_sizes"), dict),
+    **dict.fromkeys(
+        ("maskings", "conditions", "explainers", "subset_only_explainers", "top_k_fractions"), list
+    ),
+    **dict.fromkeys(("noise_folders", "explainer_kwargs", "num_clips", "debug_num_clips"), dict),
 }
 """Settings that are lists or mappings, such as ``[clean]`` and ``{speech: FOLDER}``."""
-SIZES = {"clips", "valid_clips", "subset", "randomised"}
+SIZES = {"clips", "valid_clips", "subset", "randomized"}
 
 
 def check_settings(hparams):
@@ -76,21 +78,23 @@ def check_settings(hparams):
         if not isinstance(hparams[name], kind):
             like = "[a, b]" if kind is list else "{a: b}"
             raise InputError(f"{name} is written as {like}, not {hparams[name]!r}")
-    for name in ("sizes", "fast_sizes"):
+    for name in ("num_clips", "debug_num_clips"):
         if set(hparams[name]) != SIZES:
             raise InputError(f"{name} holds {', '.join(sorted(SIZES))}, and nothing else")
     named = [conditions.parse(name) for name in hparams["conditions"] if name != conditions.ABSENT]
-    levels = [abs(c.snr_db) for c in named if c.kind == conditions.TWO_CLASS]
+    levels = [abs(c.snr_db) for c in named if c.kind == conditions.TWO_SOURCE]
     if len(set(levels)) < len(levels):
         raise InputError(
-            "a two_class condition asks for both sounds, at its SNR and at minus that: leave the "
+            "a two_source condition asks for both sounds, at its SNR and at minus that: leave the "
             f"other out of {', '.join(hparams['conditions'])}"
         )
-    strange = sorted(set(hparams["options"]) - set(EXPLAINERS))
+    strange = sorted(set(hparams["explainer_kwargs"]) - set(EXPLAINERS))
     if strange:
-        raise InputError(f"options names {strange[0]!r}; there are {', '.join(EXPLAINERS)}")
-    if hparams["budgets"] and not set(BUDGETS) <= set(hparams["budgets"]):
-        raise InputError(f"budgets is [] or holds at least {', '.join(map(str, BUDGETS))}")
+        raise InputError(
+            f"explainer_kwargs names {strange[0]!r}; there are {', '.join(EXPLAINERS)}"
+        )
+    if hparams["top_k_fractions"] and not set(BUDGETS) <= set(hparams["top_k_fractions"]):
+        raise InputError(f"top_k_fractions is [] or holds at least {', '.join(map(str, BUDGETS))}")
 
 
 def choose_clips(hparams, sizes):
@@ -111,8 +115,8 @@ def choose_clips(hparams, sizes):
     if folder is None:
         folder = write_dataset(hparams["synthetic_folder"], seed=0)
     clips = read_clips(folder)
-    if hparams["without"] is not None:
-        shared = {clip.src_file for clip in read_clips(hparams["without"])}
+    if hparams["exclude_sources_from"] is not None:
+        shared = {clip.src_file for clip in read_clips(hparams["exclude_sources_from"])}
         clips = [clip for clip in clips if clip.src_file not in shared]
     folds = {"valid": hparams["valid_folds"], "test": hparams["test_folds"]}
     if hparams["valid_folds"] == []:
@@ -142,8 +146,8 @@ def check_sounds(clips, seconds):
 def name_prompts(hparams, clips):
     """The names that clips are scored against, embedded."""
     folder = hparams["data_folder"] or hparams["synthetic_folder"]
-    names = class_names(folder, clips.whole, hparams["label_names"])
-    return Prompts(names, hparams["clap"].embed_names(names, hparams["label_templates"]))
+    names = class_names(folder, clips.whole, hparams["classes"])
+    return ClassPrompts(names, hparams["clap"].embed_names(names, hparams["eval_templates"]))
 
 
 def subjects(hparams):
@@ -157,11 +161,11 @@ def subjects(hparams):
 
 def subject(clap, masking, source):
     """What is explained on one plane; ``source`` is as for ``Interpreter.from_hparams``."""
-    classifier = MaskableClassifier(build(masking, clap))
+    classifier = MaskedClassifier(build(masking, clap))
     if source is None:
         untrained = MaskDecoder(clap.hidden_channels, clap.text_dim)
-        model = ListenableMap(classifier, untrained).eval().to(clap.filterbank.device)
-        return Subject(masking, model, None, "", frozenset())
+        model = InterpreterNetwork(classifier, untrained).eval().to(clap.filterbank.device)
+        return SystemUnderTest(masking, model, None, "", frozenset())
     try:
         folder, blueprint, files, weights = read_interpreter(source)
     except InputError as error:
@@ -175,9 +179,9 @@ def subject(clap, masking, source):
         raise InputError(f"{folder} masks another plane than {masking}")
     decoder = MaskDecoder(**blueprint.parts["decoder"].settings)
     load_decoder(decoder, folder / DECODER_FILE, weights)
-    model = ListenableMap(classifier, decoder).eval().to(clap.filterbank.device)
+    model = InterpreterNetwork(classifier, decoder).eval().to(clap.filterbank.device)
     sha256 = hashlib.sha256(files.decoder).hexdigest()
-    return Subject(masking, model, blueprint.notes["method"], sha256, learnt_from(folder))
+    return SystemUnderTest(masking, model, blueprint.notes["method"], sha256, learnt_from(folder))
 
 
 def learnt_from(folder):
@@ -215,7 +219,7 @@ def chosen_explainers(hparams, subject):
 
 
 def _with_options(hparams, name):
-    options = hparams["options"].get(name, {})
+    options = hparams["explainer_kwargs"].get(name, {})
     known = {field.name for field in fields(EXPLAINERS[name])}
     strange = sorted(set(options) - known)
     if strange:

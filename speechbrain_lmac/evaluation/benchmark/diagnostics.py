@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from speechbrain_lmac.evaluation.benchmark.conditions import ABSENT, TWO_CLASS
+from speechbrain_lmac.evaluation.benchmark.conditions import ABSENT, TWO_SOURCE
 from speechbrain_lmac.evaluation.benchmark.sanity_checks import PARAPHRASE, RANDOMISED
 from speechbrain_lmac.metrics.localization import presence_auc, prompt_swap
 
@@ -14,13 +14,13 @@ ALTERED = (RANDOMISED, PARAPHRASE)
 def scored(frame):
     """The rows of conditions that are scored clip by clip.
 
-    Of mixtures of two at an SNR, each source is filed under its own: the second of ``two_class@5``
-    under ``two_class@-5``, and of ``two_class@-5`` under ``two_class@5``.
+    Of mixtures of two at an SNR, each source is filed under its own: the second of ``two_source@5``
+    under ``two_source@-5``, and of ``two_source@-5`` under ``two_source@5``.
     """
     held = frame[~frame.condition.str.startswith((ABSENT, *ALTERED))]
     snr_db = pd.to_numeric(held.snr_db)
-    swept = held.condition.str.startswith(f"{TWO_CLASS}@")
-    names = TWO_CLASS + "@" + (snr_db + 0.0).map("{:g}".format)  # 0.0 and not -0.0
+    swept = held.condition.str.startswith(f"{TWO_SOURCE}@")
+    names = TWO_SOURCE + "@" + (snr_db + 0.0).map("{:g}".format)  # 0.0 and not -0.0
     return held.assign(condition=held.condition.mask(swept, names))
 
 
@@ -69,12 +69,12 @@ def presence(frame):
         energy that the mask keeps, and by the CLAP's own similarity; ``prompts``.
     """
     scores = {"map mean": "map mean", "kept energy": "kept energy", "CLAP": "similarity"}
-    held = frame[frame.condition.isin([TWO_CLASS, ABSENT])]
+    held = frame[frame.condition.isin([TWO_SOURCE, ABSENT])]
     lines = []
     held = held.assign(scene=held["clip"].str.removesuffix(f"-{ABSENT}"))
     for (masking, method), part in held.groupby(["masking", "method"], sort=False):
         part = part[part.groupby("scene").condition.transform("nunique") == 2]
-        present = part.condition == TWO_CLASS
+        present = part.condition == TWO_SOURCE
         if present.all() or not present.any():
             continue
         areas = {head: presence_auc(part[name], present) for head, name in scores.items()}
@@ -101,7 +101,7 @@ def swap(frame, suffix="@20"):
     own, rest = f"SI-SDRi{suffix}", f"SI-SDRi of the rest{suffix}"
     if own not in frame:
         return pd.DataFrame()
-    held = frame[(frame.condition == TWO_CLASS) & frame[own].notna()]
+    held = frame[(frame.condition == TWO_SOURCE) & frame[own].notna()]
     held = held.assign(mixture=held["clip"].str[:-2], first=held["clip"].str.endswith("-a"))
     lines = []
     for (masking, method), part in held.groupby(["masking", "method"], sort=False):
@@ -125,7 +125,7 @@ def swap(frame, suffix="@20"):
     return pd.DataFrame(lines)
 
 
-def randomised(frame):
+def randomized(frame):
     """Likeness of maps to those of the model as it was: means over clips, stage by stage.
 
     Returns

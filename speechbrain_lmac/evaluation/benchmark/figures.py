@@ -20,8 +20,8 @@ WIDTH = 9.0  # inches, of a page
 DPI, DPI_OF_MAPS = 150, 110
 PANELS = {"AD@mean": "AD ↓", "FF@mean": "FF ↑", "Fid-In@mean": "Fid-In ↑"}
 REFERENCE, EXPLAINER, CONTROL = "#d55e00", "#0072b2", "#767676"
-COLOURS = (EXPLAINER, "#e69f00", "#009e73", "#cc79a7", "#56b4e9")
-"""Told apart by the colour-blind (Okabe and Ito, 2008)."""
+COLORS = (EXPLAINER, "#e69f00", "#009e73", "#cc79a7", "#56b4e9")
+"""Told apart by the color-blind (Okabe and Ito, 2008)."""
 DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)))
 ACROSS = 4  # panels in a row
 NAME = 30  # characters of a method's name that are shown
@@ -45,14 +45,14 @@ def draw_metrics(held, reference, path):
     _check(order, path)
     figure = _figure(1.2 + 0.25 * len(order))
     axes = figure.subplots(1, len(PANELS), sharey=True)
-    colours = [_colour(name, reference) for name in order]
+    colors = [_colour(name, reference) for name in order]
     for axis, (metric, table) in zip(axes, tables.items()):
         table = table.reindex(order)
         places = np.arange(len(order))
-        axis.hlines(places, table.low, table.high, colors=colours, linewidth=2)
+        axis.hlines(places, table.low, table.high, colors=colors, linewidth=2)
         whole = table.clips == table.clips.max()
-        faces = [colour if all_clips else "white" for colour, all_clips in zip(colours, whole)]
-        axis.scatter(table["mean"], places, c=faces, edgecolors=colours, s=28, zorder=3)
+        faces = [color if all_clips else "white" for color, all_clips in zip(colors, whole)]
+        axis.scatter(table["mean"], places, c=faces, edgecolors=colors, s=28, zorder=3)
         axis.locator_params(axis="x", nbins=5)
         axis.set_title(PANELS[metric], fontsize=11)
         axis.grid(axis="y", color="#e6e6e6", linewidth=0.8)
@@ -60,11 +60,11 @@ def draw_metrics(held, reference, path):
         axis.tick_params(axis="y", length=0)
     axes[0].set_yticks(range(len(order)), [shorten(name, NAME) for name in order])
     axes[0].set_ylim(-0.6, len(order) - 0.4)
-    for label, colour in zip(axes[0].get_yticklabels(), colours):
-        label.set_color(colour)
+    for label, color in zip(axes[0].get_yticklabels(), colors):
+        label.set_color(color)
         chosen = label.get_text() == shorten(reference, NAME)
         label.set_fontweight("bold" if chosen else "normal")
-    note = "mean over equal budgets, 95 % interval; grey: controls; hollow: on fewer clips"
+    note = "mean over equal budgets, 95 % interval; gray: controls; hollow: on fewer clips"
     figure.supxlabel(note, fontsize=9)
     _save(figure, path)
 
@@ -170,14 +170,14 @@ def draw_mean_against_similarity(points, path):
     looks = {True: ("o", EXPLAINER, "named sound is there"), False: ("x", REFERENCE, "it is not")}
     for axis, method in zip(axes, methods):
         part = points[points.method == method]
-        for present, (marker, colour, label) in looks.items():
+        for present, (marker, color, label) in looks.items():
             these = part[part.present.astype(bool) == present]
             axis.scatter(
                 these.similarity,
                 these["mean"],
                 marker=marker,
                 s=14,
-                color=colour,
+                color=color,
                 alpha=0.6,
                 linewidths=1,
                 label=label,
@@ -257,7 +257,7 @@ def _colour(method, reference):
 
 def _styles(methods, reference):
     """Method -> how its line looks; the same in all pictures that show the same methods."""
-    explainers = itertools.cycle(itertools.product(DASHES, COLOURS))
+    explainers = itertools.cycle(itertools.product(DASHES, COLORS))
     controls = itertools.cycle(itertools.product((CONTROL, "#b0b0b0"), DASHES))
     styles = {}
     for method in methods:
@@ -266,11 +266,11 @@ def _styles(methods, reference):
         elif method == IDEAL:
             looks = {"color": "black", "linestyle": DASHES[2], "linewidth": 1.8, "zorder": 3}
         elif method in CONTROLS:
-            colour, dash = next(controls)
-            looks = {"color": colour, "linestyle": dash, "linewidth": 1.2, "zorder": 2}
+            color, dash = next(controls)
+            looks = {"color": color, "linestyle": dash, "linewidth": 1.2, "zorder": 2}
         else:
-            dash, colour = next(explainers)
-            looks = {"color": colour, "linestyle": dash, "linewidth": 1.5, "zorder": 3}
+            dash, color = next(explainers)
+            looks = {"color": color, "linestyle": dash, "linewidth": 1.5, "zorder": 3}
         styles[method] = looks
     return styles
 

@@ -53,8 +53,8 @@ def latex_text(text):
 
     Example
     -------
-    >>> print(latex_text("gradcam++ 5 % of two_class@-5"))
-    gradcam++ 5 \% of two\_class@-5
+    >>> print(latex_text("gradcam++ 5 % of two_source@-5"))
+    gradcam++ 5 \% of two\_source@-5
     """
     return "".join(LATEX.get(sign, sign) for sign in text)
 

@@ -5,7 +5,7 @@ import torch
 from speechbrain_lmac.audio.stft import power_of
 from speechbrain_lmac.evaluation.benchmark import figures
 from speechbrain_lmac.evaluation.benchmark.batches import load, mean_evidence, partners
-from speechbrain_lmac.evaluation.benchmark.conditions import TWO_CLASS, parse
+from speechbrain_lmac.evaluation.benchmark.conditions import TWO_SOURCE, parse
 from speechbrain_lmac.evaluation.scoring import explain
 
 LONGEST = 900
@@ -17,13 +17,13 @@ def draw(plane, folder):
 
     Arguments
     ---------
-    plane : PlaneRun
+    plane : DomainRunner
         Of the run.
     folder : Path
         For ``<plane>_gallery.png``.
     """
     bench, subject = plane.bench, plane.subject
-    scenes = bench.scenes(parse(TWO_CLASS))
+    scenes = bench.scenes(parse(TWO_SOURCE))
     seconds, model = bench.settings["clip_seconds"], subject.model
     average = mean_evidence(model, scenes[:4], seconds, bench.settings["batch_size"])
     batch = load(model, scenes[:1], partners(scenes)[:1], bench.prompts, seconds, average)
@@ -33,7 +33,7 @@ def draw(plane, folder):
         if explainer.passes(model.classifier) < LONGEST
     ]
     clap = model.classifier.clap
-    power = power_of(clap.spectrogram(batch.asked.analysis.wavs)[0])
+    power = power_of(clap.spectrogram(batch.asked.encoded.wavs)[0])
     level = 10 * power.clamp(min=1e-12).log10().cpu()
     extent = (seconds, clap.sample_rate / 2000)
     path = folder / f"{subject.masking}_gallery.png"

@@ -14,7 +14,7 @@ from speechbrain_lmac.evaluation.scoring import ask, column, explain, faithfulne
 from speechbrain_lmac.metrics import faithfulness as metrics
 from speechbrain_lmac.metrics import insertion_deletion, localization, stability
 from speechbrain_lmac.metrics.randomization import spearman, ssim
-from speechbrain_lmac.metrics.top_k import BUDGETS, keep_top
+from speechbrain_lmac.metrics.top_k import BUDGETS, top_k_mask
 
 HEARD_BUDGET = 0.2
 """Share of cells of the explanations that the judge hears."""
@@ -51,7 +51,7 @@ def deep(fills, judge=None):
     ---------
     fills : sequence of str
         Of the curves.
-    judge : Judge or None
+    judge : YAMNet or None
         An independent model that hears what is written.
 
     Returns
@@ -85,14 +85,14 @@ def _faithfulness(model, explainer, batch, explained, budgets):
 
 
 def _presence(model, explainer, batch, explained):
-    analysis, asked = batch.asked.analysis, batch.asked
-    kept = (explained.masks.square() * analysis.power).sum(dim=(1, 2))
-    logits = model.classifier.logits(analysis.encoding.embedding, asked.question.names)
+    encoded, asked = batch.asked.encoded, batch.asked
+    kept = (explained.masks.square() * encoded.power).sum(dim=(1, 2))
+    logits = model.classifier.logits(encoded.encoding.embedding, asked.inputs.names)
     return {
         "similarity": logits.gather(1, asked.target.unsqueeze(1)).squeeze(1).tolist(),
         "map mean": explained.maps.mean(dim=(1, 2)).tolist(),
         "mask mean": explained.masks.mean(dim=(1, 2)).tolist(),
-        "kept energy": (kept / analysis.power.sum(dim=(1, 2)).clamp(min=1e-20)).tolist(),
+        "kept energy": (kept / encoded.power.sum(dim=(1, 2)).clamp(min=1e-20)).tolist(),
     }
 
 
@@ -100,14 +100,14 @@ def _ground_truth(model, explainer, batch, explained, budgets):
     """Where the name that is explained is that of a stem; NaN elsewhere."""
     if not batch.truth.any():
         return {}
-    analysis = batch.asked.analysis
-    wavs = analysis.wavs
-    own, rest = batch.asked.question.own, batch.asked.question.rest
+    encoded = batch.asked.encoded
+    wavs = encoded.wavs
+    own, rest = batch.asked.inputs.own, batch.asked.inputs.rest
     found = {"pointing": localization.pointing(explained.ranks, own, rest)}
     masks = {None: explained.masks}
-    masks.update({budget: keep_top(explained.ranks, budget) for budget in budgets})
+    masks.update({budget: top_k_mask(explained.ranks, budget) for budget in budgets})
     for budget, mask in masks.items():
-        sound = model.classifier.listen(analysis, mask)
+        sound = model.classifier.apply_mask(encoded, mask)
         for name, stem in (("SI-SDRi", batch.own), ("SI-SDRi of the rest", batch.rest)):
             gain = localization.si_sdr_improvement(sound, wavs, stem)
             found[column(name, budget)] = gain
@@ -125,9 +125,9 @@ def _curves(model, explainer, batch, explained, fills):
         for kind in insertion_deletion.KINDS:
             line = insertion_deletion.curve(
                 model.classifier,
-                asked.analysis,
+                asked.encoded,
                 explained.ranks,
-                asked.question.names,
+                asked.inputs.names,
                 asked.target,
                 fill=fill,
                 kind=kind,
@@ -140,9 +140,9 @@ def _curves(model, explainer, batch, explained, fills):
 
 def _stability(model, explainer, batch, explained):
     asked, likeness = batch.asked, []
-    changed = stability.perturbed(asked.analysis.wavs, asked.question.seeds)
+    changed = stability.perturbed(asked.encoded.wavs, asked.inputs.seeds)
     for wavs in changed.values():
-        again = asked._replace(analysis=model.classifier.analyse(wavs))
+        again = asked._replace(encoded=model.classifier.encode_clips(wavs))
         maps = explain(model, explainer, again).maps
         likeness.append(spearman(explained.maps, maps))
     return {"stability": torch.stack(likeness).mean(dim=0).tolist()}
@@ -152,12 +152,12 @@ def _stability(model, explainer, batch, explained):
 def _written(model, explainer, batch, explained):
     """The explanation as a file holds it, heard again: is ``q`` still ``q``?"""
     classifier, asked = model.classifier, batch.asked
-    sounds = classifier.listen(asked.analysis, explained.masks)
+    sounds = classifier.apply_mask(asked.encoded, explained.masks)
     heard = torch.stack([_through_file(s, classifier.clap.sample_rate) for s in sounds.cpu()])
-    again = classifier.analyse(heard.to(sounds.device)).encoding.embedding
-    text, place = asked.question.names, asked.target.unsqueeze(1)
+    again = classifier.encode_clips(heard.to(sounds.device)).encoding.embedding
+    text, place = asked.inputs.names, asked.target.unsqueeze(1)
     written = classifier.logits(again, text).softmax(dim=1).gather(1, place).squeeze(1)
-    masked = classifier.embed_masked(asked.analysis, explained.masks)
+    masked = classifier.encode_masked_vector(asked.encoded, explained.masks)
     q = classifier.logits(masked, text).softmax(dim=1).gather(1, place).squeeze(1)
     return {"q written": written.tolist(), "written gap": (written - q).abs().tolist()}
 
@@ -174,8 +174,8 @@ def _through_file(sound, sample_rate):
 def _judged(model, explainer, batch, explained, judge):
     """What another model makes of the clip, of what is kept and of what is removed."""
     classifier, asked = model.classifier, batch.asked
-    wavs, place = asked.analysis.wavs, asked.target.cpu().unsqueeze(1)
-    kept = classifier.listen(asked.analysis, keep_top(explained.ranks, HEARD_BUDGET))
+    wavs, place = asked.encoded.wavs, asked.target.cpu().unsqueeze(1)
+    kept = classifier.apply_mask(asked.encoded, top_k_mask(explained.ranks, HEARD_BUDGET))
     p, q, r = (
         judge.probabilities(sounds.cpu(), classifier.clap.sample_rate, asked.prompts.names)
         for sounds in (wavs, kept, wavs - kept)
@@ -195,13 +195,13 @@ def measure(model, explainer, batch, explained, measures):
 
     Arguments
     ---------
-    model : ListenableMap
+    model : InterpreterNetwork
         What is explained.
     explainer : Explainer
         Whose maps these are.
     batch : Batch
         What they are of.
-    explained : Explained
+    explained : Attributions
         The maps.
     measures : list of Measure
         What to take.
@@ -222,9 +222,9 @@ def likeness(original, prompts):
 
     Arguments
     ---------
-    original : ListenableMap
+    original : InterpreterNetwork
         What the changed one is compared with.
-    prompts : Prompts
+    prompts : ClassPrompts
         The unchanged ones.
 
     Returns
@@ -241,13 +241,13 @@ def likeness(original, prompts):
 def _likeness(model, explainer, batch, explained, original, prompts, kept):
     asked = batch.asked
     if (explainer, asked.ids) not in kept:
-        analysis = original.classifier.analyse(asked.analysis.wavs)
-        before = ask(original, asked.ids, analysis, prompts, asked.target)
+        encoded = original.classifier.encode_clips(asked.encoded.wavs)
+        before = ask(original, asked.ids, encoded, prompts, asked.target)
         maps = explain(original, explainer, before).maps
-        kept[explainer, asked.ids] = before.question.text, maps.cpu()
+        kept[explainer, asked.ids] = before.inputs.text, maps.cpu()
     text, maps = kept[explainer, asked.ids]
     maps = maps.to(explained.maps)
-    cosine = (text * asked.question.text).sum(dim=1)
+    cosine = (text * asked.inputs.text).sum(dim=1)
     return {
         "spearman": spearman(maps, explained.maps).tolist(),
         "ssim": ssim(maps, explained.maps).tolist(),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from speechbrain_lmac.evaluation.benchmark import diagnostics, figures, tables
 from speechbrain_lmac.evaluation.benchmark.comparison import CONTROLS
-from speechbrain_lmac.evaluation.benchmark.conditions import ABSENT, CLEAN, TWO_CLASS
+from speechbrain_lmac.evaluation.benchmark.conditions import ABSENT, CLEAN, TWO_SOURCE
 from speechbrain_lmac.evaluation.benchmark.config import UNTUNED
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.files import whole
@@ -13,7 +13,7 @@ HEADS = {
     "tuning": "How baselines were tuned",
     "presence": "Present against absent prompts",
     "swap": "The same mixture under each of its two prompts",
-    "randomised": "Randomised models",
+    "randomized": "Randomised models",
     "reworded": "Paraphrased prompts",
 }
 NOTES = {
@@ -25,7 +25,7 @@ NOTES = {
     "and by the CLAP's own similarity, over all clips at once.",
     "swap": "Top 20 % of cells. Dominant: both explanations are more like their own source than "
     "like the other; difference: by how many dB.",
-    "randomised": "Likeness to the map of the model as it was. text: random prompt embeddings; "
+    "randomized": "Likeness to the map of the model as it was. text: random prompt embeddings; "
     "decoder: its weights permuted; audio-k: the k blocks of the audio encoder nearest its output.",
     "reworded": "Likeness of the maps of a prompt and its five paraphrases; correlation of that "
     "with the cosine of the prompts.",
@@ -61,17 +61,17 @@ def write(folder, frame, tuned, what, reference):
         "tuning": diagnostics.tuning(tuned),
         "presence": diagnostics.presence(frame),
         "swap": diagnostics.swap(frame),
-        "randomised": diagnostics.randomised(frame),
+        "randomized": diagnostics.randomized(frame),
         "reworded": diagnostics.reworded(frame),
     }
     more = [(HEADS[name], shown(name, table)) for name, table in found.items() if len(table)]
     held = tables.summary(scored, reference, folder, what, more)
-    draw(folder / "figures", frame, held, found["randomised"], reference)
+    draw(folder / "figures", frame, held, found["randomized"], reference)
 
 
 def shown(name, table):
     """Tables of one kind, plane by plane."""
-    if name != "randomised":
+    if name != "randomized":
         return [tables.plain(masking, part, NOTES[name]) for masking, part in parts(table)]
     made = []
     for masking, part in parts(table):
@@ -88,7 +88,7 @@ def parts(table):
         yield masking, part.drop(columns="masking")
 
 
-def draw(folder, frame, held, randomised, reference):
+def draw(folder, frame, held, randomized, reference):
     """All figures that there are rows for, plane by plane."""
     folder.mkdir(exist_ok=True)
     for (masking, condition), part in held.groupby(["masking", "condition"], sort=False):
@@ -99,10 +99,10 @@ def draw(folder, frame, held, randomised, reference):
         points = figures.curve_points(part[(part.condition == CLEAN) & tuned])
         if len(points):
             figures.draw_curves(points, reference, folder / f"{masking}_curves.png")
-        asked = part[part.condition.isin([TWO_CLASS, ABSENT]) & tuned]
+        asked = part[part.condition.isin([TWO_SOURCE, ABSENT]) & tuned]
         if asked.condition.nunique() == 2:
-            points = asked.assign(present=asked.condition == TWO_CLASS, mean=asked["mask mean"])
+            points = asked.assign(present=asked.condition == TWO_SOURCE, mean=asked["mask mean"])
             path = folder / f"{masking}_presence.png"
             figures.draw_mean_against_similarity(points[~points.method.isin(CONTROLS)], path)
-    for masking, part in parts(randomised) if len(randomised) else ():
+    for masking, part in parts(randomized) if len(randomized) else ():
         figures.draw_randomisation(part, reference, folder / f"{masking}_randomised.png")

@@ -12,14 +12,14 @@ import speechbrain as sb
 import torch
 
 from speechbrain_lmac.evaluation.benchmark import gallery, report
-from speechbrain_lmac.evaluation.benchmark.bench import Bench
-from speechbrain_lmac.evaluation.benchmark.conditions import ABSENT, TWO_CLASS
-from speechbrain_lmac.evaluation.benchmark.runner import PlaneRun
+from speechbrain_lmac.evaluation.benchmark.bench import BenchmarkConfig
+from speechbrain_lmac.evaluation.benchmark.conditions import ABSENT, TWO_SOURCE
+from speechbrain_lmac.evaluation.benchmark.runner import DomainRunner
 from speechbrain_lmac.utils.config import load_hparams, save_settings
 from speechbrain_lmac.utils.device import check_device, keep_freed_memory
 from speechbrain_lmac.utils.errors import InputError, report_errors
 from speechbrain_lmac.utils.files import write_text
-from speechbrain_lmac.utils.run_metadata import claim, record
+from speechbrain_lmac.utils.run_metadata import lock_output_folder, write_run_metadata
 
 
 @report_errors
@@ -35,17 +35,17 @@ def main(arguments=None):
     arguments = arguments or sys.argv[1:]
     begin = time.monotonic()
     bench, device = build(arguments)
-    claim(bench.folder, bench.identity)
+    lock_output_folder(bench.folder, bench.identity)
     save_settings(*sb.parse_arguments(arguments)[::2], bench.folder)
-    record(bench.folder, "evaluate.py", arguments)
+    write_run_metadata(bench.folder, "evaluate.py", arguments)
     bench.draw_plans()
-    planes = [PlaneRun(bench, subject) for subject in bench.subjects]
+    planes = [DomainRunner(bench, subject) for subject in bench.subjects]
     planned, done = sum(plane.planned() for plane in planes), sum(len(p.rows.rows) for p in planes)
     print(f"{done} rows are there; {planned} encoder passes to be made, at most", flush=True)
     processes = bench.hparams["processes"] or (len(planes) if device == "cpu" else 1)
     if planned and len(planes) > 1 and processes > 1:
         in_parallel(arguments, len(planes))
-        planes = [PlaneRun(bench, subject) for subject in bench.subjects]
+        planes = [DomainRunner(bench, subject) for subject in bench.subjects]
     for plane in planes:  # what is done already takes no time
         plane.run()
     took = spent(bench.folder, time.monotonic() - begin, device, planned)
@@ -57,7 +57,7 @@ def build(arguments):
     hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
     device = run_opts.get("device") or "cpu"
     check_device(device)
-    return Bench(load_hparams(hparams_file, overrides), device), device
+    return BenchmarkConfig(load_hparams(hparams_file, overrides), device), device
 
 
 def in_parallel(arguments, count):
@@ -87,7 +87,7 @@ def work(arguments, place, threads):
     keep_freed_memory()
     torch.set_num_threads(threads)
     bench, _ = build(arguments)
-    PlaneRun(bench, bench.subjects[place]).run(place)
+    DomainRunner(bench, bench.subjects[place]).run(place)
 
 
 def end_with_parent():
@@ -104,7 +104,7 @@ def finish(bench, planes, took):
     tuned = [{"masking": p.subject.masking, **row} for p in planes for row in p.tuned]
     reference = next((s.method for s in bench.subjects if s.method), None)
     report.write(bench.folder, frame, tuned, f"{bench.what}; {took}", reference)
-    mixed = any(c != ABSENT and c.kind == TWO_CLASS for c in bench.conditions)
+    mixed = any(c != ABSENT and c.kind == TWO_SOURCE for c in bench.conditions)
     if bench.hparams["gallery"] and mixed:
         for plane in planes:
             gallery.draw(plane, bench.folder / "figures")

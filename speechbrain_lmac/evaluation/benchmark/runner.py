@@ -23,18 +23,18 @@ from speechbrain_lmac.metrics.insertion_deletion import FILLS
 from speechbrain_lmac.utils.files import write_text
 
 SILENCE = "silence"
-DEAR = 200
+EXPENSIVE_PASSES = 200
 """Encoder passes of an explanation from which on it is not asked again and again."""
 
 
-class PlaneRun:
+class DomainRunner:
     """What is planned and done on one plane; its rows and choices are files of their own.
 
     Arguments
     ---------
-    bench : Bench
+    bench : BenchmarkConfig
         The run.
-    subject : Subject
+    subject : SystemUnderTest
         One of its subjects.
     """
 
@@ -92,7 +92,7 @@ class PlaneRun:
 
     def _untuned(self):
         """Explainers that are still to be tuned."""
-        if not self.bench.hparams["tune"]:
+        if not self.bench.hparams["tune_baselines"]:
             return {}
         done = {row["method"] for row in self.tuned}
         return {
@@ -150,7 +150,7 @@ class PlaneRun:
     def _asked(self, condition, subset):
         """Explainers of a condition, tuned and untuned; those that are dear on the subset."""
         tuned, plain = self.explainers()
-        dear = () if subset else self.bench.hparams["on_subset"]
+        dear = () if subset else self.bench.hparams["subset_only_explainers"]
         return {
             name: explainer
             for name, explainer in {**tuned, **plain}.items()
@@ -158,21 +158,21 @@ class PlaneRun:
         }
 
     def _measures(self, explainer, condition, subset):
-        basic = measures.basic(self.bench.hparams["budgets"])
+        basic = measures.basic(self.bench.hparams["top_k_fractions"])
         if not subset:
             return basic
         fills = list(FILLS) if condition.kind == conditions.CLEAN else [SILENCE]
         found = [*basic, *measures.deep(fills, self.bench.judge)]
-        dear = explainer.passes(self.classifier) > DEAR
+        dear = explainer.passes(self.classifier) > EXPENSIVE_PASSES
         return found if dear else [*found, measures.stable()]
 
     def _absent(self):
         """The two-class mixtures, each asked for something that it does not hold."""
-        scenes = self.bench.scenes(conditions.parse(conditions.TWO_CLASS))
+        scenes = self.bench.scenes(conditions.parse(conditions.TWO_SOURCE))
         labels = sorted({clip.label for clip in self.bench.clips.tested})
         asked_for = [absent_label(scene, labels, self.bench.hparams["seed"]) for scene in scenes]
         scenes = [
-            scene._replace(ID=f"{scene.ID}-absent", prompt=label)
+            scene._replace(ID=f"{scene.ID}-{ABSENT}", prompt=label)
             for scene, label in zip(scenes, asked_for)
             if label is not None
         ]
@@ -180,16 +180,16 @@ class PlaneRun:
         tasks = [
             Task(name, explainer, measures.presence())
             for name, explainer in tuned.items()
-            if explainer.passes(self.classifier) <= DEAR
-            and name not in self.bench.hparams["on_subset"]
+            if explainer.passes(self.classifier) <= EXPENSIVE_PASSES
+            and name not in self.bench.hparams["subset_only_explainers"]
             and not asks_stems(explainer)
         ]
         stamp = {"subset": False, **self._stamp(scenes)}
         return piece(self.subject, self.bench.prompts, ABSENT, scenes, scenes, tasks, stamp)
 
     def _alterations(self):
-        """What becomes of maps when the model is randomised, or the prompt worded otherwise."""
-        clips = self.bench.clips.tested[: self.bench.sizes["randomised"]]
+        """What becomes of maps when the model is randomized, or the prompt worded otherwise."""
+        clips = self.bench.clips.tested[: self.bench.sizes["randomized"]]
         if not clips:
             return []
         scenes = [Scene(clip.ID, clip, clip.label) for clip in clips]
@@ -197,8 +197,8 @@ class PlaneRun:
         asked = {
             name: e
             for name, e in tuned.items()
-            if e.passes(self.classifier) <= DEAR
-            and (not e.is_mask or name in (self.subject.method, "edges"))
+            if e.passes(self.classifier) <= EXPENSIVE_PASSES
+            and (not e.is_mask or name in (self.subject.method, "sobel-edges"))
         }
         stamp = {"subset": True, **self._stamp(scenes)}
         return alterations(

@@ -1,15 +1,15 @@
-"""What becomes of maps when the model is randomised, or the prompt put into other words."""
+"""What becomes of maps when the model is randomized, or the prompt put into other words."""
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 from speechbrain_lmac.data.prompts import paraphrases
 from speechbrain_lmac.evaluation.benchmark.measures import likeness
-from speechbrain_lmac.evaluation.benchmark.tasks import Task, Work, piece
-from speechbrain_lmac.evaluation.scoring import Prompts
+from speechbrain_lmac.evaluation.benchmark.tasks import Task, WorkUnit, piece
+from speechbrain_lmac.evaluation.scoring import ClassPrompts
 from speechbrain_lmac.metrics.randomization import stages
 
-RANDOMISED = "randomised"
+RANDOMISED = "randomized"
 PARAPHRASE = "paraphrase"
 CHEAP = 10
 """Encoder passes of an explanation up to which it is asked in other words as well."""
@@ -18,7 +18,7 @@ CHEAP = 10
 class Alteration(NamedTuple):
     """Maps of a changed model or prompt, to be held against the unchanged one's."""
 
-    work: Work
+    work: WorkUnit
     """As it is planned, with the unchanged model."""
     model: Callable
     """Makes the changed model."""
@@ -35,9 +35,9 @@ def alterations(subject, prompts, scenes, explainers, stamp, seed):
 
     Arguments
     ---------
-    subject : Subject
+    subject : SystemUnderTest
         What is explained.
-    prompts : Prompts
+    prompts : ClassPrompts
         What clips are scored against.
     scenes : list of Scene
         Each asked for the name of what it holds, whatever the changed model decides.
@@ -87,5 +87,5 @@ def reworded(clap, prompts, scenes):
         text = prompts.text.clone()
         for label in labels:
             text[prompts.names.index(label)] = clap.embed_text([known[label][number]])[0]
-        found.append(Prompts(prompts.names, text))
+        found.append(ClassPrompts(prompts.names, text))
     return found

@@ -21,7 +21,7 @@ from speechbrain_lmac.evaluation.benchmark.assessment import (
     assess,
     silenced,
 )
-from speechbrain_lmac.evaluation.benchmark.comparison import CONTROLS, MOST_SILENT, direction
+from speechbrain_lmac.evaluation.benchmark.comparison import CONTROLS, MAX_SILENT, direction
 from speechbrain_lmac.evaluation.benchmark.formats import Cell, Table, latex, latex_text, markdown
 from speechbrain_lmac.utils.files import whole
 
@@ -159,7 +159,7 @@ def _best(held, metric):
         return ()
     part = held[held.metric == metric]
     shares = held[(held.metric == silenced(metric)) & (metric in TRUTH[:2])]
-    silent = shares.method[shares["mean"] > MOST_SILENT]
+    silent = shares.method[shares["mean"] > MAX_SILENT]
     full = part[(part.clips == part.clips.max()) & ~part.method.isin((*CONTROLS, IDEAL, *silent))]
     heights = full["mean"] * direction(metric)
     return tuple(full.method[heights == heights.max()])

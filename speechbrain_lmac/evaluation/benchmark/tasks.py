@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 from speechbrain_lmac.evaluation.benchmark.batches import chunks, load, partners
 from speechbrain_lmac.evaluation.benchmark.conditions import recordings
-from speechbrain_lmac.evaluation.benchmark.config import Subject
+from speechbrain_lmac.evaluation.benchmark.config import SystemUnderTest
 from speechbrain_lmac.evaluation.benchmark.measures import measure
-from speechbrain_lmac.evaluation.scoring import Prompts, explain, rows_of
+from speechbrain_lmac.evaluation.scoring import ClassPrompts, explain, rows_of
 from speechbrain_lmac.explainers.base import Explainer
 
 
@@ -23,11 +23,11 @@ class Task(NamedTuple):
         return self.explainer.passes(classifier) + sum(counts)
 
 
-class Work(NamedTuple):
+class WorkUnit(NamedTuple):
     """Scenes of one condition on one plane, and who is asked about them."""
 
-    subject: Subject
-    prompts: Prompts
+    subject: SystemUnderTest
+    prompts: ClassPrompts
     condition: str
     scenes: list
     tasks: list
@@ -52,9 +52,9 @@ def piece(subject, prompts, condition, scenes, circle, tasks, stamp):
 
     Arguments
     ---------
-    subject : Subject
+    subject : SystemUnderTest
         What is explained.
-    prompts : Prompts
+    prompts : ClassPrompts
         What clips are scored against.
     condition : str
         Its name.
@@ -76,7 +76,7 @@ def piece(subject, prompts, condition, scenes, circle, tasks, stamp):
         found = dict(zip((scene.ID for scene in circle), partners(circle)))
         others = [found[scene.ID] for scene in scenes]
     linked = dict(zip((scene.ID for scene in circle), recordings(circle)))
-    return Work(subject, prompts, condition, scenes, tasks, others, linked, stamp)
+    return WorkUnit(subject, prompts, condition, scenes, tasks, others, linked, stamp)
 
 
 def planned_passes(works, rows):
@@ -96,13 +96,13 @@ def do(works, rows, settings, average, bar):
 
     Arguments
     ---------
-    works : iterable of Work
+    works : iterable of WorkUnit
         Those with rows are passed over.
     rows : Rows
         Written as they come.
     settings : dict
         With ``clip_seconds`` and ``batch_size``.
-    average : Evidence
+    average : DecoderFeatures
         Of :func:`~speechbrain_lmac.evaluation.benchmark.batches.mean_evidence`.
     bar : tqdm
         Of passes.

@@ -2,7 +2,7 @@
 
 from tqdm import tqdm
 
-from speechbrain_lmac.evaluation.scoring import explain, faithfulness, kept_less_left
+from speechbrain_lmac.evaluation.scoring import explain, faithfulness, in_out_margin
 from speechbrain_lmac.metrics.top_k import BUDGETS
 
 PASSES = 2 * (1 + len(BUDGETS))
@@ -17,13 +17,13 @@ def tune(model, name, explainer, batches, position=0):
 
     Arguments
     ---------
-    model : ListenableMap
+    model : InterpreterNetwork
         What is explained.
     name : str
         Of the explainer, for the progress bar.
     explainer : Explainer
         With its variants; itself first.
-    batches : list of Asked
+    batches : list of EvaluationBatch
         Validation clips.
     position : int
         Line of the progress bar.
@@ -64,7 +64,7 @@ def score(model, explainer, batches):
     kept = []
     for asked in batches:
         explained = explain(model, explainer, asked)
-        kept.extend(kept_less_left(faithfulness(model, asked, explained)))
+        kept.extend(in_out_margin(faithfulness(model, asked, explained)))
     return sum(kept) / len(kept)
 
 

@@ -81,8 +81,8 @@ class Htsat(nn.Module):
             each stage's, before it is made coarser.
         """
         encoder = self.encoder
-        normalised = encoder.batch_norm(log_mel.unsqueeze(1).transpose(1, 3)).transpose(1, 3)
-        tokens = encoder.patch_embed(encoder.reshape_mel2img(normalised))
+        normalized = encoder.batch_norm(log_mel.unsqueeze(1).transpose(1, 3)).transpose(1, 3)
+        tokens = encoder.patch_embed(encoder.reshape_mel2img(normalized))
         hidden = []
         for stage, size in zip(encoder.layers, encoder.input_resolutions):
             for block in stage.blocks:

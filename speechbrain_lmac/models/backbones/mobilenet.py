@@ -17,7 +17,7 @@ from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.single_read import read_once
 
 POWER_FLOOR = 1e-5
-MOST_BYTES = 1 << 28
+MAX_BYTES = 1 << 28
 """Of a file of weights; the authors' have 4 MB."""
 STEM, LAST, HIDDEN_UNITS = 8, 384, 512
 
@@ -149,7 +149,7 @@ class Tagger(nn.Module):
         Arguments
         ---------
         mel : torch.Tensor
-            Mel power of the pre-emphasised clip, ``[batch, frames, 128]``.
+            Mel power of the pre-emphasized clip, ``[batch, frames, 128]``.
 
         Returns
         -------
@@ -180,7 +180,7 @@ def load_weights(tagger, path, hint="give the authors' file"):
     """Load the authors' file strictly: tensors only, every key, every shape; its SHA-256."""
     if not path.is_file():
         raise InputError(f"no such file: {path}; {hint}")
-    data = read_once(path, MOST_BYTES)
+    data = read_once(path, MAX_BYTES)
     try:
         state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
         tagger.load_state_dict(

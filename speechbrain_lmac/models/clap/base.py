@@ -11,7 +11,7 @@ from torch.nn.functional import normalize
 
 from speechbrain_lmac.audio.stft import power_of
 from speechbrain_lmac.data.prompts import TEMPLATE, bare, class_prompt, speakable
-from speechbrain_lmac.models.input_window import WholeClip
+from speechbrain_lmac.models.input_window import VariableLengthInput
 from speechbrain_lmac.models.text import checks
 from speechbrain_lmac.utils.errors import InputError
 
@@ -25,7 +25,7 @@ class AudioEncoding(NamedTuple):
     """Hidden maps ``[batch, channels, frames', bins']``, deepest first."""
 
 
-class ClapReference(NamedTuple):
+class WeightsReference(NamedTuple):
     """Which weights an interpreter was trained on."""
 
     name: str
@@ -40,13 +40,13 @@ def lasting(source):
 
 def check_window(clap, seconds):
     """Refuse clips longer than the CLAP hears at once: what is not heard has no explanation."""
-    start, stop = clap.window.extent(sys.maxsize)
+    start, stop = clap.window.span(sys.maxsize)
     heard_s = (stop - start) / clap.sample_rate
     if seconds > heard_s:
         raise InputError(f"clip_seconds is {seconds}, but this CLAP hears {heard_s:g} s at once")
 
 
-class Clap(nn.Module, ABC):
+class CLAP(nn.Module, ABC):
     """A frozen CLAP: the model's own front end, its audio encoder and its text encoder.
 
     The front end is split where masks are applied, and each step is differentiable:
@@ -62,7 +62,7 @@ class Clap(nn.Module, ABC):
         The short-time Fourier transform through which clips are heard and explanations sound.
     filterbank : torch.Tensor
         Mel weights, ``[n_fft // 2 + 1, bands]``.
-    window : WholeClip
+    window : VariableLengthInput
         How much of a clip the encoder hears; all of it by default.
     """
 
@@ -70,11 +70,11 @@ class Clap(nn.Module, ABC):
     """Channels of the hidden maps, deepest first."""
     sentences: Any
     """The text side: ``read(text, content)`` is a
-    :class:`~speechbrain_lmac.models.text.checks.Reading`.
+    :class:`~speechbrain_lmac.models.text.checks.TextCoverage`.
     """
     text_dim: int
     """Size of an embedding."""
-    hears_the_sound: ClassVar[bool] = True
+    stft_is_unfiltered: ClassVar[bool] = True
     """Whether ``stft`` is the clip's own spectrogram, not that of a filtered clip."""
     settings: ClassVar[dict] = {}
     """Arguments, as scalars, that build the same CLAP again."""
@@ -83,7 +83,7 @@ class Clap(nn.Module, ABC):
         super().__init__()
         self.sample_rate = sample_rate
         self.spectrogram = spectrogram
-        self.window = WholeClip() if window is None else window
+        self.window = VariableLengthInput() if window is None else window
         self.register_buffer("filterbank", filterbank, persistent=False)
         self._embedded = {}
         self._keys = {}
@@ -106,7 +106,7 @@ class Clap(nn.Module, ABC):
         """Complex spectrogram that the encoder hears, ``[batch, frames, bins]``.
 
         Its frames and bins are those of ``spectrogram``; an encoder that hears a filtered clip
-        overrides it, and ``hears_the_sound``.
+        overrides it, and ``stft_is_unfiltered``.
         """
         return self.spectrogram(wavs)
 
@@ -226,11 +226,11 @@ class Clap(nn.Module, ABC):
     @property
     @abstractmethod
     def reference(self):
-        """The :class:`ClapReference` of the weights in use."""
+        """The :class:`WeightsReference` of the weights in use."""
 
     def forward(self, wavs):
         """Encode waveforms ``[batch, time]`` -> :class:`AudioEncoding`."""
-        heard = self.stft(self.window.fill(wavs))
+        heard = self.stft(self.window.fit_wav(wavs))
         return self.encode(self.mel(power_of(heard)))
 
     def freeze(self):

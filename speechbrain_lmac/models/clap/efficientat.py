@@ -7,7 +7,7 @@ by the likeness of sentences; its score is the labels' expected log-probability:
     score(prompt) = sum_k w_k log sigmoid(logit_k),  w = softmax(cos(prompt, label_k) / 0.02)
 
 which is an inner product, hence, up to each clip's own scale, a cosine of unit vectors:
-``audio = normalise([log sigmoid(logits), 0])``, ``text = [w, sqrt(1 - |w|^2)]``. It is a real
+``audio = normalize([log sigmoid(logits), 0])``, ``text = [w, sqrt(1 - |w|^2)]``. It is a real
 zero-shot classifier to measure explainers on, but its text side is close to looking a label up.
 """
 
@@ -30,7 +30,7 @@ from speechbrain_lmac.models.backbones.mobilenet import (
     fold_norms,
     load_weights,
 )
-from speechbrain_lmac.models.clap.base import AudioEncoding, Clap, ClapReference, lasting
+from speechbrain_lmac.models.clap.base import CLAP, AudioEncoding, WeightsReference, lasting
 from speechbrain_lmac.models.text import minilm
 from speechbrain_lmac.utils.download import fetch_once
 
@@ -51,7 +51,7 @@ LOGIT_SCALE = 200.0
 """Between what is likeliest on ESC-10 among 50 names (300) and on UrbanSound8K (150)."""
 
 
-class TaggerSpectrogram(Spectrogram):
+class PreEmphasisSpectrogram(Spectrogram):
     """STFT of a clip, and of the clip with its high frequencies raised, frame by frame alike.
 
     ``y[t] = x[t + 1] - 0.97 x[t]`` is one sample shorter than ``x``. Where that costs a frame,
@@ -66,15 +66,15 @@ class TaggerSpectrogram(Spectrogram):
         frames = 1 + max(wavs.shape[-1] - 1, self.n_fft) // self.hop_length
         return super().forward(wavs)[:, :frames]
 
-    def emphasised(self, wavs):
+    def emphasized(self, wavs):
         """STFT of ``wavs`` ``[batch, time]`` after pre-emphasis."""
         return super().forward(wavs[:, 1:] - PRE_EMPHASIS * wavs[:, :-1])
 
 
-class TaggerClap(Clap):
+class EfficientATCLAP(CLAP):
     """An AudioSet tagger with all-MiniLM-L6-v2 as a CLAP; 32 kHz, clips of any length.
 
-    Masks act on the pre-emphasised spectrum that the tagger hears, and on the clip's own where
+    Masks act on the pre-emphasized spectrum that the tagger hears, and on the clip's own where
     they are listened to.
 
     Arguments
@@ -89,13 +89,13 @@ class TaggerClap(Clap):
         If the weights cannot be had or are not this tagger's.
     """
 
-    hears_the_sound = False
+    stft_is_unfiltered = False
     hidden_channels = CHANNELS
     text_dim = 528
 
     def __init__(self, weights=None):
         filterbank = kaldi_filterbank()
-        super().__init__(SAMPLE_RATE, TaggerSpectrogram(), filterbank)
+        super().__init__(SAMPLE_RATE, PreEmphasisSpectrogram(), filterbank)
         self.weights = download_weights() if weights is None else Path(weights)
         self.settings = {} if weights is None else {"weights": lasting(weights)}
         self.tagger = Tagger()
@@ -106,7 +106,7 @@ class TaggerClap(Clap):
         self.freeze()
 
     def stft(self, wavs):
-        return self.spectrogram.emphasised(wavs)
+        return self.spectrogram.emphasized(wavs)
 
     def encode(self, mel):
         logits, hidden = self.tagger(mel)
@@ -141,7 +141,7 @@ class TaggerClap(Clap):
 
     @property
     def reference(self):
-        return ClapReference("tagger", FILE, self.sha256)
+        return WeightsReference("efficientat", FILE, self.sha256)
 
 
 def kaldi_filterbank():

@@ -19,11 +19,11 @@ from speechbrain_lmac.models.checkpoints import (
     read_hashed,
     read_shapes,
 )
-from speechbrain_lmac.models.clap.base import ClapReference, lasting
+from speechbrain_lmac.models.clap.base import WeightsReference, lasting
 from speechbrain_lmac.models.clap.pretrained import (
     OF_FRONT_END,
     FrontEnd,
-    PretrainedClap,
+    PretrainedCLAP,
     check_front_end,
     mlp,
 )
@@ -47,7 +47,7 @@ OFFICIAL = (
 """Checkpoints without fusion in LAION's repository: two of HTSAT-tiny, three of HTSAT-base."""
 
 TOKENIZER = "FacebookAI/roberta-base"
-LONGEST = 77
+MAX_TOKENS = 77
 """Tokens of a prompt that LAION reads."""
 
 FRONT_END = FrontEnd(48000, n_fft=1024, hop_length=480, seconds=10, whole_repeats=True)
@@ -55,7 +55,7 @@ FILTERBANK = "audio_branch.logmel_extractor.melW"
 LOG_SCALE = "logit_scale_a"
 
 
-class LaionClap(PretrainedClap):
+class LaionCLAP(PretrainedCLAP):
     """One of LAION's CLAPs without fusion; 48 kHz, 10 s at a time.
 
     Arguments
@@ -101,7 +101,7 @@ class LaionClap(PretrainedClap):
         load_strictly(audio_projection, part(state, "audio_projection."), what)
         load_strictly(text_projection, part(state, "text_projection."), what)
         sentences = Sentences(
-            words, text, text_projection, lambda states: states.pooler_output, LONGEST
+            words, text, text_projection, lambda states: states.pooler_output, MAX_TOKENS
         )
         super().__init__(
             FRONT_END, filterbank, audio, audio_projection, sentences, dim, log_scale, bfloat16
@@ -115,7 +115,7 @@ class LaionClap(PretrainedClap):
 
     @property
     def reference(self):
-        return ClapReference("laion", self.weights.name, self.sha256)
+        return WeightsReference("laion", self.weights.name, self.sha256)
 
 
 def audio_branch(state, what):

@@ -18,11 +18,11 @@ from speechbrain_lmac.models.checkpoints import (
     read_hashed,
     read_shapes,
 )
-from speechbrain_lmac.models.clap.base import ClapReference, lasting
+from speechbrain_lmac.models.clap.base import WeightsReference, lasting
 from speechbrain_lmac.models.clap.pretrained import (
     OF_FRONT_END,
     FrontEnd,
-    PretrainedClap,
+    PretrainedCLAP,
     check_front_end,
 )
 from speechbrain_lmac.models.text.transformer import (
@@ -35,7 +35,7 @@ from speechbrain_lmac.models.text.transformer import (
 HUB_ID = "microsoft/msclap"
 OFFICIAL = ("CLAP_weights_2022.pth",)
 TOKENIZER = "google-bert/bert-base-uncased"
-LONGEST = 100
+MAX_TOKENS = 100
 """Tokens of a prompt that Microsoft reads."""
 
 FRONT_END = FrontEnd(44100, n_fft=1024, hop_length=320, seconds=5, whole_repeats=False)
@@ -58,7 +58,7 @@ class Projection(nn.Module):
         return self.layer_norm(first + self.linear2(gelu(first)))
 
 
-class MicrosoftClap(PretrainedClap):
+class MicrosoftCLAP(PretrainedCLAP):
     """Microsoft's CLAP of 2022; 44.1 kHz, 5 s at a time.
 
     Arguments
@@ -101,7 +101,7 @@ class MicrosoftClap(PretrainedClap):
         projections = Projection(audio.dim, dim), Projection(width, dim)
         for name, projection in zip(("audio_encoder", "caption_encoder"), projections):
             load_strictly(projection, part(state, f"{name}.projection."), what)
-        sentences = Sentences(words, text, projections[1], first_token, LONGEST)
+        sentences = Sentences(words, text, projections[1], first_token, MAX_TOKENS)
         super().__init__(
             FRONT_END, filterbank, audio, projections[0], sentences, dim, log_scale, bfloat16
         )
@@ -114,7 +114,7 @@ class MicrosoftClap(PretrainedClap):
 
     @property
     def reference(self):
-        return ClapReference("microsoft", self.weights.name, self.sha256)
+        return WeightsReference("microsoft", self.weights.name, self.sha256)
 
 
 def first_token(states):

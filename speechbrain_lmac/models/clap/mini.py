@@ -13,14 +13,14 @@ from torchaudio.functional import melscale_fbanks
 
 from speechbrain_lmac.audio.stft import Spectrogram
 from speechbrain_lmac.data.prompts import in_template
-from speechbrain_lmac.models.clap.base import AudioEncoding, Clap, ClapReference, lasting
+from speechbrain_lmac.models.clap.base import CLAP, AudioEncoding, WeightsReference, lasting
 from speechbrain_lmac.models.text import minilm
 from speechbrain_lmac.utils.errors import InputError, first_line
 from speechbrain_lmac.utils.single_read import read_once
 
-WEIGHTS = Path(__file__).parents[1] / "assets" / "embedded_clap.safetensors"
+WEIGHTS = Path(__file__).parents[1] / "assets" / "mini_clap.safetensors"
 REVISION = "2"
-MOST_BYTES = 1 << 28
+MAX_BYTES = 1 << 28
 """Of a file of weights; the one that ships has 4 MB."""
 
 SAMPLE_RATE = 32000
@@ -138,7 +138,7 @@ class TextTower(nn.Module):
 
 def load_weights(path):
     """Tensors of a safetensors file, floats in single precision; and its SHA-256, in hex."""
-    data = read_once(path, MOST_BYTES)
+    data = read_once(path, MAX_BYTES)
     try:
         state = load(data)
     except (SafetensorError, ValueError, LookupError, TypeError, RuntimeError) as error:
@@ -156,10 +156,11 @@ def mel_filterbank():
     )
 
 
-class EmbeddedClap(Clap):
+class MiniCLAP(CLAP):
     """The CLAP in the package: 32 kHz, a convolutional audio tower, MiniLM for text.
 
-    A student of :class:`~speechbrain_lmac.models.clap.efficientat.TaggerClap`, with free text (see
+    A student of :class:`~speechbrain_lmac.models.clap.efficientat.EfficientATCLAP`, with free text
+    (see
     experiments/mini_clap for what it can do and what it has never heard). It is there to run the
     whole system without a download; explain the CLAP that you use.
 
@@ -170,10 +171,10 @@ class EmbeddedClap(Clap):
 
     Example
     -------
-    >>> clap = EmbeddedClap()
+    >>> clap = MiniCLAP()
     >>> prompts = ["this is the sound of rain", "this is the sound of siren"]
-    >>> from speechbrain_lmac.data.synthetic import synthesise
-    >>> wavs = synthesise("siren", seed=1).unsqueeze(0)
+    >>> from speechbrain_lmac.data.synthetic import synthesize
+    >>> wavs = synthesize("siren", seed=1).unsqueeze(0)
     >>> (clap(wavs).embedding @ clap.embed_text(prompts).T).argmax().item()
     1
     """
@@ -190,7 +191,7 @@ class EmbeddedClap(Clap):
         try:
             self.load_state_dict(state)
         except RuntimeError as error:
-            raise InputError(f"{weights} does not hold an embedded CLAP: {error}") from error
+            raise InputError(f"{weights} does not hold a MiniCLAP: {error}") from error
         self.weights, self.sha256 = Path(weights), sha256
         self.settings = {} if self.weights == WEIGHTS else {"weights": lasting(weights)}
         self.sentences = minilm.MiniLM()
@@ -218,4 +219,4 @@ class EmbeddedClap(Clap):
 
     @property
     def reference(self):
-        return ClapReference("embedded", REVISION, self.sha256)
+        return WeightsReference("mini", REVISION, self.sha256)

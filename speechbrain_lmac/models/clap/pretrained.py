@@ -7,8 +7,8 @@ from torch import nn
 from torch.nn.functional import normalize
 
 from speechbrain_lmac.audio.stft import Spectrogram
-from speechbrain_lmac.models.clap.base import AudioEncoding, Clap
-from speechbrain_lmac.models.input_window import Window
+from speechbrain_lmac.models.clap.base import CLAP, AudioEncoding
+from speechbrain_lmac.models.input_window import FixedLengthInput
 from speechbrain_lmac.utils.errors import InputError
 
 POWER_FLOOR = 1e-10
@@ -24,7 +24,8 @@ class FrontEnd(NamedTuple):
     seconds: int
     """That the encoder hears."""
     whole_repeats: bool
-    """How shorter clips fill them: see :class:`~speechbrain_lmac.models.input_window.Window`."""
+    """How shorter clips fill them: see
+    :class:`~speechbrain_lmac.models.input_window.FixedLengthInput`."""
 
 
 OF_FRONT_END = ("stft.conv_real.weight", "stft.conv_imag.weight", "logmel_extractor.melW")
@@ -42,7 +43,7 @@ def check_front_end(filterbank, log_scale, front_end, bands, what):
         )
 
 
-class PretrainedClap(Clap):
+class PretrainedCLAP(CLAP):
     """A CLAP put together from the parts of a published one.
 
     Arguments
@@ -83,7 +84,7 @@ class PretrainedClap(Clap):
             front_end.sample_rate,
             Spectrogram(front_end.n_fft, front_end.hop_length),
             filterbank.float().clone(),  # lets go of the file
-            Window(
+            FixedLengthInput(
                 front_end.seconds * front_end.sample_rate,
                 front_end.hop_length,
                 front_end.whole_repeats,

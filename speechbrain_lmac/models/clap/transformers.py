@@ -12,9 +12,9 @@ from transformers import ClapConfig, ClapModel
 
 from speechbrain_lmac.models import checkpoints
 from speechbrain_lmac.models.backbones.htsat import Htsat
-from speechbrain_lmac.models.clap.base import ClapReference, lasting
-from speechbrain_lmac.models.clap.laion import FRONT_END, LONGEST
-from speechbrain_lmac.models.clap.pretrained import PretrainedClap
+from speechbrain_lmac.models.clap.base import WeightsReference, lasting
+from speechbrain_lmac.models.clap.laion import FRONT_END, MAX_TOKENS
+from speechbrain_lmac.models.clap.pretrained import PretrainedCLAP
 from speechbrain_lmac.models.text.transformer import FILES, VOCABULARIES, Sentences, load_tokenizer
 from speechbrain_lmac.utils import single_read
 from speechbrain_lmac.utils.errors import InputError, first_line
@@ -26,9 +26,9 @@ REVISION = "8fa0f1c6d0433df6e97c127f64b2a1d6c0dcda8a"
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 """Files that hold a model, the one preferred first."""
 
-MOST_DESCRIPTION, MOST_NUMBER, MOST_ITEMS = 1 << 20, 1 << 20, 16
+MOST_DESCRIPTION, MOST_NUMBER, MAX_ITEMS = 1 << 20, 1 << 20, 16
 """Bytes of a JSON file; a number in it; numbers of a list."""
-MOST_WEIGHTS = 1 << 33
+MAX_WEIGHTS = 1 << 33
 """Bytes of a file of weights that is fetched."""
 
 REMEDY = "fetch it elsewhere and give its folder as `source`"
@@ -43,7 +43,7 @@ LOWEST_HZ, HIGHEST_HZ = 50.0, 14000.0
 these weights by up to 17 dB."""
 
 
-class TransformersClap(PretrainedClap):
+class TransformersCLAP(PretrainedCLAP):
     """A CLAP of transformers without fusion; 48 kHz, 10 s at a time.
 
     Arguments
@@ -92,7 +92,7 @@ class TransformersClap(PretrainedClap):
             model.text_model,
             model.text_projection,
             lambda states: states.pooler_output,
-            LONGEST,
+            MAX_TOKENS,
         )
         super().__init__(
             FRONT_END,
@@ -125,7 +125,7 @@ class TransformersClap(PretrainedClap):
 
     @property
     def reference(self):
-        return ClapReference("transformers", self.settings["source"], self.sha256)
+        return WeightsReference("transformers", self.settings["source"], self.sha256)
 
 
 def find_settings(source, revision, any_of):
@@ -160,7 +160,7 @@ def find_weights(source, folder, revision):
                 [name],
                 pinned(source, revision),
                 remedy=REMEDY,
-                largest={name: MOST_WEIGHTS},
+                largest={name: MAX_WEIGHTS},
             )
             if (folder / name).is_file():
                 break
@@ -249,7 +249,7 @@ def check_setting(name, value, folder):
     numbers = value if isinstance(value, list) else [value]
     numbers = [n for n in numbers if isinstance(n, int | float) and not isinstance(n, bool)]
     most = checkpoints.MOST.get(name, MOST_NUMBER)
-    if len(numbers) > MOST_ITEMS or not all(abs(n) <= most for n in numbers):  # nor NaN
+    if len(numbers) > MAX_ITEMS or not all(abs(n) <= most for n in numbers):  # nor NaN
         raise InputError(f"{folder}: {name} in its config.json is refused: at most {most} is read")
     if name == "depths" and sum(numbers) > most:
         raise InputError(f"{folder}: depths in its config.json are refused: {most} layers at most")

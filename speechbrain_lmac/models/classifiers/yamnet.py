@@ -6,7 +6,7 @@ mel bands at 16 kHz), and from them, names by the construction of
 :mod:`speechbrain_lmac.models.clap.efficientat`: a name is a distribution over labels by the
 likeness of sentences, and its score the labels' expected log-score.
 
-With the tagger CLAP, and its student in the package, it shares the recordings learnt from
+With EfficientAT CLAP, and its student in the package, it shares the recordings learnt from
 (AudioSet), the labels and the sentence encoder, so that they may read a name alike. It shares no
 weight, no layer's plan, no front end and no teacher.
 
@@ -54,7 +54,7 @@ SCALE = 1.4
 """Of expected log-scores, where a softmax over names is taken."""
 
 
-class Judge:
+class YAMNet:
     """YAMNet as a zero-shot classifier of sounds.
 
     Arguments

@@ -17,7 +17,7 @@ SHOWN = 60
 """Letters of a prompt in a warning."""
 
 
-class Reading(NamedTuple):
+class TextCoverage(NamedTuple):
     """What a tokenizer makes of a prompt."""
 
     key: tuple[str, ...]
@@ -93,11 +93,11 @@ def read(tokenizer, text, content, longest):
     ids = part["input_ids"]
     known = [id not in tokenizer.all_special_ids for id in ids]
     if "offset_mapping" not in part:
-        return Reading(key, () if all(known) else (content,), any(known), last)
+        return TextCoverage(key, () if all(known) else (content,), any(known), last)
     spans = [span for span, is_known in zip(part["offset_mapping"], known) if is_known]
     unread = _uncovered(content, spans)
     words = any(any(map(str.isalnum, content[start:end])) for start, end in spans)
-    return Reading(key, unread, words or bool(ids and not unread), last)
+    return TextCoverage(key, unread, words or bool(ids and not unread), last)
 
 
 def _tokens(tokenizer, text):
@@ -128,7 +128,7 @@ def check(prompt, reading):
     prompt : str
         As it was given.
     reading : callable
-        Prompt -> :class:`Reading`.
+        Prompt -> :class:`TextCoverage`.
 
     Returns
     -------

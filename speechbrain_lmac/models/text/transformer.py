@@ -20,7 +20,7 @@ KNOWN = {
 FILES = ("*.json", "*.txt")
 """Of a repository, that a tokenizer is made of."""
 VOCABULARIES = ("tokenizer.json", "vocab.json", "vocab.txt")
-LEAST_VOCABULARY = 1000
+MIN_VOCABULARY = 1000
 SPARE_ROWS = 128
 """That a text encoder may have beyond its tokenizer's vocabulary, to round a size up."""
 PROBES = ("a dog barks", "rain falls")
@@ -65,7 +65,7 @@ class Sentences(nn.Module):
         self.longest = longest
 
     def read(self, text, content):
-        """What is read of a prompt: :class:`~speechbrain_lmac.models.text.checks.Reading`."""
+        """What is read of a prompt: :class:`~speechbrain_lmac.models.text.checks.TextCoverage`."""
         return checks.read(self.tokenizer, text, content, self.longest)
 
     def forward(self, prompts):
@@ -161,7 +161,7 @@ def load_tokenizer(source, revision=None):
         raise
     except (*checkpoints.FAILURES, StrictDataclassError) as error:
         raise InputError(f"{folder} holds no tokenizer ({first_line(error)}); {remedy}") from error
-    if len(tokenizer) < LEAST_VOCABULARY or first == second:
+    if len(tokenizer) < MIN_VOCABULARY or first == second:
         raise InputError(
             f"the tokenizer in {folder} has no vocabulary ({len(tokenizer)} tokens): all prompts "
             f"would be alike; {remedy}"

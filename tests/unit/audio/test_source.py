@@ -9,7 +9,7 @@ import torch
 
 from speechbrain_lmac.audio import io as audio_io
 from speechbrain_lmac.audio.io import load_audio
-from speechbrain_lmac.audio.source import Sound
+from speechbrain_lmac.audio.source import AudioSource
 from speechbrain_lmac.utils.errors import InputError
 
 RATE = 22050
@@ -32,20 +32,20 @@ def test_all_sources_of_a_sound_are_the_same_sound(stereo, path):
     expected = load_audio(path, 32000)
     floats = stereo.float() / 32768
     sources = [
-        Sound(path),
-        Sound(str(path)),
-        Sound(io.BytesIO(path.read_bytes())),
-        Sound(stereo, RATE),
-        Sound(stereo.T, RATE),
-        Sound(stereo.numpy(), np.int64(RATE)),
-        Sound(stereo.numpy().astype(">i2"), RATE),
-        Sound(stereo.numpy()[:, ::-1], RATE),
-        Sound(floats.double().numpy(), RATE),
-        Sound(floats.mean(dim=1), RATE),
-        Sound((stereo.int() * 65536).numpy(), RATE),
+        AudioSource(path),
+        AudioSource(str(path)),
+        AudioSource(io.BytesIO(path.read_bytes())),
+        AudioSource(stereo, RATE),
+        AudioSource(stereo.T, RATE),
+        AudioSource(stereo.numpy(), np.int64(RATE)),
+        AudioSource(stereo.numpy().astype(">i2"), RATE),
+        AudioSource(stereo.numpy()[:, ::-1], RATE),
+        AudioSource(floats.double().numpy(), RATE),
+        AudioSource(floats.mean(dim=1), RATE),
+        AudioSource((stereo.int() * 65536).numpy(), RATE),
     ]
     with open(path, "rb") as file:
-        sources.append(Sound(file))
+        sources.append(AudioSource(file))
         for sound in sources:
             assert sound.seconds == pytest.approx(30001 / RATE)
             torch.testing.assert_close(sound.read(32000), expected, atol=1e-6, rtol=0)
@@ -56,10 +56,10 @@ def test_a_stream_that_can_be_read_once(path):
         def seekable(self):
             return False
 
-    sound = Sound(Answer(path.read_bytes()))
+    sound = AudioSource(Answer(path.read_bytes()))
     torch.testing.assert_close(sound.read(RATE), load_audio(path, RATE))
     with open(__file__) as text, pytest.raises(InputError, match="binary"):
-        Sound(text)
+        AudioSource(text)
 
 
 def test_a_file_that_holds_less_than_it_announces(stereo, tmp_path):
@@ -68,7 +68,7 @@ def test_a_file_that_holds_less_than_it_announces(stereo, tmp_path):
     soundfile.write(path, stereo.repeat(15, 1).numpy(), RATE, format="MP3")
     held = path.read_bytes()
     cut.write_bytes(held[: len(held) * 2 // 5])
-    whole, sound = load_audio(path, RATE), Sound(cut)
+    whole, sound = load_audio(path, RATE), AudioSource(cut)
     with pytest.warns(UserWarning, match=r"announces 20\.4 s and holds .* cut short"):
         read = sound.read(RATE)
     assert 0.2 * len(whole) < len(read) < 0.6 * len(whole)
@@ -84,22 +84,22 @@ def test_a_stream_whose_header_does_not_say_how_long_it_is(stereo, tmp_path):
     data[21] &= 0xF0  # the lower 36 bits of eight bytes of STREAMINFO
     data[22:26] = bytes(4)
     path.write_bytes(data)
-    assert Sound(path).seconds == pytest.approx(30001 / RATE)
-    torch.testing.assert_close(Sound(path).read(RATE), stereo.float().mean(dim=1) / 32768)
+    assert AudioSource(path).seconds == pytest.approx(30001 / RATE)
+    torch.testing.assert_close(AudioSource(path).read(RATE), stereo.float().mean(dim=1) / 32768)
 
 
 def test_cuts_are_stretches_of_the_whole(path, monkeypatch):
     monkeypatch.setattr(audio_io, "BLOCK_SECONDS", 0.1)
-    whole = Sound(path).read(32000)
+    whole = AudioSource(path).read(32000)
     stretches = [(100, 9000), (0, 50), (30000, 40000)]
-    for (first, stop), cut in zip(stretches, Sound(path).cut(32000, stretches), strict=True):
+    for (first, stop), cut in zip(stretches, AudioSource(path).cut(32000, stretches), strict=True):
         torch.testing.assert_close(cut, whole[first:stop], atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("rate", [RATE, 32000, 16000])
 def test_blocks_are_the_whole(stereo, path, rate, monkeypatch):
     monkeypatch.setattr(audio_io, "BLOCK_SECONDS", 0.1)
-    for sound in (Sound(path), Sound(stereo, RATE)):
+    for sound in (AudioSource(path), AudioSource(stereo, RATE)):
         blocks = [*sound.blocks(rate)]
         assert max(len(block) for block in blocks) <= 0.25 * rate
         torch.testing.assert_close(torch.cat(blocks), sound.read(rate), atol=1e-7, rtol=0)
@@ -107,14 +107,14 @@ def test_blocks_are_the_whole(stereo, path, rate, monkeypatch):
 
 def test_bytes_rest_at_128():
     samples = torch.tensor([128, 192, 128, 64], dtype=torch.uint8)
-    assert Sound(samples, RATE).read(RATE).tolist() == [0, 0.5, 0, -0.5]
+    assert AudioSource(samples, RATE).read(RATE).tolist() == [0, 0.5, 0, -0.5]
 
 
 @pytest.mark.parametrize("bad", [torch.zeros(100), torch.tensor([0.1, torch.nan]), torch.zeros(0)])
 def test_what_cannot_be_explained_is_refused_whole_and_in_blocks(bad):
-    for read in (Sound.read, lambda sound, rate: [*sound.blocks(rate)]):
+    for read in (AudioSource.read, lambda sound, rate: [*sound.blocks(rate)]):
         with pytest.raises(InputError, match="the array"):
-            read(Sound(bad, RATE), 32000)
+            read(AudioSource(bad, RATE), 32000)
 
 
 def test_channels_that_cancel_are_not_called_silence(stereo, tmp_path):
@@ -125,8 +125,8 @@ def test_channels_that_cancel_are_not_called_silence(stereo, tmp_path):
     for read in (
         lambda: load_audio(path, RATE),
         lambda: load_audio(path, RATE, 100, 200),
-        lambda: [*Sound(path).blocks(RATE)],
-        lambda: Sound(inverted, RATE),
+        lambda: [*AudioSource(path).blocks(RATE)],
+        lambda: AudioSource(inverted, RATE),
     ):
         with pytest.raises(InputError, match="cancel one another"):
             read()
@@ -151,4 +151,4 @@ def test_channels_that_cancel_are_not_called_silence(stereo, tmp_path):
 )
 def test_what_is_no_sound_is_refused_at_the_door(source, rate, said):
     with pytest.raises(InputError, match=said):
-        Sound(source, rate)
+        AudioSource(source, rate)

@@ -10,14 +10,14 @@ import yaml
 from speechbrain_lmac.data import captions, manifest
 from speechbrain_lmac.data.captions import read_captions
 from speechbrain_lmac.data.prepare import prepare, prepare_labelled
-from speechbrain_lmac.data.synthetic import synthesise
+from speechbrain_lmac.data.synthetic import synthesize
 from speechbrain_lmac.training import train
 from speechbrain_lmac.utils.errors import InputError
 
 
 def sound(path, kind="siren", seed=1):
     path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, synthesise(kind, seed=seed, seconds=0.5).numpy(), 32000)
+    soundfile.write(path, synthesize(kind, seed=seed, seconds=0.5).numpy(), 32000)
 
 
 def table(path, *rows):
@@ -80,7 +80,7 @@ def test_each_set_reads_as_rows_with_a_text(sets):
         "fsd50k": 1,
     }
     first = clips["clotho"][0]
-    assert (first.text, first.split, first.licence) == ("A siren, told 1 times", "train", "CC0")
+    assert (first.text, first.split, first.license) == ("A siren, told 1 times", "train", "CC0")
     assert (first.duration, first.stop, first.label) == (0.5, 16000, "")
     assert clips["clotho"][-1].split == "test"
     assert clips["audiocaps"][0].src_file == "youtube:xyz"
@@ -135,7 +135,7 @@ def test_sounds_that_cannot_be_heard_are_left_out_when_asked(sets, tmp_path):
 
 
 @pytest.fixture
-def described(tmp_path, small_set):
+def read_manifest_splits(tmp_path, small_set):
     """A manifest of captions of synthetic sounds, none of them in the set that tests."""
     clips = []
     for number, kind in enumerate(("siren", "rain", "siren", "rain")):
@@ -150,29 +150,29 @@ def described(tmp_path, small_set):
 
 
 def test_training_on_captions_and_testing_on_a_labelled_set(
-    described, small_set, tmp_path, published, monkeypatch
+    read_manifest_splits, small_set, tmp_path, published, monkeypatch
 ):
     """The paper's: Microsoft's CLAP, free captions, another set to report; random weights."""
     heard = []
-    pairs = train.LmacZs.compute_forward
+    pairs = train.LMACBrain.compute_forward
 
-    def listen(self, batch, stage):
+    def apply_mask(self, batch, stage):
         if stage.name == "TRAIN":
             heard.extend(batch.text)
         return pairs(self, batch, stage)
 
-    monkeypatch.setattr(train.LmacZs, "compute_forward", listen)
+    monkeypatch.setattr(train.LMACBrain, "compute_forward", apply_mask)
     few = tmp_path / "few.csv"  # the CLAP is large
     clips = [clip for clip in train.read_clips(small_set) if clip.label in ("siren", "rain")]
     manifest.write(few, clips)
     settings = {
-        "train_manifest": described,
+        "train_manifest": read_manifest_splits,
         "data_folder": few,
         "output_folder": tmp_path / "out",
         "masking": "mel",
         "clap": json.dumps(published["lmac_zs_microsoft"]["clap"]),
-        **{"clip_seconds": 0.5, "number_of_epochs": 1, "batch_size": 2, "compare": "[energy]"},
-        **{"label_names": "present", "device": "cpu"},
+        **{"clip_seconds": 0.5, "number_of_epochs": 1, "batch_size": 2, "baselines": "[energy]"},
+        **{"classes": "present", "device": "cpu"},
     }
     words = [word for name, value in settings.items() for word in (f"--{name}", str(value))]
     train.main(["hparams/lmac_zs_microsoft.yaml", *words])
@@ -182,51 +182,62 @@ def test_training_on_captions_and_testing_on_a_labelled_set(
     assert {clip.text for clip in rows} == set(heard)
 
 
-def test_a_recording_that_the_other_set_tests_on_is_refused(described, small_set, tmp_path, capsys):
-    clips = manifest.read(described)
+def test_a_recording_that_the_other_set_tests_on_is_refused(
+    read_manifest_splits, small_set, tmp_path, capsys
+):
+    clips = manifest.read(read_manifest_splits)
     tested = next(clip for clip in train.read_clips(small_set) if clip.fold == 5)
-    manifest.write(described, [clips[0]._replace(src_file=tested.src_file), *clips[1:]])
-    words = ["--train_manifest", described, "--data_folder", small_set, "--batch_size", "2"]
+    manifest.write(read_manifest_splits, [clips[0]._replace(src_file=tested.src_file), *clips[1:]])
+    words = [
+        "--train_manifest",
+        read_manifest_splits,
+        "--data_folder",
+        small_set,
+        "--batch_size",
+        "2",
+    ]
     with pytest.raises(SystemExit):
         train.main(["hparams/lmac_zs.yaml", *map(str, words), "--device", "cpu"])
     assert "is in both train and test" in capsys.readouterr().err
 
 
-def on_captions(described, small_set, output):
+def on_captions(read_manifest_splits, small_set, output):
     settings = {
-        "train_manifest": described,
+        "train_manifest": read_manifest_splits,
         "data_folder": small_set,
         "valid_folds": "[]",
         "test_folds": "[1, 5]",
         "output_folder": output,
         "masking": "mel",
-        **{"clip_seconds": 0.5, "number_of_epochs": 1, "batch_size": 2, "compare": "[energy]"},
+        **{"clip_seconds": 0.5, "number_of_epochs": 1, "batch_size": 2, "baselines": "[energy]"},
         **{"device": "cpu"},
     }
     return [word for name, value in settings.items() for word in (f"--{name}", str(value))]
 
 
-def test_the_epoch_may_be_selected_on_captions_too(described, small_set, tmp_path):
+def test_the_epoch_may_be_selected_on_captions_too(read_manifest_splits, small_set, tmp_path):
     """Then all folds of the other set can be tested."""
-    clips = manifest.read(described)
+    clips = manifest.read(read_manifest_splits)
     chosen = [clip._replace(split="valid") for clip in clips[:2]]
-    manifest.write(described, [*chosen, *clips[2:]])
+    manifest.write(read_manifest_splits, [*chosen, *clips[2:]])
     output = tmp_path / "out"
-    train.main(["hparams/lmac_zs.yaml", *on_captions(described, small_set, output)])
+    train.main(["hparams/lmac_zs.yaml", *on_captions(read_manifest_splits, small_set, output)])
     assert [clip.text for clip in manifest.read(output / "valid.csv")] == [c.text for c in chosen]
     assert {clip.fold for clip in manifest.read(output / "test.csv")} == {1, 5}
 
 
-def test_described_clips_may_teach_and_select_beside_the_folds(described, small_set, tmp_path):
+def test_described_clips_may_teach_and_select_beside_the_folds(
+    read_manifest_splits, small_set, tmp_path
+):
     """The names that clips are scored against stay those of the data."""
-    clips = manifest.read(described)
-    manifest.write(described, [clips[0]._replace(split="valid"), *clips[1:]])
+    clips = manifest.read(read_manifest_splits)
+    manifest.write(read_manifest_splits, [clips[0]._replace(split="valid"), *clips[1:]])
     settings = {
-        "further_manifest": described,
+        "extra_train_manifest": read_manifest_splits,
         "data_folder": small_set,
         "output_folder": tmp_path / "out",
         **{"masking": "mel", "clip_seconds": 0.5, "number_of_epochs": 1, "batch_size": 8},
-        **{"label_names": "present", "compare": "[energy]", "device": "cpu"},
+        **{"classes": "present", "baselines": "[energy]", "device": "cpu"},
     }
     words = [word for name, value in settings.items() for word in (f"--{name}", str(value))]
     train.main(["hparams/lmac_zs.yaml", *words])
@@ -238,18 +249,27 @@ def test_described_clips_may_teach_and_select_beside_the_folds(described, small_
     assert f"{len(names)} names" in (tmp_path / "out" / "table.md").read_text()
 
 
-def test_a_clip_of_both_sets_is_refused(described, small_set, tmp_path, capsys):
-    clips = manifest.read(described)
+def test_a_clip_of_both_sets_is_refused(read_manifest_splits, small_set, tmp_path, capsys):
+    clips = manifest.read(read_manifest_splits)
     taught = next(clip for clip in train.read_clips(small_set) if clip.fold == 1)
-    manifest.write(described, [clips[0]._replace(ID=taught.ID), *clips[1:]])
-    words = ["--further_manifest", described, "--data_folder", small_set, "--batch_size", "2"]
+    manifest.write(read_manifest_splits, [clips[0]._replace(ID=taught.ID), *clips[1:]])
+    words = [
+        "--extra_train_manifest",
+        read_manifest_splits,
+        "--data_folder",
+        small_set,
+        "--batch_size",
+        "2",
+    ]
     words += ["--output_folder", tmp_path / "out"]
     with pytest.raises(SystemExit):
         train.main(["hparams/lmac_zs.yaml", *map(str, words), "--device", "cpu"])
     assert f"{taught.ID} is an ID of the data and of" in capsys.readouterr().err
 
 
-def test_nothing_to_select_the_epoch_by_is_said(described, small_set, tmp_path, capsys):
+def test_nothing_to_select_the_epoch_by_is_said(read_manifest_splits, small_set, tmp_path, capsys):
     with pytest.raises(SystemExit):
-        train.main(["hparams/lmac_zs.yaml", *on_captions(described, small_set, tmp_path)])
+        train.main(
+            ["hparams/lmac_zs.yaml", *on_captions(read_manifest_splits, small_set, tmp_path)]
+        )
     assert "nothing selects the epoch" in capsys.readouterr().err

@@ -7,7 +7,7 @@ import torch
 from speechbrain_lmac.audio.mixing import PRESETS, at_snr, mix
 from speechbrain_lmac.data import contamination
 from speechbrain_lmac.data.datasets import read_clips
-from speechbrain_lmac.data.synthetic import synthesise
+from speechbrain_lmac.data.synthetic import synthesize
 from speechbrain_lmac.utils.errors import InputError
 
 
@@ -80,7 +80,7 @@ def test_every_class_meets_many_others(clips):
     """50 clips of ten classes: 25 mixtures, of as many pairs of classes as there may be."""
     of_clip, of_file = ({getattr(c, key): c.label for c in clips} for key in ("ID", "wav"))
     for seed in range(10):
-        drawn = contamination.pairs(clips, "two_class", 0.0, seed)
+        drawn = contamination.pairs(clips, "two_source", 0.0, seed)
         met = Counter(frozenset((of_clip[row.clip], of_file[row.other])) for row in drawn)
         assert len(drawn) == 25 and max(met.values()) <= 2
 
@@ -139,7 +139,7 @@ def test_a_broken_plan(clips, tested, tmp_path, change, message):
 
 @pytest.mark.parametrize("kind", ["mixture", "white_noise", "speech"])
 def test_stems_add_up_at_the_ratio_asked_for(clips, tested, tmp_path, kind):
-    soundfile.write(tmp_path / "voice.wav", synthesise("siren", 1, seconds=0.2).numpy(), 32000)
+    soundfile.write(tmp_path / "voice.wav", synthesize("siren", 1, seconds=0.2).numpy(), 32000)
     others = contamination.corpus(tmp_path) if kind == "speech" else clips
     for row in contamination.plan(tested[:3], others, kind, (-5.0, 5.0), seed=2, test_folds=[5]):
         stems = contamination.render(row, 32000, seconds=0.5)

@@ -116,14 +116,14 @@ def test_one_recording_on_both_sides_is_a_leak():
 
 def test_names_are_the_sets_or_the_clips_own(small_set):
     clips = read_clips(small_set)
-    assert class_names(small_set, clips, "all") == ESC50_CLASSES
+    assert class_names(small_set, clips, "dataset") == ESC50_CLASSES
     assert class_names(small_set, clips, "present") == tuple(sorted({c.label for c in clips}))
 
 
 def test_a_label_that_is_no_class_is_named(small_set):
     clips = [clip._replace(label="unicorn") for clip in read_clips(small_set)]
     with pytest.raises(InputError, match="holds 'unicorn', which is no class"):
-        class_names(small_set, clips, "all")
+        class_names(small_set, clips, "dataset")
 
 
 @pytest.fixture
@@ -142,4 +142,4 @@ def urban(tmp_path):
 def test_urbansound8k_reads_by_its_own_columns(urban):
     (clip,) = read_clips(urban)
     assert clip[2:6] == (0.5, 10, "siren", "100")
-    assert class_names(urban, [clip], "all") == URBANSOUND8K_CLASSES
+    assert class_names(urban, [clip], "dataset") == URBANSOUND8K_CLASSES

@@ -12,17 +12,17 @@ from speechbrain_lmac.data.datasets import class_names, read_clips
 from speechbrain_lmac.data.manifest import Clip
 from speechbrain_lmac.data.pipeline import dataset
 from speechbrain_lmac.data.prepare import prepare, prepare_labelled
-from speechbrain_lmac.data.synthetic import synthesise
+from speechbrain_lmac.data.synthetic import synthesize
 from speechbrain_lmac.utils.errors import InputError
 
 
 @pytest.fixture
 def clips(tmp_path):
     """Three clips of one file of three seconds, one of which has a text."""
-    sound = synthesise("siren", seed=1, seconds=3.0)
+    sound = synthesize("siren", seed=1, seconds=3.0)
     soundfile.write(tmp_path / "siren.wav", sound.numpy(), 32000)
     described = {"label": "", "text": "a siren, rising"}
-    clip = Clip("a", str(tmp_path / "siren.wav"), 1.0, 1, "siren", "7", stop=32000, licence="CC0")
+    clip = Clip("a", str(tmp_path / "siren.wav"), 1.0, 1, "siren", "7", stop=32000, license="CC0")
     return [
         clip,
         clip._replace(ID="b", start=32000, stop=64000),
@@ -59,11 +59,11 @@ def test_a_manifest_is_data(clips, tmp_path):
     back = read_clips(tmp_path / "set.csv")
     assert class_names(tmp_path / "set.csv", back, "present") == ("siren",)
     with pytest.raises(InputError, match="of which set its classes are"):
-        class_names(tmp_path / "set.csv", back, "all")
+        class_names(tmp_path / "set.csv", back, "dataset")
     named = [clip._replace(dataset="ESC-50") for clip in back]
-    assert len(class_names(tmp_path / "set.csv", named, "all")) == 50
+    assert len(class_names(tmp_path / "set.csv", named, "dataset")) == 50
     with pytest.raises(InputError, match="holds 'ct', which is no class of that set"):
-        class_names(tmp_path / "set.csv", [named[0]._replace(label="ct")], "all")
+        class_names(tmp_path / "set.csv", [named[0]._replace(label="ct")], "dataset")
     with pytest.raises(InputError, match=r"c of .* has no label"):
         class_names(tmp_path / "set.csv", [clips[2]], "present")
 
@@ -111,10 +111,10 @@ def test_ten_thousand_rows_open_at_once(clips, tmp_path):
 
 
 def test_preparing_hears_every_sound_and_writes_last(small_set, tmp_path):
-    clips = prepare_labelled(small_set, tmp_path / "set.csv", licence="CC0")
+    clips = prepare_labelled(small_set, tmp_path / "set.csv", license="CC0")
     back = read_clips(tmp_path / "set.csv")
     assert back == clips and len(back) == 50
-    assert {clip.licence for clip in back} == {"CC0"}
+    assert {clip.license for clip in back} == {"CC0"}
 
 
 def test_a_bad_sound_leaves_no_manifest(clips, tmp_path):

@@ -4,7 +4,7 @@ import torch
 from speechbrain_lmac.audio.mixing import mix
 from speechbrain_lmac.data.datasets import read_clips
 from speechbrain_lmac.data.labels import ESC50_CLASSES
-from speechbrain_lmac.data.synthetic import KINDS, LOUDNESS, mixture, synthesise
+from speechbrain_lmac.data.synthetic import KINDS, LOUDNESS, mixture, synthesize
 from speechbrain_lmac.data.synthetic_dataset import write_dataset
 
 
@@ -12,7 +12,7 @@ from speechbrain_lmac.data.synthetic_dataset import write_dataset
 def test_a_kind_is_a_class_of_esc50_and_sounds_at_a_safe_level(kind):
     assert ESC50_CLASSES[KINDS[kind][0]] == kind
     for seed in range(3):
-        wav = synthesise(kind, seed)
+        wav = synthesize(kind, seed)
         assert wav.shape == (160000,)
         assert wav.isfinite().all()
         assert wav.abs().max() <= 0.9 + 1e-6
@@ -20,8 +20,8 @@ def test_a_kind_is_a_class_of_esc50_and_sounds_at_a_safe_level(kind):
 
 
 def test_the_seed_is_the_sound():
-    assert (synthesise("wind", 1) == synthesise("wind", 1)).all()
-    assert (synthesise("wind", 1) != synthesise("wind", 2)).any()
+    assert (synthesize("wind", 1) == synthesize("wind", 1)).all()
+    assert (synthesize("wind", 1) != synthesize("wind", 2)).any()
 
 
 def test_stems_add_up_at_zero_db():

@@ -6,14 +6,14 @@ import pandas as pd
 import pytest
 import torch
 
-from speechbrain_lmac.evaluation.scoring import Prompts, ask, evaluate, explain, write_rows
+from speechbrain_lmac.evaluation.scoring import ClassPrompts, ask, evaluate, explain, write_rows
 from speechbrain_lmac.evaluation.tables import (
     MEAN,
     RAW,
     gap_to_energy,
     markdown_table,
     report,
-    summarise,
+    summarize,
 )
 from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.explainers.base import Explainer
@@ -21,12 +21,12 @@ from speechbrain_lmac.metrics.faithfulness import METRICS
 from speechbrain_lmac.metrics.top_k import BUDGETS
 
 IDS = ["a", "b", "c"]
-ASKED = {name: EXPLAINERS[name] for name in ("lmac-zs", "gradcam++", "energy", "random", "ones")}
+ASKED = {name: EXPLAINERS[name] for name in ("lmac", "gradcam++", "energy", "random", "full-mask")}
 
 
 @pytest.fixture
 def prompts(text):
-    return Prompts(("siren", "rain", "dog"), text)
+    return ClassPrompts(("siren", "rain", "dog"), text)
 
 
 def test_a_row_for_every_clip_and_method_with_every_budget(model, wavs, prompts):
@@ -48,24 +48,24 @@ def test_batches_change_nothing(model, wavs, prompts):
 class Unheard(Explainer):
     """Says that what the CLAP does not hear explains most."""
 
-    def __call__(self, model, analysis, question):
-        return torch.rand_like(analysis.power) + 1 - model.classifier.grid(analysis).heard
+    def __call__(self, model, encoded, inputs):
+        return torch.rand_like(encoded.power) + 1 - model.classifier.grid(encoded).heard
 
 
 def test_what_is_not_heard_is_ranked_last(model, wavs, prompts):
     """No map spends its budget there, none gains by knowing better."""
     classifier = model.classifier
-    asked = ask(model, IDS, classifier.analyse(wavs), prompts)
-    heard = classifier.grid(asked.analysis).heard.bool().expand_as(asked.analysis.power)
-    for explainer in (Unheard(), EXPLAINERS["ones"]):
+    asked = ask(model, IDS, classifier.encode_clips(wavs), prompts)
+    heard = classifier.grid(asked.encoded).heard.bool().expand_as(asked.encoded.power)
+    for explainer in (Unheard(), EXPLAINERS["full-mask"]):
         ranks = explain(model, explainer, asked).ranks
         for clip_ranks, clip_heard in zip(ranks, heard):
             assert (clip_ranks[clip_heard] < clip_heard.sum()).all()
 
 
 def test_controls_behave_as_theory_says(model, wavs, prompts):
-    rows = evaluate(model, {"ones": EXPLAINERS["ones"]}, [(IDS, wavs)], prompts)
-    raw = summarise(rows, RAW).loc["ones"]
+    rows = evaluate(model, {"full-mask": EXPLAINERS["full-mask"]}, [(IDS, wavs)], prompts)
+    raw = summarize(rows, RAW).loc["full-mask"]
     assert raw["AD"] == pytest.approx(0, abs=1e-3)
     assert raw["Fid-In"] == raw["MM"] == 1
     assert raw["SPS"] == pytest.approx(0, abs=1e-6)
@@ -75,11 +75,11 @@ def test_controls_behave_as_theory_says(model, wavs, prompts):
 
 def test_silent_maps_are_counted_not_dropped(model, wavs, prompts):
     class Nothing(Explainer):
-        def __call__(self, model, analysis, question):
-            return torch.zeros_like(analysis.power)
+        def __call__(self, model, encoded, inputs):
+            return torch.zeros_like(encoded.power)
 
     rows = evaluate(model, {"nothing": Nothing()}, [(IDS, wavs)], prompts)
-    raw = summarise(rows, RAW).loc["nothing"]
+    raw = summarize(rows, RAW).loc["nothing"]
     assert raw["silent"] == 1
     assert raw["SPS"] == raw["COMP"] == 0
     assert all(math.isfinite(raw[name]) for name in METRICS)
@@ -103,9 +103,9 @@ def test_table_has_a_line_a_method(model, wavs, prompts):
 
 def test_report_says_the_gap_to_energy_and_every_budget(model, wavs, prompts):
     rows = evaluate(model, ASKED, [(IDS, wavs)], prompts)
-    text = report(rows, "lmac-zs", "three clips")
+    text = report(rows, "lmac", "three clips")
     assert all(f"top {budget:.0%} of cells" in text for budget in BUDGETS)
-    means = summarise(rows, MEAN)
-    gap = means.loc["lmac-zs", "AD"] - means.loc["energy", "AD"]
-    assert f"AD {gap:+.1f}" in gap_to_energy(rows, "lmac-zs")
-    assert gap_to_energy([row for row in rows if row["method"] != "energy"], "lmac-zs") == ""
+    means = summarize(rows, MEAN)
+    gap = means.loc["lmac", "AD"] - means.loc["energy", "AD"]
+    assert f"AD {gap:+.1f}" in gap_to_energy(rows, "lmac")
+    assert gap_to_energy([row for row in rows if row["method"] != "energy"], "lmac") == ""

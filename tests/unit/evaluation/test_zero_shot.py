@@ -156,8 +156,8 @@ def test_only_the_folds_asked_for(small_set):
 
 
 def test_the_command_writes_what_it_prints(small_set, tmp_path, capsys):
-    arguments = ["--clap", "embedded", "--data_folder", str(small_set), "--folds", "1"]
-    main([*arguments, "--label_names", "present", "--output_folder", str(tmp_path / "out")])
+    arguments = ["--clap", "mini", "--data_folder", str(small_set), "--folds", "1"]
+    main([*arguments, "--classes", "present", "--output_folder", str(tmp_path / "out")])
     rows = pd.read_csv(tmp_path / "out" / "predictions.csv")
     assert len(rows) == 10
     assert (tmp_path / "out" / "report.md").read_text() in capsys.readouterr().out
@@ -167,14 +167,14 @@ def test_the_command_writes_what_it_prints(small_set, tmp_path, capsys):
 
 def test_what_fails_leaves_no_report(tmp_path):
     with pytest.raises(SystemExit):
-        main(["--clap", "embedded", "--data_folder", "nowhere", "--output_folder", str(tmp_path)])
+        main(["--clap", "mini", "--data_folder", "nowhere", "--output_folder", str(tmp_path)])
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["--label_names", "some"], "label_names is all or present, not 'some'"),
+        (["--classes", "some"], "classes is dataset or present, not 'some'"),
         (["--device", "toaster"], "--device toaster is not there"),
         (["--clip_seconds", "nan"], "invalid duration value: 'nan'"),
         (["--output_folder", "/dev/null/x"], "/dev/null/x/report.md cannot be written"),
@@ -183,6 +183,6 @@ def test_what_fails_leaves_no_report(tmp_path):
 )
 def test_bad_input_is_one_line(small_set, capsys, arguments, message):
     with pytest.raises(SystemExit) as stop:
-        main(["--clap", "embedded", "--data_folder", str(small_set), *arguments])
+        main(["--clap", "mini", "--data_folder", str(small_set), *arguments])
     assert stop.value.code == 2
     assert message in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""What the embedded CLAP and its interpreters may hear: nothing that tests, no strings."""
+"""What MiniCLAP and its interpreters may hear: nothing that tests, no strings."""
 
 import csv
 
@@ -11,8 +11,8 @@ from speechbrain_lmac.audio.io import load_audio
 from speechbrain_lmac.data.labels import audioset_labels
 from speechbrain_lmac.data.manifest import SPLITS
 from speechbrain_lmac.data.prompts import class_prompt
-from speechbrain_lmac.data.synthetic import SAMPLE_RATE, synthesise
-from speechbrain_lmac.models.clap.mini import EmbeddedClap
+from speechbrain_lmac.data.synthetic import SAMPLE_RATE, synthesize
+from speechbrain_lmac.models.clap.mini import MiniCLAP
 
 
 def write(path, header, *rows):
@@ -72,8 +72,8 @@ def test_an_interpreter_learns_from_no_sound_that_selects_or_tests_it(folder, tm
     for name in ("foley/minetest/sounds/bell", "noise5s/audio/hiss", "speech5s/audio/said"):
         path = folder / f"{name}.ogg"
         path.parent.mkdir(exist_ok=True)
-        soundfile.write(path, synthesise("siren", seed=len(name)).numpy(), SAMPLE_RATE)
-    clips = make_others(folder, tmp_path / "others", EmbeddedClap(), textures_made=8)
+        soundfile.write(path, synthesize("siren", seed=len(name)).numpy(), SAMPLE_RATE)
+    clips = make_others(folder, tmp_path / "others", MiniCLAP(), textures_made=8)
     sources = {split: {c.src_file for c in clips if c.split == split} for split in SPLITS[1:]}
     assert sources["valid"] and len(sources["train"]) > 8
     assert not sources["train"] & sources["valid"] and not sources["test"]

@@ -14,7 +14,7 @@ import torch
 
 from speechbrain_lmac import Interpreter
 from speechbrain_lmac.audio.io import load_audio
-from speechbrain_lmac.data.synthetic import mixture, synthesise
+from speechbrain_lmac.data.synthetic import mixture, synthesize
 from speechbrain_lmac.inference.interpretation import audible
 from speechbrain_lmac.metrics.faithfulness import si_sdr
 from speechbrain_lmac.pretrained.export import export_interpreter
@@ -24,7 +24,7 @@ CPU = {"device": "cpu"}
 PROMPTS = ["this is the sound of siren", "this is the sound of rain"]
 
 
-@pytest.fixture(scope="session", params=["embedded-stft", "embedded-mel"])
+@pytest.fixture(scope="session", params=["mini-stft", "mini-mel"])
 def interpreter(request):
     return Interpreter.from_hparams(source=request.param, run_opts=CPU)
 
@@ -35,9 +35,9 @@ def exported(model, tmp_path):
 
 
 def test_a_results_folder_gives_the_same_mask_back(model, exported, wavs):
-    analysis = model.classifier.analyse(model.classifier.clap.without_offset(wavs))
+    encoded = model.classifier.encode_clips(model.classifier.clap.without_offset(wavs))
     text = model.classifier.clap.embed_text(PROMPTS)
-    expected = model(analysis, text.unsqueeze(1)).detach()
+    expected = model(encoded, text.unsqueeze(1)).detach()
     for source in (exported, exported.parent, str(exported.parent)):
         loaded = Interpreter.from_hparams(source=source, run_opts=CPU)
         for i, why in enumerate(loaded.interpret_batch(wavs, PROMPTS)):
@@ -92,9 +92,9 @@ def test_torn_weights_are_refused(exported):
         Interpreter.from_hparams(source=exported, run_opts=CPU)
 
 
-@pytest.mark.parametrize("source", ["./gone", "/gone/for/good", "embedded", "tests"])
+@pytest.mark.parametrize("source", ["./gone", "/gone/for/good", "mini", "tests"])
 def test_a_source_that_is_not_there_names_what_is(source):
-    with pytest.raises(InputError, match="embedded-mel, embedded-stft"):
+    with pytest.raises(InputError, match="mini-mel, mini-stft"):
         Interpreter.from_hparams(source=source, run_opts=CPU)
 
 
@@ -107,7 +107,9 @@ def test_explanation_and_residual_are_the_clip(interpreter, wavs):
     for clip, why in zip(wavs, interpreter.interpret_batch(wavs, PROMPTS)):
         torch.testing.assert_close(why.original, clip)
         plane = interpreter.model.classifier.plane
-        kept = plane.listen(plane.clap.without_offset(clip)[None], why.mask.unsqueeze(1)).squeeze(1)
+        kept = plane.apply_mask(
+            plane.clap.without_offset(clip)[None], why.mask.unsqueeze(1)
+        ).squeeze(1)
         faded = audible(why.presence, why.absent)[:, None] * kept
         torch.testing.assert_close(why.waveform, faded, atol=1e-5, rtol=0)
         torch.testing.assert_close(why.residual, clip - faded, atol=1e-5, rtol=0)
@@ -253,7 +255,7 @@ def test_silence_is_refused(interpreter):
 
 def test_one_dimension_is_refused(interpreter):
     with pytest.raises(InputError, match=r"\[batch, time\], not \[32000\]"):
-        interpreter.interpret_batch(synthesise("siren", 0)[:32000], PROMPTS)
+        interpreter.interpret_batch(synthesize("siren", 0)[:32000], PROMPTS)
 
 
 @pytest.mark.parametrize("shares", [[1.0, 0.5], [1.0, 0.5, 0.5, 0.5], [1.0, 2.0, 1.0], [1, 0, 1]])
@@ -333,8 +335,8 @@ def test_interpreter_inherited_methods_refuse(interpreter):
     assert next(interpreter.parameters()).dtype == torch.float32
     for name, value in (("hparams_file", "other.yaml"), ("download_only", True)):
         with pytest.raises(InputError, match=name if name == "download_only" else "hparams_file"):
-            Interpreter.from_hparams(source="embedded-mel", **{name: value})
-    loose = Interpreter.from_hparams(source="embedded-mel", freeze_params=False, run_opts=CPU)
+            Interpreter.from_hparams(source="mini-mel", **{name: value})
+    loose = Interpreter.from_hparams(source="mini-mel", freeze_params=False, run_opts=CPU)
     assert not loose.mods.training
 
 
@@ -359,8 +361,8 @@ def test_interpreter_contrast_that_fails_is_said(interpreter, siren_file, monkey
     """A mask that keeps what favors the other prompt has no regions, in files and windows."""
     wav, forward = load_audio(siren_file, 32000), type(interpreter.model).forward
 
-    def opposite(self, analysis, asked):
-        return 1 - forward(self, analysis, asked)
+    def opposite(self, encoded, asked):
+        return 1 - forward(self, encoded, asked)
 
     good = interpreter.interpret(wav, ["siren"], against="rain")
     assert good.contrast_holds.all() and good.timeline.regions()
@@ -386,7 +388,7 @@ def load_silence(path):
 
 def test_interpreter_weights_that_give_no_numbers(wavs):
     """NaN after the model is an error by name, not a table of NaN."""
-    broken = Interpreter.from_hparams(source="embedded-mel", run_opts=CPU)
+    broken = Interpreter.from_hparams(source="mini-mel", run_opts=CPU)
     with torch.no_grad():
         broken.model.decoder.head.bias.fill_(torch.nan)
     with pytest.raises(InputError, match="masks of this model are not finite"):

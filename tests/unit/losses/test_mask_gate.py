@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from speechbrain_lmac.losses.mask_gate import SHUT, SoftBudget, _stride
+from speechbrain_lmac.losses.mask_gate import MIN_GAIN, SoftTopK, _stride
 from speechbrain_lmac.utils.errors import InputError
 
 MASKS = torch.rand(2, 3, 40, 50, generator=torch.Generator().manual_seed(0)) * 0.8 + 0.1
@@ -12,12 +12,12 @@ MASKS = torch.rand(2, 3, 40, 50, generator=torch.Generator().manual_seed(0)) * 0
 
 @pytest.mark.parametrize("share", [0.05, 0.1, 0.2, 0.4])
 def test_it_opens_the_share_that_is_asked(share):
-    opened = SoftBudget([share], (0.5, 0.01))(MASKS, torch.full((3,), share), 1.0)
+    opened = SoftTopK([share], (0.5, 0.01))(MASKS, torch.full((3,), share), 1.0)
     assert opened.mean(dim=(2, 3)).sub(share).abs().max() < 0.02
 
 
 def test_it_keeps_the_order_of_cells():
-    opened = SoftBudget([0.2])(MASKS, torch.full((3,), 0.2), 0.5)
+    opened = SoftTopK([0.2])(MASKS, torch.full((3,), 0.2), 0.5)
     for before, after in zip(MASKS.flatten(2).flatten(0, 1), opened.flatten(2).flatten(0, 1)):
         assert (after[before.argsort()].diff() >= 0).all()
 
@@ -25,7 +25,7 @@ def test_it_keeps_the_order_of_cells():
 def test_level_and_spread_of_the_logits_do_not_matter():
     """So no gradient of what is heard can drive a mask all open or all shut."""
     logits = MASKS.logit()
-    gate, shares = SoftBudget([0.2]), torch.full((3,), 0.2)
+    gate, shares = SoftTopK([0.2]), torch.full((3,), 0.2)
     plain = gate(MASKS.double(), shares, 0.0)
     moved = gate((0.5 * logits.double() + 1.0).sigmoid(), shares, 0.0)
     torch.testing.assert_close(moved, plain, atol=1e-3, rtol=0)
@@ -35,20 +35,20 @@ def test_level_and_spread_of_the_logits_do_not_matter():
 
 
 def test_no_budgets_leave_masks_as_they_are():
-    gate = SoftBudget([])
+    gate = SoftTopK([])
     assert gate(MASKS, gate.draw([random.Random(0)] * 3), 0.0) is MASKS
-    assert gate.terms == [] and SoftBudget([0.1]).terms == ["budget"]
+    assert gate.terms == [] and SoftTopK([0.1]).terms == ["budget"]
 
 
 def test_a_clips_share_is_its_own_draw():
-    gate = SoftBudget([0.05, 0.1, 0.2, 0.4])
+    gate = SoftTopK([0.05, 0.1, 0.2, 0.4])
     first, again = (gate.draw([random.Random("a"), random.Random("b")]) for _ in range(2))
     assert (first == again).all()
     assert all(share in torch.tensor(gate.shares) for share in first)
 
 
 def test_it_hardens_as_training_goes_on():
-    gate, shares = SoftBudget([0.2], (0.5, 0.02)), torch.full((3,), 0.2)
+    gate, shares = SoftTopK([0.2], (0.5, 0.02)), torch.full((3,), 0.2)
     undecided = [4 * (opened * (1 - opened)).mean() for opened in _over(gate, shares)]
     assert undecided == sorted(undecided, reverse=True)
     assert undecided[0] > 5 * undecided[-1]
@@ -62,7 +62,7 @@ def test_cells_that_are_shut_stay_shut():
     """Such as those that an encoder never hears."""
     masks = MASKS.clone()
     masks[..., 40:] = 0
-    opened = SoftBudget([0.4])(masks, torch.full((3,), 0.4), 0.5)
+    opened = SoftTopK([0.4])(masks, torch.full((3,), 0.4), 0.5)
     assert opened.isfinite().all()
     assert opened[..., 40:].max() < 0.01 < opened[..., :40].max()
 
@@ -70,8 +70,8 @@ def test_cells_that_are_shut_stay_shut():
 def test_softness_falls_by_a_constant_ratio():
     """Half way through, the gate is as soft as the geometric mean of both ends."""
     shares = torch.full((3,), 0.2)
-    half_way = SoftBudget([0.2], (0.5, 0.02))(MASKS, shares, 0.5)
-    constant = SoftBudget([0.2], (0.1, 0.1))(MASKS, shares, 0.9)
+    half_way = SoftTopK([0.2], (0.5, 0.02))(MASKS, shares, 0.5)
+    constant = SoftTopK([0.2], (0.1, 0.1))(MASKS, shares, 0.9)
     torch.testing.assert_close(half_way, constant)
 
 
@@ -79,14 +79,14 @@ def test_shut_cells_have_no_say_in_the_spread():
     """Logits of -1 and 1 have the spread 1, however many shut cells lie beside them."""
     logits = torch.tensor([-1.0, -1.0, 1.0, 1.0])
     masks = torch.cat([torch.zeros(4), logits.sigmoid()]).view(1, 2, 4)
-    opened = SoftBudget([0.2], (0.5, 0.5))(masks, torch.tensor([1 / 7]), 0.0)
+    opened = SoftTopK([0.2], (0.5, 0.5))(masks, torch.tensor([1 / 7]), 0.0)
     expected = torch.tensor([-2 / (0.5 + 1e-4), 0]).sigmoid().repeat_interleave(2)
     torch.testing.assert_close(opened[0, 1], expected)
     assert opened[0, 0].max() < 1e-6
 
 
 def test_without_budgets_every_share_is_whole():
-    assert SoftBudget([]).draw([random.Random(0)] * 2).tolist() == [1, 1]
+    assert SoftTopK([]).draw([random.Random(0)] * 2).tolist() == [1, 1]
 
 
 def test_gate_is_its_formula_in_numpy():
@@ -95,13 +95,13 @@ def test_gate_is_its_formula_in_numpy():
     logits = logits * np.arange(1, 7).reshape(2, 3, 1, 1) / 6 + np.arange(3).reshape(1, 3, 1, 1)
     shares = np.array([0.05, 0.2, 0.4])
     masks = torch.from_numpy(logits).sigmoid()
-    found = SoftBudget([0.2], (0.4, 0.1))(masks, torch.from_numpy(shares), 0.25)
-    centred = (logits - logits.mean(axis=(2, 3), keepdims=True)).reshape(2, 3, 10_000)
-    held = np.sort(centred[..., ::3], axis=-1)
+    found = SoftTopK([0.2], (0.4, 0.1))(masks, torch.from_numpy(shares), 0.25)
+    centered = (logits - logits.mean(axis=(2, 3), keepdims=True)).reshape(2, 3, 10_000)
+    held = np.sort(centered[..., ::3], axis=-1)
     places = np.round((1 - shares) * (held.shape[-1] - 1)).astype(int)
     bound = np.stack([held[:, clip, place] for clip, place in enumerate(places)], axis=1)
-    scale = 0.4 * 0.25**0.25 * centred.std(axis=-1) + 1e-4
-    expected = 1 / (1 + np.exp(-(centred - bound[..., None]) / scale[..., None]))
+    scale = 0.4 * 0.25**0.25 * centered.std(axis=-1) + 1e-4
+    expected = 1 / (1 + np.exp(-(centered - bound[..., None]) / scale[..., None]))
     np.testing.assert_allclose(found.flatten(2).numpy(), expected, atol=1e-6)
 
 
@@ -109,7 +109,7 @@ def test_every_bin_has_its_turn_in_the_sample():
     """Loud and faint bins alternate: a step of two would see loud ones alone."""
     rising = torch.linspace(0.1, 0.2, 100).unsqueeze(1)
     masks = rising + torch.tensor([0.0, 0.6]).repeat(50)
-    opened = SoftBudget([0.25], (0.05, 0.05))(masks, torch.tensor(0.25), 0.0)
+    opened = SoftTopK([0.25], (0.05, 0.05))(masks, torch.tensor(0.25), 0.0)
     assert opened.mean().item() == pytest.approx(0.25, abs=0.02)
 
 
@@ -122,8 +122,8 @@ def test_strides_share_no_factor_with_the_cells(cells, sample, step):
 
 
 def test_cells_at_the_bound_are_shut():
-    masks = torch.tensor([[SHUT, SHUT, 0.3, 0.7]])
-    opened = SoftBudget([0.2], (0.5, 0.5))(masks, torch.tensor(1 / 3), 0.0)
+    masks = torch.tensor([[MIN_GAIN, MIN_GAIN, 0.3, 0.7]])
+    opened = SoftTopK([0.2], (0.5, 0.5))(masks, torch.tensor(1 / 3), 0.0)
     spread = torch.tensor(0.7).logit()
     expected = (2 * spread / (0.5 * spread + 1e-4)).sigmoid()
     torch.testing.assert_close(opened[0, 2:], torch.tensor([0.5, expected]), atol=1e-5, rtol=0)
@@ -131,9 +131,9 @@ def test_cells_at_the_bound_are_shut():
 
 @pytest.mark.parametrize("shares", [0.1, {0.1}, [0.1, 0], [1], [0.2, 1.5], [-0.1]])
 def test_gate_refuses_shares_of_nothing_or_all(shares):
-    with pytest.raises(InputError, match="train_budgets is a list of shares such as"):
-        SoftBudget(shares)
+    with pytest.raises(InputError, match="gate_fractions is a list of shares such as"):
+        SoftTopK(shares)
 
 
 def test_shares_are_drawn_onto_the_masks_device():
-    assert SoftBudget([0.1]).draw([random.Random(0)], "meta").device.type == "meta"
+    assert SoftTopK([0.1]).draw([random.Random(0)], "meta").device.type == "meta"

@@ -6,17 +6,17 @@ import torch
 
 from speechbrain_lmac.losses import terms as losses
 from speechbrain_lmac.losses.objective import Objective, method_name
-from speechbrain_lmac.losses.pairs import Heard, Pairs, Rivals
+from speechbrain_lmac.losses.pairs import ClassSet, MaskedPairs, PromptSensitivity
 from speechbrain_lmac.utils.errors import InputError
 
-KEPT = {"similarity": losses.similarity_matching, "kept": losses.decision_kept}
-REMOVED = {"removed": losses.decision_removed, "others": losses.others_kept}
+KEPT = {"similarity": losses.similarity_matching, "kept": losses.mask_in_nll}
+REMOVED = {"removed": losses.mask_out_nll, "others": losses.source_preservation}
 MASKS = {
     "sparsity": losses.sparsity,
     "diversity": losses.prompt_diversity,
     "presence": losses.presence,
     "separation": losses.separation,
-    "binary": losses.binarisation,
+    "binary": losses.binarization,
 }
 NAMES = (*KEPT, *REMOVED, *MASKS)
 
@@ -33,7 +33,7 @@ def pairs():
     text = torch.where(own.unsqueeze(-1) >= 0, names[own], units(2, 4, 8, seed=1))
     sources = torch.rand(2, 4, 6, 5, generator=torch.Generator().manual_seed(4))
     sources[1, :2] = 0
-    return Pairs(units(4, 8, seed=2), text, own, Rivals(names, 5.0), sources)
+    return PromptSensitivity(units(4, 8, seed=2), text, own, ClassSet(names, 5.0), sources)
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def masks():
 
 def as_it_was(pairs):
     """Heard through masks of ones."""
-    return Heard(pairs.audio.repeat(2, 1), pairs, torch.arange(8))
+    return MaskedPairs(pairs.audio.repeat(2, 1), pairs, torch.arange(8))
 
 
 def twice(pairs):
@@ -79,19 +79,19 @@ def test_a_prompt_that_is_no_name_has_all_names_as_rivals(pairs):
 def test_the_whole_clip_is_as_similar_as_it_is_and_leaves_the_others_theirs(pairs):
     heard = as_it_was(pairs)
     assert losses.similarity_matching(heard).abs().max() == 0
-    assert losses.others_kept(heard).abs().max() == 0
+    assert losses.source_preservation(heard).abs().max() == 0
 
 
 def test_a_mask_that_keeps_the_prompts_very_sound_costs_least(pairs):
     """Of all sounds, that whose embedding is the prompt's own, or the nearest to it."""
     index = torch.arange(8)
     best = pairs.text.flatten(0, 1)
-    ideal, usual = Heard(best, pairs, index), as_it_was(pairs)
-    away = Heard(-best, pairs, index)
-    assert (losses.decision_kept(ideal) <= losses.decision_kept(usual)).all()
-    assert (losses.decision_kept(usual) <= losses.decision_kept(away)).all()
-    assert (losses.decision_removed(away) <= losses.decision_removed(usual)).all()
-    assert (losses.decision_removed(away) >= 0).all()
+    ideal, usual = MaskedPairs(best, pairs, index), as_it_was(pairs)
+    away = MaskedPairs(-best, pairs, index)
+    assert (losses.mask_in_nll(ideal) <= losses.mask_in_nll(usual)).all()
+    assert (losses.mask_in_nll(usual) <= losses.mask_in_nll(away)).all()
+    assert (losses.mask_out_nll(away) <= losses.mask_out_nll(usual)).all()
+    assert (losses.mask_out_nll(away) >= 0).all()
 
 
 def test_what_a_clap_does_not_hear_at_all_asks_for_nothing(pairs):
@@ -99,17 +99,17 @@ def test_what_a_clap_does_not_hear_at_all_asks_for_nothing(pairs):
     heard = as_it_was(certain)
     absent = heard.log_probabilities()[0] < -50
     assert absent.any() and not absent.all()
-    assert losses.decision_kept(heard)[absent].max() < 1e-9
-    assert heard.belief()[~absent].min() == 1
+    assert losses.mask_in_nll(heard)[absent].max() < 1e-9
+    assert heard.confidence_weight()[~absent].min() == 1
 
 
 def test_taking_one_sound_out_must_leave_the_next_prompts(pairs):
     """Of the pair (row 0, clip 1) the next prompt is row 1's of the same clip."""
     index = torch.tensor([1])
     its = pairs.text[1, 1:2]
-    kept, lost = Heard(its, pairs, index), Heard(-its, pairs, index)
-    assert losses.others_kept(kept) == 0
-    assert losses.others_kept(lost) > 0
+    kept, lost = MaskedPairs(its, pairs, index), MaskedPairs(-its, pairs, index)
+    assert losses.source_preservation(kept) == 0
+    assert losses.source_preservation(lost) > 0
 
 
 def test_what_means_the_same_is_no_other(pairs):
@@ -118,12 +118,12 @@ def test_what_means_the_same_is_no_other(pairs):
     same_text = pairs._replace(text=pairs.text[:1].expand(2, -1, -1))
     same_name = pairs._replace(own=torch.ones_like(pairs.own))
     for alike in (same_text, same_name):
-        lost = Heard(-alike.text[1, 1:2], alike, index)
-        assert losses.others_kept(lost).item() == pytest.approx(0, abs=1e-5)
+        lost = MaskedPairs(-alike.text[1, 1:2], alike, index)
+        assert losses.source_preservation(lost).item() == pytest.approx(0, abs=1e-5)
 
 
 def test_a_mask_opens_as_far_as_its_prompt_is_believed(pairs):
-    wanted = losses.OPEN * pairs.log_odds.sigmoid().sqrt()
+    wanted = losses.TARGET_AREA * pairs.log_odds.sigmoid().sqrt()
     masks = wanted[..., None, None].expand(-1, -1, 6, 5)
     assert losses.presence(masks, pairs).item() == pytest.approx(0, abs=1e-7)
     assert losses.presence(masks + 0.1, pairs).item() == pytest.approx(0.1, abs=1e-6)
@@ -156,8 +156,8 @@ def test_nothing_is_separated_from_a_clip_alone_or_from_its_like(pairs, masks):
 
 def test_binarisation_ends(pairs):
     halves, ends = torch.full((1, 1, 2, 2), 0.5), torch.tensor([[[[0.0, 1.0], [1.0, 0.0]]]])
-    assert losses.binarisation(halves, pairs) == 1
-    assert losses.binarisation(ends, pairs) == 0
+    assert losses.binarization(halves, pairs) == 1
+    assert losses.binarization(ends, pairs) == 0
 
 
 def test_names_say_what_was_trained():
@@ -183,8 +183,10 @@ def test_objective_is_the_weighted_sum_of_means(pairs, masks):
     assert set(terms) == set(NAMES) == set(objective.terms)
     expected = sum(weights[name] * term.item() for name, term in terms.items())
     assert loss.item() == pytest.approx(expected, rel=1e-5)
-    inside = Heard(hear(pairs, masks[:1], lambda e, index: (e, index))[0], pairs, torch.arange(4))
-    assert terms["kept"].item() == pytest.approx(losses.decision_kept(inside).mean().item())
+    inside = MaskedPairs(
+        hear(pairs, masks[:1], lambda e, index: (e, index))[0], pairs, torch.arange(4)
+    )
+    assert terms["kept"].item() == pytest.approx(losses.mask_in_nll(inside).mean().item())
 
 
 def test_a_weight_of_nothing_takes_a_term_out_and_its_passes(pairs, masks):
@@ -205,7 +207,7 @@ def one_clip(*texts, names=4, scale=2.0, own=None):
     """A clip that lies along the first axis, and prompts asked of it, among names on the axes."""
     audio, text = torch.eye(4)[:1], torch.tensor(texts, dtype=torch.float).unsqueeze(1)
     own = torch.full((len(texts), 1), -1) if own is None else torch.tensor(own).unsqueeze(1)
-    return Pairs(audio, text, own, Rivals(torch.eye(4)[:names], scale))
+    return PromptSensitivity(audio, text, own, ClassSet(torch.eye(4)[:names], scale))
 
 
 FIRST, SECOND, THIRD = torch.eye(4)[:3].tolist()
@@ -213,8 +215,8 @@ FIRST, SECOND, THIRD = torch.eye(4)[:3].tolist()
 
 def test_similarity_counts_a_rise_as_a_fall():
     """A masked clip that is more like the prompt than the clip itself costs as much as one less."""
-    rises = Heard(torch.eye(4)[1:2], one_clip(SECOND), torch.tensor([0]))
-    falls = Heard(torch.eye(4)[1:2], one_clip(FIRST), torch.tensor([0]))
+    rises = MaskedPairs(torch.eye(4)[1:2], one_clip(SECOND), torch.tensor([0]))
+    falls = MaskedPairs(torch.eye(4)[1:2], one_clip(FIRST), torch.tensor([0]))
     assert losses.similarity_matching(rises).item() == 1
     assert losses.similarity_matching(falls).item() == 1
 
@@ -222,14 +224,16 @@ def test_similarity_counts_a_rise_as_a_fall():
 def test_others_kept_is_its_closed_form():
     """Cosines of 1 and 0 make every probability a ratio of exponentials."""
     pairs = one_clip(SECOND, [0.6, 0.8, 0, 0], own=[1, -1])
-    removed = Heard(torch.eye(4)[1:2], pairs, torch.tensor([0]))
+    removed = MaskedPairs(torch.eye(4)[1:2], pairs, torch.tensor([0]))
     rest = 2 * math.exp(0) + math.exp(2)  # of the names' exponentials, wherever the sound lies
     before = math.exp(2 * 0.6) / (math.exp(2 * 0.6) + rest + 1)
-    assert losses.others_kept(removed).item() == 0  # heard alone, the second name's axis has more
-    lost = Heard(torch.eye(4)[2:3], pairs, torch.tensor([0]))
+    assert (
+        losses.source_preservation(removed).item() == 0
+    )  # heard alone, the second name's axis has more
+    lost = MaskedPairs(torch.eye(4)[2:3], pairs, torch.tensor([0]))
     after = 1 / (1 + rest + 1)
     expected = (1 - 0.8) * before * (math.log(before) - math.log(after))
-    assert losses.others_kept(lost).item() == pytest.approx(expected, rel=1e-5)
+    assert losses.source_preservation(lost).item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_decisions_are_their_closed_forms():
@@ -237,27 +241,32 @@ def test_decisions_are_their_closed_forms():
     pairs = one_clip(SECOND, own=[1])
     p = 1 / (3 + math.exp(2))
     q = math.exp(2) / (3 + math.exp(2))
-    belief = 4 * p
-    heard = Heard(torch.eye(4)[1:2], pairs, torch.tensor([0]))
-    assert heard.belief().item() == pytest.approx(belief, rel=1e-5) and belief < 1
-    kept, removed = losses.decision_kept(heard), losses.decision_removed(heard)
-    assert kept.item() == pytest.approx(-belief * math.log(q), rel=1e-5)
-    assert removed.item() == pytest.approx(-belief * math.log(1 - q), rel=1e-5)
+    confidence_weight = 4 * p
+    heard = MaskedPairs(torch.eye(4)[1:2], pairs, torch.tensor([0]))
+    assert (
+        heard.confidence_weight().item() == pytest.approx(confidence_weight, rel=1e-5)
+        and confidence_weight < 1
+    )
+    kept, removed = losses.mask_in_nll(heard), losses.mask_out_nll(heard)
+    assert kept.item() == pytest.approx(-confidence_weight * math.log(q), rel=1e-5)
+    assert removed.item() == pytest.approx(-confidence_weight * math.log(1 - q), rel=1e-5)
 
 
 def test_belief_is_relative_to_chance():
     """Where all names are alike, a name's belief is 1 and a further prompt's is n / (n + 1)."""
     for names in (2, 4):
         pairs = one_clip(FIRST, SECOND, names=names, scale=0.0, own=[0, -1])
-        torch.testing.assert_close(pairs.belief[:, 0], torch.tensor([1.0, names / (names + 1)]))
+        torch.testing.assert_close(
+            pairs.confidence_weight[:, 0], torch.tensor([1.0, names / (names + 1)])
+        )
 
 
 def test_asked_steps_through_the_rows_of_a_clip():
     """Row 0's next is row 1, the last row's next is row 0, and clips keep their own prompts."""
     text = torch.arange(6.0).view(3, 2, 1)
     own = torch.arange(6).view(3, 2)
-    pairs = Pairs(torch.tensor([[0.0], [1.0]]), text, own, Rivals(torch.eye(1), 1.0))
-    heard = Heard(torch.zeros(6, 1), pairs, torch.arange(6))
+    pairs = PromptSensitivity(torch.tensor([[0.0], [1.0]]), text, own, ClassSet(torch.eye(1), 1.0))
+    heard = MaskedPairs(torch.zeros(6, 1), pairs, torch.arange(6))
     for step, rows in [(0, (0, 1, 2)), (1, (1, 2, 0)), (2, (2, 0, 1)), (3, (0, 1, 2))]:
         asked = heard.asked(step)
         expected = [2 * row + clip for row in rows for clip in (0, 1)]
@@ -269,7 +278,7 @@ def test_separation_is_its_closed_form():
     """Cells weigh as amplitudes, so one of four times the power counts twice."""
     sources = torch.tensor([[[[1.0, 0.0]]], [[[0.0, 4.0]]]])  # ideal: (1, 0) and (0, 1)
     pairs = one_clip(FIRST, SECOND, scale=0.0, own=[0, 1])._replace(sources=sources)
-    assert (pairs.belief == 1).all()
+    assert (pairs.confidence_weight == 1).all()
     masks = torch.tensor([[[[0.5, 0.0]]], [[[0.0, 0.4]]]])
     expected = (0.5**2 + 2 * 0.6**2) / 3 / 2
     assert losses.separation(masks, pairs).item() == pytest.approx(expected, rel=1e-6)
@@ -277,7 +286,7 @@ def test_separation_is_its_closed_form():
     asked = one_clip(FIRST, SECOND, THIRD, scale=0.0, own=[0, 1, 2])._replace(sources=sources)
     found = losses.separation(torch.cat([masks, third]), asked)
     assert found.item() == pytest.approx(expected, rel=1e-6)
-    among_two = pairs._replace(of_known=torch.tensor(2.0))
+    among_two = pairs._replace(num_separable=torch.tensor(2.0))
     assert losses.separation(masks, among_two).item() == pytest.approx(expected / 2, rel=1e-6)
 
 
@@ -285,10 +294,12 @@ def test_separation_is_weighed_by_belief():
     """A source that the encoder does not find in the mixture asks for less."""
     sources = torch.tensor([[[[1.0, 0.0]]], [[[0.0, 1.0]]]])
     pairs = one_clip(FIRST, SECOND, own=[0, 1])._replace(sources=sources)
-    belief = 4 / (math.exp(2) + 3)
-    assert pairs.belief[:, 0].tolist() == pytest.approx([1, belief])
+    confidence_weight = 4 / (math.exp(2) + 3)
+    assert pairs.confidence_weight[:, 0].tolist() == pytest.approx([1, confidence_weight])
     shut = torch.zeros(2, 1, 1, 2)
-    assert losses.separation(shut, pairs).item() == pytest.approx((1 + belief) / 4, rel=1e-5)
+    assert losses.separation(shut, pairs).item() == pytest.approx(
+        (1 + confidence_weight) / 4, rel=1e-5
+    )
 
 
 def test_diversity_treats_opposites_as_unrelated():
@@ -307,8 +318,8 @@ def test_names_alike_are_no_others_even_the_first():
     """Texts may differ where both stand for one name; prompts of no name are strangers."""
     lost = torch.eye(4)[2:3]
     for own, least in (([0, 0], None), ([-1, -1], 0)):
-        heard = Heard(lost, one_clip(SECOND, FIRST, own=own), torch.tensor([0]))
-        found = losses.others_kept(heard).item()
+        heard = MaskedPairs(lost, one_clip(SECOND, FIRST, own=own), torch.tensor([0]))
+        found = losses.source_preservation(heard).item()
         assert found == 0 if least is None else found > least
 
 
@@ -329,20 +340,20 @@ def test_sources_are_told_apart_clip_by_clip():
     text[1, 2] = text[0, 2]  # the third clip is asked for one text twice
     own = torch.tensor([[0, -1, -1], [0, -1, -1]])  # the first for one name twice
     sources = torch.ones(2, 3, 1, 1)
-    pairs = Pairs(torch.eye(4)[:3], text, own, Rivals(torch.eye(4), 1.0), sources)
-    assert pairs.told_apart.tolist() == [False, True, False]
+    pairs = PromptSensitivity(torch.eye(4)[:3], text, own, ClassSet(torch.eye(4), 1.0), sources)
+    assert pairs.separable.tolist() == [False, True, False]
     alone = pairs._replace(sources=sources * torch.tensor([1.0, 0.0])[:, None, None, None])
-    assert not alone.told_apart.any()
+    assert not alone.separable.any()
     of_names = pairs._replace(own=torch.tensor([[0, 1, 2], [1, 0, 3]]))
-    assert of_names.told_apart.tolist() == [True, True, False]
+    assert of_names.separable.tolist() == [True, True, False]
 
 
 @pytest.mark.parametrize("name", [*KEPT, *REMOVED])
 def test_a_pairs_value_is_its_own(name, pairs):
     """Whatever other pairs are heard beside it."""
     term, masked, index = {**KEPT, **REMOVED}[name], units(8, 8, seed=7), torch.arange(8)
-    together = term(Heard(masked, pairs, index))
-    alone = [term(Heard(masked[i : i + 1], pairs, index[i : i + 1])) for i in range(8)]
+    together = term(MaskedPairs(masked, pairs, index))
+    alone = [term(MaskedPairs(masked[i : i + 1], pairs, index[i : i + 1])) for i in range(8)]
     torch.testing.assert_close(together, torch.cat(alone))
     assert together.shape == (8,) and together.std() > 0
 

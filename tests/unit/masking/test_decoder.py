@@ -5,8 +5,14 @@ import random
 import pytest
 import torch
 
-from speechbrain_lmac.masking.decoder import Evidence, MaskDecoder, as_mask, bounded, thin
-from speechbrain_lmac.masking.grid import gather, spread
+from speechbrain_lmac.masking.decoder import (
+    DecoderFeatures,
+    MaskDecoder,
+    as_mask,
+    bounded,
+    channel_dropout,
+)
+from speechbrain_lmac.masking.grid import pool_to_grid, upsample_to_grid
 from speechbrain_lmac.masking.log_power import level
 from speechbrain_lmac.utils.errors import InputError
 from tests.conftest import even_grid
@@ -22,7 +28,7 @@ def evidence(batch, frames, bins=20):
     generator = torch.Generator().manual_seed(frames)
     shapes = [(16, frames // 8, 4), (12, frames // 4, 8), (8, frames // 2, 16)]
     hidden = tuple(torch.randn(batch, *shape, generator=generator) for shape in shapes)
-    return Evidence(hidden, level(torch.rand(batch, frames, bins, generator=generator)))
+    return DecoderFeatures(hidden, level(torch.rand(batch, frames, bins, generator=generator)))
 
 
 @pytest.mark.parametrize("frames", [8, 31, 313])
@@ -37,7 +43,7 @@ def test_a_pair_does_not_hear_its_batch(decoder):
     heard, text = evidence(3, 40), torch.randn(2, 1, 10)
     grid = even_grid(40, torch.linspace(0, 1, 20))
     together = decoder(heard, text, grid)
-    second = Evidence(tuple(maps[1:2] for maps in heard.hidden), heard.level[1:2])
+    second = DecoderFeatures(tuple(maps[1:2] for maps in heard.hidden), heard.level[1:2])
     alone = decoder(second, text[1:], grid)
     torch.testing.assert_close(together[1:, 1:2], alone, atol=1e-5, rtol=0)
 
@@ -80,8 +86,8 @@ def test_widths_that_no_decoder_has_are_refused(channels):
 
 def test_what_is_never_heard_is_shut(decoder):
     grid = even_grid(40, torch.linspace(0, 1, 20))
-    fed = (torch.arange(20) < 15).float()
-    masks = decoder(evidence(1, 40), torch.randn(1, 1, 10), grid._replace(fed=fed))
+    bin_mask = (torch.arange(20) < 15).float()
+    masks = decoder(evidence(1, 40), torch.randn(1, 1, 10), grid._replace(bin_mask=bin_mask))
     assert (masks[..., 15:] == 0).all() and masks[..., :15].min() > 0
 
 
@@ -99,8 +105,10 @@ def test_an_untrained_decoder_opens_the_louder_of_two_cells(decoder):
 
 
 def test_thinned_maps_are_whole_channels_that_add_up_on_average():
-    whole = Evidence((torch.ones(400, 64, 2, 3), torch.ones(400, 16, 4, 6)), torch.rand(400, 5, 9))
-    thinned = thin(whole, 0.2, [random.Random(place) for place in range(400)])
+    whole = DecoderFeatures(
+        (torch.ones(400, 64, 2, 3), torch.ones(400, 16, 4, 6)), torch.rand(400, 5, 9)
+    )
+    thinned = channel_dropout(whole, 0.2, [random.Random(place) for place in range(400)])
     assert torch.equal(thinned.level, whole.level)
     for maps in thinned.hidden:
         assert (maps == maps[:, :, :1, :1]).all(), "a channel is there or not, everywhere"
@@ -111,16 +119,16 @@ def test_thinned_maps_are_whole_channels_that_add_up_on_average():
 
 def test_a_clip_is_thinned_alike_in_any_batch():
     whole = evidence(3, 40)
-    together = thin(whole, 0.5, [random.Random(name) for name in "abc"])
-    second = Evidence(tuple(maps[1:2] for maps in whole.hidden), whole.level[1:2])
-    alone = thin(second, 0.5, [random.Random("b")])
+    together = channel_dropout(whole, 0.5, [random.Random(name) for name in "abc"])
+    second = DecoderFeatures(tuple(maps[1:2] for maps in whole.hidden), whole.level[1:2])
+    alone = channel_dropout(second, 0.5, [random.Random("b")])
     for one, other in zip(alone.hidden, together.hidden):
         assert torch.equal(one, other[1:2])
 
 
 def test_nothing_is_thinned_by_no_share():
     whole, untouched = evidence(1, 40), random.Random(0)
-    assert thin(whole, 0.0, [untouched]) is whole
+    assert channel_dropout(whole, 0.0, [untouched]) is whole
     assert untouched.random() == random.Random(0).random(), "what is drawn later stays the same"
 
 
@@ -144,7 +152,7 @@ def test_logits_are_level_and_what_stands_out():
         decoder.head.weight.zero_()
         decoder.head.bias.copy_(torch.tensor([0.3, 0.5, 0.7]))
     given, grid = evidence(1, 40), even_grid(40, torch.linspace(0, 1, 20))
-    around = spread(gather(given.level, grid, given.hidden[-1].shape[-2:]), grid)
+    around = upsample_to_grid(pool_to_grid(given.level, grid, given.hidden[-1].shape[-2:]), grid)
     expected = 0.3 + 0.5 * given.level + 0.7 * (given.level - around)
     found = decoder.logits(given, torch.randn(1, 1, 10), grid)[0]
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
@@ -177,5 +185,5 @@ def test_masks_are_shut_where_nothing_is_heard():
     logits = torch.tensor([[0.0, 8.0], [-8.0, 0.0]])
     expected = torch.tensor([[0.0, 4.0], [-4.0, 0.0]]).sigmoid()
     torch.testing.assert_close(as_mask(logits, grid), expected)
-    shut = as_mask(logits, grid._replace(fed=torch.tensor([1.0, 0.0])))
+    shut = as_mask(logits, grid._replace(bin_mask=torch.tensor([1.0, 0.0])))
     torch.testing.assert_close(shut, expected * torch.tensor([1.0, 0.0]))

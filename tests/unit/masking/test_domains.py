@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from speechbrain_lmac.masking import domains
-from speechbrain_lmac.models.clap.mini import EmbeddedClap
+from speechbrain_lmac.models.clap.mini import MiniCLAP
 from speechbrain_lmac.utils.errors import InputError
 
 
@@ -13,26 +13,28 @@ def random_mask(power, seed=0):
 
 
 def test_ones_give_the_encoders_own_embedding(classifier, clap, wavs):
-    analysis = classifier.analyse(wavs)
-    masked = classifier.embed_masked(analysis, torch.ones_like(analysis.power))
+    encoded = classifier.encode_clips(wavs)
+    masked = classifier.encode_masked_vector(encoded, torch.ones_like(encoded.power))
     torch.testing.assert_close(masked, clap(wavs).embedding, atol=1e-6, rtol=0)
 
 
 def test_ones_give_the_clip_and_zeros_silence(plane, wavs):
     power = plane.power(wavs)
-    torch.testing.assert_close(plane.listen(wavs, torch.ones_like(power)), wavs, atol=1e-5, rtol=0)
-    assert plane.listen(wavs, torch.zeros_like(power)).abs().max() == 0
+    torch.testing.assert_close(
+        plane.apply_mask(wavs, torch.ones_like(power)), wavs, atol=1e-5, rtol=0
+    )
+    assert plane.apply_mask(wavs, torch.zeros_like(power)).abs().max() == 0
 
 
 def test_kept_and_removed_add_up_to_the_clip(plane, wavs):
     mask = random_mask(plane.power(wavs))
-    both = plane.listen(wavs, mask) + plane.listen(wavs, 1 - mask)
+    both = plane.apply_mask(wavs, mask) + plane.apply_mask(wavs, 1 - mask)
     torch.testing.assert_close(both, wavs, atol=1e-5, rtol=0)
 
 
 def test_listening_takes_many_masks_of_a_clip(plane, wavs):
     mask = random_mask(plane.power(wavs)).expand(2, -1, -1, -1)
-    assert plane.listen(wavs, mask).shape == (2, *wavs.shape)
+    assert plane.apply_mask(wavs, mask).shape == (2, *wavs.shape)
 
 
 def test_a_mask_passes_its_own_tone_only(plane):
@@ -42,7 +44,7 @@ def test_a_mask_passes_its_own_tone_only(plane):
     power = plane.power(low + high)
     below = domains.mel_positions(plane.clap.filterbank)[round(2000 / 31.25)]
     mask = (plane.positions < below).float().expand_as(power)
-    heard = plane.listen(low + high, mask)
+    heard = plane.apply_mask(low + high, mask)
     inner = slice(2048, -2048)
     assert (heard - low)[:, inner].square().mean() < 1e-4 * low.square().mean()
 
@@ -78,7 +80,7 @@ def test_unknown_masking_is_named(clap):
 
 def test_decibel_masks_scale_decibels(clap):
     """-40 dB under a gain of a half are -20 dB, and what is silent counts as -100 dB."""
-    plane = domains.DecibelMelPlane(clap)
+    plane = domains.DecibelMelDomain(clap)
     power, gains = torch.tensor([1e-4, 100.0, 0.0]), torch.tensor([0.5, 0.5, 0.2])
     torch.testing.assert_close(plane.masked(power, gains), torch.tensor([1e-2, 10.0, 1e-2]))
     torch.testing.assert_close(plane.masked(power, 0 * gains), torch.ones(3))
@@ -86,19 +88,19 @@ def test_decibel_masks_scale_decibels(clap):
 
 def test_the_end_sounds_as_if_the_clip_went_on(plane, wavs):
     """By half a window of its mirror image, then silence, under the last frame's mask."""
-    assert wavs.shape[1] % 512 == 256, "the last window's centre lies before the end"
+    assert wavs.shape[1] % 512 == 256, "the last window's center lies before the end"
     mask = random_mask(plane.power(wavs))
     longer = torch.cat([wavs, wavs[:, -513:-1].flip(1), torch.zeros(len(wavs), 256)], dim=1)
     on = torch.cat([mask, mask[:, -1:].expand(-1, 2, -1)], dim=1)
-    expected = plane.listen(longer, on)[:, : wavs.shape[1]]
-    torch.testing.assert_close(plane.listen(wavs, mask), expected, atol=1e-5, rtol=0)
+    expected = plane.apply_mask(longer, on)[:, : wavs.shape[1]]
+    torch.testing.assert_close(plane.apply_mask(wavs, mask), expected, atol=1e-5, rtol=0)
 
 
 def test_a_spectrum_at_hand_is_what_is_heard(plane, wavs):
     spectrum = plane.clap.spectrogram(wavs)
     mask = random_mask(plane.power(wavs))
-    found, half = (plane.listen(wavs, mask, part * spectrum) for part in (1, 0.5))
-    torch.testing.assert_close(found, plane.listen(wavs, mask))
+    found, half = (plane.apply_mask(wavs, mask, part * spectrum) for part in (1, 0.5))
+    torch.testing.assert_close(found, plane.apply_mask(wavs, mask))
     inner = slice(0, -1024)  # the very end is closed by the clip itself
     torch.testing.assert_close(half[:, inner], found[:, inner] / 2, atol=1e-6, rtol=0)
 
@@ -106,24 +108,26 @@ def test_a_spectrum_at_hand_is_what_is_heard(plane, wavs):
 def test_cells_are_fed_where_the_filterbank_is(clap):
     bank = clap.filterbank
     stft, mel = (domains.build(name, clap) for name in ("stft", "mel"))
-    assert isinstance(stft, domains.StftPlane) and isinstance(mel, domains.MelPlane)
-    assert isinstance(domains.build("mel_db", clap), domains.DecibelMelPlane)
+    assert isinstance(stft, domains.StftDomain) and isinstance(mel, domains.MelDomain)
+    assert isinstance(domains.build("mel_db", clap), domains.DecibelMelDomain)
     assert stft.clap is clap is mel.clap
-    assert stft.fed.tolist() == (bank > 0).any(dim=1).tolist() and 0 < stft.fed.sum() < len(bank)
-    assert mel.fed.tolist() == (bank > 0).any(dim=0).tolist()
+    assert stft.bin_mask.tolist() == (bank > 0).any(
+        dim=1
+    ).tolist() and 0 < stft.bin_mask.sum() < len(bank)
+    assert mel.bin_mask.tolist() == (bank > 0).any(dim=0).tolist()
     assert torch.equal(stft.positions, domains.mel_positions(bank))
     torch.testing.assert_close(mel.positions, (torch.arange(64) + 0.5) / 64)
 
 
 def test_faint_filters_feed_their_cells():
     """Weights far below 1 are heard; a band without any, and a bin, are not fed."""
-    clap = EmbeddedClap()
+    clap = MiniCLAP()
     clap.filterbank = 0.01 * clap.filterbank
     clap.filterbank[:, 3] = 0
-    fed = [domains.build(name, clap).fed for name in ("stft", "mel")]
-    assert [len(cells) for cells in fed] == [513, 64]
-    assert fed[1].tolist() == [band != 3 for band in range(64)]
-    assert fed[0].tolist() == (clap.filterbank > 0).any(dim=1).tolist()
+    bin_mask = [domains.build(name, clap).bin_mask for name in ("stft", "mel")]
+    assert [len(cells) for cells in bin_mask] == [513, 64]
+    assert bin_mask[1].tolist() == [band != 3 for band in range(64)]
+    assert bin_mask[0].tolist() == (clap.filterbank > 0).any(dim=1).tolist()
 
 
 def test_positions_pass_over_empty_bands():

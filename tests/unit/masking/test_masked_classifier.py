@@ -2,19 +2,20 @@ import pytest
 import torch
 
 from speechbrain_lmac.audio.stft import power_of
-from speechbrain_lmac.masking.domains import StftPlane
-from speechbrain_lmac.masking.masked_classifier import MaskableClassifier
-from speechbrain_lmac.models.clap.mini import EmbeddedClap
-from speechbrain_lmac.models.input_window import Window
+from speechbrain_lmac.masking.domains import StftDomain
+from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
+from speechbrain_lmac.models.clap.mini import MiniCLAP
+from speechbrain_lmac.models.input_window import FixedLengthInput
 
 
 def direct_values(classifier, wavs, masks, value):
     """The definition, one pair at a time, by plain autograd."""
-    alone = [classifier.analyse(wav.unsqueeze(0)) for wav in wavs]
+    alone = [classifier.encode_clips(wav.unsqueeze(0)) for wav in wavs]
     return torch.cat(
         [
             value(
-                classifier.embed_masked(clip, row[j : j + 1]), torch.tensor([i * len(alone) + j])
+                classifier.encode_masked_vector(clip, row[j : j + 1]),
+                torch.tensor([i * len(alone) + j]),
             )[0]
             for i, row in enumerate(masks)
             for j, clip in enumerate(alone)
@@ -33,11 +34,11 @@ def cosine_value(text):
 
 
 def test_pairs_equal_their_definition_and_so_do_their_gradients(classifier, wavs, text):
-    analysis, value = classifier.analyse(wavs), cosine_value(text)
+    encoded, value = classifier.encode_clips(wavs), cosine_value(text)
     generator = torch.Generator().manual_seed(0)
-    masks = torch.rand(2, *analysis.power.shape, generator=generator).requires_grad_()
+    masks = torch.rand(2, *encoded.power.shape, generator=generator).requires_grad_()
     weights = torch.randn(6, generator=generator)
-    chunked, reports = classifier.masked_values(analysis, masks, value, chunk_size=4)
+    chunked, reports = classifier.masked_objective(encoded, masks, value, chunk_size=4)
     (gradient,) = torch.autograd.grad((weights * chunked).sum(), masks)
     plain = direct_values(classifier, wavs, masks, value)
     (expected,) = torch.autograd.grad((weights * plain).sum(), masks)
@@ -47,19 +48,19 @@ def test_pairs_equal_their_definition_and_so_do_their_gradients(classifier, wavs
 
 
 def test_chunks_change_nothing(classifier, wavs, text):
-    analysis = classifier.analyse(wavs)
-    masks = torch.rand(3, *analysis.power.shape, generator=torch.Generator().manual_seed(1))
+    encoded = classifier.encode_clips(wavs)
+    masks = torch.rand(3, *encoded.power.shape, generator=torch.Generator().manual_seed(1))
     one, all_at_once = (
-        classifier.masked_values(analysis, masks, cosine_value(text), chunk_size=size)[0]
+        classifier.masked_objective(encoded, masks, cosine_value(text), chunk_size=size)[0]
         for size in (1, 9)
     )
     torch.testing.assert_close(one, all_at_once, atol=1e-5, rtol=0)
 
 
 def test_masked_similarity_of_ones(classifier, wavs, text):
-    analysis = classifier.analyse(wavs)
-    scores = classifier.masked_similarity(analysis, torch.ones_like(analysis.power), text)
-    silence = classifier.analyse(torch.zeros_like(wavs)).encoding.embedding
+    encoded = classifier.encode_clips(wavs)
+    scores = classifier.masked_similarity(encoded, torch.ones_like(encoded.power), text)
+    silence = classifier.encode_clips(torch.zeros_like(wavs)).encoding.embedding
     torch.testing.assert_close(scores.masked_in, scores.original, atol=1e-4, rtol=0)
     torch.testing.assert_close(
         scores.masked_out, classifier.logits(silence, text), atol=1e-4, rtol=0
@@ -67,9 +68,9 @@ def test_masked_similarity_of_ones(classifier, wavs, text):
 
 
 def test_encoder_gets_no_gradient_and_decoder_does(model, wavs, text):
-    analysis = model.classifier.analyse(wavs)
-    values, _ = model.classifier.masked_values(
-        analysis, model(analysis, text.unsqueeze(1)), cosine_value(text), chunk_size=4
+    encoded = model.classifier.encode_clips(wavs)
+    values, _ = model.classifier.masked_objective(
+        encoded, model(encoded, text.unsqueeze(1)), cosine_value(text), chunk_size=4
     )
     values.sum().backward()
     assert all(weight.grad is None for weight in model.classifier.parameters())
@@ -78,31 +79,31 @@ def test_encoder_gets_no_gradient_and_decoder_does(model, wavs, text):
 
 def test_listening_is_the_planes_own(classifier, wavs):
     """With the spectrum at hand or without, for one mask of each clip or many."""
-    analysis = classifier.analyse(wavs)
-    masks = torch.rand(2, 2, *analysis.power.shape, generator=torch.Generator().manual_seed(0))
-    sounds = classifier.listen(analysis, masks)
-    torch.testing.assert_close(classifier.listen(analysis, masks[1, 0]), sounds[1, 0])
+    encoded = classifier.encode_clips(wavs)
+    masks = torch.rand(2, 2, *encoded.power.shape, generator=torch.Generator().manual_seed(0))
+    sounds = classifier.apply_mask(encoded, masks)
+    torch.testing.assert_close(classifier.apply_mask(encoded, masks[1, 0]), sounds[1, 0])
     assert sounds.shape == (2, 2, *wavs.shape)
     for row, sound in zip(masks.flatten(0, 1), sounds.flatten(0, 1)):
-        torch.testing.assert_close(sound, classifier.plane.listen(wavs, row), atol=1e-6, rtol=0)
+        torch.testing.assert_close(sound, classifier.plane.apply_mask(wavs, row), atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("samples", [9000, 16000, 25000])
 def test_analyse_keeps_clips_and_what_is_heard(samples):
     """Shorter, as long and longer than a window of half a second."""
-    clap = EmbeddedClap()
-    clap.window = Window(16000, clap.spectrogram.hop_length, False)
-    classifier = MaskableClassifier(StftPlane(clap))
+    clap = MiniCLAP()
+    clap.window = FixedLengthInput(16000, clap.spectrogram.hop_length, False)
+    classifier = MaskedClassifier(StftDomain(clap))
     wavs = torch.randn(2, samples, generator=torch.Generator().manual_seed(0))
-    analysis, filled = classifier.analyse(wavs), clap.window.fill(wavs)
+    encoded, filled = classifier.encode_clips(wavs), clap.window.fit_wav(wavs)
     whole = samples == 16000
-    assert analysis.wavs is wavs and (analysis.spectrum is not None) == whole
-    torch.testing.assert_close(analysis.power, power_of(clap.stft(wavs)))
-    torch.testing.assert_close(analysis.heard, power_of(clap.stft(filled)))
-    torch.testing.assert_close(analysis.encoding.embedding, clap(wavs).embedding)
-    mask = torch.rand(analysis.power.shape, generator=torch.Generator().manual_seed(1))
-    ones = classifier.embed_masked(analysis, torch.ones_like(mask))
-    torch.testing.assert_close(ones, analysis.encoding.embedding)
-    by_hand = analysis.heard * clap.window.carry(mask, samples).square()
+    assert encoded.wavs is wavs and (encoded.stft is not None) == whole
+    torch.testing.assert_close(encoded.power, power_of(clap.stft(wavs)))
+    torch.testing.assert_close(encoded.heard, power_of(clap.stft(filled)))
+    torch.testing.assert_close(encoded.encoding.embedding, clap(wavs).embedding)
+    mask = torch.rand(encoded.power.shape, generator=torch.Generator().manual_seed(1))
+    ones = classifier.encode_masked_vector(encoded, torch.ones_like(mask))
+    torch.testing.assert_close(ones, encoded.encoding.embedding)
+    by_hand = encoded.heard * clap.window.align_mask(mask, samples).square()
     expected = clap.encode(clap.mel(by_hand)).embedding
-    torch.testing.assert_close(classifier.embed_masked(analysis, mask), expected)
+    torch.testing.assert_close(classifier.encode_masked_vector(encoded, mask), expected)

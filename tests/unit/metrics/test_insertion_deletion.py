@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from speechbrain_lmac.data.prompts import class_prompt
-from speechbrain_lmac.masking.domains import MelPlane
-from speechbrain_lmac.masking.masked_classifier import Analysis, MaskableClassifier
+from speechbrain_lmac.masking.domains import MelDomain
+from speechbrain_lmac.masking.masked_classifier import EncodedClips, MaskedClassifier
 from speechbrain_lmac.metrics.insertion_deletion import (
     FILLS,
     KINDS,
@@ -15,7 +15,7 @@ from speechbrain_lmac.metrics.insertion_deletion import (
     curve,
     heard_frames,
 )
-from speechbrain_lmac.metrics.top_k import keep_top, rank_cells
+from speechbrain_lmac.metrics.top_k import rank_bins, top_k_mask
 from speechbrain_lmac.utils.errors import InputError
 
 SEEDS = [1, 2, 3]
@@ -24,16 +24,16 @@ SEEDS = [1, 2, 3]
 @pytest.fixture(scope="module")
 def of_any(any_clap, wavs):
     """A classifier of every kind of CLAP, clips that it hears and three names."""
-    classifier = MaskableClassifier(MelPlane(any_clap))
+    classifier = MaskedClassifier(MelDomain(any_clap))
     with torch.no_grad():
         text = any_clap.embed_text([class_prompt(name) for name in ("siren", "rain", "dog")])
-        return classifier, classifier.analyse(wavs), text
+        return classifier, classifier.encode_clips(wavs), text
 
 
 @pytest.fixture
 def ranks(of_any):
     maps = torch.rand(of_any[1].power.shape, generator=torch.Generator().manual_seed(0))
-    return rank_cells(maps, SEEDS)
+    return rank_bins(maps, SEEDS)
 
 
 TARGET = torch.tensor([0, 1, 0])
@@ -46,14 +46,14 @@ def probability(classifier, embedding, text):
 @pytest.mark.parametrize("fill", FILLS)
 def test_ends_are_the_clip_and_the_fill(of_any, ranks, fill):
     """Random weights among them: for plumbing only."""
-    classifier, analysis, text = of_any
+    classifier, encoded, text = of_any
     insertion, deletion = (
-        curve(classifier, analysis, ranks, text, TARGET, fill, (0.0, 1.0), kind) for kind in KINDS
+        curve(classifier, encoded, ranks, text, TARGET, fill, (0.0, 1.0), kind) for kind in KINDS
     )
-    whole = probability(classifier, analysis.encoding.embedding, text)
+    whole = probability(classifier, encoded.encoding.embedding, text)
     assert (insertion[:, 1] == whole).all()
     assert (deletion[:, 0] == whole).all()
-    laid = FILLS[fill](heard_frames(classifier, analysis)).expand_as(analysis.heard)
+    laid = FILLS[fill](heard_frames(classifier, encoded)).expand_as(encoded.heard)
     with torch.no_grad():
         nothing = probability(classifier, classifier.plane.encode(laid).embedding, text)
     torch.testing.assert_close(insertion[:, 0], nothing, atol=1e-5, rtol=0)
@@ -61,30 +61,30 @@ def test_ends_are_the_clip_and_the_fill(of_any, ranks, fill):
 
 
 def test_over_silence_they_are_the_masked_parts(classifier, wavs, text):
-    analysis = classifier.analyse(wavs)
-    ranks = rank_cells(analysis.power, SEEDS)
-    scores = classifier.masked_similarity(analysis, keep_top(ranks, 0.1), text)
+    encoded = classifier.encode_clips(wavs)
+    ranks = rank_bins(encoded.power, SEEDS)
+    scores = classifier.masked_similarity(encoded, top_k_mask(ranks, 0.1), text)
     for kind, logits in zip(KINDS, (scores.masked_in, scores.masked_out)):
-        found = curve(classifier, analysis, ranks, text, TARGET, "silence", (0.1,), kind)
+        found = curve(classifier, encoded, ranks, text, TARGET, "silence", (0.1,), kind)
         expected = logits.softmax(dim=1)[range(3), TARGET]
         torch.testing.assert_close(found[:, 0], expected, atol=1e-5, rtol=0)
 
 
 def test_curve_lays_silence_by_default(classifier, wavs, text):
-    analysis = classifier.analyse(wavs)
-    ranks = rank_cells(analysis.power, SEEDS)
+    encoded = classifier.encode_clips(wavs)
+    ranks = rank_bins(encoded.power, SEEDS)
     found, named = (
-        curve(classifier, analysis, ranks, text, TARGET, shares=(0.1,), **fill)
+        curve(classifier, encoded, ranks, text, TARGET, shares=(0.1,), **fill)
         for fill in ({}, {"fill": "silence", "kind": "insertion"})
     )
     assert torch.equal(found, named)
 
 
 def test_a_curve_does_not_depend_on_the_batch(of_any, ranks):
-    classifier, analysis, text = of_any
+    classifier, encoded, text = of_any
     settings = {"fill": "noise_floor", "shares": (0.1, 0.3)}
-    together = curve(classifier, analysis, ranks, text, TARGET, **settings)[1]
-    alone = classifier.analyse(analysis.wavs[1:2])
+    together = curve(classifier, encoded, ranks, text, TARGET, **settings)[1]
+    alone = classifier.encode_clips(encoded.wavs[1:2])
     one = curve(classifier, alone, ranks[1:2], text, TARGET[1:2], **settings)[0]
     torch.testing.assert_close(together, one, atol=1e-4, rtol=0)
 
@@ -93,11 +93,11 @@ def test_a_curve_does_not_depend_on_the_batch(of_any, ranks):
 def test_the_source_comes_first_by_the_ideal_mask(classifier, wavs, text, fill):
     """On the package's own weights: the siren's cells are what makes a siren."""
     siren, rain, _ = classifier.plane.power(wavs)
-    ranks = rank_cells((siren / (siren + rain).clamp(min=1e-20))[None], [1])
-    analysis, target = classifier.analyse(wavs[2:]), torch.tensor([0])
+    ranks = rank_bins((siren / (siren + rain).clamp(min=1e-20))[None], [1])
+    encoded, target = classifier.encode_clips(wavs[2:]), torch.tensor([0])
     for kind, sign in zip(KINDS, (1, -1)):
         best, worst = (
-            area(curve(classifier, analysis, order, text, target, fill, kind=kind))
+            area(curve(classifier, encoded, order, text, target, fill, kind=kind))
             for order in (ranks, ranks.amax() - ranks)
         )
         assert sign * (best - worst) > 0
@@ -126,24 +126,24 @@ def test_fills_hear_the_clip_and_no_more(laion_htsat, seconds):
     if seconds > 10:
         wavs[:, : rate // 2] = 0
         wavs[:, -rate // 2 :] = 0
-    plane = MelPlane(laion_htsat)
+    plane = MelDomain(laion_htsat)
     power = plane.power(wavs)
-    heard = plane.power(laion_htsat.window.fill(wavs))
-    analysis = Analysis(wavs, power, heard, encoding=None)  # which no fill asks for
-    frames = heard_frames(MaskableClassifier(plane), analysis)
+    heard = plane.power(laion_htsat.window.fit_wav(wavs))
+    encoded = EncodedClips(wavs, power, heard, encoding=None)  # which no fill asks for
+    frames = heard_frames(MaskedClassifier(plane), encoded)
     assert frames.shape[1] == min(power.shape[1], 1 + laion_htsat.window.samples // 480)
     assert (FILLS["noise_floor"](frames) > 0).all()
 
 
 def test_what_is_shut_is_filled_in_proportion(classifier, wavs):
-    analysis = classifier.analyse(wavs)
-    samples, fill = wavs.shape[1], analysis.power.mean(dim=1, keepdim=True)
-    mask = torch.rand(analysis.power.shape, generator=torch.Generator().manual_seed(0))
-    filled = classifier.encode_masked(analysis.heard, mask, samples, fill).embedding
-    by_hand = mask**2 * analysis.power + (1 - mask**2) * fill
+    encoded = classifier.encode_clips(wavs)
+    samples, fill = wavs.shape[1], encoded.power.mean(dim=1, keepdim=True)
+    mask = torch.rand(encoded.power.shape, generator=torch.Generator().manual_seed(0))
+    filled = classifier.encode_masked(encoded.heard, mask, samples, fill).embedding
+    by_hand = mask**2 * encoded.power + (1 - mask**2) * fill
     torch.testing.assert_close(filled, classifier.plane.encode(by_hand).embedding)
-    silent = classifier.encode_masked(analysis.heard, mask, samples, 0 * fill).embedding
-    assert (silent == classifier.encode_masked(analysis.heard, mask, samples).embedding).all()
+    silent = classifier.encode_masked(encoded.heard, mask, samples, 0 * fill).embedding
+    assert (silent == classifier.encode_masked(encoded.heard, mask, samples).embedding).all()
 
 
 def test_area_is_the_mean_height():
@@ -155,11 +155,11 @@ def test_area_is_the_mean_height():
 
 
 def test_what_is_no_curve_is_refused(classifier, wavs, text):
-    analysis = classifier.analyse(wavs)
-    ranks = rank_cells(analysis.power, SEEDS)
+    encoded = classifier.encode_clips(wavs)
+    ranks = rank_bins(encoded.power, SEEDS)
     for wrong in ({"fill": "noise"}, {"kind": "insert"}):
         with pytest.raises(InputError, match="a curve is insertion or deletion over silence"):
-            curve(classifier, analysis, ranks, text, TARGET, **wrong)
+            curve(classifier, encoded, ranks, text, TARGET, **wrong)
     for shares in ([0.5, 0.1], [0.1, 0.1], [0.5]):
         with pytest.raises(InputError, match="shares ascend"):
             area(torch.zeros(1, len(shares)), shares)

@@ -15,7 +15,7 @@ from speechbrain_lmac.metrics.localization import (
     prompt_swap,
     si_sdr_improvement,
 )
-from speechbrain_lmac.metrics.top_k import rank_cells
+from speechbrain_lmac.metrics.top_k import rank_bins
 from speechbrain_lmac.utils.errors import InputError
 
 SEEDS = [3, 4]
@@ -81,13 +81,13 @@ def test_pointing_looks_at_the_best_cell_alone(stems):
     maps = torch.zeros_like(own)
     maps[0].view(-1)[(own - rest)[0].argmax()] = 1
     maps[1].view(-1)[(own - rest)[1].argmin()] = 1
-    ranks = rank_cells(maps, SEEDS)
+    ranks = rank_bins(maps, SEEDS)
     assert pointing(ranks, own, rest).tolist() == [1, 0]
     assert pointing(ranks, rest, own).tolist() == [0, 1]
 
 
 def test_pointing_of_a_constant_map_is_chance():
-    ranks = rank_cells(torch.ones(400, 10, 10), range(400))
+    ranks = rank_bins(torch.ones(400, 10, 10), range(400))
     own = torch.zeros(400, 10, 10)
     own[:, :, :3] = 2
     assert pointing(ranks, own, torch.ones_like(own)).mean().item() == pytest.approx(0.3, abs=0.07)
@@ -98,7 +98,7 @@ def swapped(plane, wavs):
     """SI-SDR ``[1, prompts, stems]`` of the ideal masks of a siren and rain."""
     siren, rain = plane.power(wavs[:2])
     masks = [(power / (siren + rain).clamp(min=1e-20)).sqrt() for power in (siren, rain)]
-    sounds = [plane.listen(wavs[2:], mask.unsqueeze(0))[0] for mask in masks]
+    sounds = [plane.apply_mask(wavs[2:], mask.unsqueeze(0))[0] for mask in masks]
     pairs = [si_sdr(sound, stem) for sound, stem in product(sounds, wavs[:2])]
     return torch.stack(pairs).view(1, 2, 2)
 

@@ -1,4 +1,4 @@
-"""Randomisation: what is drawn anew and what is not, and how alike two maps are."""
+"""Randomization: what is drawn anew and what is not, and how alike two maps are."""
 
 import copy
 
@@ -7,9 +7,9 @@ import torch
 from scipy.stats import spearmanr
 from torchmetrics.functional.image import structural_similarity_index_measure
 
-from speechbrain_lmac.explainers.base import Question
-from speechbrain_lmac.explainers.controls import Energy
-from speechbrain_lmac.explainers.lmac import LmacZs
+from speechbrain_lmac.explainers.base import ExplainerInputs
+from speechbrain_lmac.explainers.controls import EnergyMask
+from speechbrain_lmac.explainers.lmac import LMAC
 from speechbrain_lmac.metrics.randomization import (
     permute,
     random_text,
@@ -111,7 +111,7 @@ def test_what_is_not_drawn_anew_is_shared(model):
 def test_a_random_encoder_still_hears(model, wavs, text):
     """Signals neither die nor explode: clips differ, and the decision is lost."""
     twin = stages(model)[-1].model()
-    own, random = (m.classifier.analyse(wavs).encoding for m in (model, twin))
+    own, random = (m.classifier.encode_clips(wavs).encoding for m in (model, twin))
     for before, after in zip(own.hidden, random.hidden):
         assert 0.03 < after.std() / before.std() < 30
     assert random.embedding.isfinite().all()
@@ -134,22 +134,24 @@ def test_random_prompts_have_unit_norm_and_a_place_of_their_own(text):
 
 
 def test_what_does_not_ask_the_model_survives(model, wavs, text):
-    question = Question(text, (1, 2, 3))
+    inputs = ExplainerInputs(text, (1, 2, 3))
     for stage in stages(model):
         twin = stage.model()
-        before, after = (Energy()(m, m.classifier.analyse(wavs), question) for m in (model, twin))
+        before, after = (
+            EnergyMask()(m, m.classifier.encode_clips(wavs), inputs) for m in (model, twin)
+        )
         assert (spearman(before, after) > 1 - 1e-6).all()
         torch.testing.assert_close(ssim(before, after), torch.ones(3))
 
 
 def test_the_learnt_map_hangs_on_every_part(model, wavs, text):
     """An untrained decoder: for plumbing only."""
-    explain = LmacZs()
-    before = explain(model, model.classifier.analyse(wavs), Question(text, (1, 2, 3)))
+    explain = LMAC()
+    before = explain(model, model.classifier.encode_clips(wavs), ExplainerInputs(text, (1, 2, 3)))
     for stage in stages(model):
         twin = stage.model()
-        question = Question(stage.text(text), (1, 2, 3))
-        after = explain(twin, twin.classifier.analyse(wavs), question)
+        inputs = ExplainerInputs(stage.text(text), (1, 2, 3))
+        after = explain(twin, twin.classifier.encode_clips(wavs), inputs)
         moved = (after - before).abs().amax(dim=(1, 2))
         if stage.name != "audio-1":  # the head alone: hidden maps, hence the mask, lie before it
             assert (moved > 1e-3).all()

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from speechbrain_lmac.models.checkpoints import read_checkpoint
-from speechbrain_lmac.models.clap.laion import LaionClap
-from speechbrain_lmac.models.clap.microsoft import MicrosoftClap
+from speechbrain_lmac.models.clap.laion import LaionCLAP
+from speechbrain_lmac.models.clap.microsoft import MicrosoftCLAP
 from speechbrain_lmac.utils.errors import InputError
 from tests.helpers import reference_models
 
@@ -40,7 +40,7 @@ def with_shape(name, *shape):
     return lambda state: {n: torch.ones(shape) if name in n else v for n, v in state.items()}
 
 
-def refusal(path, tokenizer, adapter=LaionClap):
+def refusal(path, tokenizer, adapter=LaionCLAP):
     with pytest.raises(InputError) as refused:
         adapter(path, tokenizer)
     message = str(refused.value)
@@ -63,8 +63,8 @@ def test_numpy_scalars_of_every_kind_are_read(tmp_path, kind):
 
 
 def test_position_ids_may_be_absent(written, tokenizer, laion_file):
-    clap = LaionClap(written(without("position_ids")), tokenizer)
-    same = LaionClap(laion_file, tokenizer)
+    clap = LaionCLAP(written(without("position_ids")), tokenizer)
+    same = LaionCLAP(laion_file, tokenizer)
     assert (clap.embed_text(["rain"]) == same.embed_text(["rain"])).all()
 
 
@@ -117,7 +117,7 @@ def test_truncated_in_the_old_format(tmp_path, tokenizer, kept):
 def test_a_tokenizer_of_another_model(laion_file, tmp_path):
     words = reference_models.write_tokenizer(tmp_path, vocabulary=1200)
     with pytest.raises(InputError, match="of 1200 tokens, is not this CLAP's, which knows 1500"):
-        LaionClap(laion_file, words)
+        LaionCLAP(laion_file, words)
 
 
 def test_no_weights_under_the_key(tmp_path, tokenizer):
@@ -161,7 +161,7 @@ def test_wrong_weights_say_what_was_expected_and_found(written, tokenizer, chang
 
 def test_one_authors_file_is_not_anothers(laion_file, tmp_path, tokenizer):
     assert "is not Microsoft's" in refusal(
-        written_as_model(laion_file, tmp_path), tokenizer, MicrosoftClap
+        written_as_model(laion_file, tmp_path), tokenizer, MicrosoftCLAP
     )
 
 
@@ -173,4 +173,4 @@ def written_as_model(laion_file, folder):
 
 def test_a_missing_file_names_the_official_ones(tokenizer):
     with pytest.raises(InputError, match=r"no such file: gone\.pt; from the Hugging Face"):
-        LaionClap("gone.pt", tokenizer)
+        LaionCLAP("gone.pt", tokenizer)

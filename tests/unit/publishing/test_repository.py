@@ -16,9 +16,9 @@ from speechbrain_lmac.data import manifest
 from speechbrain_lmac.data.datasets import read_clips
 from speechbrain_lmac.evaluation.scoring import EQUAL, column, write_rows
 from speechbrain_lmac.masking.decoder import MaskDecoder
-from speechbrain_lmac.masking.domains import MelPlane
-from speechbrain_lmac.masking.interpreter_network import ListenableMap
-from speechbrain_lmac.masking.masked_classifier import MaskableClassifier
+from speechbrain_lmac.masking.domains import MelDomain
+from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
+from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 from speechbrain_lmac.pretrained.export import export_interpreter
 from speechbrain_lmac.publishing.repository import push, write_repository
 from speechbrain_lmac.utils.errors import InputError
@@ -33,7 +33,7 @@ CPU = {"device": "cpu"}
 def model(clap):
     """On one plane: what is published is the same on both."""
     decoder = MaskDecoder(clap.hidden_channels, clap.text_dim, channels=8)
-    return ListenableMap(MaskableClassifier(MelPlane(clap)), decoder)
+    return InterpreterNetwork(MaskedClassifier(MelDomain(clap)), decoder)
 
 
 @pytest.fixture
@@ -56,9 +56,9 @@ def finished_run(folder, model, small_set):
         "number_of_epochs": 2,
         "masking": "mel",
         "clap_settings": {"weights": "/tmp/weights.pt"},
-        "initial_decoder": "/tmp/decoder.safetensors",
+        "pretrained_decoder": "/tmp/decoder.safetensors",
     }
-    (folder / "run.json").write_text(json.dumps(settings))
+    (folder / "run_config.json").write_text(json.dumps(settings))
     return folder
 
 
@@ -85,7 +85,7 @@ def test_the_folder_is_complete_and_says_nothing_of_this_machine(repository, res
     }
     card = (repository / "README.md").read_text()
     front, _, body = card.removeprefix("---\n").partition("\n---\n")
-    assert "library_name: speechbrain-lmac" in front and "lmac-zs" in front
+    assert "library_name: speechbrain-lmac" in front and "lmac" in front
     assert f'source="{REPO}"' in body and "| synthetic sounds | 4 |" in body
     for name in ("README.md", "hyperparams.yaml", "training.json"):
         text = (repository / name).read_text()

@@ -11,11 +11,11 @@ import torch
 
 from speechbrain_lmac import Interpreter
 from speechbrain_lmac.__main__ import main
-from speechbrain_lmac.data.synthetic import SAMPLE_RATE, mixture, synthesise
+from speechbrain_lmac.data.synthetic import SAMPLE_RATE, mixture, synthesize
 from speechbrain_lmac.evaluation.listening_test import read_ratings, takes, write_comparison
 from speechbrain_lmac.evaluation.ratings import mean_ranks
-from speechbrain_lmac.models.clap.mini import EmbeddedClap
-from speechbrain_lmac.reports.clip import Studio, heard
+from speechbrain_lmac.models.clap.mini import MiniCLAP
+from speechbrain_lmac.reports.clip import PlayerFactory, heard
 from speechbrain_lmac.reports.media import (
     decoded,
     matched_gain,
@@ -32,7 +32,7 @@ PROMPTS = ["the sound of siren", "<b>the “dog” & $the$ cat</b>"]
 
 @pytest.fixture(scope="module")
 def why():
-    interpreter = Interpreter.from_hparams(source="embedded-mel", run_opts={"device": "cpu"})
+    interpreter = Interpreter.from_hparams(source="mini-mel", run_opts={"device": "cpu"})
     scene = mixture("siren", "rain", seed=5, seconds=2.0)
     return interpreter.interpret_batch(scene.mixture.unsqueeze(0), PROMPTS)[0]
 
@@ -47,12 +47,12 @@ def report(why, tmp_path_factory):
 def long_page(tmp_path_factory):
     """Sirens at 6 and at 21 s of half a minute of faint rain."""
     folder = tmp_path_factory.mktemp("long")
-    sound = 0.05 * synthesise("rain", seed=1, seconds=30.0)
+    sound = 0.05 * synthesize("rain", seed=1, seconds=30.0)
     for second in (6, 21):
         begin = second * SAMPLE_RATE
-        sound[begin : begin + 3 * SAMPLE_RATE] += synthesise("siren", seed=2, seconds=3.0)
+        sound[begin : begin + 3 * SAMPLE_RATE] += synthesize("siren", seed=2, seconds=3.0)
     soundfile.write(folder / "night.wav", sound.numpy(), SAMPLE_RATE)
-    command = ["report", str(folder / "night.wav"), "--source", "embedded-mel"]
+    command = ["report", str(folder / "night.wav"), "--source", "mini-mel"]
     for prompt in ("the sound of siren", "a <dog>"):
         command += ["--prompt", prompt]
     assert main([*command, "--output", str(folder / "night.html")]) == 0
@@ -98,7 +98,7 @@ def test_sounds_survive_their_encoding(why):
 def test_players_of_a_hot_clip_are_level_and_do_not_clip():
     scene = mixture("siren", "rain", seed=5, seconds=2.0)
     clip = 3 * scene.mixture / scene.mixture.abs().max()
-    studio = Studio(EmbeddedClap(), clip)
+    studio = PlayerFactory(MiniCLAP(), clip)
     whole, _ = studio.player("The clip", clip, "the clip")
     kept, _ = studio.player("Kept", 0.2 * clip.clamp(-1, 1), "some of it")
     sounds = [decoded(base64.b64decode(shown.sound.split(",")[1])) for shown in (whole, kept)]
@@ -181,13 +181,13 @@ def test_in_a_browser_without_a_network(report, long_page, width, scheme, tmp_pa
 
 @pytest.fixture(scope="module")
 def comparison(why):
-    interpreter = Interpreter.from_hparams(source="embedded-mel", run_opts={"device": "cpu"})
-    return takes(interpreter, why.original, PROMPTS[0], ["lmac-zs", "gradcam", "energy"])
+    interpreter = Interpreter.from_hparams(source="mini-mel", run_opts={"device": "cpu"})
+    return takes(interpreter, why.original, PROMPTS[0], ["lmac", "gradcam", "energy"])
 
 
 def test_every_method_keeps_as_many_cells(comparison):
     _, found, _ = comparison
-    assert [take.name for take in found] == ["lmac-zs", "gradcam", "energy"]
+    assert [take.name for take in found] == ["lmac", "gradcam", "energy"]
     assert found[0].presence > 0.9  # the siren
     with pytest.raises(InputError, match="no method to compare is called magic"):
         takes(None, None, PROMPTS[0], ["magic"])
@@ -205,7 +205,7 @@ def test_a_blind_page_collects_ratings_that_can_be_counted(comparison, tmp_path,
         tmp_path / "blind.html", "street.wav", PROMPTS[0], *comparison, blind_seed=3
     )
     text = page_path.read_text()
-    assert not any(name in text for name in ("lmac-zs", "gradcam", "energy"))
+    assert not any(name in text for name in ('"lmac"', ">lmac", "gradcam", "energy"))
     methods = json.loads(key.read_text())["methods"]
     files = []
     for rater in ("Ann", 'Bob "B", the 2nd'):
@@ -214,7 +214,7 @@ def test_a_blind_page_collects_ratings_that_can_be_counted(comparison, tmp_path,
             shown.get_by_role("button", name="Save ratings").click()
             assert "Not rated yet: A, B, C" in shown.locator("#said").text_content()
             for letter, method in methods.items():
-                value = {"lmac-zs": 5, "gradcam": 2, "energy": 2}[method]
+                value = {"lmac": 5, "gradcam": 2, "energy": 2}[method]
                 shown.locator(f'input[name="{letter}"][value="{value}"]').check()
             shown.locator("input[name=rater]").fill(rater)
             with shown.expect_download() as download:
@@ -224,23 +224,23 @@ def test_a_blind_page_collects_ratings_that_can_be_counted(comparison, tmp_path,
         assert not errors
     assert main(["ratings", *files, "--keys", str(key), "--json"]) == 0
     first, *others = map(json.loads, capsys.readouterr().out.splitlines())
-    assert first["method"] == "lmac-zs" and first["mean rank"] == 1 and first["raters"] == 2
+    assert first["method"] == "lmac" and first["mean rank"] == 1 and first["raters"] == 2
     assert [other["mean rank"] for other in others] == [2.5, 2.5]
 
 
 def test_the_last_of_two_ratings_of_a_page_counts(tmp_path):
     """Browsers name the second download so that it comes before the first."""
     key = tmp_path / "key.json"
-    key.write_text('{"page": "p", "methods": {"A": "energy", "B": "lmac-zs"}}')
+    key.write_text('{"page": "p", "methods": {"A": "energy", "B": "lmac"}}')
     head, page = "rater,page,letter,rating,saved\n", "Ann,p,{},{},2026-01-0{}T10:00:00.000Z\n"
     first, second = tmp_path / "ratings.csv", tmp_path / "ratings(1).csv"
     first.write_text(head + page.format("A", 5, 1) + page.format("B", 1, 1))
     second.write_text(head + page.format("A", 2, 2) + page.format("B", 4, 2))
     rows = read_ratings(sorted(tmp_path.glob("ratings*.csv")), [key])
-    assert mean_ranks(rows).method.tolist() == ["lmac-zs", "energy"]
+    assert mean_ranks(rows).method.tolist() == ["lmac", "energy"]
     other = tmp_path / "other.json"
     other.write_text('{"page": "q", "methods": {"A": "energy", "B": "gradcam"}}')
-    with pytest.raises(InputError, match="p has energy, lmac-zs; q has energy, gradcam"):
+    with pytest.raises(InputError, match="p has energy, lmac; q has energy, gradcam"):
         read_ratings([first], [key, other])
 
 

@@ -6,13 +6,13 @@ from itertools import product
 import pytest
 import torch
 
-from speechbrain_lmac.data.synthetic import KINDS, synthesise
-from speechbrain_lmac.evaluation.scoring import Prompts
+from speechbrain_lmac.data.synthetic import KINDS, synthesize
+from speechbrain_lmac.evaluation.scoring import ClassPrompts
 from speechbrain_lmac.losses.objective import Objective
-from speechbrain_lmac.losses.pairs import Pairs, Rivals
+from speechbrain_lmac.losses.pairs import ClassSet, PromptSensitivity
 from speechbrain_lmac.losses.terms import presence, separation, sparsity
 from speechbrain_lmac.masking.decoder import as_mask
-from speechbrain_lmac.metrics.top_k import keep_top, rank_cells
+from speechbrain_lmac.metrics.top_k import rank_bins, top_k_mask
 from speechbrain_lmac.training import calibration
 from speechbrain_lmac.training.calibration import OFFSETS, TEMPERATURES, calibrate
 
@@ -21,12 +21,12 @@ LABELS = list(KINDS)[:4]
 
 @pytest.fixture(scope="module")
 def prompts(clap):
-    return Prompts(tuple(KINDS), clap.embed_names(tuple(KINDS), ["this is the sound of {}"]))
+    return ClassPrompts(tuple(KINDS), clap.embed_names(tuple(KINDS), ["this is the sound of {}"]))
 
 
 @pytest.fixture(scope="module")
 def batches():
-    wavs = [synthesise(kind, seed=place, seconds=0.3) for place, kind in enumerate(LABELS)]
+    wavs = [synthesize(kind, seed=place, seconds=0.3) for place, kind in enumerate(LABELS)]
     return [(LABELS, [""] * len(LABELS), torch.stack(wavs))]
 
 
@@ -39,7 +39,7 @@ def objective():
 def masks_of(model, batches):
     (_, _, wavs), text = batches[0], model.classifier.clap.embed_text(LABELS[:2])
     with torch.no_grad():
-        return model(model.classifier.analyse(wavs), text.unsqueeze(1))
+        return model(model.classifier.encode_clips(wavs), text.unsqueeze(1))
 
 
 def test_the_grid_holds_the_decoder_as_it_is():
@@ -51,9 +51,9 @@ def test_the_grid_holds_the_decoder_as_it_is():
 
 @pytest.mark.parametrize(("temperature", "offset"), [(4.0, 0.0), (0.5, -1.0), (2.0, 1.0)])
 def test_logits_are_divided_and_shifted(model, batches, temperature, offset):
-    analysis = model.classifier.analyse(batches[0][2])
-    asked = (model.evidence(analysis), model.classifier.clap.embed_text(LABELS).unsqueeze(1))
-    grid = model.classifier.grid(analysis)
+    encoded = model.classifier.encode_clips(batches[0][2])
+    asked = (model.evidence(encoded), model.classifier.clap.embed_text(LABELS).unsqueeze(1))
+    grid = model.classifier.grid(encoded)
     with torch.no_grad():
         before = model.decoder.logits(*asked, grid)
         model.decoder.rescale(temperature, offset)
@@ -67,7 +67,7 @@ def test_cells_keep_their_order(model, batches):
     model.decoder.rescale(2.0, 0.5)
     after = masks_of(model, batches)[0]
     seeds = range(len(before))
-    top = [keep_top(rank_cells(masks, seeds), 0.2) for masks in (before, after)]
+    top = [top_k_mask(rank_bins(masks, seeds), 0.2) for masks in (before, after)]
     assert (top[0] != top[1]).float().mean() < 1e-3 < (before - after).abs().max()
 
 
@@ -97,13 +97,13 @@ def value(model, batches, prompts, objective):
     classifier, (labels, _, wavs) = model.classifier, batches[0]
     over = wavs.roll(1, dims=0)
     over = over * (wavs.norm(dim=1) / over.norm(dim=1)).unsqueeze(1)
-    analysis = classifier.analyse(wavs + over)
+    encoded = classifier.encode_clips(wavs + over)
     own = torch.tensor([list(KINDS).index(label) for label in labels])
     own = torch.stack([own, own.roll(1), own.roll(2)])
-    rivals = Rivals(prompts.text, float(classifier.clap.logit_scale))
+    rivals = ClassSet(prompts.text, float(classifier.clap.logit_scale))
     sources = torch.stack([classifier.plane.power(wavs), classifier.plane.power(over)])
-    pairs = Pairs(analysis.encoding.embedding, prompts.text[own], own, rivals, sources)
-    return objective.of_masks(model(analysis, pairs.text), pairs)[0].item()
+    pairs = PromptSensitivity(encoded.encoding.embedding, prompts.text[own], own, rivals, sources)
+    return objective.of_masks(model(encoded, pairs.text), pairs)[0].item()
 
 
 @pytest.mark.parametrize("labels", [["siren"] * 4, ["siren"]])

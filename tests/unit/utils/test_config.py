@@ -6,7 +6,7 @@ import yaml
 from speechbrain import parse_arguments
 
 from experiments.ablation import study
-from experiments.paper_table.reproduce import POSTER
+from experiments.paper_table.reproduce import PAPER
 from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.training.train import trained_method
 from speechbrain_lmac.utils.config import as_arguments, load_hparams, path_of, read_settings
@@ -28,14 +28,14 @@ def weights(request, published):
 @pytest.mark.parametrize("masking", ["mel", "stft"])
 def test_every_file_loads_on_both_planes(file, masking, weights):
     hparams = load_hparams(str(file), yaml.safe_dump({"masking": masking, **weights}))
-    assert type(hparams["plane"]).__name__.lower() == f"{masking}plane"
+    assert type(hparams["plane"]).__name__.lower() == f"{masking}domain"
 
 
 @pytest.mark.parametrize("file", BENCHES, ids=lambda file: file.name)
 def test_every_bench_loads(file, weights):
     hparams = load_hparams(str(file), yaml.safe_dump(weights))
     assert set(hparams["explainers"]) <= set(EXPLAINERS)
-    assert set(hparams["on_subset"]) <= set(hparams["explainers"])
+    assert set(hparams["subset_only_explainers"]) <= set(hparams["explainers"])
 
 
 @pytest.mark.parametrize("file", [*FILES, *BENCHES], ids=lambda file: file.name)
@@ -63,14 +63,22 @@ def test_every_key_is_used(file):
 
 
 def test_the_poster_is_all_pairs_under_its_three_terms_and_nothing_else():
-    hparams = load_hparams(str(path_of("lmac_zs_poster.yaml")), None)
+    hparams = load_hparams(str(path_of("lmac_zs_paper.yaml")), None)
     assert trained_method(hparams) == "LMAC-ZS"
-    assert hparams["prompts_per_clip"] == hparams["heard_per_clip"] == hparams["batch_size"]
-    reproduced = load_hparams(
-        str(path_of("lmac_zs.yaml")), "\n".join(f"{k}: {v}" for k, v in POSTER.items())
+    assert (
+        hparams["prompts_per_clip"] == hparams["encoded_prompts_per_clip"] == hparams["batch_size"]
     )
-    names = ("weights", "prompts_per_clip", "heard_per_clip", "batch_size", "train_budgets")
-    for name in (*names, "mix_probability", "dropout"):
+    reproduced = load_hparams(
+        str(path_of("lmac_zs.yaml")), "\n".join(f"{k}: {v}" for k, v in PAPER.items())
+    )
+    names = (
+        "loss_weights",
+        "prompts_per_clip",
+        "encoded_prompts_per_clip",
+        "batch_size",
+        "gate_fractions",
+    )
+    for name in (*names, "mix_probability", "feature_dropout"):
         assert reproduced[name] == hparams[name]
 
 
@@ -96,10 +104,10 @@ def test_a_changed_setting_reaches_what_refers_to_it(tmp_path):
     """The base's references are resolved after the change, and lists of weights are merged."""
     path = tmp_path / "mine.yaml"
     shutil.copy(path_of("lmac_zs.yaml"), tmp_path)
-    path.write_text("base: lmac_zs.yaml\nbatch_size: 3\nweights:\n    binary: 0.25\n")
+    path.write_text("base: lmac_zs.yaml\nbatch_size: 3\nloss_weights:\n    binary: 0.25\n")
     hparams = load_hparams(str(path), "seed: 7")
     assert hparams["train_loader"]["batch_size"] == hparams["valid_loader"]["batch_size"] == 3
-    assert hparams["weights"]["binary"] == 0.25 and hparams["weights"]["kept"] == 1.0
+    assert hparams["loss_weights"]["binary"] == 0.25 and hparams["loss_weights"]["kept"] == 1.0
     assert hparams["output_folder"].endswith("7")
 
 
@@ -122,7 +130,7 @@ def test_a_file_based_on_itself(tmp_path):
 
 def test_an_argument_that_a_clap_does_not_take(published):
     clap = {"clap": {**published["lmac_zs_laion"]["clap"], "tokeniser": "x"}}
-    with pytest.raises(InputError, match=r"the settings do not fit: .*LaionClap"):
+    with pytest.raises(InputError, match=r"the settings do not fit: .*LaionCLAP"):
         load_hparams("lmac_zs_laion.yaml", yaml.safe_dump(clap))
 
 
@@ -138,8 +146,8 @@ def test_a_file_that_changes_what_there_is_not(tmp_path):
 def test_every_row_of_the_study_is_a_training_run(row, tagger_weights):
     settings = {"clap": {"weights": str(tagger_weights)}, "masking": row.plane, **row.settings}
     arguments = as_arguments(settings)
-    _, _, overrides = parse_arguments(["lmac_zs_tagger.yaml", *arguments])
-    hparams = load_hparams("lmac_zs_tagger.yaml", overrides)
+    _, _, overrides = parse_arguments(["lmac_zs_efficientat.yaml", *arguments])
+    hparams = load_hparams("lmac_zs_efficientat.yaml", overrides)
     assert trained_method(hparams).startswith("LMAC-ZS")
     for name, value in row.settings.items():
         held = hparams[name]

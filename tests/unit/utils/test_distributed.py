@@ -23,8 +23,8 @@ def command(small_set, output, processes, port=None):
     settings = {
         **{"data_folder": small_set, "output_folder": output, "clip_seconds": 0.5},
         **{"number_of_epochs": 2, "batch_size": 4, "valid_interval": 1, "masking": "mel"},
-        **{"ckpt_interval_minutes": 0, "ckpt_interval_steps": 1, "dropout": 0.2},
-        **{"compare": "[energy]", "device": "cpu"},
+        **{"ckpt_interval_minutes": 0, "ckpt_interval_steps": 1, "feature_dropout": 0.2},
+        **{"baselines": "[energy]", "device": "cpu"},
     }
     words = [word for name, value in settings.items() for word in (f"--{name}", str(value))]
     return [*program, "train", "lmac_zs.yaml", *words]

@@ -50,7 +50,7 @@ def points():
     return curve_points(pd.DataFrame([{"method": name, **columns} for name in METHODS]))
 
 
-def randomised():
+def randomized():
     return pd.DataFrame(
         {"method": name, "stage": stage, "spearman": 0.5, "ssim": 0.4}
         for name in METHODS
@@ -72,9 +72,9 @@ def maps():
 
 
 PICTURES = {
-    "metrics": lambda path: draw_metrics(held(), "lmac-zs", path),
-    "curves": lambda path: draw_curves(points(), "lmac-zs", path),
-    "randomisation": lambda path: draw_randomisation(randomised(), "lmac-zs", path),
+    "metrics": lambda path: draw_metrics(held(), "lmac", path),
+    "curves": lambda path: draw_curves(points(), "lmac", path),
+    "randomization": lambda path: draw_randomisation(randomized(), "lmac", path),
     "similarity": lambda path: draw_mean_against_similarity(similarities(), path),
     "side by side": lambda path: draw_side_by_side(maps(), -80 * torch.rand(40, 65), (5, 8), path),
 }
@@ -113,14 +113,14 @@ def test_no_method_is_written_over_another(name, tmp_path, drawn):
 
 
 def test_lower_is_better_stands_on_top(tmp_path, drawn):
-    draw_metrics(held(), "lmac-zs", tmp_path / "picture.png")
+    draw_metrics(held(), "lmac", tmp_path / "picture.png")
     axis = drawn[0].axes[0]
     heights = dict(zip((t.get_text() for t in axis.get_yticklabels()), axis.get_yticks()))
     assert sorted(METHODS, key=lambda name: -heights[name]) == METHODS
 
 
 def test_dots_stand_at_their_means(tmp_path, drawn):
-    draw_metrics(held(), "lmac-zs", tmp_path / "picture.png")
+    draw_metrics(held(), "lmac", tmp_path / "picture.png")
     dots = drawn[0].axes[1].collections[-1].get_offsets()
     assert sorted(dots[:, 0]) == list(range(len(METHODS)))
 
@@ -146,13 +146,13 @@ def test_curves_of_the_bench_are_means_over_clips():
 
 
 def test_stages_keep_their_order(tmp_path, drawn):
-    draw_randomisation(randomised(), "lmac-zs", tmp_path / "picture.png")
+    draw_randomisation(randomized(), "lmac", tmp_path / "picture.png")
     labels = [text.get_text() for text in drawn[0].axes[0].get_xticklabels()]
     assert labels == ["text", "decoder", "audio-1", "audio-2"]
 
 
 def test_no_two_methods_look_alike(tmp_path, drawn):
-    draw_curves(points(), "lmac-zs", tmp_path / "picture.png")
+    draw_curves(points(), "lmac", tmp_path / "picture.png")
     lines = drawn[0].axes[0].get_lines()
     looks = {(line.get_color(), str(line._dash_pattern), line.get_linewidth()) for line in lines}
     assert len(looks) == len(METHODS)

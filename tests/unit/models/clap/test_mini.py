@@ -6,7 +6,7 @@ from speechbrain_lmac import Interpreter
 from speechbrain_lmac.data.datasets import class_names
 from speechbrain_lmac.data.labels import URBANSOUND8K_CLASSES
 from speechbrain_lmac.data.prompts import TEMPLATE, class_prompt, in_template, paraphrases
-from speechbrain_lmac.data.synthetic import KINDS, synthesise
+from speechbrain_lmac.data.synthetic import KINDS, synthesize
 from speechbrain_lmac.evaluation.zero_shot import (
     PARAPHRASES,
     chosen_clips,
@@ -17,9 +17,9 @@ from speechbrain_lmac.evaluation.zero_shot import (
 from speechbrain_lmac.evaluation.zero_shot_tables import accuracies
 from speechbrain_lmac.masking.decoder import MaskDecoder
 from speechbrain_lmac.masking.domains import build
-from speechbrain_lmac.masking.interpreter_network import ListenableMap
-from speechbrain_lmac.masking.masked_classifier import MaskableClassifier
-from speechbrain_lmac.models.clap.mini import WEIGHTS, EmbeddedClap
+from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
+from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
+from speechbrain_lmac.models.clap.mini import WEIGHTS, MiniCLAP
 from speechbrain_lmac.models.text import minilm
 from speechbrain_lmac.pretrained.export import export_interpreter
 from speechbrain_lmac.utils.errors import InputError
@@ -80,7 +80,7 @@ def test_any_length(any_clap, length):
 
 
 def test_it_tells_the_synthetic_kinds_apart(clap):
-    wavs = torch.stack([synthesise(kind, seed=(9, i)) for i, kind in enumerate(KINDS)])
+    wavs = torch.stack([synthesize(kind, seed=(9, i)) for i, kind in enumerate(KINDS)])
     text = clap.embed_text([class_prompt(kind) for kind in KINDS])
     best = (clap(wavs).embedding @ text.T).argmax(dim=1)
     assert (best == torch.arange(len(KINDS))).sum() >= len(KINDS) - 1
@@ -88,7 +88,7 @@ def test_it_tells_the_synthetic_kinds_apart(clap):
 
 def test_a_likely_prompt_does_not_win_by_that_alone(clap):
     """What sounds have in common is taken off: noise is not everything's best name."""
-    wavs = torch.stack([synthesise(kind, seed=(9, i)) for i, kind in enumerate(KINDS)])
+    wavs = torch.stack([synthesize(kind, seed=(9, i)) for i, kind in enumerate(KINDS)])
     names = ("music", "noise", "speech", "vehicle", "animal", "sound effect")
     text = clap.embed_text([class_prompt(name) for name in (*KINDS, *names)])
     best = (clap(wavs).embedding @ text.T).argmax(dim=1)
@@ -104,11 +104,11 @@ def measured(clap, clips, names):
 
 
 @needs_esc10
-@pytest.mark.parametrize("label_names, least", [("present", 90), ("all", 65)])
-def test_recordings_that_it_never_heard(clap, label_names, least):
+@pytest.mark.parametrize("classes, least", [("present", 90), ("all", 65)])
+def test_recordings_that_it_never_heard(clap, classes, least):
     """The bounds are what was asked of it before it was made."""
     clips = chosen_clips(REAL_ESC10, folds=[5])
-    names = class_names(REAL_ESC10, clips, label_names)
+    names = class_names(REAL_ESC10, clips, classes)
     canonical, reworded = measured(clap, clips, names)
     assert canonical >= least
     assert reworded >= canonical - 8
@@ -139,10 +139,10 @@ def test_other_weights_go_with_what_was_trained_on_them(clap, tmp_path):
     state = load_file(WEIGHTS)
     state["audio_tower.head.bias"] += 0.01
     save_file(state, tmp_path / "mine.safetensors")
-    other = EmbeddedClap(tmp_path / "mine.safetensors")
+    other = MiniCLAP(tmp_path / "mine.safetensors")
     assert clap.settings == {} and other.reference != clap.reference
-    model = ListenableMap(
-        MaskableClassifier(build("mel", other)), MaskDecoder(other.hidden_channels, other.text_dim)
+    model = InterpreterNetwork(
+        MaskedClassifier(build("mel", other)), MaskDecoder(other.hidden_channels, other.text_dim)
     )
     export_interpreter(model, "LMAC-ZS-D", tmp_path / "interpreter")
     loaded = Interpreter.from_hparams(source=tmp_path, run_opts={"device": "cpu"})

@@ -1,4 +1,4 @@
-"""YAMNet as a judge, on its real weights. ``JUDGE_FOLDER`` names a folder with ``yamnet.tflite``;
+"""YAMNet as a judge, on its real weights. ``YAMNET_FOLDER`` names a folder with ``yamnet.tflite``;
 what needs it, or the runtime, is skipped where there is none."""
 
 import builtins
@@ -12,20 +12,20 @@ from speechbrain_lmac.audio.io import fit, load_audio, resample
 from speechbrain_lmac.data.datasets import read_clips
 from speechbrain_lmac.data.labels import ESC50_CLASSES, audioset_labels
 from speechbrain_lmac.models.classifiers import yamnet as module
-from speechbrain_lmac.models.classifiers.yamnet import FILE, SHA256, Judge, frames, level
+from speechbrain_lmac.models.classifiers.yamnet import FILE, SHA256, YAMNet, frames, level
 from speechbrain_lmac.utils.download import digest
 from speechbrain_lmac.utils.errors import InputError
 from tests.conftest import REAL_ESC10, needs_esc10
 
-WEIGHTS = Path(os.environ.get("JUDGE_FOLDER", "no-judge")) / FILE
+WEIGHTS = Path(os.environ.get("YAMNET_FOLDER", "no-judge")) / FILE
 
 
 @pytest.fixture(scope="module")
 def judge():
     pytest.importorskip("ai_edge_litert")
     if not WEIGHTS.is_file():
-        pytest.skip("JUDGE_FOLDER names no folder with yamnet.tflite")
-    return Judge(WEIGHTS)
+        pytest.skip("YAMNET_FOLDER names no folder with yamnet.tflite")
+    return YAMNet(WEIGHTS)
 
 
 def clip(label, take=0):
@@ -132,10 +132,10 @@ def test_zero_shot_accuracy_on_real_recordings(judge):
 def test_other_files_are_refused_in_words(tmp_path):
     pytest.importorskip("ai_edge_litert")
     with pytest.raises(InputError, match=r"no such file: .*gone\.tflite; leave it out to fetch"):
-        Judge(tmp_path / "gone.tflite")
+        YAMNet(tmp_path / "gone.tflite")
     (tmp_path / "empty.tflite").write_bytes(b"")
     with pytest.raises(InputError, match="is not Google's YAMNet with its labels"):
-        Judge(tmp_path / "empty.tflite")
+        YAMNet(tmp_path / "empty.tflite")
 
 
 def test_sounds_of_another_shape_are_refused(judge):
@@ -154,4 +154,4 @@ def test_without_the_runtime_it_says_what_to_install(monkeypatch):
 
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(InputError, match=r"pip install '\.\[judge\]'"):
-        Judge("any.tflite")
+        YAMNet("any.tflite")

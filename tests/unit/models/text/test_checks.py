@@ -10,13 +10,13 @@ import torch
 from speechbrain_lmac import Interpreter
 from speechbrain_lmac.data.prompts import TEMPLATES, class_prompt
 from speechbrain_lmac.evaluation.zero_shot import classify
-from speechbrain_lmac.models.clap.mini import EmbeddedClap
+from speechbrain_lmac.models.clap.mini import MiniCLAP
 from speechbrain_lmac.models.text import minilm
 from speechbrain_lmac.models.text.checks import no_panic
 from speechbrain_lmac.utils.errors import InputError
 
 UNSEEN = ["🐕", "雨", "猫", "\u200b", "\u202e\u2066", "\ufffd", "[UNK]", "[SEP]", "🐕!", "a" * 300]
-ALIKE = [
+SAME_MEANING_COSINE = [
     ("Rain", "rain"),
     ("rain", "  rain "),
     ("rain", "ráin"),
@@ -36,12 +36,12 @@ PARTLY = [
 @pytest.fixture
 def fresh():
     """A CLAP to which all prompts are new."""
-    return EmbeddedClap()
+    return MiniCLAP()
 
 
 @pytest.fixture(scope="module")
 def interpreter():
-    return Interpreter.from_hparams(source="embedded-mel", run_opts={"device": "cpu"})
+    return Interpreter.from_hparams(source="mini-mel", run_opts={"device": "cpu"})
 
 
 @pytest.mark.parametrize("prompt", UNSEEN)
@@ -52,7 +52,7 @@ def test_an_unread_prompt_is_refused_by_name(fresh, prompt, template):
     assert prompt.strip("\u200b\u202e\u2066")[:40] in str(refused.value)
 
 
-@pytest.mark.parametrize("prompts", ALIKE)
+@pytest.mark.parametrize("prompts", SAME_MEANING_COSINE)
 @pytest.mark.filterwarnings("ignore:the text encoder", "ignore:only the beginning")
 def test_prompts_with_equal_tokens_are_refused(fresh, prompts):
     with pytest.raises(InputError, match="are the same to the text encoder"):
