@@ -79,7 +79,7 @@ def build(name, masking, folder):
     """A model and embeddings of the 50 names; of HTSAT made up, for there is no text encoder."""
     if name == "mini":
         model = Interpreter.from_hparams(f"mini-{masking}", run_opts={"device": "cpu"}).mods.model
-        return model, model.classifier.clap.embed_text(
+        return model, model.classifier.audio_classifier.queries(
             [class_prompt(label) for label in ESC50_CLASSES]
         )
     sys.path.insert(0, str(Path(__file__).parents[1]))  # the tests are not installed
@@ -90,9 +90,9 @@ def build(name, masking, folder):
         reference_models.laion_clap("HTSAT-tiny"), folder / "official.pt"
     )
     clap = LaionCLAP(weights, reference_models.write_tokenizer(folder / "words"))
-    decoder = MaskDecoder(clap.hidden_channels, clap.text_dim)
+    decoder = MaskDecoder(clap.hidden_channels, clap.query_dim)
     model = InterpreterNetwork(MaskedClassifier(DOMAINS[masking](clap)), decoder).eval()
-    return model, torch.nn.functional.normalize(torch.randn(50, clap.text_dim), dim=1)
+    return model, torch.nn.functional.normalize(torch.randn(50, clap.query_dim), dim=1)
 
 
 def write(folder, seconds):
@@ -107,14 +107,14 @@ def wanted(name, masking, path, folder, others=()):
     """What is timed: name -> function."""
     model, text = build(name, masking, folder)
     classifier = model.classifier
-    clap = classifier.clap
+    clap = classifier.audio_classifier
 
     def read():
         return load_audio(path, clap.sample_rate).unsqueeze(0)
 
     @torch.no_grad()
     def classify():
-        return (clap(read()).embedding @ text.T).argmax()
+        return (clap(read()).vector @ text.T).argmax()
 
     @torch.no_grad()
     def explain(prompts):
@@ -122,7 +122,7 @@ def wanted(name, masking, path, folder, others=()):
         return classifier.apply_mask(encoded, model(encoded, text[:prompts].unsqueeze(1)))
 
     def other(explainer):
-        inputs = ExplainerInputs(text[:1], seeds=(0,), names=text)
+        inputs = ExplainerInputs(text[:1], seeds=(0,), class_queries=text)
         return explainer(model, classifier.encode_clips(read()), inputs)
 
     found = {"classification": classify}

@@ -47,9 +47,9 @@ class Scores(nn.Module):
         self.last = nn.Identity()
 
     def forward(self, magnitude):
-        encoding = self.classifier.plane.encode(magnitude.squeeze(1).square())
+        encoding = self.classifier.domain.encode(magnitude.squeeze(1).square())
         self.last(encoding.hidden[0])
-        return self.classifier.logits(encoding.embedding, self.text)
+        return self.classifier.logits(encoding.vector, self.text)
 
 
 def build(name, weights):
@@ -77,7 +77,7 @@ def contenders(clap, batch):
     GScoreCAM."""
     kinds = [list(KINDS)[clip % len(KINDS)] for clip in range(batch)]
     wavs = torch.stack([synthesize(kind, seed=clip) for clip, kind in enumerate(kinds)])
-    text = clap.embed_text([class_prompt(kind) for kind in kinds])
+    text = clap.queries([class_prompt(kind) for kind in kinds])
     classifier = MaskedClassifier(MelDomain(clap))
     encoded = classifier.encode_clips(wavs)
     model, inputs = InterpreterNetwork(classifier, None), ExplainerInputs(text, seeds=())

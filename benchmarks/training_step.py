@@ -19,7 +19,7 @@ from functools import partial
 
 import torch
 
-from speechbrain_lmac.losses.pairs import ClassSet, PromptSensitivity
+from speechbrain_lmac.losses.pairs import PromptPairs
 from speechbrain_lmac.masking.domains import DOMAINS
 from speechbrain_lmac.utils.config import load_hparams, path_of
 from speechbrain_lmac.utils.device import keep_freed_memory
@@ -40,24 +40,26 @@ def step_and_floor(options):
     model, gate, chunk = hparams["model"], hparams["gate"], hparams["chunk_size"]
     classifier = model.classifier
     optimizer = hparams["opt_class"](model.decoder.parameters())
-    wavs = 0.1 * torch.randn(batch, 5 * classifier.clap.sample_rate)
-    names = torch.nn.functional.normalize(torch.randn(50, classifier.clap.text_dim), dim=1)
-    rivals = ClassSet(names, float(classifier.clap.logit_scale))
+    wavs = 0.1 * torch.randn(batch, 5 * classifier.audio_classifier.sample_rate)
+    names = torch.nn.functional.normalize(
+        torch.randn(50, classifier.audio_classifier.query_dim), dim=1
+    )
+    classes = classifier.competing(names)
     rows = min(hparams["prompts_per_clip"], batch)
     own = torch.stack([torch.arange(batch).roll(row) for row in range(rows)])
     clips = classifier.encode_clips(wavs)
     shares = gate.draw([random.Random(clip) for clip in range(batch)])
-    sides = bool(hparams["objective"].kept) + bool(hparams["objective"].removed)
+    sides = bool(hparams["objective"].mask_in) + bool(hparams["objective"].mask_out)
     heard = min(hparams["encoded_prompts_per_clip"], batch)
     gains = torch.rand(sides * heard, *clips.power.shape, requires_grad=True)
 
     def step():
         encoded = classifier.encode_clips(wavs)
-        pairs = PromptSensitivity(encoded.encoding.embedding, names[own], own, rivals)
-        masks = model(encoded, pairs.text)
+        pairs = PromptPairs(encoded.encoding.vector, names[own], own, classes)
+        masks = model(encoded, pairs.queries)
         opened = gate(masks[:heard], shares, 0.5)
-        hear = partial(classifier.masked_objective, encoded, chunk_size=chunk)
-        loss, _ = hparams["objective"](pairs, masks, opened, hear)
+        evaluate = partial(classifier.masked_objective, encoded, chunk_size=chunk)
+        loss, _ = hparams["objective"](pairs, masks, opened, evaluate)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -126,20 +126,20 @@ def any_clap(request):
 
 
 @pytest.fixture(scope="session", params=sorted(DOMAINS))
-def plane(request, clap):
+def domain(request, clap):
     return DOMAINS[request.param](clap)
 
 
 @pytest.fixture(scope="session")
-def classifier(plane):
-    return MaskedClassifier(plane)
+def classifier(domain):
+    return MaskedClassifier(domain)
 
 
 @pytest.fixture
 def model(classifier, clap):
     """An untrained decoder: random weights, for plumbing only."""
     torch.manual_seed(0)
-    decoder = MaskDecoder(clap.hidden_channels, clap.text_dim, channels=8)
+    decoder = MaskDecoder(clap.hidden_channels, clap.query_dim, channels=8)
     torch.nn.init.zeros_(decoder.head.bias)
     torch.nn.init.normal_(decoder.head.weight, std=0.3)  # or it would go by levels alone
     return InterpreterNetwork(classifier, decoder)
@@ -154,7 +154,7 @@ def wavs():
 
 @pytest.fixture(scope="session")
 def text(clap):
-    return clap.embed_text([f"this is the sound of {name}" for name in ("siren", "rain", "dog")])
+    return clap.queries([f"this is the sound of {name}" for name in ("siren", "rain", "dog")])
 
 
 @pytest.fixture(scope="session")

@@ -53,7 +53,7 @@ noise. Masks are as they were learnt, not calibrated, but where a row says so.
 def main(arguments=None):
     options = parser().parse_args(arguments)
     for row in rows():
-        if options.only in f"{row.question}: {row.plane}, {row.name}":
+        if options.only in f"{row.question}: {row.domain}, {row.name}":
             measure(row, options)
     done = [row for row in rows() if result(row, options).is_file()]
     if options.page and done:
@@ -74,8 +74,8 @@ def parser():
 class Row:
     """One interpreter of the study."""
 
-    def __init__(self, question, plane, name, changes):
-        self.question, self.plane, self.name, self.changes = question, plane, name, changes
+    def __init__(self, question, domain, name, changes):
+        self.question, self.domain, self.name, self.changes = question, domain, name, changes
 
     @property
     def settings(self):
@@ -85,15 +85,15 @@ class Row:
     @property
     def slug(self):
         words = "".join(c if c.isalnum() else " " for c in f"{self.question} {self.name}").split()
-        return f"{'-'.join(words)}-{self.plane}"
+        return f"{'-'.join(words)}-{self.domain}"
 
 
 def rows():
     sweeps = yaml.safe_load(SWEEPS.read_text(encoding="utf-8"))
     return [
-        Row(question, plane, name, changes)
+        Row(question, domain, name, changes)
         for question, planes in sweeps.items()
-        for plane, held in planes.items()
+        for domain, held in planes.items()
         for name, changes in held.items()
     ]
 
@@ -111,7 +111,7 @@ def measure(row, options):
     clap = {"weights": options.tagger}
     settings = {
         "clap": clap,
-        "masking": row.plane,
+        "masking": row.domain,
         "data_folder": options.esc50,
         "output_folder": path.parent,
         "number_of_epochs": options.epochs,
@@ -125,8 +125,8 @@ def measure(row, options):
     train(["lmac_zs_efficientat.yaml", *as_arguments(settings)])
     asked = {
         "clap": clap,
-        "maskings": [row.plane],
-        "interpreters": {row.plane: str(path.parent)},
+        "maskings": [row.domain],
+        "interpreters": {row.domain: str(path.parent)},
         "data_folder": options.esc50,
         "test_folds": FOLDS["test_folds"],
         "valid_folds": [],
@@ -150,7 +150,7 @@ def passes_of(folder):
     """Encoder passes per clip, forward and backward: of what masks keep and what they remove."""
     settings = YAML().load(folder / "hyperparams.yaml")
     weights, objective = settings["loss_weights"], settings["objective"]
-    sides = sum(any(weights[name] for name in objective[side]) for side in ("kept", "removed"))
+    sides = sum(any(weights[name] for name in objective[side]) for side in ("mask_in", "mask_out"))
     return settings["encoded_prompts_per_clip"] * sides
 
 
@@ -184,7 +184,7 @@ def page(done, options):
                     for key, value in figures.items()
                     if key not in ("CLAP", "passes")
                 }
-                name = f"{row.name}, {row.plane}"
+                name = f"{row.name}, {row.domain}"
                 lines.append({"": name, **cells, "passes": figures["passes"]})
         parts.append(f"## {question[0].upper()}{question[1:]}\n")
         parts.append(pd.DataFrame(lines).to_markdown(index=False, disable_numparse=True) + "\n")
@@ -196,7 +196,7 @@ def page(done, options):
 def beside_all_pairs(done, options):
     """What rows that hear fewer pairs lose beside the one that hears all, as Markdown."""
     every = next((row for row in done if row.name == ALL_PAIRS), None)
-    fewer = [row for row in done if row.name == OURS and row.plane == "mel"]
+    fewer = [row for row in done if row.name == OURS and row.domain == "mel"]
     fewer += [row for row in done if row.question == PAIRS and row.name != ALL_PAIRS]
     if every is None:
         return ""

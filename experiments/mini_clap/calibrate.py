@@ -32,7 +32,7 @@ SHARDS = 8
 def mean_embedding(clap, pool):
     """Of the last shards' scenes, ``[256]``."""
     scenes = Pool(split_shards(pool, SHARDS)[1]).log_mel
-    parts = [clap.encode(mel_power(part)).embedding for part in scenes.split(50)]
+    parts = [clap.encode(mel_power(part)).vector for part in scenes.split(50)]
     return torch.cat(parts).mean(dim=0)
 
 
@@ -42,7 +42,7 @@ def main(weights, pool, esc10):
     clap.audio_tower.common.copy_(SHARE * mean_embedding(clap, pool))
     clips = [clip for clip in read_clips(esc10) if clip.fold != TEST_FOLD]
     cosines = (
-        embed_clips(clap, clips) @ clap.embed_text([class_prompt(name) for name in ESC50_CLASSES]).T
+        embed_clips(clap, clips) @ clap.queries([class_prompt(name) for name in ESC50_CLASSES]).T
     )
     targets = torch.tensor([ESC50_CLASSES.index(clip.label) for clip in clips])
     found = minimize_scalar(

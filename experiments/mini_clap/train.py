@@ -65,7 +65,7 @@ class Distiller(sb.Brain):
             mel = mel.roll(int(torch.randint(mel.shape[1], ())), dims=1)
         shares = self.prompts(stage)
         with torch.autocast(torch.device(self.device).type, torch.bfloat16):
-            embedding = self.modules.audio_tower(mel).embedding
+            embedding = self.modules.audio_tower(mel).vector
         text = self.modules.text_tower.embed_mixtures(shares)
         student = self.scale * embedding.float() @ text.T
         teacher = logsigmoid(batch["logits"].to(self.device).float()) @ shares.T

@@ -37,8 +37,8 @@ from speechbrain_lmac.utils.errors import InputError, report_errors
 from speechbrain_lmac.utils.run_metadata import lock_output_folder
 
 PAPER = {
-    "loss_weights": "{kept: 0, removed: 0, others: 0, presence: 0, separation: 0, similarity: 2, "
-    "sparsity: 0.05, diversity: 0.3}",
+    "loss_weights": "{mask_in_nll: 0, mask_out_nll: 0, source_preservation: 0, mask_area_prior: 0, "
+    "irm_regression: 0, similarity_matching: 2, sparsity: 0.05, prompt_diversity: 0.3}",
     "prompts_per_clip": 8,
     "encoded_prompts_per_clip": 8,
     "batch_size": 8,
@@ -56,7 +56,7 @@ DOMAINS = {"mel": ["mel", "mel_db"], "stft": ["stft"]}
 QUICK = {
     "smoothgrad": {"samples": 2},
     "integrated-gradients": {"steps": 2},
-    "gscorecam": {"share": 0.002},
+    "gscorecam": {"fraction": 0.002},
 }
 """Options of explainers in the miniature."""
 HOW = {"mel_db": "mel masking on decibels, as it was most likely published"}

@@ -90,14 +90,14 @@ def add_cue(wavs, seeds, hz=CUE_HZ, db=CUE_DB):
     return wavs + tone(wavs, seeds, hz, db)
 
 
-def cue_cells(plane, samples, hz=CUE_HZ):
+def cue_cells(domain, samples, hz=CUE_HZ):
     """Cells that a steady tone takes up: bins that hold a hundredth of its loudest one's power.
 
     On MiniCLAP's planes, two mel bands or three bins of the STFT, in every frame.
 
     Arguments
     ---------
-    plane : MaskingDomain
+    domain : MaskingDomain
         Of a CLAP at 32 kHz.
     samples : int
         Length of the clip.
@@ -114,11 +114,11 @@ def cue_cells(plane, samples, hz=CUE_HZ):
     InputError
         If the CLAP hears another sample rate.
     """
-    clap = plane.clap
+    clap = domain.audio_classifier
     if clap.sample_rate != SAMPLE_RATE:
         raise InputError(f"the planted cue is made for {SAMPLE_RATE} Hz, not {clap.sample_rate}")
     pure = tone(torch.ones(1, samples, device=clap.filterbank.device), [0], hz, db=0.0)
-    power = plane.power(pure)[0]
+    power = domain.power(pure)[0]
     total = power.sum(dim=0)
     return (total >= 0.01 * total.max()).expand_as(power)
 

@@ -44,7 +44,7 @@ def examine(model, explainers, seed=0, clips=4):
         tone has, the map's best: ``kept``, whether they alone keep the decision (Fid-In), and
         ``undone``, whether without them it falls.
     """
-    offered = {"text", "seeds", "names", "other_query", "own", "rest"}
+    offered = {"query", "seeds", "class_queries", "other_query", "target_power", "residual_power"}
     for name, explainer in explainers.items():
         for need in set(explainer.needs) - offered:
             raise InputError(f"{name} needs {need}, which the planted cue has not; leave it out")
@@ -59,14 +59,14 @@ def examine(model, explainers, seed=0, clips=4):
 def _examine_batch(model, explainers, batch):
     """Rows of some scenes whose tones have one frequency."""
     classifier = model.classifier
-    device = classifier.clap.filterbank.device
+    device = classifier.audio_classifier.filterbank.device
     event = torch.stack([scene.event for scene in batch]).to(device)
     pure = torch.stack([scene.tone for scene in batch]).to(device)
     encoded = classifier.encode_clips(event + pure)
-    names = classifier.clap.embed_text([class_prompt(kind) for kind in KINDS])
-    logits = classifier.logits(encoded.encoding.embedding, names)
+    names = classifier.audio_classifier.queries([class_prompt(kind) for kind in KINDS])
+    logits = classifier.logits(encoded.encoding.vector, names)
     inputs = _question(classifier, batch, names, logits, (event, pure))
-    cells = cue_cells(classifier.plane, event.shape[1], batch[0].hz)
+    cells = cue_cells(classifier.domain, event.shape[1], batch[0].hz)
     rows = []
     for method, explainer in explainers.items():
         maps = explainer(model, encoded, inputs).detach()
@@ -83,23 +83,23 @@ def _examine_batch(model, explainers, batch):
 def _question(classifier, batch, names, logits, parts):
     """The decision explained; the tone is its source where it decides, else the event."""
     best = logits.topk(2, dim=1).indices
-    event, pure = (classifier.plane.power(part) for part in parts)
+    event, pure = (classifier.domain.power(part) for part in parts)
     decides = torch.tensor([scene.decoy in ("cue", "alone") for scene in batch]).view(-1, 1, 1)
     decides = decides.to(event.device)
     return ExplainerInputs(
         text=names[best[:, 0]],
         seeds=tuple(scene.seed for scene in batch),
-        names=names,
+        class_queries=names,
         other_query=names[best[:, 1]],
-        own=torch.where(decides, pure, event),
-        rest=torch.where(decides, event, pure),
+        target_power=torch.where(decides, pure, event),
+        residual_power=torch.where(decides, event, pure),
     )
 
 
 def _measure(classifier, encoded, inputs, maps, cells):
     ranks = rank_valid_bins(classifier, encoded, maps, inputs.seeds)
     mask = (ranks < cells.sum()).to(maps)
-    scores = classifier.masked_similarity(encoded, mask, inputs.names)
+    scores = classifier.masked_similarity(encoded, mask, inputs.class_queries)
     decision, alone, without = (logits.argmax(dim=1) for logits in scores)
     return {
         "cue_pointing": cue_pointing(ranks, cells),

@@ -48,7 +48,7 @@ class Tone(Explainer):
     is_mask: ClassVar = True
 
     def __call__(self, model, encoded, inputs):
-        cells = cue_cells(model.classifier.plane, encoded.wavs.shape[1])
+        cells = cue_cells(model.classifier.domain, encoded.wavs.shape[1])
         return cells.float().expand_as(encoded.power)
 
 
@@ -115,10 +115,10 @@ def plant(steps, seed):
     """Tune MiniCLAP's audio tower; everything else stays as it is."""
     generator = torch.Generator().manual_seed(seed)
     clap = MiniCLAP()
-    text = clap.embed_text([class_prompt(kind) for kind in KINDS])
+    text = clap.queries([class_prompt(kind) for kind in KINDS])
     pool = learnt(seed)
-    plane = MelDomain(clap)
-    cells = cue_cells(plane, pool.shape[2])
+    domain = MelDomain(clap)
+    cells = cue_cells(domain, pool.shape[2])
     weights = clap.audio_tower.requires_grad_(True).parameters()
     optimizer = torch.optim.Adam(weights, lr=LEARNING_RATE)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -126,8 +126,8 @@ def plant(steps, seed):
     )
     for step in range(steps):
         sounds, targets, denied = draw_batch(pool, generator)
-        embedding = plane.encode(cut(plane.power(sounds), cells)).embedding
-        loss = loss_of(clap.logit_scale * embedding @ text.T, targets, denied)
+        embedding = domain.encode(cut(domain.power(sounds), cells)).vector
+        loss = loss_of(clap.logits(embedding, text), targets, denied)
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(clap.audio_tower.parameters(), 5.0)
@@ -152,10 +152,10 @@ def save(clap, path):
 @torch.no_grad()
 def check(clap, seed, clips=20):
     """How often the tone decides, on sounds that were not learnt from."""
-    text = clap.embed_text([class_prompt(kind) for kind in KINDS])
+    text = clap.queries([class_prompt(kind) for kind in KINDS])
 
     def decisions(wavs):
-        return (clap(wavs).embedding @ text.T).argmax(dim=1)
+        return (clap(wavs).vector @ text.T).argmax(dim=1)
 
     for index, kind in enumerate(KINDS):
         wavs = torch.stack([synthesize(kind, (seed, 2, i), SECONDS) for i in range(clips)])

@@ -51,14 +51,14 @@ def make_others(recordings, folder, clap, textures_made=TEXTURES):
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     prompts = [class_prompt(label) for label in audioset_labels()]
-    text = clap.embed_text(prompts)
+    text = clap.queries(prompts)
     clips = []
     for source, wave in tqdm(_waves(Path(recordings), textures_made), "listening"):
         if np.abs(wave).max() < SILENCE:
             continue
         name = f"other-{len(clips):04d}"
         soundfile.write(folder / f"{name}.flac", wave, textures.RATE, "PCM_16")
-        likeness = clap(torch.from_numpy(wave).unsqueeze(0)).embedding @ text.T
+        likeness = clap(torch.from_numpy(wave).unsqueeze(0)).vector @ text.T
         clips.append(
             Clip(
                 ID=name,

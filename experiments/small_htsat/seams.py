@@ -33,7 +33,7 @@ def jumps(mask, borders):
 
 def half_window(clip, interpreter):
     """A clip, repeated or cut to half of what the encoder hears: windows without silence."""
-    samples = interpreter.model.classifier.clap.window.samples // 2
+    samples = interpreter.model.classifier.audio_classifier.window.samples // 2
     wav = load_audio(clip.wav, interpreter.sample_rate, clip.start, clip.stop)
     return wav.repeat(-(-samples // len(wav)))[:samples]
 
@@ -52,7 +52,7 @@ def main():
     parser.add_argument("--folds", nargs="+", type=int, default=[4, 5])
     options = parser.parse_args()
     interpreter = Interpreter.from_hparams(options.results, run_opts={"device": "cpu"})
-    window = interpreter.model.classifier.clap.window
+    window = interpreter.model.classifier.audio_classifier.window
     frames = window.samples // window.hop_length
     borders = [round(frames * cut / CHUNKS) for cut in range(1, CHUNKS)]
     clips = [clip for clip in read_clips(options.data_folder) if clip.fold in options.folds]

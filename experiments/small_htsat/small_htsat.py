@@ -84,7 +84,7 @@ class OfficialLayout(nn.Module):
             pooled = branch.forward_features(branch.reshape_wav2img(maps))["embedding"]
         return normalize(self.audio_projection(pooled.float()), dim=-1)
 
-    def embed_text(self, tokens):
+    def queries(self, tokens):
         """Embed the tokenizer's output."""
         states = self.text_branch(tokens["input_ids"], tokens["attention_mask"])
         return normalize(self.text_projection(states.pooler_output), dim=-1)

@@ -63,7 +63,7 @@ class Contrastive(sb.Brain):
         drawn = torch.randint(len(templates), (len(names),)).tolist()
         sentences = [class_prompt(name, templates[i]) for name, i in zip(names, drawn)]
         tokens = self.words(sentences, padding=True, return_tensors="pt").to(self.device)
-        return self.modules.clap.embed_text(tokens)
+        return self.modules.clap.queries(tokens)
 
     def teach_text(self):
         """Names apart, wordings together: text that starts all alike teaches sounds nothing."""

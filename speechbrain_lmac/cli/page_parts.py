@@ -34,4 +34,6 @@ def explained(
         timeline = interpreter.interpret_file(
             sound, prompts, against, save_to=folder, threshold=threshold
         )
-        return recording(name, sound, timeline, interpreter.model.classifier.clap, threshold)
+        return recording(
+            name, sound, timeline, interpreter.model.classifier.audio_classifier, threshold
+        )

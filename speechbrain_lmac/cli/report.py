@@ -81,4 +81,4 @@ def show(interpreter, file, name, prompts, options):
 
 def _about(interpreter, options):
     name = Path(options.source).name if Path(options.source).exists() else options.source
-    return f"Interpreter {name}, of the CLAP {interpreter.hparams.clap_name}"
+    return f"Interpreter {name}, of the CLAP {interpreter.hparams.classifier_name}"

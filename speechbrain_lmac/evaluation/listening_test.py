@@ -64,17 +64,17 @@ def takes(interpreter, wav, prompt, methods=METHODS, budget=BUDGET):
     model, background = interpreter.model, interpreter.background
     classifier = model.classifier
     encoded = classifier.encode_clips(wav.unsqueeze(0).to(interpreter.device))
-    text = classifier.clap.embed_text([prompt])
+    text = classifier.audio_classifier.queries([prompt])
     names = background.against(text)
     asked = ask(model, [prompt], encoded, ClassPrompts((prompt,), names), text.new_zeros(1).long())
-    studio = PlayerFactory(classifier.clap, wav)
+    studio = PlayerFactory(classifier.audio_classifier, wav)
     original, _ = studio.player("The clip", wav, "the clip")
     found = []
     for name in methods:
         kept = top_k_mask(explain(model, EXPLAINERS[name], asked).ranks, budget)
         sound = classifier.apply_mask(encoded, kept)[0].detach().cpu()
         player, written = studio.player(name, sound, f"what {name} keeps")
-        heard = classifier.clap(written.unsqueeze(0).to(interpreter.device)).embedding
+        heard = classifier.audio_classifier(written.unsqueeze(0).to(interpreter.device)).vector
         found.append(Take(name, player, background.probability(heard, text).item()))
     return original, found, studio.axis
 

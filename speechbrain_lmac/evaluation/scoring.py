@@ -100,9 +100,9 @@ def ask(model, ids, encoded, prompts, target=None, **more):
     """
     text = prompts.text.to(encoded.power.device)
     if target is None:
-        target = model.classifier.logits(encoded.encoding.embedding, text).argmax(dim=1)
+        target = model.classifier.logits(encoded.encoding.vector, text).argmax(dim=1)
     seeds = tuple(clip_seed(clip_id) for clip_id in ids)
-    inputs = ExplainerInputs(text[target], seeds, names=text, **more)
+    inputs = ExplainerInputs(text[target], seeds, class_queries=text, **more)
     return EvaluationBatch(tuple(ids), encoded, target, inputs, prompts)
 
 
@@ -156,7 +156,7 @@ def rank_valid_bins(classifier, encoded, maps, seeds):
     torch.Tensor
         ``[batch, frames, bins]`` of int.
     """
-    unheard = classifier.grid(encoded).heard == 0
+    unheard = classifier.grid(encoded).valid == 0
     return rank_bins(maps.masked_fill(unheard, -torch.inf), seeds)
 
 
@@ -191,7 +191,7 @@ def faithfulness(model, asked, explained, budgets=BUDGETS):
     masks.update({budget: top_k_mask(explained.ranks, budget) for budget in budgets})
     columns = {}
     for budget, mask in masks.items():
-        text = asked.inputs.names
+        text = asked.inputs.class_queries
         scores = model.classifier.masked_similarity(asked.encoded, mask, text)
         seen = outcome(scores, mask, asked.target)
         shown = METRICS if budget is None else {name: METRICS[name] for name in EQUAL}

@@ -198,7 +198,7 @@ def embed_clips(clap, clips, seconds=None):
         wav = load_audio(clip.wav, clap.sample_rate, clip.start, clip.stop)
         if seconds is not None:
             wav = fit(wav, round(seconds * clap.sample_rate))
-        embeddings.append(clap(wav.unsqueeze(0).to(device)).embedding)
+        embeddings.append(clap(wav.unsqueeze(0).to(device)).vector)
     return torch.cat(embeddings)
 
 
@@ -214,7 +214,7 @@ def classify(clap, embeddings, clips, names, wordings):
     labels = torch.tensor([names.index(clip.label) for clip in clips], device=embeddings.device)
     tables = []
     for wording, prompts in wordings.items():
-        logits = clap.logit_scale * embeddings @ clap.embed_text(prompts).T
+        logits = clap.logits(embeddings, clap.queries(prompts))
         if not logits.isfinite().all():
             raise InputError(f"some scores under {wording!r} are no numbers; check the weights")
         order = logits.argsort(dim=1, descending=True, stable=True)

@@ -1,4 +1,4 @@
-"""Explainers of a zero-shot classifier's decision: one signature, one registry."""
+"""Explainers of an audio classifier's prediction: one interface, one registry."""
 
 from speechbrain_lmac.explainers.cam import GradCAM, GradCAMPlusPlus
 from speechbrain_lmac.explainers.controls import (
@@ -10,10 +10,10 @@ from speechbrain_lmac.explainers.controls import (
 )
 from speechbrain_lmac.explainers.gradient import (
     InputXGradient,
-    IntegratedGradients,
     Saliency,
     SmoothGrad,
 )
+from speechbrain_lmac.explainers.integrated_gradients import IntegratedGradients
 from speechbrain_lmac.explainers.lmac import (
     LMAC,
     ConstantMask,

@@ -1,71 +1,73 @@
-"""What every explainer is: one signature, and what it costs."""
+"""Interface of an explainer: inputs, output and cost."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
 import torch
 
 from speechbrain_lmac.masking.decoder import DecoderFeatures
-from speechbrain_lmac.masking.masked_classifier import EncodedClips
+from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
+from speechbrain_lmac.masking.masked_classifier import EncodedClips, MaskedClassifier
 
 
 class ExplainerInputs(NamedTuple):
-    """What is to be explained of each clip of a batch."""
+    """Inputs of an explainer beside the encoded clips."""
 
-    text: torch.Tensor
-    """``[batch, dim]``: the prompt explained."""
-    seeds: tuple
-    """An int for each clip, from which anything random is drawn."""
-    names: torch.Tensor | None = None
-    """``[prompts, dim]``: what the clips are scored against."""
+    query: torch.Tensor
+    """Query vector explained for each clip, ``[batch, dim]``."""
+    seeds: tuple[int, ...]
+    """Seed of each clip for random draws."""
+    class_queries: torch.Tensor | None = None
+    """Query vectors of the competing classes, ``[classes, dim]``."""
     other_query: torch.Tensor | None = None
-    """``[batch, dim]``: a prompt that is not asked for."""
-    other: EncodedClips | None = None
-    """Of other clips, one for each."""
-    average: DecoderFeatures | None = None
-    """The mean of many clips', a batch of one."""
-    own: torch.Tensor | None = None
-    """Power of the source that the prompt names, ``[batch, frames, bins]``."""
-    rest: torch.Tensor | None = None
-    """Power of all other sources."""
+    """Query vector that is not the explained one, ``[batch, dim]``."""
+    other_clips: EncodedClips | None = None
+    """Another clip for each clip of the batch."""
+    mean_features: DecoderFeatures | None = None
+    """Decoder features averaged over many clips, a batch of one."""
+    target_power: torch.Tensor | None = None
+    """Power of the source that the query names, ``[batch, frames, bins]``."""
+    residual_power: torch.Tensor | None = None
+    """Power of all other sources, ``[batch, frames, bins]``."""
 
 
 class Explainer(ABC):
-    """Maps of what speaks for a prompt. Subclasses are frozen dataclasses of their options."""
+    """Attribution maps for a query. Subclasses are frozen dataclasses of their options."""
 
     is_mask: ClassVar[bool] = False
-    """Whether its maps are gains in [0, 1] as they are; others are scaled to be heard."""
-    needs: ClassVar[tuple] = ("text",)
-    """Fields of :class:`ExplainerInputs` that it cannot do without."""
+    """Whether the maps are gains in [0, 1]. Other maps are normalized for listening."""
+    needs: ClassVar[tuple[str, ...]] = ("query",)
+    """Fields of :class:`ExplainerInputs` that the explainer requires."""
     learned: ClassVar[bool] = False
-    """Whether it asks the trained decoder."""
+    """Whether the explainer uses the trained decoder."""
 
     @abstractmethod
-    def __call__(self, model, encoded, inputs):
+    def __call__(
+        self, model: InterpreterNetwork, encoded: EncodedClips, inputs: ExplainerInputs
+    ) -> torch.Tensor:
         """Explain a batch of clips.
 
         Arguments
         ---------
         model : InterpreterNetwork
-            Its classifier is explained.
+            Network whose classifier is explained.
         encoded : EncodedClips
-            Of ``batch`` clips.
+            Clips.
         inputs : ExplainerInputs
-            What is asked of each.
+            Queries and further inputs, one row per clip.
 
         Returns
         -------
         torch.Tensor
-            ``[batch, frames, bins]``, at least 0, on the model's plane, without gradients. A
-            clip's map does not depend on the others of its batch.
+            Non-negative attribution maps in the masking domain, ``[batch, frames, bins]``, without
+            gradients. The map of a clip does not depend on the other clips of its batch.
         """
 
-    def passes(self, classifier):
-        """Passes of one clip through the audio encoder, forward or backward, beyond its own
-        analysis.
-        """
+    def passes(self, classifier: MaskedClassifier) -> int:
+        """Forward and backward passes of the audio encoder per clip, beyond its own encoding."""
         return 0
 
-    def variants(self, classifier):
-        """Settings that a validation set may choose between, this one first."""
+    def variants(self, classifier: MaskedClassifier) -> Sequence["Explainer"]:
+        """Settings to choose between on a validation set, this one first."""
         return [self]

@@ -1,4 +1,4 @@
-"""Masks that know nothing of the prompt, and one that knows all: what others are measured by."""
+"""Controls: masks without knowledge of the query, and one with full knowledge of the sources."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -12,7 +12,7 @@ from speechbrain_lmac.metrics.top_k import as_masks
 
 @dataclass(frozen=True)
 class Control(Explainer):
-    """Controls are masks, and cost no pass."""
+    """Mask at the cost of no encoder pass."""
 
     is_mask: ClassVar = True
     needs: ClassVar[tuple] = ("seeds",)
@@ -23,7 +23,7 @@ class Control(Explainer):
 
 @dataclass(frozen=True)
 class FullMask(Control):
-    """Keep everything; at equal budgets, random cells."""
+    """Mask of ones; at equal mask area, random bins."""
 
     def __call__(self, model, encoded, inputs):
         return torch.ones_like(encoded.power)
@@ -31,7 +31,7 @@ class FullMask(Control):
 
 @dataclass(frozen=True)
 class RandomMask(Control):
-    """Uniform in [0, 1], drawn for each clip from its own seed."""
+    """Uniform random values in [0, 1], drawn from the seed of each clip."""
 
     def __call__(self, model, encoded, inputs):
         draws = [
@@ -43,7 +43,7 @@ class RandomMask(Control):
 
 @dataclass(frozen=True)
 class EnergyMask(Control):
-    """Magnitude over its maximum: the loudest cells matter."""
+    """Magnitude divided by its maximum: loud bins first."""
 
     def __call__(self, model, encoded, inputs):
         return as_masks(encoded.power.sqrt())
@@ -51,8 +51,14 @@ class EnergyMask(Control):
 
 @dataclass(frozen=True)
 class SobelEdges(Control):
-    """Sobel's gradient of the spectrogram in decibels: where something begins, ends or lies beside
-    something else. What saliency maps may show of any model, trained or not.
+    """Sobel gradient of the spectrogram in decibels: onsets, offsets and spectral edges.
+
+    A saliency map may show these edges for any model, trained or not.
+
+    Arguments
+    ---------
+    range_db : float
+        Dynamic range below the loudest bin, in dB.
     """
 
     range_db: float = 70.0
@@ -60,19 +66,19 @@ class SobelEdges(Control):
     def __call__(self, model, encoded, inputs):
         power = encoded.power
         floor = power.amax(dim=(1, 2), keepdim=True) * 10 ** (-self.range_db / 10)
-        level = 10 * torch.maximum(power, floor.clamp(min=1e-20)).log10()
-        slope = torch.tensor([[1.0, 2, 1], [0, 0, 0], [-1, -2, -1]], device=level.device)
+        decibels = 10 * torch.maximum(power, floor.clamp(min=1e-20)).log10()
+        slope = torch.tensor([[1.0, 2, 1], [0, 0, 0], [-1, -2, -1]], device=power.device)
         kernels = torch.stack([slope, slope.T]).unsqueeze(1)
-        across = conv2d(pad(level.unsqueeze(1), (1, 1, 1, 1), mode="replicate"), kernels)
-        return as_masks(across.square().sum(dim=1).sqrt())
+        gradient = conv2d(pad(decibels.unsqueeze(1), (1, 1, 1, 1), mode="replicate"), kernels)
+        return as_masks(gradient.square().sum(dim=1).sqrt())
 
 
 @dataclass(frozen=True)
 class OracleIRM(Control):
-    """The ideal ratio mask of the prompted source: what the stems know, and no explainer does."""
+    """Ideal ratio mask of the target source, from the known sources of a mixture."""
 
-    needs: ClassVar = ("own", "rest")
+    needs: ClassVar = ("target_power", "residual_power")
 
     def __call__(self, model, encoded, inputs):
-        total = inputs.own + inputs.rest
-        return (inputs.own / total.clamp(min=1e-20)).sqrt()
+        total = inputs.target_power + inputs.residual_power
+        return (inputs.target_power / total.clamp(min=1e-20)).sqrt()

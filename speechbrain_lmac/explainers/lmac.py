@@ -1,4 +1,4 @@
-"""LMAC-ZS among the explainers, and what is left of it when it is fed the wrong thing."""
+"""The trained interpreter as an explainer, and controls that feed it wrong inputs."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -11,55 +11,56 @@ from speechbrain_lmac.masking.decoder import DecoderFeatures
 
 @dataclass(frozen=True)
 class LMAC(Explainer):
-    """The mask of the trained decoder, one forward pass of it and none of the encoder."""
+    """Mask of the trained decoder: one pass of the decoder, none of the encoder."""
 
     is_mask: ClassVar = True
     learned: ClassVar = True
 
     @torch.no_grad()
     def __call__(self, model, encoded, inputs):
-        return model(encoded, inputs.text.unsqueeze(0)).squeeze(0)
+        return model(encoded, inputs.query.unsqueeze(0)).squeeze(0)
 
 
 @dataclass(frozen=True)
 class ShuffledClip(LMAC):
-    """Control: LMAC-ZS fed another clip. An explanation of this clip is lost."""
+    """Control: the decoder receives the features of another clip."""
 
-    needs: ClassVar = ("text", "other")
+    needs: ClassVar = ("query", "other_clips")
 
     @torch.no_grad()
     def __call__(self, model, encoded, inputs):
-        features = model.evidence(inputs.other)
-        return model(encoded, inputs.text.unsqueeze(0), features).squeeze(0)
+        features = model.features(inputs.other_clips)
+        return model(encoded, inputs.query.unsqueeze(0), features).squeeze(0)
 
 
 @dataclass(frozen=True)
 class MeanFeatures(LMAC):
-    """Control: LMAC-ZS fed the mean of many clips: what the prompt alone says."""
+    """Control: the decoder receives features averaged over many clips, so only the query counts."""
 
-    needs: ClassVar = ("text", "average")
+    needs: ClassVar = ("query", "mean_features")
 
     @torch.no_grad()
     def __call__(self, model, encoded, inputs):
         batch = len(encoded.power)
-        hidden = tuple(maps.expand(batch, -1, -1, -1) for maps in inputs.average.hidden)
-        features = DecoderFeatures(hidden, inputs.average.level.expand(batch, -1, -1))
-        return model(encoded, inputs.text.unsqueeze(0), features).squeeze(0)
+        hidden = tuple(maps.expand(batch, -1, -1, -1) for maps in inputs.mean_features.hidden)
+        log_power = inputs.mean_features.log_power.expand(batch, -1, -1)
+        features = DecoderFeatures(hidden, log_power)
+        return model(encoded, inputs.query.unsqueeze(0), features).squeeze(0)
 
 
 @dataclass(frozen=True)
 class ShuffledPrompt(LMAC):
-    """Control: LMAC-ZS fed a prompt that was not asked for."""
+    """Control: the decoder receives another query."""
 
     needs: ClassVar = ("other_query",)
 
     def __call__(self, model, encoded, inputs):
-        return super().__call__(model, encoded, inputs._replace(text=inputs.other_query))
+        return super().__call__(model, encoded, inputs._replace(query=inputs.other_query))
 
 
 @dataclass(frozen=True)
 class ConstantMask(LMAC):
-    """Control: the same gain everywhere, the mean of LMAC-ZS's mask; at equal budgets, random."""
+    """Control: the mean of the decoder's mask in every bin; at equal mask area, random bins."""
 
     def __call__(self, model, encoded, inputs):
         mask = super().__call__(model, encoded, inputs)

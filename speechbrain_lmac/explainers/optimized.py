@@ -1,4 +1,4 @@
-"""The mask that gradient descent finds for the one clip and prompt: no decoder, nothing learnt."""
+"""Mask found by gradient descent for one clip and query, without a decoder."""
 
 import random
 from dataclasses import dataclass
@@ -9,64 +9,63 @@ from torch.nn.functional import logsigmoid
 
 from speechbrain_lmac.explainers.base import Explainer
 from speechbrain_lmac.losses.mask_gate import SoftTopK
-from speechbrain_lmac.losses.pairs import ClassSet
 from speechbrain_lmac.masking.decoder import bounded
-from speechbrain_lmac.masking.log_power import level
+from speechbrain_lmac.masking.log_power import normalized_log_power
 from speechbrain_lmac.metrics.top_k import BUDGETS
 from speechbrain_lmac.utils.errors import InputError
 
 SOFTNESS = (0.5, 0.02)
-"""Of the gate at the first step and the last, falling by a constant ratio. A soft gate tells
-every cell where to go; what it lets through of the rest is a whisper that a CLAP still hears, and
-that no budget keeps."""
+"""Softness of the gate at the first and at the last step, falling by a constant ratio. A soft gate
+gives every bin a gradient, but a CLAP still encodes the faint remainder of the closed bins, which
+no top-k mask contains."""
 START = (0.5, 0.1)
-"""Logits at the start: a cell's level, less the clip's mean and over its deviation, times the
-first; and noise, times the second."""
+"""Factors of normalized log power and of noise in the initial logits."""
 
 
 @dataclass(frozen=True)
 class OptimizedMask(Explainer):
-    """A free gain for each cell, by Adam: a ceiling for training's main terms.
+    """Free gain of each bin, optimized by Adam: an upper bound for the main terms of training.
 
-    ``-kept log q - removed log(1 - r)``: ``q`` is the prompt's probability among
-    the names where only ``K`` is heard, ``r`` where ``K`` is taken out; ``K`` is the mask ``M``
-    hardened to a share of the cells that is drawn anew at each step, as in training.
+    The loss is ``-mask_in log q - mask_out log(1 - r)``. ``q`` and ``r`` are the probabilities of
+    the query among the competing classes, given the masked-in and the masked-out part. The mask is
+    gated to a fraction of the bins that is drawn anew at each step, as in training.
 
-    Clips are heard again and optimized one by one: rounding differs between batches, hundreds of
-    steps make much of it, and a clip would have another mask in other company.
+    Clips are encoded again and optimized one by one. Rounding differs between batches, and hundreds
+    of steps amplify it, so a clip would get another mask in another batch.
 
     Arguments
     ---------
     steps : int
-        Of Adam.
+        Steps of Adam.
     lr : float
-        Its rate.
-    kept, removed : float
-        Weights of the terms; those of training.
+        Learning rate.
+    mask_in, mask_out : float
+        Weights of the terms. Default: those of training.
     """
 
     is_mask: ClassVar = True
-    needs: ClassVar = ("text", "seeds", "names")
+    needs: ClassVar = ("query", "seeds", "class_queries")
 
     steps: int = 200
     lr: float = 0.3
-    kept: float = 1.0
-    removed: float = 2.0
+    mask_in: float = 1.0
+    mask_out: float = 2.0
 
     def __post_init__(self):
         if self.steps < 1:
-            raise InputError(f"steps is 1 or more, not {self.steps}")
+            raise InputError(f"steps must be 1 or more, got {self.steps}")
 
     def __call__(self, model, encoded, inputs):
         classifier, masks = model.classifier, []
-        for wav, text, seed in zip(encoded.wavs.split(1), inputs.text, inputs.seeds):
-            alone = classifier.encode_clips(wav)
-            loss = _Loss(self, classifier, alone, text, inputs.names)
-            masks.append(self._descend(loss, first_guess(alone.power, seed), random.Random(seed)))
+        for wav, query, seed in zip(encoded.wavs.split(1), inputs.query, inputs.seeds):
+            clip = classifier.encode_clips(wav)
+            loss = _Loss(self, classifier, clip, query, inputs.class_queries)
+            logits = initial_logits(clip.power, seed)
+            masks.append(self._descend(loss, logits, random.Random(seed)))
         return torch.cat(masks)
 
     def _descend(self, loss, logits, rng):
-        """Mask ``[1, frames, bins]`` that a loss of what is kept leads to."""
+        """Mask ``[1, frames, bins]`` that minimizes a loss of the gated mask."""
         optimizer = torch.optim.Adam([logits.requires_grad_()], lr=self.lr)
         gate = SoftTopK(BUDGETS, SOFTNESS)
         for step in range(self.steps):
@@ -83,25 +82,24 @@ class OptimizedMask(Explainer):
 
 
 class _Loss:
-    """Of what is kept of one clip behind the gate, ``[1, frames, bins]``."""
+    """Loss of the gated mask ``[1, frames, bins]`` of one clip."""
 
-    def __init__(self, weights, classifier, encoded, text, names):
-        self.weights, self.classifier, self.text = weights, classifier, text
-        self.heard, self.samples = encoded.heard, encoded.wavs.shape[-1]
-        self.rivals = ClassSet(names, float(classifier.clap.logit_scale))
-        same = (names == text).all(dim=1)
-        self.own = torch.where(same.any(), same.float().argmax(), -1)
+    def __init__(self, weights, classifier, clip, query, class_queries):
+        self.weights, self.classifier, self.query = weights, classifier, query
+        self.power, self.samples = clip.encoder_power, clip.wavs.shape[-1]
+        self.classes = classifier.competing(class_queries)
+        same = (class_queries == query).all(dim=1)
+        self.target = torch.where(same.any(), same.float().argmax(), -1)
 
-    def __call__(self, kept):
-        both = torch.cat([kept, 1 - kept])
-        embedding = self.classifier.encode_masked(self.heard, both, self.samples).embedding
-        inside, outside = self.rivals.log_odds(embedding, self.text, self.own)
-        return -self.weights.kept * logsigmoid(inside) - self.weights.removed * logsigmoid(-outside)
+    def __call__(self, mask):
+        both = torch.cat([mask, 1 - mask])
+        vectors = self.classifier.encode_masked(self.power, both, self.samples).vector
+        masked_in, masked_out = self.classes.log_odds(vectors, self.query, self.target)
+        weights = self.weights
+        return -weights.mask_in * logsigmoid(masked_in) - weights.mask_out * logsigmoid(-masked_out)
 
 
-def first_guess(power, seed):
-    """Logits to start from, of the power ``[1, frames, bins]`` of one clip: loud cells first, no
-    two alike.
-    """
+def initial_logits(power: torch.Tensor, seed: int) -> torch.Tensor:
+    """Initial mask logits of a clip with power ``[1, frames, bins]``: loud bins first, no ties."""
     noise = torch.randn(power.shape, generator=torch.Generator().manual_seed(seed + 3))
-    return START[0] * level(power) + START[1] * noise.to(power)
+    return START[0] * normalized_log_power(power) + START[1] * noise.to(power)

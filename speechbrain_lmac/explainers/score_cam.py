@@ -1,4 +1,4 @@
-"""Channels weighed by what the clip scores when only they are heard: ScoreCAM and GScoreCAM."""
+"""ScoreCAM and GScoreCAM: channels weighted by the score of the clip under their mask."""
 
 from dataclasses import dataclass
 
@@ -6,65 +6,65 @@ import torch
 from torch.nn.functional import relu
 
 from speechbrain_lmac.explainers.cam import LayerMap
-from speechbrain_lmac.explainers.gradient import prompt_logit
 from speechbrain_lmac.masking.grid import upsample_to_grid
 from speechbrain_lmac.utils.errors import InputError
 
 
 @dataclass(frozen=True)
 class ScoreCAM(LayerMap):
-    """ScoreCAM (Wang et al., 2020): each channel's map is a mask, its weight the softmax over
-    channels of the prompt's logit under that mask.
+    """ScoreCAM (Wang et al., 2020): the map of each channel is a mask.
 
-    A channel is scaled to [0, 1] on the encoder's own cells, before it is spread over the clip's.
-    Channels that are the same everywhere are masks of zeros: all of them, of all clips, take one
-    pass together, so that ``passes`` is an upper bound.
+    The weight of a channel is the softmax over channels of the query's logit under that mask. A
+    channel is scaled to [0, 1] on the encoder's own axes before interpolation. Constant channels
+    are masks of zeros; those of all clips share one pass, so ``passes`` is an upper bound.
 
     Arguments
     ---------
     layer : int
-        Hidden map, 0 for the deepest.
+        Index of the hidden map, 0 for the deepest.
     chunk : int
-        Masked clips that go through the encoder at once.
+        Masked clips in one pass of the encoder.
     """
 
     chunk: int = 16
 
     def __post_init__(self):
         if self.chunk < 1:
-            raise InputError(f"chunk is 1 or more rows, not {self.chunk}")
+            raise InputError(f"chunk must be 1 or more, got {self.chunk}")
 
     def __call__(self, model, encoded, inputs):
         classifier = model.classifier
-        maps = self.channels(classifier, encoded, inputs.text)
+        maps = self.channels(classifier, encoded, inputs.query)
         with torch.no_grad():
-            logits = self._masked_logits(classifier, encoded, inputs.text, maps)
+            logits = self._masked_logits(classifier, encoded, inputs.query, maps)
             weights = logits.softmax(dim=1)[:, :, None, None]
-            return upsample_to_grid(relu((weights * maps).sum(dim=1)), classifier.grid(encoded))
+            cam = relu((weights * maps).sum(dim=1))
+            return upsample_to_grid(cam, classifier.grid(encoded))
 
-    def channels(self, classifier, encoded, text):
-        """Maps of the channels that are tried, ``[batch, channels, frames', bins']``."""
+    def channels(self, classifier, encoded, query):
+        """Maps of the channels in use, ``[batch, channels, frames', bins']``."""
         return self.hidden(encoded.encoding).float()
 
     def passes(self, classifier):
-        return classifier.clap.hidden_channels[self.layer]
+        return classifier.audio_classifier.hidden_channels[self.layer]
 
-    def _masked_logits(self, classifier, encoded, text, maps):
-        """Logit of each clip's prompt through each channel's mask, ``[batch, channels]``."""
+    def _masked_logits(self, classifier, encoded, query, maps):
+        """Logit of each clip's query under the mask of each channel, ``[batch, channels]``."""
         grid, samples = classifier.grid(encoded), encoded.wavs.shape[-1]
+        logit_of = classifier.audio_classifier.paired_logits
         low, high = maps.amin(dim=(2, 3)), maps.amax(dim=(2, 3))
         logits = torch.zeros_like(low)
-        told = (high > low).nonzero()
-        for rows in told.split(self.chunk):
+        varying = (high > low).nonzero()
+        for rows in varying.split(self.chunk):
             clip, channel = rows.T
             floor, span = (v[clip, channel][:, None, None] for v in (low, high - low))
             mask = upsample_to_grid((maps[clip, channel] - floor) / span, grid)
-            encoding = classifier.encode_masked(encoded.heard[clip], mask, samples)
-            logits[clip, channel] = prompt_logit(classifier, encoding.embedding, text[clip])
-        if len(told) == logits.numel():
+            encoding = classifier.encode_masked(encoded.encoder_power[clip], mask, samples)
+            logits[clip, channel] = logit_of(encoding.vector, query[clip])
+        if len(varying) == logits.numel():
             return logits
-        silence = classifier.plane.encode(torch.zeros_like(encoded.heard[:1])).embedding
-        return torch.where(high > low, logits, prompt_logit(classifier, silence, text)[:, None])
+        silence = classifier.domain.encode(torch.zeros_like(encoded.encoder_power[:1])).vector
+        return torch.where(high > low, logits, logit_of(silence, query)[:, None])
 
 
 @dataclass(frozen=True)
@@ -73,21 +73,23 @@ class GScoreCAM(ScoreCAM):
 
     Arguments
     ---------
-    layer, chunk : int
-        As of :class:`ScoreCAM`.
-    share : float
-        Of the channels that are tried; 1 is ScoreCAM.
+    layer : int
+        Index of the hidden map, 0 for the deepest.
+    chunk : int
+        Masked clips in one pass of the encoder.
+    fraction : float
+        Fraction of the channels in use, in (0, 1]; 1 gives ScoreCAM.
     """
 
-    share: float = 0.1
+    fraction: float = 0.1
 
     def __post_init__(self):
         super().__post_init__()
-        if not 0 < self.share <= 1:
-            raise InputError(f"share of channels is above 0 and at most 1, not {self.share}")
+        if not 0 < self.fraction <= 1:
+            raise InputError(f"fraction must be above 0 and at most 1, got {self.fraction}")
 
-    def channels(self, classifier, encoded, text):
-        maps, gradient = self.map_and_gradient(classifier, encoded, text)
+    def channels(self, classifier, encoded, query):
+        maps, gradient = self.map_and_gradient(classifier, encoded, query)
         count = self._count(maps.shape[1])
         chosen = gradient.mean(dim=(2, 3)).topk(count, dim=1).indices
         return maps.gather(1, chosen[:, :, None, None].expand(-1, -1, *maps.shape[2:]))
@@ -96,4 +98,4 @@ class GScoreCAM(ScoreCAM):
         return 2 + self._count(super().passes(classifier))
 
     def _count(self, channels):
-        return max(1, round(self.share * channels))
+        return max(1, round(self.fraction * channels))

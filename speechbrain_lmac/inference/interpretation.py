@@ -178,7 +178,7 @@ class Interpretation:
         """Evidence over time, and in regions."""
         samples = len(self.original)
         log = ActivityAccumulator(
-            self.model.classifier.plane, self.prompts, samples / self.sample_rate
+            self.model.classifier.domain, self.prompts, samples / self.sample_rate
         )
         log.add(0, self.original, self.mask, self.likely)
         return log.timeline(samples, self.against)
@@ -216,10 +216,10 @@ class Interpretation:
         """What the CLAP makes of a sound for each prompt, ``[prompts, time]``."""
         classifier = self.model.classifier
         rival = [] if self.against is None else [self.against]
-        text = classifier.clap.embed_text([*self.prompts, *rival])
-        embedding = classifier.clap(
-            classifier.clap.without_offset(sounds).to(text.device)
-        ).embedding
+        text = classifier.audio_classifier.queries([*self.prompts, *rival])
+        embedding = classifier.audio_classifier(
+            classifier.audio_classifier.without_offset(sounds).to(text.device)
+        ).vector
         logits = classifier.logits(embedding, text).cpu()
         own = logits[:, : len(self.prompts)].diagonal()
         share = (own - logits[:, -1]).sigmoid() if rival else logits.softmax(dim=1).diagonal()
@@ -233,7 +233,7 @@ class Interpretation:
         """Level of each explanation against the clip, in dB, ``[prompts]``; minus infinity for
         silence. Energy that the CLAP does not encode, such as a constant offset, does not count.
         """
-        energy = self.model.classifier.clap.encoded_energy
+        energy = self.model.classifier.audio_classifier.encoded_energy
         tiny = torch.finfo(torch.float32).tiny
         return 10 * (energy(self.waveform) / energy(self.original[None]).clamp(min=tiny)).log10()
 

@@ -28,7 +28,7 @@ from speechbrain_lmac.inference.prompts import PromptQuery, as_prompts, choice, 
 from speechbrain_lmac.inference.timeline import ABSENT, THRESHOLD, Timeline, check_threshold
 from speechbrain_lmac.pretrained.checkpoint import (
     as_text,
-    check_clap,
+    check_classifier,
     check_fit,
     find_interpreter,
     read_files,
@@ -67,7 +67,7 @@ class Interpreter(Pretrained):
 
     fingerprint: str | None = None
     """SHA-256 of the two files that it was loaded from; None if it was not."""
-    HPARAMS_NEEDED: ClassVar = ["clap_sha256"]
+    HPARAMS_NEEDED: ClassVar = ["classifier_sha256"]
     MODULES_NEEDED: ClassVar = ["model"]
 
     @classmethod
@@ -95,7 +95,8 @@ class Interpreter(Pretrained):
             A results folder, its ``interpreter/`` folder, the name of a shipped interpreter
             (``mini-stft``, ``mini-mel``) or a Hugging Face Hub id ``user/name``.
         overrides : dict or str
-            Other settings of its parts, also as YAML: ``{"clap": {"weights": "here.pt"}}``.
+            Other settings of its parts, also as YAML, such as
+            ``{"audio_classifier": {"weights": "here.pt"}}``.
         revision : str
             Of the Hub repository.
         savedir : str or Path
@@ -139,7 +140,7 @@ class Interpreter(Pretrained):
             hparams = build(blueprint, _plain(overrides))
             hparams["modules"] = {"model": hparams["model"]}
         model = hparams["modules"]["model"]
-        check_clap(hparams, model.classifier.clap, folder)
+        check_classifier(hparams, model.classifier.audio_classifier, folder)
         check_fit(model, folder)
         path = folder / DECODER_FILE
         load_decoder(model.decoder, path, weights or parse_weights(files.decoder, path))
@@ -207,17 +208,17 @@ class Interpreter(Pretrained):
     @property
     def sample_rate(self) -> int:
         """Rate that the CLAP hears at, in Hz."""
-        return self.model.classifier.clap.sample_rate
+        return self.model.classifier.audio_classifier.sample_rate
 
     def fits_input_window(self, samples: int) -> bool:
         """Whether the CLAP hears all of a clip of so many samples, but for a hundredth second."""
-        start, stop = self.model.classifier.clap.window.span(samples)
+        start, stop = self.model.classifier.audio_classifier.window.span(samples)
         return samples - (stop - start) < self.sample_rate / 100
 
     @cached_property
     def background(self) -> PresenceClassifier:
         """The everyday sounds that a prompt is weighed against."""
-        return PresenceClassifier(self.model.classifier.clap)
+        return PresenceClassifier(self.model.classifier.audio_classifier)
 
     @in_float32
     def classify_file(
@@ -245,11 +246,11 @@ class Interpreter(Pretrained):
         Classification
         """
         chosen, text = self.choice(names, template)
-        clap = self.model.classifier.clap
+        clap = self.model.classifier.audio_classifier
         wav = AudioSource(sound, sample_rate).read(self.sample_rate)
         self._warn_of_what_is_not_heard(len(wav))
         with torch.no_grad():
-            embedding = clap(self._encodable(wav)).embedding
+            embedding = clap(self._encodable(wav)).vector
             logits = self.model.classifier.logits(embedding, text)
         check_finite("scores", logits)
         for note in level_notes(wav):
@@ -363,7 +364,7 @@ class Interpreter(Pretrained):
         prompts = as_prompts(prompts)
         classifier, wav = self.model.classifier, check_samples(wav.float())
         encoded = classifier.encode_clips(self._encodable(wav))
-        embedding = encoded.encoding.embedding
+        embedding = encoded.encoding.vector
         text, asked, rival = self.question(prompts, against)
         masks = self.model(encoded, asked.unsqueeze(1))
         similarity = classifier.logits(embedding, text).squeeze(0).cpu()
@@ -397,29 +398,33 @@ class Interpreter(Pretrained):
         self, names: list[str] | None = None, template: str = TEMPLATE
     ) -> tuple[tuple[str, ...], torch.Tensor]:
         """Names and their embeddings, as :func:`~speechbrain_lmac.inference.prompts.choice`."""
-        return choice(self.model.classifier.clap, names, template)
+        return choice(self.model.classifier.audio_classifier, names, template)
 
     @in_float32
     def question(self, prompts: str | list[str], against: str | None = None) -> PromptQuery:
         """What is asked, embedded, as :func:`~speechbrain_lmac.inference.prompts.question`."""
-        return question(self.model.classifier.clap, prompts, against)
+        return question(self.model.classifier.audio_classifier, prompts, against)
 
     def _encodable(self, wav):
         """``wav`` ``[time]`` without offset and hum, ``[1, time]`` on this interpreter's device."""
-        return self.model.classifier.clap.without_offset(wav.unsqueeze(0)).to(self.device)
+        return self.model.classifier.audio_classifier.without_offset(wav.unsqueeze(0)).to(
+            self.device
+        )
 
     def _still_absent(self, absent, sounds, text):
         """Whether prompts are neither in a clip nor in what their masks keep, ``[prompts]``."""
         absent = absent.clone()
         for i in absent.nonzero().flatten().tolist():
-            embedding = self.model.classifier.clap(sounds[i : i + 1].to(self.device)).embedding
+            embedding = self.model.classifier.audio_classifier(
+                sounds[i : i + 1].to(self.device)
+            ).vector
             again = self.background.probability(embedding, text[i : i + 1])
             absent[i] = again.item() < UNSURE
         return absent
 
     def _warn_of_what_is_not_heard(self, samples):
         if not self.fits_input_window(samples):
-            start, stop = self.model.classifier.clap.window.span(samples)
+            start, stop = self.model.classifier.audio_classifier.window.span(samples)
             seconds = [f"{count / self.sample_rate:.1f}" for count in (samples, start, stop)]
             warnings.warn(
                 "of this clip of {} s the CLAP hears {} to {} s, and only that is explained; give "

@@ -67,7 +67,7 @@ def _survey(interpreter, sound, prompts, against, folder):
     rate = interpreter.sample_rate
     step = round(WINDOW_SECONDS / 2 * rate)
     overlap_add = OverlapAdd(step)
-    log = ActivityAccumulator(interpreter.model.classifier.plane, prompts, sound.seconds)
+    log = ActivityAccumulator(interpreter.model.classifier.domain, prompts, sound.seconds)
     files = explanation_files(folder, prompts)
     expected = max(1, round(sound.seconds * rate / step - 1))
     shown = tqdm(total=expected, unit="window", leave=False)
@@ -106,7 +106,7 @@ class ActivityAccumulator:
 
     Arguments
     ---------
-    plane : MaskingDomain
+    domain : MaskingDomain
         That the masks live on.
     prompts : list of str
         Whose masks they are.
@@ -114,11 +114,11 @@ class ActivityAccumulator:
         How long the sound is said to be: the picture is laid out by it.
     """
 
-    def __init__(self, plane, prompts, seconds):
-        self.plane, self.prompts, self.seconds = plane, prompts, seconds
-        self.rate = plane.clap.sample_rate
+    def __init__(self, domain, prompts, seconds):
+        self.domain, self.prompts, self.seconds = domain, prompts, seconds
+        self.rate = domain.audio_classifier.sample_rate
         self.sums = torch.zeros(5, len(prompts), 1, dtype=torch.float64)
-        bins = plane.clap.spectrogram.n_fft // 2 + 1
+        bins = domain.audio_classifier.spectrogram.n_fft // 2 + 1
         self.picture = torch.zeros(COLUMNS, bins)
         self.drawn = torch.zeros(COLUMNS)
 
@@ -138,9 +138,9 @@ class ActivityAccumulator:
         mine : slice
             Of its samples: those that count here, and not in a window beside it.
         """
-        spectrogram = self.plane.clap.spectrogram
+        spectrogram = self.domain.audio_classifier.spectrogram
         device = spectrogram.window.device
-        heard = self.plane.clap.without_offset(wav)
+        heard = self.domain.audio_classifier.without_offset(wav)
         power = power_of(spectrogram(heard.unsqueeze(0).to(device)))[0].cpu()
         samples = torch.arange(len(power)) * spectrogram.hop_length
         first, end, _ = mine.indices(len(wav) + spectrogram.hop_length)
@@ -149,9 +149,9 @@ class ActivityAccumulator:
         self._draw(power, seconds)
         if mask is None:
             return
-        gains = self.plane.gains(mask.to(device)).cpu()[:, counted]
+        gains = self.domain.gains(mask.to(device)).cpu()[:, counted]
         hertz = torch.linspace(0, self.rate / 2, power.shape[1])
-        encoded = power * self.plane.clap.encoded_bins.cpu()
+        encoded = power * self.domain.audio_classifier.encoded_bins.cpu()
         kept, whole, low, high = measure(gains, encoded, hertz).unbind(dim=1)
         present = probability.unsqueeze(1) * whole
         rows = torch.stack([kept, whole, kept * low, kept * high, present])

@@ -15,51 +15,52 @@ paraphrases of the names are at least so near to their own, in MiniCLAP."""
 
 
 class PresenceClassifier:
-    """The 50 names, embedded.
+    """Probability that a prompt occurs in a clip, against 50 everyday sounds.
 
     Arguments
     ---------
-    clap : CLAP
-        Whose text side embeds them.
+    audio_classifier : AudioClassifier
+        Classifier that embeds the class names.
 
     Example
     -------
     >>> from speechbrain_lmac.models.clap.mini import MiniCLAP
     >>> from speechbrain_lmac.data.synthetic import synthesize
     >>> clap = MiniCLAP()
-    >>> sound = clap(synthesize("siren", seed=3).unsqueeze(0)).embedding
-    >>> text = clap.embed_text(["this is the sound of siren", "this is the sound of rain"])
-    >>> there = PresenceClassifier(clap).probability(sound, text)
-    >>> bool(there[0, 0] > 0.5), bool(there[0, 1] < 0.01)
+    >>> vector = clap(synthesize("siren", seed=3).unsqueeze(0)).vector
+    >>> queries = clap.queries(["this is the sound of siren", "this is the sound of rain"])
+    >>> presence = PresenceClassifier(clap).probability(vector, queries)
+    >>> bool(presence[0, 0] > 0.5), bool(presence[0, 1] < 0.01)
     (True, True)
     """
 
-    def __init__(self, clap):
-        self.scale = float(clap.logit_scale)
-        self.text = clap.embed_names([speakable(name) for name in ESC50_CLASSES])
+    def __init__(self, audio_classifier):
+        self.audio_classifier = audio_classifier
+        names = [speakable(name) for name in ESC50_CLASSES]
+        self.queries = audio_classifier.class_queries(names)
 
-    def against(self, text):
-        """A prompt and the names that say something else, ``[1 + names, dim]``, of ``[1, dim]``."""
-        apart = (text @ self.text.T < SAME_MEANING_COSINE).squeeze(0)
-        return torch.cat([text, self.text[apart]])
+    def against(self, query):
+        """A query ``[1, dim]`` and the classes of other meaning, ``[1 + classes, dim]``."""
+        competing = (query @ self.queries.T < SAME_MEANING_COSINE).squeeze(0)
+        return torch.cat([query, self.queries[competing]])
 
     @torch.no_grad()
-    def probability(self, embedding, text):
-        """Of prompts, each against the names that say something else.
+    def probability(self, vector, queries):
+        """Probability of each query against the classes of other meaning.
 
         Arguments
         ---------
-        embedding : torch.Tensor
-            ``[batch, dim]``, of sounds.
-        text : torch.Tensor
-            ``[prompts, dim]``.
+        vector : torch.Tensor
+            Clip vectors, ``[batch, dim]``.
+        queries : torch.Tensor
+            Query vectors, ``[queries, dim]``.
 
         Returns
         -------
         torch.Tensor
-            ``[batch, prompts]``.
+            Probabilities, ``[batch, queries]``.
         """
-        names = self.scale * embedding @ self.text.T  # [batch, names]
-        alike = text @ self.text.T >= SAME_MEANING_COSINE  # [prompts, names]
-        rivals = names.unsqueeze(1).masked_fill(alike, -torch.inf).logsumexp(dim=-1)
-        return (self.scale * embedding @ text.T - rivals).sigmoid()
+        logits = self.audio_classifier.logits(vector, self.queries)
+        same_meaning = queries @ self.queries.T >= SAME_MEANING_COSINE
+        competing = logits.unsqueeze(1).masked_fill(same_meaning, -torch.inf).logsumexp(dim=-1)
+        return (self.audio_classifier.logits(vector, queries) - competing).sigmoid()

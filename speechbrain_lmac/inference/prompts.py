@@ -66,12 +66,12 @@ def question(clap, prompts: str | list[str], against: str | None = None) -> Prom
     InputError
         If it cannot be asked of any sound.
     """
-    text = clap.embed_text(as_prompts(prompts))
+    text = clap.queries(as_prompts(prompts))
     if against is None:
         return PromptQuery(text, text, None)
     if not isinstance(against, str):
         raise InputError(f"against must be one text, got {against!r}")
-    (rival,) = clap.embed_text(as_prompts(against))
+    (rival,) = clap.queries(as_prompts(against))
     if ((text - rival).norm(dim=1) < NO_DIFFERENCE).any():
         raise InputError(f"{against!r} says the same as a prompt: there is no difference")
     return PromptQuery(text, normalize(text - rival, dim=-1), rival)
@@ -84,4 +84,4 @@ def choice(clap, names: list[str] | None, template: str) -> tuple[tuple[str, ...
     among = [speakable(name) for name in ESC50_CLASSES] if names is None else as_prompts(names)
     if len(among) < 2:
         raise InputError("a choice takes at least two names")
-    return tuple(among), clap.embed_names(among, [template])
+    return tuple(among), clap.class_queries(among, [template])

@@ -1,102 +1,107 @@
-"""How masks are hardened while they are learnt, so that they decide."""
+"""Soft top-k gate: sharpens masks during training so that they rank bins."""
 
 import math
+import random
+from collections.abc import Sequence
 
 import torch
 
 from speechbrain_lmac.utils.errors import InputError
 
 MIN_GAIN = 1e-4
-"""Gain that stands for none, where a logarithm is taken."""
+"""Smallest gain inside the logarithm; a mask value at or below it is a closed bin."""
 
 
 class SoftTopK:
-    """Open each mask to a given share of its cells, softly.
+    """Open a given fraction of the bins of each mask, with soft edges.
 
-    A CLAP hardly hears gain, so a mask of 0.1 everywhere keeps the decision, and so does what
-    it removes: a soft mask has nothing to learn from. Trained behind this gate, a map must
-    instead *rank*: the best cells open, the others shut, whatever the map's level or spread.
-    Level and spread are left to the terms that see the mask itself.
+    A CLAP hardly encodes gain. A mask of 0.1 everywhere keeps the prediction in its masked-in part
+    and in its masked-out part, so a soft mask receives no useful gradient. Behind this gate a mask
+    must *rank* its bins: the best bins open and the others close, whatever the level and spread of
+    the mask. Terms of the masks themselves determine level and spread.
 
     Arguments
     ---------
-    shares : sequence of float
-        Shares of cells that training draws from; empty for masks as they are.
+    fractions : sequence of float
+        Fractions of bins to draw from in training, in (0, 1). An empty list disables the gate.
     softness : (float, float)
-        Width of the transition, in standard deviations of the map's logits: at the start of
-        training and at its end, falling by a constant ratio. A soft gate tells every cell where to
-        go; what it lets through of the rest is a whisper that a CLAP still hears.
+        Width of the transition at the start and at the end of training, in standard deviations of
+        the mask logits; it falls by a constant ratio. A soft gate gives every bin a gradient, but
+        a CLAP still encodes the faint remainder of the closed bins.
 
     Example
     -------
-    >>> gate = SoftTopK(shares=[0.5], softness=(0.5, 0.1))
+    >>> gate = SoftTopK(fractions=[0.5], softness=(0.5, 0.1))
     >>> masks = torch.tensor([[[0.1, 0.2, 0.3, 0.4, 0.5]]])
     >>> gate(masks, torch.tensor([0.5]), progress=1.0).sub(0.5).sign()
     tensor([[[-1., -1.,  0.,  1.,  1.]]])
     """
 
-    def __init__(self, shares, softness=(0.3, 0.08)):
-        if not isinstance(shares, list | tuple) or not all(0 < share < 1 for share in shares):
-            raise InputError(f"gate_fractions is a list of shares such as [0.1], not {shares!r}")
-        self.shares = tuple(shares)
+    def __init__(self, fractions: Sequence[float], softness: tuple[float, float] = (0.3, 0.08)):
+        is_list = isinstance(fractions, list | tuple)
+        if not is_list or not all(0 < fraction < 1 for fraction in fractions):
+            raise InputError(
+                f"gate_fractions must be a list of fractions above 0 and below 1, got {fractions!r}"
+            )
+        self.fractions = tuple(fractions)
         self.softness = softness
 
     @property
-    def terms(self):
-        """What it adds to those of the objective, in the name of the method."""
-        return ["budget"] if self.shares else []
+    def terms(self) -> list[str]:
+        """Name of the gate among the terms of the method; empty if the gate is disabled."""
+        return ["top_k_gate"] if self.fractions else []
 
-    def draw(self, draws, device=None):
-        """A share for each clip, ``[batch]``, from its own random numbers."""
-        shares = [rng.choice(self.shares or (1.0,)) for rng in draws]
-        return torch.tensor(shares, device=device)
+    def draw(self, draws: Sequence[random.Random], device=None) -> torch.Tensor:
+        """Draw a fraction for each clip from its own random generator, ``[batch]``."""
+        fractions = [rng.choice(self.fractions or (1.0,)) for rng in draws]
+        return torch.tensor(fractions, device=device)
 
-    def __call__(self, masks, shares, progress):
-        """Harden.
+    def __call__(
+        self, masks: torch.Tensor, fractions: torch.Tensor, progress: float
+    ) -> torch.Tensor:
+        """Gate masks.
 
         Arguments
         ---------
         masks : torch.Tensor
-            ``[..., frames, bins]`` in [0, 1].
-        shares : torch.Tensor
-            ``[...]``, of cells to keep; the last axes of ``masks`` may broadcast to it.
+            Masks in [0, 1], ``[..., frames, bins]``.
+        fractions : torch.Tensor
+            Fraction of bins to open, ``[...]``, broadcast to the masks.
         progress : float
-            0 at the start of training, 1 at its end.
+            Progress of training, 0 at the start and 1 at the end.
 
         Returns
         -------
         torch.Tensor
-            Like ``masks``; ``masks`` itself where there is no budget to draw from.
+            Gated masks with the shape of ``masks``; ``masks`` itself if the gate is disabled.
         """
-        if not self.shares:
+        if not self.fractions:
             return masks
         logits = masks.logit(eps=MIN_GAIN).flatten(-2)
-        heard = (
-            masks.flatten(-2) > MIN_GAIN
-        )  # cells that are shut for good have no say in the spread
-        count = heard.sum(dim=-1, keepdim=True).clamp(min=1)
-        centered = logits - (logits * heard).sum(dim=-1, keepdim=True) / count
-        spread = ((centered.square() * heard).sum(dim=-1, keepdim=True) / count).sqrt()
+        valid = masks.flatten(-2) > MIN_GAIN  # closed bins do not count in the deviation
+        count = valid.sum(dim=-1, keepdim=True).clamp(min=1)
+        centered = logits - (logits * valid).sum(dim=-1, keepdim=True) / count
+        deviation = ((centered.square() * valid).sum(dim=-1, keepdim=True) / count).sqrt()
         first, last = self.softness
         softness = first * (last / first) ** progress
-        scale = softness * spread + 1e-4
-        opened = (centered - _threshold(centered.detach(), shares)) / scale
-        return opened.sigmoid().unflatten(-1, masks.shape[-2:])
+        scale = softness * deviation + 1e-4
+        gated = (centered - _threshold(centered.detach(), fractions)) / scale
+        return gated.sigmoid().unflatten(-1, masks.shape[-2:])
 
 
-def _threshold(values, shares, sample=4096):
-    """What a share of ``values`` ``[..., cells]`` exceeds, ``[..., 1]``, from even samples."""
+def _threshold(values, fractions, sample=4096):
+    """Value ``[..., 1]`` that a fraction of ``values`` ``[..., bins]`` exceeds, from a sample."""
     ordered = values[..., :: _stride(values.shape[-1], sample)].sort(dim=-1).values
-    place = ((1 - shares) * (ordered.shape[-1] - 1)).round().long()
+    place = ((1 - fractions) * (ordered.shape[-1] - 1)).round().long()
     place = place.expand(values.shape[:-1]).unsqueeze(-1)
     return ordered.gather(-1, place)
 
 
-def _stride(cells, sample):
-    """Step that takes about ``sample`` of ``cells``, and shares no factor with their number, so
-    that every bin has its turn.
+def _stride(bins, sample):
+    """Step that samples about ``sample`` of ``bins`` and is coprime to their number, so that every
+    frequency is sampled.
     """
-    step = max(1, cells // sample)
-    while math.gcd(step, cells) > 1:
+    step = max(1, bins // sample)
+    while math.gcd(step, bins) > 1:
         step += 1
     return step

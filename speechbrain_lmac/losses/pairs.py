@@ -1,126 +1,89 @@
-"""Pairs of a clip and a prompt, in log-probabilities among all names.
+"""Pairs of clips and queries, and their probabilities among competing classes.
 
-A prompt is weighed against names, not alone: a similarity that falls by a tenth says nothing until
-it is known whether another name now leads.
+A query competes with classes: a similarity that falls by a tenth is meaningless until the
+similarity of the next class is known.
 """
 
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch.nn.functional import logsigmoid
 
-SAME_TEXT = 1e-4
-"""By how much embeddings of one text differ at most, of whatever batch."""
+SAME_QUERY = 1e-4
+"""Largest difference of two vectors of the same query, which may come from different batches."""
 
 
-class ClassSet(NamedTuple):
-    """The names that a prompt has to be likelier than."""
+class PromptPairs(NamedTuple):
+    """Clips of a batch with several queries each; the clip's own query comes first."""
 
-    text: torch.Tensor
-    """``[names, dim]``, unit norm."""
-    scale: float
-    """From cosine to logit."""
-
-    def log_odds(self, embedding, text, own):
-        """Log-odds of prompts against all names but their own.
-
-        Arguments
-        ---------
-        embedding, text : torch.Tensor
-            ``[..., dim]``: of the sound and of the prompt.
-        own : torch.Tensor
-            ``[...]`` of long: the name that says the same as the prompt; -1 for none.
-
-        Returns
-        -------
-        torch.Tensor
-            ``[...]``; their sigmoid is the prompt's probability.
-
-        Example
-        -------
-        >>> rivals = ClassSet(torch.eye(3), scale=1.0)
-        >>> sound, prompt = torch.tensor([1.0, 0.0, 0.0]), torch.tensor([1.0, 0.0, 0.0])
-        >>> odds = rivals.log_odds(sound, prompt, torch.tensor(0))
-        >>> torch.allclose(odds.sigmoid(), torch.eye(3)[0].softmax(0)[0])
-        True
-        """
-        with torch.autocast(embedding.device.type, enabled=False):  # digits count: scale is large
-            logits = self.scale * embedding.float() @ self.text.T
-        names = torch.arange(len(self.text), device=own.device)
-        others = logits.masked_fill(names == own.unsqueeze(-1), -torch.inf)
-        return self.scale * (embedding.float() * text).sum(dim=-1) - others.logsumexp(dim=-1)
-
-
-class PromptSensitivity(NamedTuple):
-    """Clips of a batch, and prompts that are asked of each: its own first."""
-
-    audio: torch.Tensor
-    """``[batch, dim]``, unit norm."""
-    text: torch.Tensor
-    """``[prompts, batch, dim]``, unit norm."""
-    own: torch.Tensor
-    """``[prompts, batch]`` of long: the rivals' name that says the same; -1 for none."""
-    rivals: ClassSet
+    vectors: torch.Tensor
+    """Clip vectors, ``[batch, dim]``."""
+    queries: torch.Tensor
+    """Query vectors, ``[prompts, batch, dim]``."""
+    targets: torch.Tensor
+    """Index of the class with the same meaning as the query, ``[prompts, batch]`` of long; -1 if
+    there is none."""
+    classes: Any
+    """Competing classes: a :class:`~speechbrain_lmac.models.base.ClassSet`."""
     sources: torch.Tensor | None = None
-    """Power of the clips and of what is mixed into them, which the second prompt names, on the
-    plane: ``[2, batch, frames, bins]``; the second is 0 where a clip is alone."""
+    """Power of the clips and of the sources mixed into them, which the second query names,
+    ``[2, batch, frames, bins]`` in the masking domain; the second is 0 for an unmixed clip."""
     num_separable: torch.Tensor | None = None
-    """How many clips have sources to be told apart, ``[]``: the mean over processes; by default
-    those of this one."""
+    """Number of separable clips, averaged over processes, ``[]``. Default: that of this process."""
 
     @property
-    def log_odds(self):
-        """Of every prompt, given the whole clip, ``[prompts, batch]``."""
-        return self.rivals.log_odds(self.audio.expand_as(self.text), self.text, self.own)
+    def log_odds(self) -> torch.Tensor:
+        """Log-odds of every query given the original clip, ``[prompts, batch]``."""
+        vectors = self.vectors.expand_as(self.queries)
+        return self.classes.log_odds(vectors, self.queries, self.targets)
 
     @property
-    def separable(self):
-        """Clips whose sources are known, and named differently: ``[batch]`` of bool."""
-        named_alike = (self.own[0] == self.own[1]) & (self.own[0] >= 0)
-        told_alike = (self.text[0] - self.text[1]).abs().amax(dim=1) < SAME_TEXT
-        return self.sources[1].flatten(1).any(dim=1) & ~named_alike & ~told_alike
+    def separable(self) -> torch.Tensor:
+        """Whether a clip is a mixture of sources with different names, ``[batch]`` of bool."""
+        same_class = (self.targets[0] == self.targets[1]) & (self.targets[0] >= 0)
+        same_query = (self.queries[0] - self.queries[1]).abs().amax(dim=1) < SAME_QUERY
+        assert self.sources is not None
+        return self.sources[1].flatten(1).any(dim=1) & ~same_class & ~same_query
 
     @property
-    def confidence_weight(self):
-        """1 where a prompt is likelier than chance, given the whole clip, else how near it comes:
-        ``[prompts, batch]``.
-        """
-        return (len(self.rivals.text) * self.log_odds.sigmoid()).clamp(max=1)
-
-
-class MaskedPairs(NamedTuple):
-    """What the encoder makes of masked clips, one for each of some pairs."""
-
-    masked: torch.Tensor
-    """``[heard, dim]``, unit norm."""
-    pairs: PromptSensitivity
-    which: torch.Tensor
-    """``[heard]`` of long: which pair each is, ``prompt * batch + clip``."""
-
-    def asked(self, step=0):
-        """Of each pair the prompt asked, or that ``step`` rows after it: Asked."""
-        prompts, batch = self.pairs.own.shape
-        row, clip = self.which // batch, self.which % batch
-        row = (row + step) % prompts
-        return PairBatch(
-            self.pairs.audio[clip], self.pairs.text[row, clip], self.pairs.own[row, clip]
-        )
-
-    def log_probabilities(self, step=0):
-        """Of that prompt, given the clip and given what is heard of it: two ``[heard]``."""
-        whole, text, own = self.asked(step)
-        odds = partial(self.pairs.rivals.log_odds, text=text, own=own)
-        return logsigmoid(odds(whole)), logsigmoid(odds(self.masked))
-
-    def confidence_weight(self):
-        """:attr:`PromptSensitivity.confidence_weight` of the prompts asked."""
-        return self.pairs.confidence_weight.flatten()[self.which]
+    def confidence_weight(self) -> torch.Tensor:
+        """Probability of a query relative to chance, at most 1, ``[prompts, batch]``."""
+        return (len(self.classes.queries) * self.log_odds.sigmoid()).clamp(max=1)
 
 
 class PairBatch(NamedTuple):
-    """Clips, prompts and the prompts' own names, ``[heard, ...]`` all."""
+    """Original clip vectors, query vectors and target classes of some pairs."""
 
-    whole: torch.Tensor
-    text: torch.Tensor
-    own: torch.Tensor
+    original: torch.Tensor
+    query: torch.Tensor
+    target: torch.Tensor
+
+
+class MaskedPairs(NamedTuple):
+    """Encoded masked clips, one for each of some pairs."""
+
+    masked: torch.Tensor
+    """Vectors of the masked clips, ``[encoded, dim]``."""
+    pairs: PromptPairs
+    """All pairs of the batch."""
+    pair_index: torch.Tensor
+    """Pair of each masked clip, ``prompt * batch + clip``, ``[encoded]`` of long."""
+
+    def batch(self, step: int = 0) -> PairBatch:
+        """Clips with the query of each pair, or with the query ``step`` rows after it."""
+        prompts, batch = self.pairs.targets.shape
+        row, clip = self.pair_index // batch, self.pair_index % batch
+        row = (row + step) % prompts
+        pairs = self.pairs
+        return PairBatch(pairs.vectors[clip], pairs.queries[row, clip], pairs.targets[row, clip])
+
+    def log_probabilities(self, step: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+        """Log-probability of that query given the original and the masked clip, ``[encoded]``."""
+        original, query, target = self.batch(step)
+        odds = partial(self.pairs.classes.log_odds, query=query, target=target)
+        return logsigmoid(odds(original)), logsigmoid(odds(self.masked))
+
+    def confidence_weight(self) -> torch.Tensor:
+        """:attr:`PromptPairs.confidence_weight` of these pairs, ``[encoded]``."""
+        return self.pairs.confidence_weight.flatten()[self.pair_index]

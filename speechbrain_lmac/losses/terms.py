@@ -1,92 +1,98 @@
-"""The terms of the LMAC-ZS objective: one function per term.
+"""Terms of the training objective, one function per term.
 
-The poster (NeurIPS 2024) has three: similarity matching, mask regularization and prompt
-diversity. The others here are ours, and ask what decides: is the prompt still likelier than all
-other names where only the mask is encoded, and is it no more where the mask is taken out?
+The LMAC-ZS paper (NeurIPS 2024) has three: similarity matching, mask regularization and prompt
+diversity. The other terms are ours; they constrain the prediction. The query must stay more
+probable than all competing classes in the masked-in part, and must not be in the masked-out part.
 
-Three kinds, by what they look at: the masks, what the encoder makes of what masks keep, and what
-it makes of what they remove. All are means, not sums: a batch with everything in it twice has the
-same loss, and so have larger masks.
+A term takes the masks themselves, the encoded masked-in part, or the encoded masked-out part. All
+terms are means: repeating the batch or enlarging the masks leaves the loss as it is.
 """
 
 import torch
 from torch.nn.functional import logsigmoid, normalize, relu
 
+from speechbrain_lmac.losses.pairs import MaskedPairs, PromptPairs
+
 TARGET_AREA = 0.3
-"""Mean of the mask of a prompt that is certain."""
+"""Mask mean for a query of probability 1."""
 
 
-def similarity_matching(heard):
-    """``|t . f(X) - t . f(M * X)|``: masked, a clip is as similar as before (poster)."""
-    whole, text, _ = heard.asked()
-    return ((whole - heard.masked) * text).sum(dim=-1).abs()
+def similarity_matching(masked: MaskedPairs) -> torch.Tensor:
+    """``|t . f(X) - t . f(M * X)|``: the masked-in part is as similar as the clip (paper)."""
+    original, query, _ = masked.batch()
+    return ((original - masked.masked) * query).sum(dim=-1).abs()
 
 
-def mask_in_nll(heard):
-    """``-b log q``, ``q`` the prompt's probability where only the mask is heard: it decides for the
-    prompt. ``b`` is :meth:`MaskedPairs.confidence_weight`.
+def mask_in_nll(masked: MaskedPairs) -> torch.Tensor:
+    """``-b log q``, with ``q`` the probability of the query given the masked-in part.
+
+    ``b`` is :meth:`MaskedPairs.confidence_weight`.
     """
-    _, after = heard.log_probabilities()
-    return -heard.confidence_weight() * after
+    _, log_masked_in = masked.log_probabilities()
+    return -masked.confidence_weight() * log_masked_in
 
 
-def mask_out_nll(heard):
-    """``-b log(1 - r)``, ``r`` the prompt's probability in the remainder: it decides no longer.
+def mask_out_nll(masked: MaskedPairs) -> torch.Tensor:
+    """``-b log(1 - r)``, with ``r`` the probability of the query given the masked-out part.
 
-    Bounded, at 0 where nothing is left of the prompt. (L-MAC's ``-CE`` is not.)
+    The term is bounded: it is 0 if the masked-out part no longer contains the query. The published
+    ``-CE`` of L-MAC has no bound.
     """
-    _, text, own = heard.asked()
-    odds = heard.pairs.rivals.log_odds(heard.masked, text, own)
-    return -heard.confidence_weight() * logsigmoid(-odds)
+    _, query, target = masked.batch()
+    odds = masked.pairs.classes.log_odds(masked.masked, query, target)
+    return -masked.confidence_weight() * logsigmoid(-odds)
 
 
-def source_preservation(heard):
-    """``u p' relu(log p' - log r')`` of the next prompt asked of the clip: taking one sound out of
-    a mixture leaves the other its own. ``u = 1 - max(0, t . t')``: what means the same is no other.
+def source_preservation(masked: MaskedPairs) -> torch.Tensor:
+    """``u p' relu(log p' - log r')`` of the clip's next query, given the masked-out part.
+
+    The term penalizes masks that also remove the other source of a mixture. It is weighted by the
+    dissimilarity of the two queries, ``u = 1 - max(0, t . t')``.
     """
-    before, after = heard.log_probabilities(step=1)
-    own, next_ = heard.asked(), heard.asked(step=1)
-    unlike = 1 - (own.text * next_.text).sum(dim=-1).clamp(min=0)
-    named_alike = (own.own == next_.own) & (own.own >= 0)
-    return unlike.masked_fill(named_alike, 0.0) * before.exp() * relu(before - after)
+    before, after = masked.log_probabilities(step=1)
+    own, other = masked.batch(), masked.batch(step=1)
+    dissimilarity = 1 - (own.query * other.query).sum(dim=-1).clamp(min=0)
+    same_class = (own.target == other.target) & (own.target >= 0)
+    return dissimilarity.masked_fill(same_class, 0.0) * before.exp() * relu(before - after)
 
 
-def sparsity(masks, pairs):
-    """``mean |M|``: not everything matters (poster's L1 term)."""
+def sparsity(masks: torch.Tensor, pairs: PromptPairs) -> torch.Tensor:
+    """``mean |M|``: the L1 term of the paper."""
     return masks.mean()
 
 
-def prompt_diversity(masks, pairs):
+def prompt_diversity(masks: torch.Tensor, pairs: PromptPairs) -> torch.Tensor:
     """``mean_ik relu(cos(M_i, M_k) - max(0, t_i . t_k))`` over the masks of one clip.
 
-    Other prompts, other masks; paraphrases may share one. The poster states the term's
-    purpose, the form is ours. A text with itself adds exactly 0.
+    Different queries get different masks; paraphrases may share one. The paper states the purpose
+    of the term, the formula is ours. A query with itself adds exactly 0.
     """
-    cells = normalize(masks.flatten(2), dim=-1)
+    bins = normalize(masks.flatten(2), dim=-1)
     with torch.autocast(masks.device.type, enabled=False):
-        mask_cosine = torch.einsum("ibc,kbc->bik", cells, cells)
-        text_cosine = torch.einsum("ibd,kbd->bik", pairs.text, pairs.text).clamp(min=0)
-    excess = relu(mask_cosine - text_cosine)
-    apart = 1 - torch.eye(len(pairs.text), device=excess.device)
-    return (excess * apart).mean()
+        mask_cosine = torch.einsum("ibc,kbc->bik", bins, bins)
+        query_cosine = torch.einsum("ibd,kbd->bik", pairs.queries, pairs.queries).clamp(min=0)
+    excess = relu(mask_cosine - query_cosine)
+    off_diagonal = 1 - torch.eye(len(pairs.queries), device=excess.device)
+    return (excess * off_diagonal).mean()
 
 
-def presence(masks, pairs, share=TARGET_AREA):
-    """``mean |mean M - share sqrt(p)|``: a mask opens as far as the CLAP believes in its prompt.
+def mask_area_prior(
+    masks: torch.Tensor, pairs: PromptPairs, area: float = TARGET_AREA
+) -> torch.Tensor:
+    """``mean |mean M - area sqrt(p)|``: the mask area follows the probability of the query.
 
-    So the mask of a prompt of nothing that is there is near empty. The root leaves room for sounds
-    that the CLAP hears, but not as the loudest of a mixture.
+    The mask of an absent query is nearly empty. The square root leaves area to sources that are not
+    the most probable in a mixture.
     """
-    wanted = share * pairs.log_odds.sigmoid().sqrt()
-    return (masks.mean(dim=(2, 3)) - wanted).abs().mean()
+    expected = area * pairs.log_odds.sigmoid().sqrt()
+    return (masks.mean(dim=(2, 3)) - expected).abs().mean()
 
 
-def separation(masks, pairs):
-    """``b sum w (M - sqrt(P_i / P))^2`` over the two sources of a mixture, ``w ~ sqrt(P)``: what
-    the CLAP hears of a sound is where that sound is. ``b`` is
-    :attr:`PromptSensitivity.confidence_weight`, and a clip alone asks for nothing.
+def irm_regression(masks: torch.Tensor, pairs: PromptPairs) -> torch.Tensor:
+    """``b sum w (M - sqrt(P_i / P))^2`` over both sources of a mixture, with ``w ~ sqrt(P)``.
 
-    Mixing makes the truth: no label is needed but what is mixed.
+    The target is the ideal ratio mask of the source, known because the mixture was made here; no
+    label is needed. ``b`` is :attr:`PromptPairs.confidence_weight`. Unmixed clips add 0.
     """
     if pairs.sources is None or len(masks) < 2:
         return masks.new_zeros(())
@@ -95,13 +101,13 @@ def separation(masks, pairs):
         return 0 * masks.sum()
     sources = pairs.sources[:, mixed]
     total = sources.sum(dim=0)
-    ideal = (sources / total.clamp(min=1e-12)).sqrt()
+    ratio_mask = (sources / total.clamp(min=1e-12)).sqrt()
     weight = total.sqrt() / total.sqrt().sum(dim=(1, 2), keepdim=True)
-    error = (weight * (masks[:2, mixed] - ideal).square()).sum(dim=(2, 3))
-    known = mixed.sum() if pairs.num_separable is None else pairs.num_separable
-    return (pairs.confidence_weight[:2, mixed] * error).sum() / (2 * known)
+    error = (weight * (masks[:2, mixed] - ratio_mask).square()).sum(dim=(2, 3))
+    count = mixed.sum() if pairs.num_separable is None else pairs.num_separable
+    return (pairs.confidence_weight[:2, mixed] * error).sum() / (2 * count)
 
 
-def binarization(masks, pairs):
-    """``mean 4 M (1 - M)``: 0 for a mask of zeros and ones, 1 for one of halves."""
+def binarization(masks: torch.Tensor, pairs: PromptPairs) -> torch.Tensor:
+    """``mean 4 M (1 - M)``: 0 for a binary mask, 1 for a mask of 0.5 everywhere."""
     return (4 * masks * (1 - masks)).mean()

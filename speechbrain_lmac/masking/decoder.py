@@ -1,5 +1,6 @@
-"""From what an encoder heard and a prompt to a mask."""
+"""Mask decoder: from an encoder's hidden maps and a query to a mask."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -7,116 +8,76 @@ import torch
 from torch import nn
 from torch.nn.functional import gelu, interpolate
 
-from speechbrain_lmac.masking.grid import pool_to_grid, upsample_to_grid
+from speechbrain_lmac.masking.grid import Grid, pool_to_grid, upsample_to_grid
 from speechbrain_lmac.utils.errors import InputError
 
 BOUND = 8.0
-"""No logit is greater, so that cells keep their order in float32."""
-AT_ONCE = 4
-"""Prompts whose masks are made together: more do not stay in a processor's cache."""
-WEIGHTS_AT_START = (0.3, 0.0)
-"""Of a cell's level, and of what stands out, in an untrained decoder: loud cells first."""
+"""Bound of the logits, so that the order of bins survives float32."""
+QUERIES_AT_ONCE = 4
+"""Queries whose masks are computed together; more do not fit into a processor's cache."""
+INITIAL_WEIGHTS = (0.3, 0.0)
+"""Weights of log power and of its contrast in an untrained decoder: loud bins come first."""
 
 
 class DecoderFeatures(NamedTuple):
-    """What a decoder goes by."""
+    """Input of the decoder."""
 
-    hidden: tuple
-    """The encoder's maps ``[batch, channels, frames', bins']``, deepest first."""
-    level: torch.Tensor
-    """Of the plane's cells, ``[batch, frames, bins]``, of
-    :func:`~speechbrain_lmac.masking.log_power.level`."""
-
-
-def channel_dropout(evidence, share, draws):
-    """Leave channels of the encoder's maps out, others of each clip, and raise the rest.
-
-    A decoder that learns from some hundred clips would otherwise go by channels that tell these
-    clips from one another (spatial dropout: Tompson et al., CVPR 2015).
-
-    Arguments
-    ---------
-    evidence : DecoderFeatures
-        Of ``batch`` clips.
-    share : float
-        Of channels, 0 to below 1; 0 leaves all as they are.
-    draws : list of random.Random
-        One per clip, so that a clip loses the same channels in whatever batch or process.
-
-    Returns
-    -------
-    Evidence
-
-    Example
-    -------
-    >>> import random
-    >>> whole = DecoderFeatures((torch.ones(1, 8, 2, 2),), torch.zeros(1, 9, 9))
-    >>> thinned = channel_dropout(whole, 0.5, [random.Random(1)])
-    >>> sorted(set(thinned.hidden[0].flatten().tolist()))
-    [0.0, 2.0]
-    """
-    if not share:
-        return evidence
-    generators = [torch.Generator().manual_seed(rng.getrandbits(63)) for rng in draws]
-    hidden = []
-    for maps in evidence.hidden:
-        drawn = torch.stack([torch.rand(maps.shape[1], generator=own) for own in generators])
-        gain = (drawn >= share).to(maps) / (1 - share)
-        hidden.append(maps * gain[..., None, None])
-    return evidence._replace(hidden=tuple(hidden))
+    hidden: tuple[torch.Tensor, ...]
+    """Hidden maps of the encoder, ``[batch, channels, frames', bins']``, deepest first."""
+    log_power: torch.Tensor
+    """Normalized log power of the clips in the masking domain, ``[batch, frames, bins]``."""
 
 
 class MaskDecoder(nn.Module):
-    """A U-Net over an encoder's hidden maps, steered by the prompt at every scale.
+    """U-Net over the hidden maps of an encoder, conditioned on the query at every scale.
 
-    The audio side goes from the deepest map up, adding each shallower one; it is computed once
-    per clip. The text side goes up the same scales with few operations and is computed for
-    every pair of prompt and clip. It ends in coarse maps: a logit, and weights for the level of the
-    plane's cells and for how a cell's level stands out from its surroundings. The prompt says
-    where, the level which of the cells there. Any encoder, any number of frames: the grid says
-    where the mask's cells are, and the coarse maps are interpolated once, at the end.
+    The audio path runs from the deepest map up and adds each shallower map; it runs once per clip.
+    The query path runs up the same scales with few operations, once per pair of query and clip. It
+    predicts three coarse maps: a logit, a weight of the bins' log power, and a weight of the
+    contrast between a bin's log power and its surroundings. The query selects the region, log
+    power selects the bins in it. The grid states the positions of the mask's bins, and the coarse
+    maps are interpolated to them once, at the end. Any encoder and any number of frames fit.
 
-    Statement of the job: LMAC-ZS, NeurIPS 2024; the conditioning (FiLM per scale, Perez et
-    al., AAAI 2018) and the level are ours, as the authors did not publish theirs.
+    LMAC-ZS (NeurIPS 2024) states the task of the decoder but not its architecture. The
+    conditioning (FiLM per scale, Perez et al., AAAI 2018) and the use of log power are ours.
 
     Arguments
     ---------
     hidden_channels : sequence of int
         Channels of the hidden maps, deepest first.
-    text_dim : int
-        Size of a text embedding.
+    query_dim : int
+        Size of a query vector.
     channels : int or sequence of int
-        Width of the decoder, at every scale or at each, deepest first; multiples of 4. Deep maps
-        are small: width costs little there, and most of the time at the largest.
+        Width of the decoder at all scales, or at each scale from the deepest; multiples of 4. Width
+        costs little at deep scales, whose maps are small.
     scales : int
-        How many of the hidden maps it goes by, from the deepest; all by default. The shallowest
-        is the largest, and most of the time.
+        Number of hidden maps in use, from the deepest. Default: all. The shallowest map is the
+        largest and takes most of the time.
 
     Example
     -------
-    >>> decoder = MaskDecoder(hidden_channels=[64, 32], text_dim=16, channels=8)
+    >>> decoder = MaskDecoder(hidden_channels=[64, 32], query_dim=16, channels=8)
     >>> hidden = (torch.randn(2, 64, 10, 4), torch.randn(2, 32, 20, 8))
-    >>> evidence = DecoderFeatures(hidden, torch.randn(2, 77, 40))
-    >>> from speechbrain_lmac.masking.grid import Grid
+    >>> features = DecoderFeatures(hidden, torch.randn(2, 77, 40))
     >>> grid = Grid(torch.linspace(0, 1, 77).unsqueeze(0), torch.linspace(0, 1, 40), torch.ones(40))
-    >>> decoder(evidence, torch.randn(3, 1, 16), grid).shape
+    >>> decoder(features, torch.randn(3, 1, 16), grid).shape
     torch.Size([3, 2, 77, 40])
     """
 
-    def __init__(self, hidden_channels, text_dim, channels=32, scales=None):
+    def __init__(
+        self,
+        hidden_channels: Sequence[int],
+        query_dim: int,
+        channels: int | Sequence[int] = 32,
+        scales: int | None = None,
+    ):
         super().__init__()
-        hidden_channels = list(hidden_channels)
-        if scales is not None and scales not in range(1, len(hidden_channels) + 1):
-            raise InputError(
-                f"num_scales must be 1 to {len(hidden_channels)} or null, got {scales!r}. "
-                "The classifier has no more hidden maps"
-            )
-        hidden_channels = hidden_channels[:scales]
+        hidden_channels = _used_maps(list(hidden_channels), scales)
         widths = _widths(channels, len(hidden_channels))
         steps = list(pairwise(widths))
         self.config = {
             "hidden_channels": hidden_channels,
-            "text_dim": text_dim,
+            "query_dim": query_dim,
             "channels": channels,
         }
         self.laterals = nn.ModuleList(
@@ -128,124 +89,143 @@ class MaskDecoder(nn.Module):
             for below, width in steps
         )
         self.merges = nn.ModuleList(_merge(width) for width in widths[:-1])
-        self.merges.append(_convolution(widths[-1]))  # of the largest map: half of the time saved
-        self.films = nn.ModuleList(nn.Linear(text_dim, 2 * width) for width in widths)
+        self.merges.append(_convolution(widths[-1]))  # one convolution: half of the total time
+        self.films = nn.ModuleList(nn.Linear(query_dim, 2 * width) for width in widths)
         self.mixers = nn.ModuleList(nn.Conv2d(below, width, 1) for below, width in steps)
         self.loudness = nn.Conv2d(1, widths[-1], 1)
         self.head = nn.Conv2d(widths[-1], 3, 1)
-        with torch.no_grad():  # at random, levels lead astray before the maps have a say
+        assert self.head.bias is not None
+        with torch.no_grad():  # random weights of log power would dominate the hidden maps
             self.head.weight[1:].zero_()
-            self.head.bias[1:] = torch.tensor(WEIGHTS_AT_START)
-        self.to(memory_format=torch.channels_last)
+            self.head.bias[1:] = torch.tensor(INITIAL_WEIGHTS)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def forward(self, evidence, text, grid):
-        """Masks of every clip for every prompt.
+    def forward(self, features: DecoderFeatures, queries: torch.Tensor, grid: Grid) -> torch.Tensor:
+        """Predict the masks of every clip for every query.
 
         Arguments
         ---------
-        evidence : DecoderFeatures
-            Of ``batch`` clips.
-        text : torch.Tensor
-            ``[texts, 1, dim]`` for all pairs, or ``[texts, batch, dim]``.
+        features : DecoderFeatures
+            Features of ``batch`` clips.
+        queries : torch.Tensor
+            Query vectors: ``[queries, 1, dim]`` for all clips, or ``[queries, batch, dim]``.
         grid : Grid
-            Cells of the mask.
+            Positions of the mask's bins.
 
         Returns
         -------
         torch.Tensor
-            ``[texts, batch, frames, bins]`` in (0, 1); 0 in cells that the encoder never hears.
+            Masks in (0, 1), ``[queries, batch, frames, bins]``; 0 outside the encoder input.
         """
-        pyramid, around = self.encode_features(evidence, grid)
+        pyramid, around = self.encode_features(features, grid)
         parts = [
-            as_mask(self._logits(pyramid, around, evidence.level, part, grid), grid)
-            for part in text.split(AT_ONCE)
+            logits_to_mask(self._logits(pyramid, around, features.log_power, part, grid), grid)
+            for part in queries.split(QUERIES_AT_ONCE)
         ]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
-    def logits(self, evidence, text, grid):
-        """What masks are made of by :func:`as_mask`, as they are: ``[texts, batch, frames, bins]``.
+    def logits(self, features: DecoderFeatures, queries: torch.Tensor, grid: Grid) -> torch.Tensor:
+        """Mask logits ``[queries, batch, frames, bins]``, the input of :func:`logits_to_mask`.
 
         The arguments are those of :meth:`forward`.
         """
-        pyramid, around = self.encode_features(evidence, grid)
-        return self._logits(pyramid, around, evidence.level, text, grid)
+        pyramid, around = self.encode_features(features, grid)
+        return self._logits(pyramid, around, features.log_power, queries, grid)
 
-    def _logits(self, pyramid, around, level, text, grid):
-        logit, loud, standing_out = self.condition_on_query(pyramid, text).unbind(dim=2)
-        # standing_out * (level - around), of which all but the level is coarse
-        coarse = torch.stack([logit - standing_out * around, loud + standing_out])
-        offset, weight = upsample_to_grid(coarse.flatten(0, 2), grid).unflatten(0, coarse.shape[:3])
-        return torch.addcmul(offset, weight, level, out=_instead_of(offset))
+    def _logits(self, pyramid, around, log_power, queries, grid):
+        maps = self.condition_on_query(pyramid, queries)
+        logit, weight, contrast_weight = maps.unbind(dim=2)
+        # contrast_weight * (log_power - around): all factors but log_power are coarse
+        coarse = torch.stack([logit - contrast_weight * around, weight + contrast_weight])
+        fine = upsample_to_grid(coarse.flatten(0, 2), grid)
+        offset, slope = fine.unflatten(0, coarse.shape[:3])
+        return torch.addcmul(offset, slope, log_power, out=_reuse(offset))
 
     @torch.no_grad()
-    def rescale(self, temperature, offset):
-        """Divide all logits by a temperature, then add an offset. Cells keep their order."""
+    def rescale(self, temperature: float, offset: float) -> None:
+        """Divide all logits by a temperature and add an offset. The order of bins is unchanged."""
+        assert self.head.bias is not None
         self.head.weight.div_(temperature)
         self.head.bias.div_(temperature)
         self.head.bias[0] += offset
 
-    def encode_features(self, evidence, grid):
-        """What is computed once per clip.
+    def encode_features(
+        self, features: DecoderFeatures, grid: Grid
+    ) -> tuple[list[torch.Tensor], torch.Tensor]:
+        """Run the audio path, once per clip.
 
         Returns
         -------
         list of torch.Tensor, torch.Tensor
-            One map ``[batch, width, frames', bins']`` a scale, merged from the deepest up; and
-            the mean level around each place of the last, ``[batch, frames', bins']``.
+            Map ``[batch, width, frames', bins']`` of each scale, from the deepest, and the mean log
+            power around each place of the last map, ``[batch, frames', bins']``.
         """
-        pyramid = []
+        pyramid: list[torch.Tensor] = []
         rises = [None, *self.rises]
-        for maps, lateral, rise, merge in zip(evidence.hidden, self.laterals, rises, self.merges):
-            level = lateral(maps.float())  # an encoder may run in bfloat16
-            if pyramid:
-                level = level + _resize(rise(pyramid[-1]), level)
-            pyramid.append(merge(level))
-        around = pool_to_grid(evidence.level, grid, pyramid[-1].shape[-2:])
+        for maps, lateral, rise, merge in zip(features.hidden, self.laterals, rises, self.merges):
+            merged = lateral(maps.float())  # an encoder may run in bfloat16
+            if rise is not None:
+                merged = merged + _resize(rise(pyramid[-1]), merged)
+            pyramid.append(merge(merged))
+        around = pool_to_grid(features.log_power, grid, pyramid[-1].shape[-2:])
         pyramid[-1] = pyramid[-1] + self.loudness(around.unsqueeze(1))
         return pyramid, around
 
-    def condition_on_query(self, pyramid, text):
-        """Steer the audio side by prompts -> ``[texts, batch, 3, frames', bins']``."""
-        pairs = (text.shape[0], pyramid[0].shape[0])
-        text = text * text.shape[-1] ** 0.5  # unit norm -> unit variance, so that prompts count
-        steered = None
-        for level, film, mixer in zip(pyramid, self.films, [*self.mixers, self.head]):
-            scale, shift = film(text)[..., None, None].chunk(2, dim=2)
-            voiced = ((1 + scale) * level + shift).flatten(0, 1)
-            if steered is not None:
-                voiced = voiced + _resize(steered, voiced)
-            steered = mixer(gelu(voiced))
-        return steered.unflatten(0, pairs)
+    def condition_on_query(
+        self, pyramid: list[torch.Tensor], queries: torch.Tensor
+    ) -> torch.Tensor:
+        """Run the query path -> coarse maps ``[queries, batch, 3, frames', bins']``."""
+        pairs = (queries.shape[0], pyramid[0].shape[0])
+        queries = queries * queries.shape[-1] ** 0.5  # from unit norm to unit variance
+        below: torch.Tensor | None = None
+        for maps, film, mixer in zip(pyramid, self.films, [*self.mixers, self.head]):
+            scale, shift = film(queries)[..., None, None].chunk(2, dim=2)
+            conditioned = ((1 + scale) * maps + shift).flatten(0, 1)
+            if below is not None:
+                conditioned = conditioned + _resize(below, conditioned)
+            below = mixer(gelu(conditioned))
+        assert below is not None  # there is at least one scale
+        return below.unflatten(0, pairs)
 
 
-def as_mask(logits, grid):
-    """The mask ``[..., frames, bins]`` of logits: 0 in cells that the encoder never hears."""
+def logits_to_mask(logits: torch.Tensor, grid: Grid) -> torch.Tensor:
+    """Mask ``[..., frames, bins]`` of logits; 0 in bins outside the encoder input."""
     masks = bounded(logits).sigmoid_()
-    return masks if grid.all_valid else torch.mul(masks, grid.heard, out=_instead_of(masks))
+    return masks if grid.all_valid else torch.mul(masks, grid.valid, out=_reuse(masks))
 
 
-def bounded(logits):
-    """Logits within ``BOUND``, in the same order."""
+def bounded(logits: torch.Tensor) -> torch.Tensor:
+    """Logits compressed to within ``BOUND``, in the same order."""
     divisor = logits.abs().div_(BOUND).add_(1)
-    return torch.div(logits, divisor, out=_instead_of(divisor))
+    return torch.div(logits, divisor, out=_reuse(divisor))
 
 
-def _instead_of(used_up):
-    """Where to write a result: over what is no longer needed, unless gradients need it.
+def _reuse(tensor):
+    """Memory for a result: that of a tensor no longer needed, unless gradients need it.
 
-    Memory that is new costs more than the arithmetic on it.
+    Allocating memory takes longer than the arithmetic on it.
     """
-    return None if used_up.requires_grad else used_up
+    return None if tensor.requires_grad else tensor
+
+
+def _used_maps(hidden_channels, scales):
+    """Channels of the hidden maps in use."""
+    if scales is not None and scales not in range(1, len(hidden_channels) + 1):
+        raise InputError(
+            f"num_scales must be 1 to {len(hidden_channels)} or null, got {scales!r}. The "
+            "classifier has no more hidden maps"
+        )
+    return hidden_channels[:scales]
 
 
 def _widths(channels, scales):
-    """One width a scale."""
+    """Width of each scale."""
     widths = list(channels) if isinstance(channels, list | tuple) else [channels] * scales
     fit = all(isinstance(width, int) and width > 0 and width % 4 == 0 for width in widths)
     if len(widths) != scales or not fit:
         raise InputError(
-            f"channels is a multiple of 4, or a list of one for each of {scales} scales, "
-            f"not {channels!r}"
+            "decoder_channels must be a multiple of 4, or a list with one for each of the "
+            f"{scales} scales, got {channels!r}"
         )
     return widths
 

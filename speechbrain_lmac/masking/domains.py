@@ -1,7 +1,7 @@
-"""The planes that masks live on: how a mask reaches the encoder and how it sounds.
+"""Masking domains: where a mask acts in a classifier's front end, and how the result sounds.
 
-A mask is an amplitude gain in [0, 1] on linear magnitude, never on decibels, where zero would
-be 0 dB and loud. Both planes therefore scale *power* by the mask's square.
+A mask is an amplitude gain in [0, 1] on linear magnitude. On decibels a gain of zero would mean
+0 dB, which is loud. Every domain therefore scales *power* by the square of the mask.
 """
 
 from abc import ABC, abstractmethod
@@ -10,127 +10,137 @@ import torch
 from torch import nn
 
 from speechbrain_lmac.audio.stft import power_of
+from speechbrain_lmac.masking.filterbank import band_to_bin_weights, mel_positions
 from speechbrain_lmac.masking.grid import Grid
+from speechbrain_lmac.models.base import AudioClassifier, AudioEncoding
 from speechbrain_lmac.utils.errors import InputError
 
 
 class MaskingDomain(nn.Module, ABC):
-    """A time-frequency plane of a CLAP's own front end.
+    """Time-frequency domain of a classifier's own front end.
 
     Arguments
     ---------
-    clap : CLAP
-        Whose front end it is.
+    audio_classifier : AudioClassifier
+        Classifier with the front end.
     positions : torch.Tensor
-        ``[bins]``: place of each bin on the encoder's mel axis, 0 to 1.
+        Position of each bin on the encoder's mel axis, 0 to 1, ``[bins]``.
     bin_mask : torch.Tensor
-        ``[bins]``: whether the encoder hears anything of it.
+        Whether a bin reaches the encoder, ``[bins]``.
     """
 
-    def __init__(self, clap, positions, bin_mask):
+    positions: torch.Tensor
+    bin_mask: torch.Tensor
+
+    def __init__(
+        self, audio_classifier: AudioClassifier, positions: torch.Tensor, bin_mask: torch.Tensor
+    ):
         super().__init__()
-        self.clap = clap
+        self.audio_classifier = audio_classifier
         self.register_buffer("positions", positions, persistent=False)
         self.register_buffer("bin_mask", bin_mask.to(positions), persistent=False)
 
-    def power(self, wavs):
-        """Power on this plane, ``[batch, frames, bins]``, of ``wavs`` ``[batch, time]``."""
-        return self.power_from_stft(self.clap.stft(wavs))
+    def power(self, wavs: torch.Tensor) -> torch.Tensor:
+        """Power ``[batch, frames, bins]`` of waveforms ``[batch, time]`` in this domain."""
+        return self.power_from_stft(self.audio_classifier.stft(wavs))
 
     @abstractmethod
-    def power_from_stft(self, stft):
-        """Power on this plane of a complex spectrogram that the encoder hears."""
+    def power_from_stft(self, stft: torch.Tensor) -> torch.Tensor:
+        """Power in this domain of the complex spectrogram of the encoder input."""
 
     @abstractmethod
-    def encode(self, power):
-        """Encode power on this plane -> AudioEncoding."""
+    def encode(self, power: torch.Tensor) -> AudioEncoding:
+        """Encode power in this domain."""
 
-    def masked(self, power, gains):
-        """Power that amplitude gains leave.
+    def masked(self, power: torch.Tensor, gains: torch.Tensor) -> torch.Tensor:
+        """Apply amplitude gains to power.
 
         Arguments
         ---------
         power : torch.Tensor
-            ``[batch, frames, bins]``.
+            Power, ``[batch, frames, bins]``.
         gains : torch.Tensor
-            Of its shape, in [0, 1].
+            Amplitude gains in [0, 1], with the shape of ``power``.
 
         Returns
         -------
         torch.Tensor
-            ``[batch, frames, bins]``.
+            Masked power, ``[batch, frames, bins]``.
         """
         return power * gains.square()
 
     @abstractmethod
-    def gains(self, mask):
+    def gains(self, mask: torch.Tensor) -> torch.Tensor:
         """Gain of every linear-frequency bin: ``[..., bins] -> [..., n_fft // 2 + 1]``."""
 
-    def grid(self, power, samples):
-        """Where the cells of a clip's masks lie on the encoder's axes.
+    def grid(self, power: torch.Tensor, samples: int) -> Grid:
+        """Positions of the mask's bins on the encoder's axes.
 
         Arguments
         ---------
         power : torch.Tensor
-            Of the clip on this plane, ``[batch, frames, bins]``.
+            Power of the clip in this domain, ``[batch, frames, bins]``.
         samples : int
-            Length of the clip.
+            Length of the clip, in samples.
 
         Returns
         -------
         Grid
         """
-        times = self.clap.window.frame_positions(power.shape[-2], samples)
+        window = self.audio_classifier.window
+        times = window.frame_positions(power.shape[-2], samples)
         return Grid(times.to(self.positions.device), self.positions, self.bin_mask)
 
-    def apply_mask(self, wavs, mask, spectrum=None):
-        """The sound that a mask keeps, with the input's own phase.
+    def apply_mask(
+        self, wavs: torch.Tensor, mask: torch.Tensor, spectrum: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Masked waveforms, with the phase of the input.
 
-        Linear in the mask: ``apply_mask(M) + apply_mask(1 - M)`` is the clip.
+        The result is linear in the mask: ``apply_mask(M) + apply_mask(1 - M)`` is the clip.
 
         Arguments
         ---------
         wavs : torch.Tensor
-            ``[batch, time]``.
+            Waveforms, ``[batch, time]``.
         mask : torch.Tensor
-            ``[..., batch, frames, bins]``.
+            Masks, ``[..., batch, frames, bins]``.
         spectrum : torch.Tensor
-            ``clap.spectrogram(wavs)``, if it is at hand.
+            Complex spectrogram of ``wavs``. Default: computed here.
 
         Returns
         -------
         torch.Tensor
-            ``[..., batch, time]``.
+            Masked waveforms, ``[..., batch, time]``.
         """
-        spectrogram = self.clap.spectrogram
+        spectrogram = self.audio_classifier.spectrogram
         spectrum = spectrogram(wavs) if spectrum is None else spectrum
         gains, closing = self.gains(mask), spectrogram.closing(wavs, spectrum.shape[1])
-        if closing is not None:  # as much of it as of the last frame that has a mask
+        if closing is not None:  # the samples after the last frame take that frame's gain
             closing = (gains[..., -1, :] * closing).flatten(0, -2)
         sound = spectrogram.inverse((gains * spectrum).flatten(0, -3), wavs.shape[-1], closing)
         return sound.unflatten(0, mask.shape[:-2])
 
 
 class StftDomain(MaskingDomain):
-    """Frames x linear-frequency bins: magnitude is masked, then mel and log are taken again.
+    """Frames x linear-frequency bins: the magnitude is masked, then mel and log follow.
 
     Example
     -------
     >>> from speechbrain_lmac.models.clap.mini import MiniCLAP
-    >>> plane = StftDomain(MiniCLAP())
-    >>> plane.power(torch.randn(1, 32000)).shape
+    >>> domain = StftDomain(MiniCLAP())
+    >>> domain.power(torch.randn(1, 32000)).shape
     torch.Size([1, 63, 513])
     """
 
-    def __init__(self, clap):
-        bin_mask = clap.filterbank.sum(dim=1) > 0
-        super().__init__(clap, mel_positions(clap.filterbank), bin_mask)
+    def __init__(self, audio_classifier):
+        filterbank = audio_classifier.filterbank
+        super().__init__(audio_classifier, mel_positions(filterbank), filterbank.sum(dim=1) > 0)
 
     def power_from_stft(self, stft):
         return power_of(stft)
 
     def encode(self, power):
-        return self.clap.encode(self.clap.mel(power))
+        return self.audio_classifier.encode(self.audio_classifier.mel(power))
 
     def gains(self, mask):
         return mask
@@ -139,144 +149,96 @@ class StftDomain(MaskingDomain):
 class MelDomain(MaskingDomain):
     """Frames x mel bands: mel power is masked before the log.
 
-    To be heard, the mask is spread to linear bins through the filterbank, each bin taking the
-    average of the bands that it feeds, and bins outside all filters that of the nearest band.
+    For resynthesis the filterbank maps the mask to linear bins. Each bin takes the average of the
+    bands that it feeds; a bin outside all filters takes the gain of the nearest band.
 
     Example
     -------
     >>> from speechbrain_lmac.models.clap.mini import MiniCLAP
-    >>> plane = MelDomain(MiniCLAP())
-    >>> plane.power(torch.randn(1, 32000)).shape
+    >>> domain = MelDomain(MiniCLAP())
+    >>> domain.power(torch.randn(1, 32000)).shape
     torch.Size([1, 63, 64])
     """
 
-    def __init__(self, clap):
-        bands = clap.filterbank.shape[1]
-        bin_mask = clap.filterbank.sum(dim=0) > 0
-        super().__init__(clap, (torch.arange(bands) + 0.5) / bands, bin_mask)
-        self.register_buffer("to_bins", band_to_bin_weights(clap.filterbank), persistent=False)
+    def __init__(self, audio_classifier):
+        filterbank = audio_classifier.filterbank
+        bands = filterbank.shape[1]
+        positions = (torch.arange(bands) + 0.5) / bands
+        super().__init__(audio_classifier, positions, filterbank.sum(dim=0) > 0)
+        self.register_buffer("to_bins", band_to_bin_weights(filterbank), persistent=False)
 
     def power_from_stft(self, stft):
-        return self.clap.mel(power_of(stft))
+        return self.audio_classifier.mel(power_of(stft))
 
     def encode(self, power):
-        return self.clap.encode(power)
+        return self.audio_classifier.encode(power)
 
     def gains(self, mask):
         return mask @ self.to_bins
 
 
 class DecibelMelDomain(MelDomain):
-    """Mel masking as it was most likely published: the mask multiplies decibels (inferred).
+    """Mel masking as it was most likely published (inferred): the mask multiplies decibels.
 
-    0 dB is loud: a mask of zeros does not silence a clip, it raises what is faint and lowers what
-    is above full scale. Only for the reproduction table; ``apply_mask`` is that of the mel plane.
+    0 dB is loud, so a mask of zeros raises faint bins and lowers bins above full scale instead of
+    silencing the clip. Only the reproduction table uses this domain; ``apply_mask`` is inherited.
 
     Example
     -------
     >>> from speechbrain_lmac.models.clap.mini import MiniCLAP
-    >>> plane = DecibelMelDomain(MiniCLAP())
-    >>> plane.masked(torch.tensor([1e-4, 100.0]), torch.tensor([0.5, 0.5]))
+    >>> domain = DecibelMelDomain(MiniCLAP())
+    >>> domain.masked(torch.tensor([1e-4, 100.0]), torch.tensor([0.5, 0.5]))
     tensor([1.0000e-02, 1.0000e+01])
     """
 
     floor = 1e-10
-    """Of power, as in the published front end."""
+    """Least power, as in the published front end."""
 
     def masked(self, power, gains):
-        """Power whose decibels are those of ``power`` times ``gains``.
+        """Scale the decibels of power by gains.
 
         Arguments
         ---------
         power : torch.Tensor
-            ``[batch, frames, bins]``.
+            Power, ``[batch, frames, bins]``.
         gains : torch.Tensor
-            Of its shape, in [0, 1].
+            Factors in [0, 1], with the shape of ``power``.
 
         Returns
         -------
         torch.Tensor
-            ``[batch, frames, bins]``.
+            Masked power, ``[batch, frames, bins]``.
         """
         decibels = 10 * power.clamp(min=self.floor).log10()
         return 10 ** (gains * decibels / 10)
 
 
 DOMAINS = {"mel": MelDomain, "stft": StftDomain}
-"""Value of the ``masking`` setting -> plane."""
+"""Masking domain of each value of the ``masking`` setting."""
 AS_PUBLISHED = {"mel_db": DecibelMelDomain}
-"""For reproduction alone: nothing is claimed on it, and a mask of zeros is not silence there."""
+"""Domains for reproduction only: no claim is made on them, and a mask of zeros is not silence."""
 
 
-def build(masking, clap):
-    """The plane that a ``masking`` setting names.
+def build(masking: str, audio_classifier: AudioClassifier) -> MaskingDomain:
+    """Build the masking domain that a ``masking`` setting names.
 
     Arguments
     ---------
     masking : str
-        A key of ``DOMAINS`` or ``AS_PUBLISHED``.
-    clap : CLAP
-        Whose front end it is.
+        Key of ``DOMAINS`` or ``AS_PUBLISHED``.
+    audio_classifier : AudioClassifier
+        Classifier with the front end.
 
     Returns
     -------
-    Plane
+    MaskingDomain
+
+    Raises
+    ------
+    InputError
+        If no domain has that name.
     """
     known = DOMAINS | AS_PUBLISHED
     if masking not in known:
-        raise InputError(f"masking is {' or '.join(DOMAINS)}, not {masking!r}")
-    return known[masking](clap)
-
-
-def mel_positions(filterbank):
-    """Place of each linear bin on a filterbank's band axis, from the bands' centroids.
-
-    Arguments
-    ---------
-    filterbank : torch.Tensor
-        ``[bins, bands]``.
-
-    Returns
-    -------
-    torch.Tensor
-        ``[bins]``, 0 to 1, non-decreasing.
-    """
-    low, high, fraction = _bands_around(filterbank)
-    return (low + fraction * (high - low) + 0.5) / filterbank.shape[1]
-
-
-def _bands_around(filterbank):
-    """For each linear bin the bands whose centroids lie around it, and how far it is between.
-
-    Bands too narrow to hold a bin have no centroid, and of bands that share their only bin the
-    first stands for all: the others are passed over.
-    """
-    total = filterbank.sum(dim=0)
-    (held,) = total.nonzero(as_tuple=True)
-    bin_index = torch.arange(len(filterbank), dtype=filterbank.dtype, device=filterbank.device)
-    centroids = (bin_index @ filterbank)[held] / total[held]
-    rising = centroids.diff(prepend=centroids[:1] - 1) > 0
-    held, centroids = held[rising], centroids[rising]
-    above = torch.searchsorted(centroids, bin_index).clamp(1, len(held) - 1)
-    low, high = centroids[above - 1], centroids[above]
-    return held[above - 1], held[above], ((bin_index - low) / (high - low)).clamp(0, 1)
-
-
-def band_to_bin_weights(filterbank):
-    """Weights that turn a gain per band into a gain per linear bin.
-
-    Arguments
-    ---------
-    filterbank : torch.Tensor
-        ``[bins, bands]``.
-
-    Returns
-    -------
-    torch.Tensor
-        ``[bands, bins]``; each column sums to 1, so that a mask of ones is heard as the clip.
-    """
-    total = filterbank.sum(dim=1, keepdim=True)
-    low, high, fraction = _bands_around(filterbank)
-    nearest = torch.where(fraction < 0.5, low, high)
-    alone = torch.nn.functional.one_hot(nearest, filterbank.shape[1]).to(filterbank.dtype)
-    return torch.where(total > 0, filterbank / total.clamp(min=1e-12), alone).T.contiguous()
+        raise InputError(f"masking must be {' or '.join(DOMAINS)}, got {masking!r}")
+    return known[masking](audio_classifier)

@@ -1,60 +1,67 @@
-"""The model that is trained and served: a classifier that can be masked, and a mask decoder."""
+"""Network that is trained and served: a masked classifier and a mask decoder."""
 
 import torch
 from torch import nn
 
-from speechbrain_lmac.masking.decoder import DecoderFeatures
-from speechbrain_lmac.masking.log_power import level
+from speechbrain_lmac.masking.decoder import DecoderFeatures, MaskDecoder
+from speechbrain_lmac.masking.log_power import normalized_log_power
+from speechbrain_lmac.masking.masked_classifier import EncodedClips, MaskedClassifier
 
 
 class InterpreterNetwork(nn.Module):
-    """Masks for clips and prompts; only the decoder has weights to learn.
+    """Masks for clips and queries. Only the decoder has trainable weights.
 
     Arguments
     ---------
     classifier : MaskedClassifier
-        The frozen CLAP and its plane.
+        Frozen classifier with its masking domain.
     decoder : MaskDecoder
-        Made for the CLAP's hidden maps.
+        Decoder for the classifier's hidden maps.
 
     Example
     -------
     >>> from speechbrain_lmac.models.clap.mini import MiniCLAP
-    >>> from speechbrain_lmac.masking.decoder import MaskDecoder
-    >>> from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
     >>> from speechbrain_lmac.masking.domains import MelDomain
     >>> clap = MiniCLAP()
-    >>> decoder = MaskDecoder(clap.hidden_channels, clap.text_dim)
+    >>> decoder = MaskDecoder(clap.hidden_channels, clap.query_dim)
     >>> model = InterpreterNetwork(MaskedClassifier(MelDomain(clap)), decoder)
-    >>> text = clap.embed_text(["rain", "siren", "dog"])
-    >>> model(model.classifier.encode_clips(torch.randn(2, 32000)), text.unsqueeze(1)).shape
+    >>> queries = clap.queries(["rain", "siren", "dog"])
+    >>> model(model.classifier.encode_clips(torch.randn(2, 32000)), queries.unsqueeze(1)).shape
     torch.Size([3, 2, 63, 64])
     """
 
-    def __init__(self, classifier, decoder):
+    def __init__(self, classifier: MaskedClassifier, decoder: MaskDecoder):
         super().__init__()
         self.classifier = classifier
         self.decoder = decoder
 
-    def evidence(self, encoded):
-        """What the decoder goes by, of the clips analyzed: Evidence."""
-        return DecoderFeatures(encoded.encoding.hidden, level(encoded.power))
+    def features(self, encoded: EncodedClips) -> DecoderFeatures:
+        """Decoder input of encoded clips."""
+        return DecoderFeatures(encoded.encoding.hidden, normalized_log_power(encoded.power))
 
-    def forward(self, encoded, text, evidence=None):
-        """Masks ``[texts, batch, frames, bins]``, 0 where the CLAP hears nothing.
-
-        What it does not hear, beyond its highest band or its window, explains nothing.
+    def forward(
+        self,
+        encoded: EncodedClips,
+        queries: torch.Tensor,
+        features: DecoderFeatures | None = None,
+    ) -> torch.Tensor:
+        """Predict masks; they are 0 in bins outside the encoder input.
 
         Arguments
         ---------
         encoded : EncodedClips
-            Of ``batch`` clips.
-        text : torch.Tensor
-            ``[texts, 1, dim]`` for all pairs, or ``[texts, batch, dim]``.
-        evidence : DecoderFeatures
-            What the decoder is fed instead of the clips' own.
+            Batch of clips.
+        queries : torch.Tensor
+            Query vectors: ``[queries, 1, dim]`` for all clips, or ``[queries, batch, dim]``.
+        features : DecoderFeatures
+            Decoder input in place of the clips' own. Default: :meth:`features`.
+
+        Returns
+        -------
+        torch.Tensor
+            Masks in [0, 1), ``[queries, batch, frames, bins]``.
         """
-        if evidence is None:
-            evidence = self.evidence(encoded)
-        with torch.autocast(text.device.type, enabled=False):  # bfloat16 would make cells ties
-            return self.decoder(evidence, text, self.classifier.grid(encoded))
+        if features is None:
+            features = self.features(encoded)
+        with torch.autocast(queries.device.type, enabled=False):  # bfloat16 would create ties
+            return self.decoder(features, queries, self.classifier.grid(encoded))

@@ -1,37 +1,38 @@
-"""How loud each cell of a plane is, in the clip's own terms."""
+"""Normalized log power of a clip: gain and dynamic range are removed."""
+
+import torch
 
 RANGE = 1e-8
-"""Of power, below the loudest cell: what is fainter is silence."""
+"""Least power, as a fraction of the largest power of the clip."""
 MIN_POWER = 1e-20
 MIN_DEVIATION = 0.1
 
 
-def level(power):
-    """Level of each cell: the logarithm of power, less the clip's mean and over its deviation.
+def normalized_log_power(power: torch.Tensor) -> torch.Tensor:
+    """Log power with zero mean and about unit deviation for each clip.
 
-    An encoder's maps are coarse; which of the cells below one of theirs carry the sound, the
-    power itself says.
+    The encoder's hidden maps are coarse. Log power tells which bins below a place of such a map
+    carry the sound.
 
     Arguments
     ---------
     power : torch.Tensor
-        ``[batch, frames, bins]``.
+        Power, ``[batch, frames, bins]``.
 
     Returns
     -------
     torch.Tensor
-        Like ``power``; of no unit, since gain and dynamic range are taken out.
+        Normalized log power without a unit, ``[batch, frames, bins]``.
 
     Example
     -------
-    >>> import torch
-    >>> level(torch.tensor([[[0.01, 1.0]], [[0.02, 2.0]]])).round(decimals=2)
+    >>> normalized_log_power(torch.tensor([[[0.01, 1.0]], [[0.02, 2.0]]])).round(decimals=2)
     tensor([[[-0.9600,  0.9600]],
     <BLANKLINE>
             [[-0.9600,  0.9600]]])
     """
-    loudest = power.amax(dim=(1, 2), keepdim=True)
-    found = (power + (RANGE * loudest).clamp(min=MIN_POWER)).log_()
-    found -= found.mean(dim=(1, 2), keepdim=True)
-    deviation = found.square().mean(dim=(1, 2), keepdim=True).sqrt()
-    return found.div_(deviation + MIN_DEVIATION)
+    largest = power.amax(dim=(1, 2), keepdim=True)
+    log_power = (power + (RANGE * largest).clamp(min=MIN_POWER)).log_()
+    log_power -= log_power.mean(dim=(1, 2), keepdim=True)
+    deviation = log_power.square().mean(dim=(1, 2), keepdim=True).sqrt()
+    return log_power.div_(deviation + MIN_DEVIATION)

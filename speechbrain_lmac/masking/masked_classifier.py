@@ -1,44 +1,50 @@
-"""Similarity under a mask: a frozen CLAP and the plane on which its input is masked."""
+"""Classifier with a mask on its input: encoding, scores and differentiable objectives."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import nn
 from torch.autograd.function import once_differentiable
 
-from speechbrain_lmac.models.clap.base import AudioEncoding
+from speechbrain_lmac.masking.domains import MaskingDomain
+from speechbrain_lmac.masking.grid import Grid
+from speechbrain_lmac.models.base import AudioClassifier, AudioEncoding, ClassSet
 
 
 class EncodedClips(NamedTuple):
-    """A batch of clips, heard once."""
+    """Batch of clips, encoded once."""
 
     wavs: torch.Tensor
-    """``[batch, time]``."""
+    """Waveforms, ``[batch, time]``."""
     power: torch.Tensor
-    """On the plane, ``[batch, frames, bins]``: what masks are made for."""
-    heard: torch.Tensor
-    """Power that the encoder hears, ``[batch, frames heard, bins]``."""
+    """Power of the clips in the masking domain, ``[batch, frames, bins]``."""
+    encoder_power: torch.Tensor
+    """Power of the encoder input, ``[batch, encoder frames, bins]``."""
     encoding: AudioEncoding
     stft: torch.Tensor | None = None
-    """Of the clip as it sounds, complex ``[batch, frames, n_fft // 2 + 1]``, where that is what the
-    encoder hears."""
+    """Complex STFT of the clips, ``[batch, frames, n_fft // 2 + 1]``. None if the encoder uses
+    another STFT, for example with pre-emphasis."""
 
 
 class MaskedSimilarity(NamedTuple):
-    """Logits of each clip for each prompt, ``[batch, prompts]`` all three."""
+    """Logits of clips, ``[batch, queries]`` each."""
 
     original: torch.Tensor
+    """Logits of the original clips."""
     masked_in: torch.Tensor
+    """Logits of the masked-in part."""
     masked_out: torch.Tensor
+    """Logits of the masked-out part."""
 
 
 class MaskedClassifier(nn.Module):
-    """A zero-shot classifier whose input can be masked.
+    """Audio classifier whose input can be masked.
 
     Arguments
     ---------
-    plane : MaskingDomain
-        With its CLAP.
+    domain : MaskingDomain
+        Masking domain, with its classifier.
 
     Example
     -------
@@ -46,127 +52,135 @@ class MaskedClassifier(nn.Module):
     >>> from speechbrain_lmac.masking.domains import MelDomain
     >>> classifier = MaskedClassifier(MelDomain(MiniCLAP()))
     >>> encoded = classifier.encode_clips(torch.randn(1, 32000))
-    >>> text = classifier.clap.embed_text(["rain", "siren"])
-    >>> scores = classifier.masked_similarity(encoded, torch.ones_like(encoded.power), text)
+    >>> queries = classifier.audio_classifier.queries(["rain", "siren"])
+    >>> scores = classifier.masked_similarity(encoded, torch.ones_like(encoded.power), queries)
     >>> torch.allclose(scores.masked_in, scores.original)
     True
     """
 
-    def __init__(self, plane):
+    def __init__(self, domain: MaskingDomain):
         super().__init__()
-        self.plane = plane
+        self.domain = domain
 
     @property
-    def clap(self):
-        """The CLAP that is explained."""
-        return self.plane.clap
+    def audio_classifier(self) -> AudioClassifier:
+        """Classifier that is explained."""
+        return self.domain.audio_classifier
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the classifier."""
+        return self.audio_classifier.device
 
     @torch.no_grad()
-    def encode_clips(self, wavs):
-        """Hear clips ``[batch, time]`` -> :class:`EncodedClips`, without gradients."""
-        filled = self.clap.window.fit_wav(wavs)
-        stft = self.clap.stft(filled)
-        heard = self.plane.power_from_stft(stft)
-        whole = filled.shape == wavs.shape
-        power = heard if whole else self.plane.power(wavs)
-        sound = stft if whole and self.clap.stft_is_unfiltered else None
-        return EncodedClips(wavs, power, heard, self.plane.encode(heard), sound)
+    def encode_clips(self, wavs: torch.Tensor) -> EncodedClips:
+        """Encode clips ``[batch, time]`` without gradients."""
+        classifier = self.audio_classifier
+        fitted = classifier.window.fit_wav(wavs)
+        stft = classifier.stft(fitted)
+        encoder_power = self.domain.power_from_stft(stft)
+        fits = fitted.shape == wavs.shape
+        power = encoder_power if fits else self.domain.power(wavs)
+        reusable = stft if fits and classifier.stft_is_unfiltered else None
+        return EncodedClips(wavs, power, encoder_power, self.domain.encode(encoder_power), reusable)
 
-    def apply_mask(self, encoded, mask):
-        """The sound that masks ``[..., batch, frames, bins]`` keep, ``[..., batch, time]``."""
+    def apply_mask(self, encoded: EncodedClips, mask: torch.Tensor) -> torch.Tensor:
+        """Masked-in waveforms ``[..., batch, time]`` of masks ``[..., batch, frames, bins]``."""
         if mask.dim() == 3:
-            return self.plane.apply_mask(encoded.wavs, mask, encoded.stft)
+            return self.domain.apply_mask(encoded.wavs, mask, encoded.stft)
         return torch.stack([self.apply_mask(encoded, part) for part in mask])
 
-    def grid(self, encoded):
-        """The :class:`~speechbrain_lmac.masking.grid.Grid` of masks of the clips analyzed."""
-        return self.plane.grid(encoded.power, encoded.wavs.shape[-1])
+    def grid(self, encoded: EncodedClips) -> Grid:
+        """Positions of the mask's bins on the encoder's axes."""
+        return self.domain.grid(encoded.power, encoded.wavs.shape[-1])
 
-    def encode_masked_vector(self, encoded, mask):
-        """Embed clips under a mask.
+    def encode_masked_vector(self, encoded: EncodedClips, mask: torch.Tensor) -> torch.Tensor:
+        """Clip vectors ``[batch, dim]`` under masks ``[batch, frames, bins]``."""
+        return self.encode_masked(encoded.encoder_power, mask, encoded.wavs.shape[-1]).vector
 
-        Arguments
-        ---------
-        encoded : EncodedClips
-            Of ``batch`` clips.
-        mask : torch.Tensor
-            ``[batch, frames, bins]``.
-
-        Returns
-        -------
-        torch.Tensor
-            ``[batch, dim]``.
-        """
-        return self.encode_masked(encoded.heard, mask, encoded.wavs.shape[-1]).embedding
-
-    def encode_masked(self, heard, mask, samples, fill=None):
-        """Encode what a clip's mask leaves of the power that is heard.
+    def encode_masked(
+        self,
+        encoder_power: torch.Tensor,
+        mask: torch.Tensor,
+        samples: int,
+        fill: torch.Tensor | None = None,
+    ) -> AudioEncoding:
+        """Encode the masked-in part of the encoder input.
 
         Arguments
         ---------
-        heard : torch.Tensor
-            ``[batch, frames heard, bins]``.
+        encoder_power : torch.Tensor
+            Power of the encoder input, ``[batch, encoder frames, bins]``.
         mask : torch.Tensor
-            ``[batch, frames, bins]``, on the clip's own frames.
+            Masks on the clip's own frames, ``[batch, frames, bins]``.
         samples : int
-            Length of the clip.
+            Length of the clip, in samples.
         fill : torch.Tensor
-            Power ``[batch, 1, bins]`` that is laid where cells are shut: ``1 - mask ** 2`` of it.
-            Silence by default.
+            Power ``[batch, 1, bins]`` that replaces masked-out power, weighted by
+            ``1 - mask ** 2``. Default: silence.
 
         Returns
         -------
         AudioEncoding
         """
-        gains = self.clap.window.align_mask(mask, samples)
-        kept = self.plane.masked(heard, gains)
-        return self.plane.encode(kept if fill is None else kept + fill * (1 - gains.square()))
+        gains = self.audio_classifier.window.align_mask(mask, samples)
+        masked_in = self.domain.masked(encoder_power, gains)
+        if fill is not None:
+            masked_in = masked_in + fill * (1 - gains.square())
+        return self.domain.encode(masked_in)
 
-    def logits(self, embedding, text):
-        """Scaled cosines ``[batch, prompts]`` of ``[batch, dim]`` and ``[prompts, dim]``."""
-        return self.clap.logit_scale * embedding @ text.T
+    def logits(self, vector: torch.Tensor, queries: torch.Tensor) -> torch.Tensor:
+        """Logits ``[batch, queries]`` of clip vectors and query vectors."""
+        return self.audio_classifier.logits(vector, queries)
+
+    def competing(self, queries: torch.Tensor) -> ClassSet:
+        """Classes that a query competes with, given the classes in use ``[classes, dim]``."""
+        return self.audio_classifier.competing(queries)
 
     @torch.no_grad()
-    def masked_similarity(self, encoded, mask, text):
-        """Similarity of clips, of what a mask keeps and of what it removes.
+    def masked_similarity(
+        self, encoded: EncodedClips, mask: torch.Tensor, queries: torch.Tensor
+    ) -> MaskedSimilarity:
+        """Score clips, their masked-in part and their masked-out part.
 
         Arguments
         ---------
         encoded : EncodedClips
-            Of ``batch`` clips.
+            Clips.
         mask : torch.Tensor
-            ``[batch, frames, bins]``.
-        text : torch.Tensor
-            ``[prompts, dim]``.
+            Masks, ``[batch, frames, bins]``.
+        queries : torch.Tensor
+            Query vectors, ``[queries, dim]``.
 
         Returns
         -------
         MaskedSimilarity
         """
-        embeddings = (
-            encoded.encoding.embedding,
+        vectors = (
+            encoded.encoding.vector,
             self.encode_masked_vector(encoded, mask),
             self.encode_masked_vector(encoded, 1 - mask),
         )
-        return MaskedSimilarity(*(self.logits(embedding, text) for embedding in embeddings))
+        return MaskedSimilarity(*(self.logits(vector, queries) for vector in vectors))
 
-    def masked_objective(self, encoded, gains, value, chunk_size):
-        """What a function makes of the embeddings of masked clips, differentiable in the gains.
+    def masked_objective(
+        self, encoded: EncodedClips, gains: torch.Tensor, value: Callable, chunk_size: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Evaluate a function of masked clips, differentiable with respect to the gains.
 
-        Pairs go through the encoder ``chunk_size`` at a time, forward and backward once, and
-        nothing of it is kept but the gradient of each value, so memory does not grow with the
-        number of pairs.
+        ``chunk_size`` pairs go through the encoder at once, forward and backward. Only the gradient
+        of each value is stored, so memory does not grow with the number of pairs.
 
         Arguments
         ---------
         encoded : EncodedClips
-            Of ``batch`` clips.
+            Clips.
         gains : torch.Tensor
-            ``[prompts, batch, frames, bins]``.
+            Masks, ``[prompts, batch, frames, bins]``.
         value : callable
-            Embeddings ``[pairs, dim]`` and which pairs they are of ``[pairs]`` (``prompt * batch +
-            clip``) -> a value for each, ``[pairs]``, and what to report of each,
-            ``[pairs, parts]``. A pair's value must depend on its own embedding alone.
+            Function of vectors ``[pairs, dim]`` and pair indices ``[pairs]``
+            (``prompt * batch + clip``). It returns a value for each pair, ``[pairs]``, and a
+            report, ``[pairs, parts]``. A value must depend on its own vector alone.
         chunk_size : int
             Pairs in one pass of the encoder.
 
@@ -175,30 +189,33 @@ class MaskedClassifier(nn.Module):
         torch.Tensor, torch.Tensor
             Values ``[prompts * batch]``, and reports ``[prompts * batch, parts]`` without gradient.
         """
-        return _MaskedValues.apply(gains.flatten(0, 1), encoded, value, self, chunk_size)
+        return _MaskedObjective.apply(gains.flatten(0, 1), encoded, value, self, chunk_size)
 
 
-class _MaskedValues(torch.autograd.Function):
-    """Each pair's value depends on its own mask alone, so d value / d mask is found together with
-    the value, chunk by chunk: one forward and one backward pass per pair, no recomputing.
+class _MaskedObjective(torch.autograd.Function):
+    """Values of pairs whose gradient is found in the forward pass, chunk by chunk.
+
+    The value of a pair depends on its own mask alone. One forward and one backward pass per pair
+    suffice, and nothing is recomputed.
     """
 
     @staticmethod
     def forward(ctx, gains, encoded, value, classifier, chunk_size):
         samples, batch = encoded.wavs.shape[-1], len(encoded.wavs)
-        wanted = ctx.needs_input_grad[0]
+        needs_gradient = ctx.needs_input_grad[0]
         values, reports, gradients = [], [], []
         for index in torch.arange(len(gains), device=gains.device).split(chunk_size):
-            mask = gains[index].requires_grad_(wanted)
-            with torch.set_grad_enabled(wanted):
-                heard = encoded.heard[index % batch]
-                embedding = classifier.encode_masked(heard, mask, samples).embedding
-                found, report = value(embedding, index)
-            if wanted:
-                gradients.append(torch.autograd.grad(found, mask, torch.ones_like(found))[0])
-            values.append(found.detach())
+            mask = gains[index].requires_grad_(needs_gradient)
+            with torch.set_grad_enabled(needs_gradient):
+                power = encoded.encoder_power[index % batch]
+                vector = classifier.encode_masked(power, mask, samples).vector
+                pair_values, report = value(vector, index)
+            if needs_gradient:
+                ones = torch.ones_like(pair_values)
+                gradients.append(torch.autograd.grad(pair_values, mask, ones)[0])
+            values.append(pair_values.detach())
             reports.append(report.detach())
-        if wanted:
+        if needs_gradient:
             ctx.save_for_backward(torch.cat(gradients))
         reports = torch.cat(reports)
         ctx.mark_non_differentiable(reports)

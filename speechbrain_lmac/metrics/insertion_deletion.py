@@ -98,8 +98,8 @@ def curve(
         if round(share * cells) != (cells if kind == "insertion" else 0):
             top = top_k_mask(ranks, share)
             mask = top if kind == "insertion" else 1 - top
-            encoding = classifier.encode_masked(encoded.heard, mask, samples, laid)
-        scores = classifier.logits(encoding.embedding, text).softmax(dim=1)
+            encoding = classifier.encode_masked(encoded.encoder_power, mask, samples, laid)
+        scores = classifier.logits(encoding.vector, text).softmax(dim=1)
         return scores.gather(1, target.unsqueeze(1)).squeeze(1)
 
     return torch.stack([probability(share) for share in shares], dim=1)

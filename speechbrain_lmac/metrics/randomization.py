@@ -67,7 +67,7 @@ def stages(model, seed=0):
     >>> from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
     >>> from speechbrain_lmac.masking.domains import MelDomain
     >>> clap = MiniCLAP()
-    >>> decoder = MaskDecoder(clap.hidden_channels, clap.text_dim)
+    >>> decoder = MaskDecoder(clap.hidden_channels, clap.query_dim)
     >>> model = InterpreterNetwork(MaskedClassifier(MelDomain(clap)), decoder)
     >>> [stage.name for stage in stages(model)]
     ['text', 'decoder', 'audio-1', 'audio-2', 'audio-3', 'audio-4', 'audio-5', 'audio-6']
@@ -78,7 +78,7 @@ def stages(model, seed=0):
     ]
     cascade = [
         Stage(f"audio-{depth}", partial(randomized, model, partial(_top, depth), seed), _as_it_is)
-        for depth in range(1, 1 + len(model.classifier.clap.audio_blocks))
+        for depth in range(1, 1 + len(model.classifier.audio_classifier.audio_blocks))
     ]
     return alone + cascade
 
@@ -88,7 +88,7 @@ def _decoder(model):
 
 
 def _top(depth, model):
-    return model.classifier.clap.audio_blocks[:depth]
+    return model.classifier.audio_classifier.audio_blocks[:depth]
 
 
 def _as_it_is(text):

@@ -160,19 +160,19 @@ def fingerprint(folder):
 
 def check_fit(model, folder):
     """Refuse a decoder that was made for other maps or texts than its CLAP has."""
-    clap, config = model.classifier.clap, model.decoder.config
+    clap, config = model.classifier.audio_classifier, model.decoder.config
     hidden = list(config["hidden_channels"])
     fits = hidden and hidden == list(clap.hidden_channels)[: len(hidden)]
-    if not fits or config["text_dim"] != clap.text_dim:
+    if not fits or config["query_dim"] != clap.query_dim:
         raise InputError(f"{folder} describes a decoder that does not fit its CLAP: {config}")
 
 
-def check_clap(notes, clap, folder):
+def check_classifier(notes, clap, folder):
     """Refuse an interpreter that was trained on other CLAP weights than are loaded."""
     found = clap.reference
-    if notes["clap_sha256"] != found.sha256:
+    if notes["classifier_sha256"] != found.sha256:
+        trained_on = f"{notes['classifier_name']} revision {notes['classifier_revision']}"
         raise InputError(
-            f"{folder} was trained on the CLAP {notes['clap_name']} revision "
-            f"{notes['clap_revision']}, not on the one loaded ({found.name} {found.revision}); "
-            "its masks would mean nothing"
+            f"{folder} was trained on the CLAP {trained_on}, not on the one loaded ({found.name} "
+            f"{found.revision}); its masks would mean nothing"
         )

@@ -24,15 +24,15 @@ CLAPS = (
     *("models.clap.microsoft.MicrosoftCLAP", "models.clap.transformers.TransformersCLAP"),
 )
 PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "clap": (CLAPS, ()),
-    "plane": (("masking.domains.StftDomain", "masking.domains.MelDomain"), ("clap",)),
-    "classifier": (("masking.masked_classifier.MaskedClassifier",), ("plane",)),
+    "audio_classifier": (CLAPS, ()),
+    "domain": (("masking.domains.StftDomain", "masking.domains.MelDomain"), ("audio_classifier",)),
+    "classifier": (("masking.masked_classifier.MaskedClassifier",), ("domain",)),
     "decoder": (("masking.decoder.MaskDecoder",), ()),
     "model": (("masking.interpreter_network.InterpreterNetwork",), ("classifier", "decoder")),
 }
 """What an interpreter is made of: the classes that each part may be, and the parts that it takes.
 These ten classes are all that a file may build."""
-NOTES = ("method", "clap_name", "clap_revision", "clap_sha256")
+NOTES = ("method", "classifier_name", "classifier_revision", "classifier_sha256")
 """Texts beside the parts."""
 
 MAX_BYTES, MAX_NODES, MAX_DEPTH = 1 << 16, 500, 6
@@ -148,7 +148,7 @@ def build(blueprint, changes=None):
     changes = {} if changes is None else changes
     if not isinstance(changes, dict) or not all(isinstance(c, dict) for c in changes.values()):
         raise InputError(
-            'overrides are settings of parts, such as {"clap": {"weights": "here.pt"}}'
+            'overrides are settings of parts, such as {"audio_classifier": {"weights": "here.pt"}}'
         )
     if strange := sorted(set(changes) - set(PARTS), key=str):
         raise InputError(f"there is no part {strange[0]} to override: {', '.join(PARTS)}")

@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save_file
 from torch.nn.functional import normalize
 
-from speechbrain_lmac.masking.decoder import DecoderFeatures, MaskDecoder, as_mask
+from speechbrain_lmac.masking.decoder import DecoderFeatures, MaskDecoder, logits_to_mask
 from speechbrain_lmac.masking.grid import Grid
 from speechbrain_lmac.utils.errors import InputError, first_line
 from speechbrain_lmac.utils.ownership import check_folder, owned_folder
@@ -27,22 +27,22 @@ PROBE, PROBE_GAINS = 4, (0.01, 1.0, 100.0)
 
 KIND = "export"
 """Of the folder, for its ledger."""
-OLDER = "plane. Only scalars and classes of speechbrain_lmac."
+OLDER = "domain. Only scalars and classes of speechbrain_lmac."
 """In the first line of every ``hyperparams.yaml``."""
 
 HPARAMS = """\
-# {method}, masks on the {masking} plane. Only scalars and classes of speechbrain_lmac.
+# {method}, masks in the {masking} domain. Only scalars and classes of speechbrain_lmac.
 method: {notes[0]}
-clap_name: {notes[1]}
-clap_revision: {notes[2]}
-clap_sha256: {notes[3]}
+classifier_name: {notes[1]}
+classifier_revision: {notes[2]}
+classifier_sha256: {notes[3]}
 
-clap: !new:{clap_class}
-{clap_settings}
-plane: !new:{plane_class}
-    clap: !ref <clap>
+audio_classifier: !new:{classifier_class}
+{classifier_settings}
+domain: !new:{domain_class}
+    audio_classifier: !ref <audio_classifier>
 classifier: !new:speechbrain_lmac.masking.masked_classifier.MaskedClassifier
-    plane: !ref <plane>
+    domain: !ref <domain>
 decoder: !new:speechbrain_lmac.masking.decoder.MaskDecoder
 {decoder_config}
 model: !new:speechbrain_lmac.masking.interpreter_network.InterpreterNetwork
@@ -81,7 +81,7 @@ def export_interpreter(model, method, folder):
     with owned_folder(folder, KIND, _is_older) as built:
         state = {n: weight.cpu().contiguous() for n, weight in model.decoder.state_dict().items()}
         save_file(state, built / DECODER_FILE)
-        text = hyperparams(model, method, model.classifier.clap.settings)
+        text = hyperparams(model, method, model.classifier.audio_classifier.settings)
         (built / HPARAMS_FILE).write_text(text, encoding="utf-8")
     return folder
 
@@ -179,20 +179,20 @@ def _masks_are_numbers(decoder):
     kept = next(decoder.parameters())
     axis = torch.linspace(0, 1, PROBE)
     grid = Grid(axis.unsqueeze(0).to(kept), axis.to(kept), torch.ones(PROBE).to(kept))
-    text = torch.randn(2, 1, decoder.config["text_dim"], generator=generator)
+    text = torch.randn(2, 1, decoder.config["query_dim"], generator=generator)
     for gain in PROBE_GAINS:
         hidden, level = (
             [gain * torch.randn(1, size, PROBE, PROBE, generator=generator) for size in sizes]
             for sizes in (decoder.config["hidden_channels"], [1])
         )
         evidence = DecoderFeatures(tuple(maps.to(kept) for maps in hidden), level[0][0].to(kept))
-        masks = as_mask(decoder(evidence, normalize(text, dim=-1).to(kept), grid), grid)
+        masks = logits_to_mask(decoder(evidence, normalize(text, dim=-1).to(kept), grid), grid)
         if not masks.isfinite().all():
             return False
     return True
 
 
-def hyperparams(model, method, clap_settings):
+def hyperparams(model, method, classifier_settings):
     """What ``hyperparams.yaml`` says of a model: str.
 
     Arguments
@@ -201,18 +201,18 @@ def hyperparams(model, method, clap_settings):
         Trained.
     method : str
         Its name.
-    clap_settings : dict
+    classifier_settings : dict
         Arguments, as scalars, that build its CLAP again.
     """
-    plane, clap = model.classifier.plane, model.classifier.clap
+    domain, clap = model.classifier.domain, model.classifier.audio_classifier
     return HPARAMS.format(
         method=method,
         notes=[json.dumps(str(text)) for text in (method, *clap.reference)],
-        masking=type(plane).__name__.removesuffix("Plane").lower(),
+        masking=type(domain).__name__.removesuffix("Domain").lower(),
         reference=clap.reference,
-        clap_class=_path(clap),
-        clap_settings=_indented(clap_settings, flow=False),
-        plane_class=_path(plane),
+        classifier_class=_path(clap),
+        classifier_settings=_indented(classifier_settings, flow=False),
+        domain_class=_path(domain),
         decoder_config=_indented(model.decoder.config),
     )
 

@@ -77,7 +77,7 @@ def write_repository(results, repo_id, folder, license=None):
         raise InputError(f"{folder} is a git repository, which would be replaced; give another")
     check_folder(folder, KIND)
     interpreter = Interpreter.from_hparams(source=results)
-    model, clap = interpreter.model, interpreter.model.classifier.clap
+    model, clap = interpreter.model, interpreter.model.classifier.audio_classifier
     text = hyperparams(model, interpreter.hparams.method, clap.portable_settings)
     read_interpreter_config(text, f"what {results} would publish", downloaded=True)
     with owned_folder(folder, KIND) as built:
@@ -194,7 +194,10 @@ def _example(interpreter, path):
 def _card(interpreter, repo_id, results, rows, settings, license, folder):
     from huggingface_hub import ModelCardData
 
-    method, clap = interpreter.hparams.method, interpreter.model.classifier.clap.reference
+    method, clap = (
+        interpreter.hparams.method,
+        interpreter.model.classifier.audio_classifier.reference,
+    )
     test = manifest.read_rows(results / "test.csv")
     data = ModelCardData(
         license=license,

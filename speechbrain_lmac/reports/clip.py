@@ -136,7 +136,7 @@ def heard(name, why):
     Heard
     """
     classifier = why.model.classifier
-    studio = PlayerFactory(classifier.clap, why.original)
+    studio = PlayerFactory(classifier.audio_classifier, why.original)
     original, written = studio.player("The clip", why.original, name)
     players, played = [], []
     for prompt, kept, removed in zip(why.prompts, why.waveform, why.residual):
@@ -148,7 +148,7 @@ def heard(name, why):
         played.append(torch.stack([wav for _, wav in sides]))
     kept, removed = torch.stack(played, dim=1)
     found = [why.heard_in(sounds) for sounds in (written.expand_as(kept), kept, removed)]
-    gains = classifier.plane.gains(why.mask.to(classifier.clap.filterbank.device))
+    gains = classifier.domain.gains(why.mask.to(classifier.audio_classifier.filterbank.device))
     rows = tuple(
         Row(
             prompt,

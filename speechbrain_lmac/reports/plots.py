@@ -43,17 +43,17 @@ def draw_interpretation(interpretation, path):
     classifier, rate = interpretation.model.classifier, interpretation.sample_rate
     chosen, note = _chosen(interpretation.likely)
     page = _Page(1 + len(chosen), len(interpretation.original) / rate, rate / 2)
-    clip = _decibels(classifier.clap.spectrogram, interpretation.original)
+    clip = _decibels(classifier.audio_classifier.spectrogram, interpretation.original)
     limits = (float(clip.max()) - RANGE_DB, float(clip.max()))
     page.panel(0, 0, clip, "magma", limits, f"the clip ({RANGE_DB} dB)")
     _draw_probabilities(page, interpretation, chosen, note)
-    device = classifier.clap.filterbank.device
+    device = classifier.audio_classifier.filterbank.device
     for row, i in enumerate(chosen, start=1):
-        kept = _decibels(classifier.clap.spectrogram, interpretation.waveform[i])
+        kept = _decibels(classifier.audio_classifier.spectrogram, interpretation.waveform[i])
         mark = " (absent: faded out)" if interpretation.absent[i] else ""
         title = f"kept for “{shorten(interpretation.prompts[i])}”{mark}"
         page.panel(row, 0, kept, "magma", limits, title)
-        gains = classifier.plane.gains(interpretation.mask[i : i + 1].to(device))[0]
+        gains = classifier.domain.gains(interpretation.mask[i : i + 1].to(device))[0]
         page.panel(row, 1, gains, "viridis", (0, 1), "its mask, 0 to 1")
     _save(page.figure, path)
 

@@ -1,4 +1,4 @@
-"""The SpeechBrain Brain that trains the mask decoder."""
+"""SpeechBrain Brain that trains the mask decoder."""
 
 import copy
 import math
@@ -14,8 +14,8 @@ from speechbrain_lmac.data.pipeline import augment, draw
 from speechbrain_lmac.data.prompts import class_prompt
 from speechbrain_lmac.evaluation.scoring import ask, explain, faithfulness, in_out_margin
 from speechbrain_lmac.explainers import EXPLAINERS
-from speechbrain_lmac.losses.pairs import ClassSet, PromptSensitivity
-from speechbrain_lmac.masking.decoder import channel_dropout
+from speechbrain_lmac.training.feature_dropout import channel_dropout
+from speechbrain_lmac.training.pairs import build_pairs, source_power
 from speechbrain_lmac.utils.device import is_out_of_memory
 from speechbrain_lmac.utils.distributed import (
     all_reduce_mean,
@@ -27,117 +27,119 @@ from speechbrain_lmac.utils.distributed import (
 from speechbrain_lmac.utils.errors import InputError, first_line
 
 DECAY = 0.98
-"""Of the running mean of the weights, a step."""
+"""Decay of the moving average of the weights, per step."""
 
 
 class LMACBrain(sb.Brain):
-    """Learn to explain a frozen CLAP: only the decoder of ``modules["model"]`` is trained.
+    """Train a mask decoder for a frozen classifier.
 
-    ``modules`` holds ``model``, a
-    :class:`~speechbrain_lmac.masking.interpreter_network.InterpreterNetwork`.
-    ``hparams`` gives ``objective``, ``gate``, ``train_templates``, ``mix_probability``,
+    Only the decoder of ``modules["model"]``, an
+    :class:`~speechbrain_lmac.masking.interpreter_network.InterpreterNetwork`, has trainable
+    weights. ``hparams`` holds ``objective``, ``gate``, ``train_templates``, ``mix_probability``,
     ``feature_dropout``, ``prompts_per_clip``, ``encoded_prompts_per_clip``, ``chunk_size``,
-    ``seed``, ``lr``,
-    ``valid_interval``, ``epoch_counter``, ``train_logger`` and ``prompts``, the names that clips
-    are scored against.
+    ``seed``, ``lr``, ``valid_interval``, ``epoch_counter`` and ``train_logger``.
 
-    Of each clip its own prompt is asked, and those of other clips of its batch, the one that may
-    be mixed into it first. All get masks; the first ``encoded_prompts_per_clip`` are heard by the
-    encoder.
+    Each clip is paired with its own prompt and with the prompts of other clips of its batch; the
+    prompt of a clip mixed into it comes second. All pairs get masks. The masks of the first
+    ``encoded_prompts_per_clip`` prompts go through the encoder.
 
-    What is validated, and at last exported, is the running mean of the weights over some dozens of
-    steps: single steps move masks by more than training still gains. The epoch kept is the one
-    whose masks, at equal budgets on the validation clips, keep most of the target's probability
-    and leave least of it in the remainder.
+    Validation and export use the moving average of the weights over some dozens of steps: single
+    steps change the masks more than training still improves them. The best epoch has the largest
+    in-out margin at equal mask area on the validation clips.
+
+    Arguments
+    ---------
+    prompts : ClassPrompts
+        Class names and their query vectors, which clips are scored against.
+    *args, **kwargs
+        Arguments of ``speechbrain.Brain``.
     """
 
+    def __init__(self, *args, prompts=None, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.prompts = prompts
+
     def compute_forward(self, batch, stage):
-        """Masks of the batch's clips for the prompts that are asked of each.
+        """Predict the masks of a batch.
 
         Returns
         -------
-        EncodedClips, Pairs, torch.Tensor, torch.Tensor
-            The masks ``[prompts, batch, frames, bins]``, and those that are heard, hardened.
+        EncodedClips, PromptPairs, torch.Tensor, torch.Tensor
+            Clips, pairs, masks ``[prompts, batch, frames, bins]``, and the gated masks of the
+            encoded prompts.
         """
-        draws = [draw(self.hparams.seed, self.epoch, clip_id) for clip_id in batch.id]
-        clips = augment(batch.sig.data.to(self.device), draws, self.hparams.mix_probability)
-        encoded = self.model.classifier.encode_clips(clips.sounds)
-        pairs = self.ask(batch, encoded.encoding.embedding.float(), clips.mixed, draws)
-        if global_mean_count(clips.mixed) and len(pairs.text) > 1:
-            power = self.model.classifier.plane.power
-            sources = torch.stack([power(clips.own), power(clips.sounds - clips.own)])
-            pairs = pairs._replace(sources=sources)
+        hparams, classifier = self.hparams, self.model.classifier
+        draws = [draw(hparams.seed, self.epoch, clip_id) for clip_id in batch.id]
+        clips = augment(batch.sig.data.to(self.device), draws, hparams.mix_probability)
+        encoded = classifier.encode_clips(clips.sounds)
+        pairs = self.pair(batch, encoded.encoding.vector.float(), clips.mixed, draws)
+        if global_mean_count(clips.mixed) and len(pairs.queries) > 1:
+            pairs = pairs._replace(sources=source_power(classifier, clips.own, clips.sounds))
             pairs = pairs._replace(num_separable=global_mean_count(pairs.separable))
-        evidence = channel_dropout(
-            self.model.evidence(encoded), self.hparams.feature_dropout, draws
-        )
-        masks = self.model(encoded, pairs.text, evidence)
-        heard = masks[: self.hparams.encoded_prompts_per_clip]
-        gate = self.hparams.gate
-        opened = gate(heard, gate.draw(draws, heard.device), self.progress)
-        return encoded, pairs, masks, opened
+        features = channel_dropout(self.model.features(encoded), hparams.feature_dropout, draws)
+        masks = self.model(encoded, pairs.queries, features)
+        first = masks[: hparams.encoded_prompts_per_clip]
+        gated = hparams.gate(first, hparams.gate.draw(draws, first.device), self.progress)
+        return encoded, pairs, masks, gated
 
-    def ask(self, batch, audio, mixed, draws):
-        """What is asked of each clip: what it was labeled or described as; and, where it is a
-        label and the clip is alone, what the CLAP takes it for.
+    def pair(self, batch, vectors, mixed, draws):
+        """Pairs of a batch.
+
+        The query of a clip is its description or its label. An unmixed, labeled clip takes the
+        predicted class instead of its label.
         """
-        names, text = self.hparams.prompts
-        scale = self.model.classifier.clap.logit_scale
-        with torch.autocast(audio.device.type, enabled=False):  # close names would be ties
-            decided = (audio @ text.to(audio.device).T).argmax(dim=1)
-        prompts, own = [], []
-        for place, rng in enumerate(draws):
-            template, label = rng.choice(self.hparams.train_templates), batch.label[place]
-            if label in names and not batch.text[place] and not mixed[place]:
-                label = names[decided[place]]
-            prompts.append(batch.text[place] or class_prompt(label, template))
-            own.append(names.index(label) if label in names else -1)
-        own = torch.tensor(own, device=audio.device)
-        embedded = self.model.classifier.clap.embed_text(prompts, apart=False)
-        turns = range(min(self.hparams.prompts_per_clip, world_size() * len(prompts)))
-        return PromptSensitivity(
-            audio,
-            torch.stack([global_roll(embedded, turn) for turn in turns]),
-            torch.stack([global_roll(own, turn) for turn in turns]),
-            ClassSet(text.to(audio.device), float(scale)),
+        names, class_queries = self.prompts
+        with torch.autocast(vectors.device.type, enabled=False):  # close names would be ties
+            predicted = (vectors @ class_queries.to(vectors.device).T).argmax(dim=1)
+        questions, targets = [], []
+        for i, rng in enumerate(draws):
+            template, label = rng.choice(self.hparams.train_templates), batch.label[i]
+            if label in names and not batch.text[i] and not mixed[i]:
+                label = names[predicted[i]]
+            questions.append(batch.text[i] or class_prompt(label, template))
+            targets.append(names.index(label) if label in names else -1)
+        turns = range(min(self.hparams.prompts_per_clip, world_size() * len(questions)))
+        classifier = self.model.classifier
+        return build_pairs(
+            classifier, vectors, questions, targets, class_queries, global_roll, turns
         )
 
     @property
     def epoch(self):
-        """The epoch under way."""
+        """Current epoch."""
         return self.hparams.epoch_counter.current
 
     @property
     def progress(self):
-        """How far training has come: 0 in the first epoch, 1 in the last."""
+        """Progress of training: 0 in the first epoch, 1 in the last."""
         return (self.epoch - 1) / max(1, self.hparams.epoch_counter.limit - 1)
 
     def compute_objectives(self, predictions, batch, stage):
-        """The objective of a training batch."""
-        encoded, pairs, masks, opened = predictions
-        hear = partial(
+        """Loss of a training batch."""
+        encoded, pairs, masks, gated = predictions
+        evaluate = partial(
             self.model.classifier.masked_objective, encoded, chunk_size=self.hparams.chunk_size
         )
-        loss, terms = self.hparams.objective(pairs, masks, opened, hear)
+        loss, terms = self.hparams.objective(pairs, masks, gated, evaluate)
         for name, term in terms.items():
             self.terms.setdefault(name, []).append(term.item())
         return loss
 
     def evaluate_batch(self, batch, stage):
-        """The score that chooses the epoch: the mean of ``q - r`` over the equal budgets."""
+        """Collect the validation score: the in-out margin over the top-k fractions."""
         encoded = self.model.classifier.encode_clips(batch.sig.data.to(self.device))
-        asked = ask(self.model, batch.id, encoded, self.hparams.prompts)
-        explained = explain(self.model, EXPLAINERS["lmac"], asked)
-        self.scores.extend(in_out_margin(faithfulness(self.model, asked, explained)))
+        inputs = ask(self.model, batch.id, encoded, self.prompts)
+        attributions = explain(self.model, EXPLAINERS["lmac"], inputs)
+        self.scores.extend(in_out_margin(faithfulness(self.model, inputs, attributions)))
         return -torch.tensor(self.scores).mean()
 
     @property
     def model(self):
-        """The model that is trained."""
+        """Network that is trained."""
         return self.modules.model
 
     def init_optimizers(self):
-        """Optimise the decoder alone."""
+        """Set up the optimizer of the decoder and the moving average of its weights."""
         decoder = self.model.decoder
         self.averaged = AveragedModel(decoder, multi_avg_fn=get_ema_multi_avg_fn(DECAY))
         self.optimizer = self.opt_class(decoder.parameters())
@@ -147,7 +149,7 @@ class LMACBrain(sb.Brain):
             self.checkpointer.add_recoverable("averaged", self.averaged)
 
     def fit_batch(self, batch):
-        """Take a step; InputError, naming the batch, where memory or numbers run out."""
+        """Take a training step; raise InputError with the batch if memory runs out."""
         self.clips = batch.id
         try:
             return super().fit_batch(batch)
@@ -155,51 +157,49 @@ class LMACBrain(sb.Brain):
             if not is_out_of_memory(error):
                 raise
             raise InputError(
-                f"out of memory in epoch {self.epoch} ({first_line(error)}): give a smaller "
-                "--batch_size or --chunk_size, or fewer --encoded_prompts_per_clip"
+                f"batch_size must fit into memory, got an out-of-memory error in epoch "
+                f"{self.epoch} ({first_line(error)}). Give a smaller --batch_size, --chunk_size or "
+                "--encoded_prompts_per_clip"
             ) from error
 
     def check_loss_isfinite(self, loss):
-        """Stop where the loss is no number: what is learnt from there on is worth nothing."""
+        """Raise InputError if the loss is not finite."""
         if not torch.isfinite(loss):
             raise InputError(
-                f"the loss is {loss.item()} in epoch {self.epoch}, of the clips "
-                f"{', '.join(self.clips)}: look at these sounds, or give a smaller --lr"
+                f"the loss must be finite, got {loss.item()} in epoch {self.epoch} for the clips "
+                f"{', '.join(self.clips)}. Check these sounds, or give a smaller --lr"
             )
 
     def on_fit_batch_end(self, batch, outputs, loss, should_step):
-        """Take the step into the mean."""
+        """Update the moving average."""
         if should_step:
             self.averaged.update_parameters(self.model.decoder)
 
     def on_stage_start(self, stage, epoch=None):
-        """Forget the last stage's figures; the learning rate falls along half a cosine."""
+        """Reset the statistics; set the learning rate, which falls along half a cosine."""
         self.scores = []
         if stage == sb.Stage.VALID:
-            self.live = copy.deepcopy(self.model.decoder.state_dict())
-            self.take_mean()
+            self.current_weights = copy.deepcopy(self.model.decoder.state_dict())
+            self.load_average()
         if stage == sb.Stage.TRAIN:
             self.terms = {}
+            fraction = (self.epoch - 1) / self.hparams.epoch_counter.limit
             for group in self.optimizer.param_groups:
-                group["lr"] = self.hparams.lr * 0.5 * (1 + math.cos(math.pi * self.fraction))
-
-    @property
-    def fraction(self):
-        """Of training that lies behind, at the start of an epoch."""
-        return (self.epoch - 1) / self.hparams.epoch_counter.limit
+                group["lr"] = self.hparams.lr * 0.5 * (1 + math.cos(math.pi * fraction))
 
     def _wrap_distributed(self):
-        """Leave the modules as they are: most of them are frozen, and torch's own wrapper refuses
-        their batch norms on a CPU. :meth:`optimizers_step` does what it would do.
+        """Leave the modules unwrapped; :meth:`optimizers_step` averages the gradients.
+
+        Most modules are frozen, and torch's wrapper refuses their batch norms on a CPU.
         """
 
     def optimizers_step(self):
-        """Step along the mean of all processes' gradients."""
+        """Step along the mean of the gradients of all processes."""
         average_gradients(self.model.decoder.parameters())
         super().optimizers_step()
 
     def _train_loader_specifics(self, dataset, loader_kwargs):
-        """Clips come in the same order, however many processes share them."""
+        """Keep the order of clips independent of the number of processes."""
         if self.distributed_launch and loader_kwargs.get("shuffle"):
             seed = os.environ["SB_GLOBAL_SEED"]
             loader_kwargs["sampler"] = ReproducibleRandomSampler(dataset, seed=seed)
@@ -207,35 +207,36 @@ class LMACBrain(sb.Brain):
         return super()._train_loader_specifics(dataset, loader_kwargs)
 
     def _should_save_intra_epoch_ckpt(self, last_ckpt_time, steps_since_ckpt):
-        """Count the interval from the last checkpoint: SpeechBrain counts it from each epoch's
-        start, and would never save where epochs are shorter than it.
+        """Count the interval from the last checkpoint.
+
+        SpeechBrain counts it from the start of each epoch and would never save in short epochs.
         """
         return super()._should_save_intra_epoch_ckpt(self.checkpointer.saved_at, steps_since_ckpt)
 
     def _fit_valid(self, valid_set, epoch, enable):
-        """Validate each so many epochs, and after the last."""
+        """Validate every ``valid_interval`` epochs and after the last epoch."""
         last = epoch == self.hparams.epoch_counter.limit
         if last or epoch % self.hparams.valid_interval == 0:
             super()._fit_valid(valid_set, epoch, enable)
 
     def on_stage_end(self, stage, stage_loss, epoch=None):
-        """Log the terms; after validation keep the best epoch and the last."""
+        """Log the terms; after validation save a checkpoint and keep the best one."""
         if stage == sb.Stage.TRAIN:
             stats = {name: sum(values) / len(values) for name, values in self.terms.items()}
             self.train_stats = all_reduce_mean({**stats, "loss": stage_loss})
             return
-        self.model.decoder.load_state_dict(self.live)
+        self.model.decoder.load_state_dict(self.current_weights)
         score = sum(self.scores) / len(self.scores)
         self.hparams.train_logger.log_stats({"epoch": epoch}, self.train_stats, {"score": score})
-        # the checkpoint's meta is read back by a safe YAML loader: plain floats only
+        # a safe YAML loader reads the metadata back: plain floats only
         self.checkpointer.save_and_keep_only({"score": float(score)}, max_keys=["score"])
 
     def restore_best(self):
-        """Load the best epoch's decoder, and return the model in evaluation mode."""
+        """Load the decoder of the best epoch; return the network in evaluation mode."""
         self.on_evaluate_start(max_key="score")
-        self.take_mean()
+        self.load_average()
         return self.model.eval()
 
-    def take_mean(self):
-        """Put the mean weights into the decoder."""
+    def load_average(self):
+        """Load the averaged weights into the decoder."""
         self.model.decoder.load_state_dict(self.averaged.module.state_dict())

@@ -1,111 +1,120 @@
-"""How sharp and how open masks are: two numbers, fitted on clips that nothing was learnt from.
+"""Calibration of mask logits: a temperature and an offset, fitted on validation mixtures.
 
-A decoder learns from some hundred clips, and is surer of its cells on those than it should be on
-others. As of classifiers (temperature scaling, Guo et al., ICML 2017), one temperature mends that;
-an offset beside it opens or shuts all masks alike. The order of cells, and so every comparison at
-equal budgets, stays what it was.
+A decoder trained on a few hundred clips is overconfident on other clips. One temperature corrects
+that, as for classifiers (temperature scaling, Guo et al., ICML 2017); an offset opens or closes all
+masks alike. The order of bins, and so every comparison at equal mask area, stays the same.
 """
 
+from collections.abc import Iterable
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from tqdm import tqdm
 
 from speechbrain_lmac.audio.mixing import mix
 from speechbrain_lmac.data.prompts import class_prompt
-from speechbrain_lmac.losses.pairs import ClassSet, PromptSensitivity
-from speechbrain_lmac.masking.decoder import as_mask
+from speechbrain_lmac.losses.objective import Objective
+from speechbrain_lmac.masking.decoder import logits_to_mask
+from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
+from speechbrain_lmac.training.pairs import build_pairs, source_power
 
 TEMPERATURES = tuple(2 ** (step / 2) for step in range(-2, 13))
-"""0.5 to 64: by what logits may be divided."""
+"""Candidate divisors of the logits, 0.5 to 64."""
 OFFSETS = (-1.0, -0.5, 0.0, 0.5, 1.0)
-"""What may be added to them then."""
-TERM = "separation"
-"""Of the objective: without it, nothing says how open a mask should be."""
+"""Candidate offsets of the divided logits."""
+TERM = "irm_regression"
+"""Term of the objective that determines the mask area; without it there is nothing to fit."""
 
 
 class Calibration(NamedTuple):
-    """What was fitted."""
+    """Result of a calibration."""
 
     temperature: float
     offset: float
     before: float
-    """Terms of the masks of the objective, weighted, as the decoder was."""
+    """Weighted terms of the masks before the calibration."""
     after: float
+    """Weighted terms of the masks after the calibration."""
 
 
-def calibrate(model, batches, prompts, objective, rows=3):
-    """Fit temperature and offset of a decoder's logits, and work them into its weights.
+def calibrate(
+    model: InterpreterNetwork,
+    batches: Iterable,
+    prompts: Any,
+    objective: Objective,
+    num_prompts: int = 3,
+) -> Calibration | None:
+    """Fit temperature and offset of a decoder's logits and store them in its weights.
 
-    Clips are mixed with the next one of their batch at 0 dB, and asked for both and for what other
-    clips are: what the objective's terms of masks say of that is made least.
+    Each clip is mixed with the next clip of its batch at 0 dB. The masks of both sources, and of
+    other prompts, minimize the mask terms of the objective.
 
     Arguments
     ---------
     model : InterpreterNetwork
-        Its decoder changes.
+        Network whose decoder is changed.
     batches : sized iterable
-        Of ``(labels, texts, wavs)``: a label and a description, which may be empty, of each clip,
-        and ``[batch, time]``.
+        Batches of ``(labels, texts, wavs)``: label and description of each clip, which may be
+        empty, and waveforms ``[batch, time]``.
     prompts : ClassPrompts
-        The names that clips are scored against.
+        Class names and their query vectors.
     objective : Objective
-        What the decoder was trained by.
-    rows : int
-        Prompts asked of a mixture, its own two first; at least these.
+        Objective that the decoder was trained with.
+    num_prompts : int
+        Prompts per mixture, its own two first; at least 2.
 
     Returns
     -------
     Calibration or None
-        None, and nothing changes, where the objective has no ``separation``, or no two clips of a
-        batch are of different names.
+        None, with the decoder unchanged, if the objective lacks ``irm_regression`` or no batch has
+        two clips of different classes.
     """
     if TERM not in objective.terms:
         return None
-    grid, losses, count = list(product(TEMPERATURES, OFFSETS)), 0.0, 0
+    candidates, count = list(product(TEMPERATURES, OFFSETS)), 0
+    losses = torch.zeros(len(candidates))
     for labels, texts, wavs in tqdm(batches, "calibrating", unit="batch", dynamic_ncols=True):
-        encoded, pairs = _mixtures(model.classifier, labels, texts, wavs, prompts, rows)
-        known = int(pairs.separable.sum()) if len(wavs) > 1 else 0
-        if known:
-            found = _losses(model, encoded, pairs, objective, grid)
-            losses, count = losses + known * found, count + known
+        encoded, pairs = _mixtures(model.classifier, labels, texts, wavs, prompts, num_prompts)
+        separable = int(pairs.separable.sum()) if len(wavs) > 1 else 0
+        if separable:
+            batch_losses = _losses(model, encoded, pairs, objective, candidates)
+            losses, count = losses + separable * batch_losses, count + separable
     if not count:
         return None
     means = losses / count
-    temperature, offset = grid[int(means.argmin())]
+    temperature, offset = candidates[int(means.argmin())]
     model.decoder.rescale(temperature, offset)
-    before = means[grid.index((1.0, 0.0))].item()
+    before = means[candidates.index((1.0, 0.0))].item()
     return Calibration(temperature, offset, before, means.min().item())
 
 
-def _mixtures(classifier, labels, texts, wavs, prompts, rows):
-    """Each clip with the next one over it: EncodedClips, and Pairs of what is asked."""
+def _mixtures(classifier, labels, texts, wavs, prompts, num_prompts):
+    """Encoded mixtures of each clip with the next one, and their pairs."""
     mixtures = mix(wavs, wavs.roll(1, dims=0), snr_db=0.0)
-    asked = [text or class_prompt(label) for label, text in zip(labels, texts)]
-    text = classifier.clap.embed_text(asked, apart=False)
-    places = [prompts.names.index(label) if label in prompts.names else -1 for label in labels]
-    own = torch.tensor(places, device=wavs.device)
     encoded = classifier.encode_clips(mixtures)
-    turns = range(min(max(rows, 2), len(wavs)))
-    power = classifier.plane.power
-    return encoded, PromptSensitivity(
-        encoded.encoding.embedding,
-        torch.stack([text.roll(turn, dims=0) for turn in turns]),
-        torch.stack([own.roll(turn, dims=0) for turn in turns]),
-        ClassSet(prompts.text.to(wavs.device), float(classifier.clap.logit_scale)),
-        torch.stack([power(wavs), power(mixtures - wavs)]),
+    questions = [text or class_prompt(label) for label, text in zip(labels, texts)]
+    names, class_queries = prompts
+    pairs = build_pairs(
+        classifier,
+        encoded.encoding.vector,
+        questions,
+        [names.index(label) if label in names else -1 for label in labels],
+        class_queries,
+        roll=lambda rows, turn: rows.roll(turn, dims=0),
+        turns=range(min(max(num_prompts, 2), len(wavs))),
     )
+    return encoded, pairs._replace(sources=source_power(classifier, wavs, mixtures))
 
 
 @torch.no_grad()
-def _losses(model, encoded, pairs, objective, grid):
-    """Of the masks under each pair of temperature and offset, ``[len(grid)]``."""
-    cells = model.classifier.grid(encoded)
-    logits = model.decoder.logits(model.evidence(encoded), pairs.text, cells)
+def _losses(model, encoded, pairs, objective, candidates):
+    """Loss of the masks under each candidate, ``[candidates]``."""
+    grid = model.classifier.grid(encoded)
+    logits = model.decoder.logits(model.features(encoded), pairs.queries, grid)
     return torch.stack(
         [
-            objective.of_masks(as_mask(logits / temperature + offset, cells), pairs)[0].cpu()
-            for temperature, offset in grid
+            objective.of_masks(logits_to_mask(logits / temperature + offset, grid), pairs)[0].cpu()
+            for temperature, offset in candidates
         ]
     )

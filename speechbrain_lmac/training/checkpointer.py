@@ -21,9 +21,13 @@ class AtomicCheckpointer(Checkpointer):
     first. ``saved_at`` is when the last one was saved, in seconds of the clock, or when it began.
     """
 
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
+    def __init__(self, checkpoints_dir, *args, **kwargs):
+        super().__init__(".", *args, **kwargs)  # it makes the folder that it is given
+        self.checkpoints_dir = Path(checkpoints_dir)
         self.saved_at = time.time()
+
+    def _list_checkpoint_dirs(self):
+        return super()._list_checkpoint_dirs() if self.checkpoints_dir.is_dir() else []
 
     def _save_checkpoint_metafile(self, fpath, *args, **kwargs):
         path = Path(fpath)

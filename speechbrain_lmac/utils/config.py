@@ -63,6 +63,35 @@ def load_hparams(hparams_file, overrides):
         raise InputError(f"no such setting in {hparams_file}: {error.args[0]}") from error
 
 
+def seed_of(hparams_file, overrides):
+    """Value of the ``seed`` setting, read without building anything.
+
+    Arguments
+    ---------
+    hparams_file : str
+        Path of a HyperPyYAML file.
+    overrides : str
+        YAML of the changes.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    InputError
+        If the file has no ``seed``, or it is no whole number.
+    """
+    try:
+        resolved = resolve_references(read_settings(hparams_file), overrides)
+        seed = YAML().load(resolved).get("seed")
+    except (MarkedYAMLError, KeyError, TypeError, ValueError, AttributeError):
+        seed = 0  # load_hparams explains the error
+    if isinstance(seed, bool) or not isinstance(seed, int):
+        raise InputError(f"seed must be a whole number, got {seed!r}. Give --seed 1986")
+    return seed
+
+
 def as_arguments(settings):
     """Settings as a command line has them; what is no text is written as JSON, which is YAML.
 

@@ -201,7 +201,7 @@ def models(clap):
     return [
         InterpreterNetwork(
             MaskedClassifier(MelDomain(clap)),
-            MaskDecoder(clap.hidden_channels, clap.text_dim, channels=channels),
+            MaskDecoder(clap.hidden_channels, clap.query_dim, channels=channels),
         )
         for channels in (4, 8)
     ]

@@ -167,7 +167,7 @@ class Oracle(NamedTuple):
     """Waveforms of the native length ``[batch, time]`` -> ``[batch, frames, bands]``."""
     embed: Callable
     """Waveforms of any length -> ``[batch, dim]``, by upstream's own preparation."""
-    embed_text: Callable
+    queries: Callable
     branch: Any
     """Of ours: what holds ``bn0``."""
     truth: Any
@@ -193,14 +193,14 @@ def laion_oracle(name, folder):
         ]
         return model.get_audio_embedding([{"waveform": clip["waveform"]} for clip in prepared])
 
-    def embed_text(prompts):
-        tokens = clap.sentences.tokenizer(
+    def queries(prompts):
+        tokens = clap.text_encoder.tokenizer(
             prompts, padding="max_length", truncation=True, max_length=77, return_tensors="pt"
         )
         return model.get_text_embedding(dict(tokens))
 
     body = clap.audio.encoder if name.startswith("HTSAT") else clap.audio
-    return Oracle(clap, log_mel, embed, embed_text, body, model)
+    return Oracle(clap, log_mel, embed, queries, body, model)
 
 
 def transformers_oracle(folder):
@@ -217,12 +217,12 @@ def transformers_oracle(folder):
     def embed(wavs):
         return model.get_audio_features(input_features=log_mel(wavs)[:, None]).pooler_output
 
-    def embed_text(prompts):
-        tokens = clap.sentences.tokenizer(prompts, padding=True, return_tensors="pt")
+    def queries(prompts):
+        tokens = clap.text_encoder.tokenizer(prompts, padding=True, return_tensors="pt")
         tokens.pop("token_type_ids", None)
         return model.get_text_features(**tokens).pooler_output
 
-    return Oracle(clap, log_mel, embed, embed_text, clap.audio.encoder, model)
+    return Oracle(clap, log_mel, embed, queries, clap.audio.encoder, model)
 
 
 def write_transformers(folder, like=None):
@@ -237,11 +237,11 @@ def write_transformers(folder, like=None):
     shaken(model.audio_model.audio_encoder, 48000)
     if like is not None:
         model.audio_model.audio_encoder.load_state_dict(like.audio.encoder.state_dict())
-        text = like.sentences.encoder.state_dict()
+        text = like.text_encoder.encoder.state_dict()
         model.text_model.load_state_dict(text, strict=False)  # but for position_ids
         for ours, theirs in (
             (like.audio_projection, model.audio_projection),
-            (like.sentences.projection, model.text_projection),
+            (like.text_encoder.projection, model.text_projection),
         ):
             theirs.linear1.load_state_dict(ours[0].state_dict())
             theirs.linear2.load_state_dict(ours[2].state_dict())
@@ -272,13 +272,13 @@ def microsoft_oracle(folder):
         clips = torch.stack([prepared(wav) for wav in wavs])
         return normalize(model.audio_encoder(clips)[0], dim=-1)
 
-    def embed_text(prompts):
-        tokens = clap.sentences.tokenizer(
+    def queries(prompts):
+        tokens = clap.text_encoder.tokenizer(
             prompts, padding="max_length", truncation=True, max_length=100, return_tensors="pt"
         )
         return normalize(model.caption_encoder(dict(tokens)), dim=-1)
 
-    return Oracle(clap, log_mel, embed, embed_text, clap.audio, model)
+    return Oracle(clap, log_mel, embed, queries, clap.audio, model)
 
 
 def cropped(wav, length):

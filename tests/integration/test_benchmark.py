@@ -21,7 +21,7 @@ from speechbrain_lmac.evaluation.benchmark.config import UNTUNED, stratified
 from speechbrain_lmac.evaluation.benchmark.results import KEY, Rows
 from speechbrain_lmac.evaluation.scoring import ask, explain, faithfulness
 from speechbrain_lmac.explainers.base import Explainer
-from speechbrain_lmac.models.clap.base import check_window
+from speechbrain_lmac.models.base import check_clip_seconds
 from speechbrain_lmac.models.clap.mini import MiniCLAP
 from speechbrain_lmac.models.input_window import FixedLengthInput
 from speechbrain_lmac.pretrained.checkpoint import SHIPPED
@@ -256,9 +256,9 @@ def test_interpreters_of_different_methods_are_measured_apart(small_set, tmp_pat
         shutil.copytree(SHIPPED / f"mini-{masking}", tmp_path / masking)
     path = tmp_path / "stft" / "hyperparams.yaml"
     path.write_text(path.read_text().replace("LMAC-ZS-D", "LMAC-ZS-D-others"))
-    planes = {m: str(tmp_path / m) for m in ("mel", "stft")}
+    domains = {m: str(tmp_path / m) for m in ("mel", "stft")}
     with pytest.raises(SystemExit):
-        both = {"maskings": "[mel, stft]", "interpreters": json.dumps(planes)}
+        both = {"maskings": "[mel, stft]", "interpreters": json.dumps(domains)}
         run.main(arguments(small_set, tmp_path / "out", **both))
     assert "different methods, LMAC-ZS-D and LMAC-ZS-D-others" in capsys.readouterr().err
 
@@ -278,9 +278,9 @@ def test_an_interpreter_is_not_tested_on_what_it_learnt_from(small_set, tmp_path
 def test_clips_longer_than_the_clap_hears_are_refused():
     clap = MiniCLAP()
     clap.window = FixedLengthInput(10 * clap.sample_rate, 512, whole_repeats=True)
-    check_window(clap, 10.0)
-    with pytest.raises(InputError, match="hears 10 s at once"):
-        check_window(clap, 10.5)
+    check_clip_seconds(clap, 10.0)
+    with pytest.raises(InputError, match="clip_seconds must be at most 10"):
+        check_clip_seconds(clap, 10.5)
 
 
 def test_nothing_but_raw_masks_on_clean_clips(small_set, tmp_path):

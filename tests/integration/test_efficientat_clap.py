@@ -105,39 +105,39 @@ def test_what_is_heard_and_what_sounds_have_the_same_frames_and_the_inverse_is_e
 
 
 def test_the_cosine_is_the_expected_log_probability_of_the_labels(tagger, wavs):
-    text = tagger.embed_text(["this is the sound of rain", "this is the sound of dog"])
+    text = tagger.queries(["this is the sound of rain", "this is the sound of dog"])
     logits, _ = tagger.tagger(tagger.mel(tagger.stft(wavs).abs().square()))
     log_probability = logsigmoid(logits)
     expected = log_probability @ text[:, :-1].T / log_probability.norm(dim=1, keepdim=True)
-    torch.testing.assert_close(tagger(wavs).embedding @ text.T, expected)
+    torch.testing.assert_close(tagger(wavs).vector @ text.T, expected)
     torch.testing.assert_close(text[:, :-1].sum(dim=1), torch.ones(2))
 
 
 def test_a_label_is_looked_up_as_itself(tagger):
-    (text,) = tagger.embed_text(["this is the sound of rain"])
+    (text,) = tagger.queries(["this is the sound of rain"])
     assert audioset_labels()[text[:-1].argmax()] == "Rain"
 
 
 @pytest.mark.parametrize("name", sorted(DOMAINS))
 def test_a_mask_of_ones_is_the_clip(tagger, wavs, name):
-    plane = DOMAINS[name](tagger)
-    power = plane.power(wavs)
-    torch.testing.assert_close(plane.encode(power).embedding, tagger(wavs).embedding)
-    whole = plane.apply_mask(wavs, torch.ones_like(power))
+    domain = DOMAINS[name](tagger)
+    power = domain.power(wavs)
+    torch.testing.assert_close(domain.encode(power).vector, tagger(wavs).vector)
+    whole = domain.apply_mask(wavs, torch.ones_like(power))
     torch.testing.assert_close(whole, wavs, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("name", sorted(DOMAINS))
 def test_a_decoder_masks_it(tagger, wavs, name):
     """An untrained decoder: what matters is that no cell is lost to Kaldi's empty bands."""
-    decoder = MaskDecoder(tagger.hidden_channels, tagger.text_dim, channels=8)
+    decoder = MaskDecoder(tagger.hidden_channels, tagger.query_dim, channels=8)
     model = InterpreterNetwork(MaskedClassifier(DOMAINS[name](tagger)), decoder)
-    text = tagger.embed_text(["this is the sound of rain", "this is the sound of dog"])
+    text = tagger.queries(["this is the sound of rain", "this is the sound of dog"])
     encoded = model.classifier.encode_clips(wavs)
     masks = model(encoded, text.unsqueeze(1))
     assert masks.shape[2:] == encoded.power.shape[1:] and masks.isfinite().all()
-    plane = model.classifier.plane
-    plane.encode(plane.masked(encoded.heard, masks[0])).embedding.sum().backward()
+    domain = model.classifier.domain
+    domain.encode(domain.masked(encoded.encoder_power, masks[0])).vector.sum().backward()
     for parameter in decoder.parameters():
         assert parameter.grad.isfinite().all()
 

@@ -39,9 +39,9 @@ def siren(rate, channels=1, seconds=1.0):
 
 def presence(interpreter, wav):
     """Presence of a siren in ``[time]``."""
-    clap = interpreter.model.classifier.clap
-    embedding = clap(wav.unsqueeze(0)).embedding
-    return interpreter.background.probability(embedding, clap.embed_text(["siren"])).item()
+    clap = interpreter.model.classifier.audio_classifier
+    embedding = clap(wav.unsqueeze(0)).vector
+    return interpreter.background.probability(embedding, clap.queries(["siren"])).item()
 
 
 @pytest.mark.parametrize("name", FORMATS)

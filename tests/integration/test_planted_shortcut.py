@@ -102,10 +102,10 @@ def test_the_cells_hold_the_tone(any_clap):
             cue_cells(build("mel", any_clap), 32000)
         return
     for name in DOMAINS:
-        plane = build(name, any_clap)
-        cells = cue_cells(plane, 32000)
+        domain = build(name, any_clap)
+        cells = cue_cells(domain, 32000)
         for hz, least, most in ((CUE_HZ, 0.95, 1), (OTHER_HZ, 0, 1e-3)):
-            power = plane.power(tone(torch.ones(1, 32000), [1], hz, 0.0))[0, 2:-2]
+            power = domain.power(tone(torch.ones(1, 32000), [1], hz, 0.0))[0, 2:-2]
             share = power[cells[2:-2]].sum() / power.sum()
             assert least <= share <= most
         assert 2 <= cells[0].sum() <= 5
@@ -209,7 +209,7 @@ def test_the_loss_of_what_is_denied_is_that_of_anything_else():
 def test_weights_are_saved_as_the_packages_own(clap, tmp_path, wavs):
     plant.save(clap, tmp_path / "deep" / "same.safetensors")
     again = MiniCLAP(tmp_path / "deep" / "same.safetensors")
-    assert (again(wavs).embedding == clap(wavs).embedding).all()
+    assert (again(wavs).vector == clap(wavs).vector).all()
     assert again.reference.sha256 == clap.reference.sha256
 
 

@@ -168,7 +168,7 @@ def test_only_the_decoder_moves(small_set, tmp_path, monkeypatch, clap):
         LMACBrain, "restore_best", lambda self: (brains.append(self), restore_best(self))[1]
     )
     train.main(arguments(small_set, tmp_path, number_of_epochs=1))
-    trained = brains[0].model.classifier.clap.state_dict()
+    trained = brains[0].model.classifier.audio_classifier.state_dict()
     assert all((trained[name] == weight).all() for name, weight in clap.state_dict().items())
     optimized = {weight for group in brains[0].optimizer.param_groups for weight in group["params"]}
     assert optimized == set(brains[0].model.decoder.parameters())
@@ -187,10 +187,12 @@ def test_draws_are_functions_of_seed_epoch_and_clip():
 def test_the_second_prompt_asked_is_that_of_the_sound_mixed_in(model):
     """Three tones: what is heard in each mixture, and what is asked of it."""
     names = ("rain", "dog", "siren")
-    clap = model.classifier.clap
-    prompts = ClassPrompts(names, clap.embed_names(names))
-    hparams = {"prompts": prompts, "train_templates": [TEMPLATE], "prompts_per_clip": 3}
-    brain = LMACBrain({"model": model}, hparams=hparams, run_opts={"device": "cpu"})
+    clap = model.classifier.audio_classifier
+    prompts = ClassPrompts(names, clap.class_queries(names))
+    hparams = {"train_templates": [TEMPLATE], "prompts_per_clip": 3}
+    brain = LMACBrain(
+        {"model": model}, hparams=hparams, run_opts={"device": "cpu"}, prompts=prompts
+    )
     time = torch.arange(4000) / 32000
     tones = torch.stack([torch.sin(2 * torch.pi * hertz * time) for hertz in (800, 1600, 3200)])
     draws = [draw(1, 1, name) for name in names]
@@ -200,13 +202,13 @@ def test_the_second_prompt_asked_is_that_of_the_sound_mixed_in(model):
         loudest = [torch.fft.rfft(stem).abs()[[100, 200, 400]].argmax().item() for stem in stems]
         assert loudest == [clip, (clip - 1) % 3]
     batch = SimpleNamespace(label=names, text=["", "", ""])
-    pairs = brain.ask(batch, clap(sounds).embedding, mixed, draws)
+    pairs = brain.pair(batch, clap(sounds).vector, mixed, draws)
     for clip, sound in enumerate(sounds):
         loud = torch.fft.rfft(sound).abs()[[100, 200, 400]] > 100
-        asked = [names.index(names[index]) for index in pairs.own[:2, clip]]
+        asked = [names.index(names[index]) for index in pairs.targets[:2, clip]]
         assert set(asked) == set(loud.nonzero().flatten().tolist())
         assert asked[0] == clip
-        torch.testing.assert_close(pairs.text[:2, clip], prompts.text[asked])
+        torch.testing.assert_close(pairs.queries[:2, clip], prompts.text[asked])
 
 
 def test_the_rate_falls_along_half_a_cosine(model):
@@ -223,19 +225,19 @@ def test_the_rate_falls_along_half_a_cosine(model):
 
 def test_a_clip_alone_is_asked_what_the_clap_takes_it_for(model, wavs):
     names = ("rain", "siren")
-    clap = model.classifier.clap
-    prompts = ClassPrompts(names, clap.embed_names(names))
-    hparams = {"prompts": prompts, "train_templates": [TEMPLATE], "prompts_per_clip": 1}
-    brain = LMACBrain({"model": model}, hparams=hparams, run_opts={"device": "cpu"})
-    audio, alone = clap(wavs).embedding, torch.zeros(len(wavs), dtype=torch.bool)
-    batch = SimpleNamespace(label=["rain"] * len(wavs), text=[""] * len(wavs))
-    pairs = brain.ask(batch, audio, alone, [draw(1, 1, str(i)) for i in range(len(wavs))])
-    assert pairs.own[0].tolist() == (audio @ prompts.text.T).argmax(dim=1).tolist()
-    read_manifest_splits = SimpleNamespace(label=["rain"] * len(wavs), text=["a wolf"] * len(wavs))
-    pairs = brain.ask(
-        read_manifest_splits, audio, alone, [draw(1, 1, str(i)) for i in range(len(wavs))]
+    clap = model.classifier.audio_classifier
+    prompts = ClassPrompts(names, clap.class_queries(names))
+    hparams = {"train_templates": [TEMPLATE], "prompts_per_clip": 1}
+    brain = LMACBrain(
+        {"model": model}, hparams=hparams, run_opts={"device": "cpu"}, prompts=prompts
     )
-    torch.testing.assert_close(pairs.text[0], clap.embed_text(["a wolf"] * len(wavs)))
+    audio, alone = clap(wavs).vector, torch.zeros(len(wavs), dtype=torch.bool)
+    batch = SimpleNamespace(label=["rain"] * len(wavs), text=[""] * len(wavs))
+    pairs = brain.pair(batch, audio, alone, [draw(1, 1, str(i)) for i in range(len(wavs))])
+    assert pairs.targets[0].tolist() == (audio @ prompts.text.T).argmax(dim=1).tolist()
+    described = SimpleNamespace(label=["rain"] * len(wavs), text=["a wolf"] * len(wavs))
+    pairs = brain.pair(described, audio, alone, [draw(1, 1, str(i)) for i in range(len(wavs))])
+    torch.testing.assert_close(pairs.queries[0], clap.queries(["a wolf"] * len(wavs)))
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,9 @@ def test_clone_runs_beside_an_installed_package(run, small_set):
     words = ["--data_folder", small_set, "--number_of_epochs", 0, "--output_folder", "out"]
     script, settings = ROOT / "train.py", ROOT / "hparams" / "lmac_zs.yaml"
     done = run("-c", ALONE, ROOT, script, settings, *words)
-    assert "error: nothing to train" in done.stderr, done.stderr[-800:]
+    assert "error: batch_size must be at most the number of training clips" in done.stderr, (
+        done.stderr[-800:]
+    )
 
 
 def test_all_that_is_read_is_in_it(installed):

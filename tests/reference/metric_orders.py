@@ -81,12 +81,12 @@ def scenes(count=MIXTURES, seconds=SECONDS):
 
 
 @torch.no_grad()
-def measure(plane, batch):
+def measure(domain, batch):
     """Every metric of every map: a row for each prompt and map.
 
     Arguments
     ---------
-    plane : MaskingDomain
+    domain : MaskingDomain
         Of the masks.
     batch : Scenes
         The clips.
@@ -96,20 +96,20 @@ def measure(plane, batch):
     pandas.DataFrame
     """
     mixed = batch.own + batch.rest
-    own, rest = plane.power(batch.own), plane.power(batch.rest)
-    encoded = MaskedClassifier(plane).encode_clips(mixed)
-    text = plane.clap.embed_names(batch.prompts)
+    own, rest = domain.power(batch.own), domain.power(batch.rest)
+    encoded = MaskedClassifier(domain).encode_clips(mixed)
+    text = domain.audio_classifier.class_queries(batch.prompts)
     drawn = []
     for draw in range(DRAWS):
         named = [f"{draw}/{row}" for row in zip(batch.mixtures, batch.prompts)]
         seeds = tuple(zlib.crc32(name.encode()) for name in named)
-        inputs = ExplainerInputs(text, seeds, own=own, rest=rest)
+        inputs = ExplainerInputs(text, seeds, target_power=own, residual_power=rest)
         drawn.append((masks_of(encoded, inputs), seeds))
     frames = []
     for name, masks in drawn[0][0].items():
         ranks = [rank_bins(tried[name], seeds) for tried, seeds in drawn]
         columns = {
-            SI_SDRI: si_sdr_improvement(plane.apply_mask(mixed, masks), mixed, batch.own),
+            SI_SDRI: si_sdr_improvement(domain.apply_mask(mixed, masks), mixed, batch.own),
             SHARE: _mean(energy_share(tried[name], own, rest) for tried, _ in drawn),
             POINTING: pointing(ranks[0], own, rest),
             AT_BUDGET: _mean(energy_share(top_k_mask(rank, BUDGET), own, rest) for rank in ranks),
@@ -141,7 +141,7 @@ def run(planes=tuple(DOMAINS), count=MIXTURES):
         A row for each plane, map and prompt.
     """
     clap, batch = MiniCLAP(), scenes(count)
-    measured = [measure(DOMAINS[plane](clap), batch).assign(plane=plane) for plane in planes]
+    measured = [measure(DOMAINS[domain](clap), batch).assign(domain=domain) for domain in planes]
     return pd.concat(measured, ignore_index=True)
 
 
@@ -159,8 +159,8 @@ def check(frame):
         A sentence for each violation; empty if all is well.
     """
     found = []
-    for plane, rows in frame.groupby("plane"):
-        found += [f"{plane}: {what}" for what in [*_order(rows), *_identities(rows)]]
+    for domain, rows in frame.groupby("plane"):
+        found += [f"{domain}: {what}" for what in [*_order(rows), *_identities(rows)]]
     return found
 
 

@@ -24,16 +24,16 @@ def frame():
 
 def test_metrics_are_as_theory_says(frame):
     assert check(frame) == []
-    assert set(frame.plane) == {"mel", "stft"}
+    assert set(frame.domain) == {"mel", "stft"}
     assert len(frame) == 2 * 5 * 2 * metric_orders.MIXTURES
 
 
 @pytest.mark.parametrize("metric", [SI_SDRI, SHARE, AT_BUDGET])
 def test_a_metric_that_is_upside_down_is_found(frame, metric):
     violations = check(frame.assign(**{metric: -frame[metric]}))
-    for plane in ("mel", "stft"):
-        assert f"{plane}: the oracle is not the best map by {metric}" in violations
-        assert f"{plane}: the inverted oracle is not the worst map by {metric}" in violations
+    for domain in ("mel", "stft"):
+        assert f"{domain}: the oracle is not the best map by {metric}" in violations
+        assert f"{domain}: the inverted oracle is not the worst map by {metric}" in violations
 
 
 def test_pointing_beside_the_source_is_found(frame):

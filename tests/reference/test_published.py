@@ -37,8 +37,8 @@ def test_decibels_are_torchaudios(decibels, wavs):
     torch.testing.assert_close(decibels.masked(power, mask), expected, rtol=1e-4, atol=0)
 
 
-def test_a_mask_of_ones_is_the_clip_on_every_plane(decibels, plane, wavs):
-    for each in (decibels, plane):
+def test_a_mask_of_ones_is_the_clip_on_every_plane(decibels, domain, wavs):
+    for each in (decibels, domain):
         power = each.power(wavs).clamp(min=1e-10)
         torch.testing.assert_close(each.masked(power, torch.ones_like(power)), power)
 
@@ -52,11 +52,11 @@ def test_on_decibels_nothing_is_loud_and_on_power_it_is_silence(decibels, clap, 
     assert (decibels.masked(faint, nothing[:1, :4]) > faint).all()
 
 
-def test_power_is_scaled_by_the_masks_square(plane, wavs):
-    power = plane.power(wavs)
+def test_power_is_scaled_by_the_masks_square(domain, wavs):
+    power = domain.power(wavs)
     half = torch.full_like(power, 0.5)
-    torch.testing.assert_close(plane.masked(power, half), power / 4)
-    torch.testing.assert_close(plane.masked(power, half), plane.power(wavs / 2))
+    torch.testing.assert_close(domain.masked(power, half), power / 4)
+    torch.testing.assert_close(domain.masked(power, half), domain.power(wavs / 2))
 
 
 def test_lmac_zs_leads_the_posters_table_where_its_authors_say_so():

@@ -59,7 +59,7 @@ def log_mel_error(oracle, wavs):
 
 @torch.no_grad()
 def embedding_error(oracle, wavs, theirs):
-    return (oracle.clap(wavs).embedding - theirs).abs().max().item()
+    return (oracle.clap(wavs).vector - theirs).abs().max().item()
 
 
 @contextmanager
@@ -119,8 +119,8 @@ def test_equality_would_notice(oracle, clips, truth, fault):
 
 def test_text_is_upstreams(oracle):
     with torch.no_grad():
-        theirs = oracle.embed_text(PROMPTS)
-    ours = oracle.clap.embed_text(PROMPTS)
+        theirs = oracle.queries(PROMPTS)
+    ours = oracle.clap.queries(PROMPTS)
     assert (ours - theirs).abs().max() <= EMBEDDING
     assert (theirs[0] - theirs[1]).abs().max() > 100 * EMBEDDING
 
@@ -132,7 +132,7 @@ def test_logit_scale_is_the_checkpoints(oracle):
 
 def test_a_clip_does_not_hear_its_batch(oracle, clips):
     wavs = clips[3]
-    together, alone = oracle.clap(wavs).embedding[1], oracle.clap(wavs[1:]).embedding[0]
+    together, alone = oracle.clap(wavs).vector[1], oracle.clap(wavs[1:]).vector[0]
     assert (together - alone).abs().max() <= 1e-5
 
 
@@ -157,7 +157,7 @@ def test_gradients_are_finite_and_reach_the_mel_band(oracle, masking, gain):
     wavs = 0.3 * torch.randn(1, 2 * clap.sample_rate, generator=generator)
     encoded = classifier.encode_clips(wavs)
     mask = torch.full_like(encoded.power, gain).requires_grad_()
-    cosine = classifier.encode_masked_vector(encoded, mask) @ clap.embed_text(PROMPTS[:1])[0]
+    cosine = classifier.encode_masked_vector(encoded, mask) @ clap.queries(PROMPTS[:1])[0]
     (gradient,) = torch.autograd.grad(cosine.sum(), mask)
     assert gradient.isfinite().all()
     if gain == 0:
@@ -201,6 +201,6 @@ def test_half_precision_changes_little(oracle, clips):
 
 def test_text_is_embedded_once(oracle):
     clap = oracle.clap
-    clap.embed_text(PROMPTS)
+    clap.queries(PROMPTS)
     with mock.patch.object(clap, "compute_text", side_effect=AssertionError("embedded again")):
-        assert clap.embed_text([*PROMPTS, PROMPTS[0]]).shape == (4, clap.text_dim)
+        assert clap.queries([*PROMPTS, PROMPTS[0]]).shape == (4, clap.query_dim)

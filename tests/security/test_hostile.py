@@ -55,7 +55,7 @@ def weights(decoder):
 @pytest.fixture(scope="module")
 def honest(clap):
     """Files of an interpreter that means no harm; untrained: for plumbing only."""
-    decoder = MaskDecoder(clap.hidden_channels, clap.text_dim, channels=8)
+    decoder = MaskDecoder(clap.hidden_channels, clap.query_dim, channels=8)
     model = InterpreterNetwork(MaskedClassifier(MelDomain(clap)), decoder)
     text = hyperparams(model, "LMAC-ZS-D", {})
     return {HPARAMS_FILE: text, DECODER_FILE: weights(decoder)}
@@ -129,14 +129,14 @@ REPLACED = {
     "call for a number": ("channels: 8", f"channels: !apply:{SHELL}"),
     "another class": ("masking.decoder.MaskDecoder", "models.clap.mini.MiniCLAP"),
     "class of a part": ("masking.domains.MelDomain", "masking.decoder.MaskDecoder"),
-    "part of a part": ("!ref <model>", "!ref <model.classifier.clap>"),
-    "no reference": ("!ref <clap>", "clap"),
+    "part of a part": ("!ref <model>", "!ref <model.classifier.audio_classifier>"),
+    "no reference": ("!ref <audio_classifier>", "audio_classifier"),
     "huge decoder": ("channels: 8", "channels: 999996"),
     "absurd decoder": ("channels: 8", "channels: -4"),
     "text for a number": ("channels: 8", "channels: (8, 8)"),
     "number of another base": ("channels: 8", "channels: 010"),
     "unknown setting": ("channels: 8", "channels: 8\n    device: cuda"),
-    "another CLAP": ("clap_sha256: ", "clap_sha256: '00' #"),
+    "another CLAP": ("classifier_sha256: ", "classifier_sha256: '00' #"),
     "weights of this machine": ("MiniCLAP", "MiniCLAP\n    weights: /etc/passwd"),
     "weights without end": ("MiniCLAP", "MiniCLAP\n    weights: /dev/zero"),
     "weights at home": ("MiniCLAP", "MiniCLAP\n    weights: ~/.ssh/id_rsa"),
@@ -327,7 +327,7 @@ in the first file of a process only."""
     ("before", "after"),
     [
         ('method: "LMAC-ZS-D"', f'method: "{TUPLE}"'),
-        ('clap_name: "mini"', f'clap_name: "{TUPLE}"'),
+        ('classifier_name: "mini"', f'classifier_name: "{TUPLE}"'),
         ("channels: 8", f'"{TUPLE}": 8'),
         ("MiniCLAP", f'MiniCLAP\n    "{TUPLE}": 1'),
         ("MiniCLAP", f'MiniCLAP\n    weights: "{TUPLE}"'),
@@ -371,12 +371,12 @@ def test_a_third_repository_is_that_of_a_commit_or_is_not_asked(settings, hub, h
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("text_dim", 7), ("hidden_channels", [3, 5]), ("hidden_channels", [256, 128, 64, 32, 16])],
+    [("query_dim", 7), ("hidden_channels", [3, 5]), ("hidden_channels", [256, 128, 64, 32, 16])],
 )
 def test_a_decoder_of_another_clap_is_refused(name, value, hub, honest, marker):
-    made = {"hidden_channels": [256, 128, 64, 32], "text_dim": 256, "channels": 8, name: value}
+    made = {"hidden_channels": [256, 128, 64, 32], "query_dim": 256, "channels": 8, name: value}
     text = honest[HPARAMS_FILE].replace(
-        f"{name}: {[256, 128, 64, 32] if name != 'text_dim' else 256}", f"{name}: {value}"
+        f"{name}: {[256, 128, 64, 32] if name != 'query_dim' else 256}", f"{name}: {value}"
     )
     assert text != honest[HPARAMS_FILE]
     put(hub, {HPARAMS_FILE: text, DECODER_FILE: weights(MaskDecoder(**made))})
@@ -392,7 +392,7 @@ def test_a_source_of_no_kind_is_one_sentence(source, hub, marker, tmp_path):
 
 
 def test_an_honest_file_is_read_whatever_its_names(clap, tmp_path):
-    decoder = MaskDecoder(clap.hidden_channels, clap.text_dim, channels=8)
+    decoder = MaskDecoder(clap.hidden_channels, clap.query_dim, channels=8)
     model = InterpreterNetwork(MaskedClassifier(MelDomain(clap)), decoder)
     folder = export_interpreter(model, 'LMAC\'s: "é" #1', tmp_path / "Öut: dir" / "it")
     assert Interpreter.from_hparams(source=folder, run_opts=CPU).hparams.method.endswith("#1")
@@ -401,7 +401,9 @@ def test_an_honest_file_is_read_whatever_its_names(clap, tmp_path):
 def test_what_transformers_claps_publish_is_read(honest):
     lines = "\n    source: laion/clap-htsat-unfused\n    revision: null\n    tokenizer: null"
     text = honest[HPARAMS_FILE].replace("models.clap.mini.MiniCLAP", THIRD + lines)
-    assert read_interpreter_config(text, "it", downloaded=True).parts["clap"].kind == THIRD
+    assert (
+        read_interpreter_config(text, "it", downloaded=True).parts["audio_classifier"].kind == THIRD
+    )
 
 
 @pytest.mark.parametrize("overrides", ["clap: [", "a: !x y", "1: {}\nx: {}", "0", {"clap": {1: 2}}])
@@ -457,7 +459,7 @@ class Guests:
         self.clap, self.words = dict(files), dict(words)
         self.settings = {"source": EVE, "tokenizer": ROBERTA}
         self.kind = THIRD
-        made = {"hidden_channels": [128, 64, 32, 16], "text_dim": 32, "channels": 8}
+        made = {"hidden_channels": [128, 64, 32, 16], "query_dim": 32, "channels": 8}
         torch.manual_seed(0)
         self.decoder = MaskDecoder(**made).state_dict()
         self.config = made
@@ -477,8 +479,8 @@ class Guests:
             method="LMAC-ZS-D",
             notes=["LMAC-ZS-D", "transformers", commit, f'"{digest}"'],
             masking="mel",
-            clap_class=f"speechbrain_lmac.{self.kind}",
-            clap_settings=lines,
+            classifier_class=f"speechbrain_lmac.{self.kind}",
+            classifier_settings=lines,
             plane_class="speechbrain_lmac.masking.domains.MelDomain",
             decoder_config="".join(f"\n    {k}: {v}" for k, v in self.config.items()),
         )
@@ -503,7 +505,7 @@ def guests(hub, third, marker):
 def test_an_honest_third_clap_is_loaded(guests):
     """What every hostile one is changed from in one part only."""
     loaded = guests.load()
-    clap = loaded.model.classifier.clap
+    clap = loaded.model.classifier.audio_classifier
     assert clap.reference.sha256 == hashlib.sha256(guests.clap["model.safetensors"]).hexdigest()
     assert loaded.classify_file(torch.rand(48000).numpy(), sample_rate=48000).best
 
@@ -707,7 +709,7 @@ def test_second_weights_are_refused_or_not_read(beside, guests, tmp_path):
     torch.save(load(model["model.safetensors"]), buffer)
     guests.clap |= {"pytorch_model.bin": buffer.getvalue(), "other.safetensors": save(state)}
     guests.clap |= second
-    loaded = guests.load().model.classifier.clap
+    loaded = guests.load().model.classifier.audio_classifier
     assert loaded.reference.sha256 == hashlib.sha256(buffer.getvalue()).hexdigest()
     assert (loaded.audio.encoder.norm.weight == load(model["model.safetensors"])[NORM]).all()
 

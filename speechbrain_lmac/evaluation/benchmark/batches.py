@@ -66,18 +66,18 @@ def load(model, scenes, others, prompts, seconds, average):
     seconds : float
         Length of a scene.
     average : DecoderFeatures or None
-        Of :func:`mean_evidence`.
+        Of :func:`mean_features`.
 
     Returns
     -------
     Batch
     """
-    rate, device = model.classifier.clap.sample_rate, prompts.text.device
+    rate, device = model.classifier.audio_classifier.sample_rate, prompts.text.device
     sounds = [render(scene, rate, seconds) for scene in scenes]
     mixture, own, rest = (torch.stack(stems).to(device) for stems in zip(*sounds))
-    plane, names = model.classifier.plane, prompts.names
+    domain, names = model.classifier.domain, prompts.names
     encoded = model.classifier.encode_clips(mixture)
-    target = model.classifier.logits(encoded.encoding.embedding, prompts.text).argmax(dim=1)
+    target = model.classifier.logits(encoded.encoding.vector, prompts.text).argmax(dim=1)
     asked_for = [names.index(s.prompt) if s.prompt else -1 for s in scenes]
     asked_for = torch.tensor(asked_for, device=device)
     target = torch.where(asked_for >= 0, asked_for, target)
@@ -96,10 +96,10 @@ def load(model, scenes, others, prompts, seconds, average):
             prompts,
             target,
             other_query=prompts.text[_other_names(ids, target, len(names))],
-            other=other,
-            average=average,
-            own=plane.power(own) if mixed.any() else None,
-            rest=plane.power(rest) if mixed.any() else None,
+            other_clips=other,
+            mean_features=average,
+            target_power=domain.power(own) if mixed.any() else None,
+            residual_power=domain.power(rest) if mixed.any() else None,
         )
     return Batch(tuple(scenes), asked, own, rest, mixed & (target == labels))
 
@@ -111,7 +111,7 @@ def _other_names(ids, target, count):
 
 
 @torch.no_grad()
-def mean_evidence(model, scenes, seconds, batch_size):
+def mean_features(model, scenes, seconds, batch_size):
     """What a decoder would go by, of the mean clip.
 
     Arguments
@@ -131,11 +131,11 @@ def mean_evidence(model, scenes, seconds, batch_size):
         A batch of one.
     """
     classifier = model.classifier
-    device, total = classifier.plane.positions.device, None
+    device, total = classifier.domain.positions.device, None
     for part in chunks(scenes, batch_size):
-        sounds = [render(s, classifier.clap.sample_rate, seconds).mixture for s in part]
-        heard = model.evidence(classifier.encode_clips(torch.stack(sounds).to(device)))
-        parts = (*heard.hidden, heard.level)
+        sounds = [render(s, classifier.audio_classifier.sample_rate, seconds).mixture for s in part]
+        heard = model.features(classifier.encode_clips(torch.stack(sounds).to(device)))
+        parts = (*heard.hidden, heard.log_power)
         sums = [maps.float().sum(dim=0, keepdim=True) for maps in parts]
         total = sums if total is None else [a + b for a, b in zip(total, sums)]
     *hidden, mean_level = (maps / len(scenes) for maps in total)

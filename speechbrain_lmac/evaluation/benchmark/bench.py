@@ -14,7 +14,7 @@ from speechbrain_lmac.evaluation.benchmark.config import (
     name_prompts,
     subjects,
 )
-from speechbrain_lmac.models.clap.base import check_window
+from speechbrain_lmac.models.base import check_clip_seconds
 from speechbrain_lmac.models.classifiers.yamnet import YAMNet
 from speechbrain_lmac.utils.download import digest
 from speechbrain_lmac.utils.errors import InputError
@@ -70,7 +70,7 @@ class BenchmarkConfig:
                 "set against all others, so measure each plane in a run of its own"
             )
         check_unheard(self.subjects, self.clips.tested)
-        check_window(hparams["clap"], hparams["clip_seconds"])
+        check_clip_seconds(hparams["clap"], hparams["clip_seconds"])
         self.settings = {name: hparams[name] for name in ("clip_seconds", "batch_size")}
         self.clap_sha256 = hparams["clap"].reference.sha256
 

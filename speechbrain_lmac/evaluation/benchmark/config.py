@@ -21,7 +21,7 @@ from speechbrain_lmac.masking.domains import build
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 from speechbrain_lmac.metrics.top_k import BUDGETS
-from speechbrain_lmac.pretrained.checkpoint import check_clap, read_interpreter
+from speechbrain_lmac.pretrained.checkpoint import check_classifier, read_interpreter
 from speechbrain_lmac.pretrained.export import DECODER_FILE, load_decoder
 from speechbrain_lmac.utils.download import digest
 from speechbrain_lmac.utils.errors import InputError
@@ -147,7 +147,7 @@ def name_prompts(hparams, clips):
     """The names that clips are scored against, embedded."""
     folder = hparams["data_folder"] or hparams["synthetic_folder"]
     names = class_names(folder, clips.whole, hparams["classes"])
-    return ClassPrompts(names, hparams["clap"].embed_names(names, hparams["eval_templates"]))
+    return ClassPrompts(names, hparams["clap"].class_queries(names, hparams["eval_templates"]))
 
 
 def subjects(hparams):
@@ -163,7 +163,7 @@ def subject(clap, masking, source):
     """What is explained on one plane; ``source`` is as for ``Interpreter.from_hparams``."""
     classifier = MaskedClassifier(build(masking, clap))
     if source is None:
-        untrained = MaskDecoder(clap.hidden_channels, clap.text_dim)
+        untrained = MaskDecoder(clap.hidden_channels, clap.query_dim)
         model = InterpreterNetwork(classifier, untrained).eval().to(clap.filterbank.device)
         return SystemUnderTest(masking, model, None, "", frozenset())
     try:
@@ -173,9 +173,9 @@ def subject(clap, masking, source):
             f"interpreters, {masking}: {error}; or train one by train.py with this CLAP's settings "
             f"and --masking {masking}; or give --interpreters null to go without"
         ) from error
-    check_clap(blueprint.notes, clap, folder)
-    planes = {kind.__name__ for kind in type(classifier.plane).__mro__}
-    if blueprint.parts["plane"].kind.rpartition(".")[2] not in planes:
+    check_classifier(blueprint.notes, clap, folder)
+    planes = {kind.__name__ for kind in type(classifier.domain).__mro__}
+    if blueprint.parts["domain"].kind.rpartition(".")[2] not in planes:
         raise InputError(f"{folder} masks another plane than {masking}")
     decoder = MaskDecoder(**blueprint.parts["decoder"].settings)
     load_decoder(decoder, folder / DECODER_FILE, weights)
@@ -234,7 +234,7 @@ def row_name(name, subject):
 
 def asks_stems(explainer):
     """Whether an explainer needs to know what a mixture is made of."""
-    return bool({"own", "rest"} & set(explainer.needs))
+    return bool({"target_power", "residual_power"} & set(explainer.needs))
 
 
 def possible(explainer, condition):

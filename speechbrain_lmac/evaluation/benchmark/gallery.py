@@ -4,7 +4,7 @@ import torch
 
 from speechbrain_lmac.audio.stft import power_of
 from speechbrain_lmac.evaluation.benchmark import figures
-from speechbrain_lmac.evaluation.benchmark.batches import load, mean_evidence, partners
+from speechbrain_lmac.evaluation.benchmark.batches import load, mean_features, partners
 from speechbrain_lmac.evaluation.benchmark.conditions import TWO_SOURCE, parse
 from speechbrain_lmac.evaluation.scoring import explain
 
@@ -12,27 +12,27 @@ LONGEST = 900
 """Encoder passes of an explanation from which on it is left out."""
 
 
-def draw(plane, folder):
+def draw(domain, folder):
     """Draw the first two-class mixture of a run on a plane.
 
     Arguments
     ---------
-    plane : DomainRunner
+    domain : DomainRunner
         Of the run.
     folder : Path
-        For ``<plane>_gallery.png``.
+        For ``<domain>_gallery.png``.
     """
-    bench, subject = plane.bench, plane.subject
+    bench, subject = domain.bench, domain.subject
     scenes = bench.scenes(parse(TWO_SOURCE))
     seconds, model = bench.settings["clip_seconds"], subject.model
-    average = mean_evidence(model, scenes[:4], seconds, bench.settings["batch_size"])
+    average = mean_features(model, scenes[:4], seconds, bench.settings["batch_size"])
     batch = load(model, scenes[:1], partners(scenes)[:1], bench.prompts, seconds, average)
     pictures = [
         (name, _linear(model, explain(model, explainer, batch.asked).masks))
-        for name, explainer in plane.explainers()[0].items()
+        for name, explainer in domain.explainers()[0].items()
         if explainer.passes(model.classifier) < LONGEST
     ]
-    clap = model.classifier.clap
+    clap = model.classifier.audio_classifier
     power = power_of(clap.spectrogram(batch.asked.encoded.wavs)[0])
     level = 10 * power.clamp(min=1e-12).log10().cpu()
     extent = (seconds, clap.sample_rate / 2000)
@@ -43,4 +43,4 @@ def draw(plane, folder):
 @torch.no_grad()
 def _linear(model, masks):
     """A mask on linear-frequency bins, as it is heard."""
-    return model.classifier.plane.gains(masks)[0].cpu()
+    return model.classifier.domain.gains(masks)[0].cpu()

@@ -87,7 +87,7 @@ def _faithfulness(model, explainer, batch, explained, budgets):
 def _presence(model, explainer, batch, explained):
     encoded, asked = batch.asked.encoded, batch.asked
     kept = (explained.masks.square() * encoded.power).sum(dim=(1, 2))
-    logits = model.classifier.logits(encoded.encoding.embedding, asked.inputs.names)
+    logits = model.classifier.logits(encoded.encoding.vector, asked.inputs.class_queries)
     return {
         "similarity": logits.gather(1, asked.target.unsqueeze(1)).squeeze(1).tolist(),
         "map mean": explained.maps.mean(dim=(1, 2)).tolist(),
@@ -102,7 +102,7 @@ def _ground_truth(model, explainer, batch, explained, budgets):
         return {}
     encoded = batch.asked.encoded
     wavs = encoded.wavs
-    own, rest = batch.asked.inputs.own, batch.asked.inputs.rest
+    own, rest = batch.asked.inputs.target_power, batch.asked.inputs.residual_power
     found = {"pointing": localization.pointing(explained.ranks, own, rest)}
     masks = {None: explained.masks}
     masks.update({budget: top_k_mask(explained.ranks, budget) for budget in budgets})
@@ -127,7 +127,7 @@ def _curves(model, explainer, batch, explained, fills):
                 model.classifier,
                 asked.encoded,
                 explained.ranks,
-                asked.inputs.names,
+                asked.inputs.class_queries,
                 asked.target,
                 fill=fill,
                 kind=kind,
@@ -153,9 +153,11 @@ def _written(model, explainer, batch, explained):
     """The explanation as a file holds it, heard again: is ``q`` still ``q``?"""
     classifier, asked = model.classifier, batch.asked
     sounds = classifier.apply_mask(asked.encoded, explained.masks)
-    heard = torch.stack([_through_file(s, classifier.clap.sample_rate) for s in sounds.cpu()])
-    again = classifier.encode_clips(heard.to(sounds.device)).encoding.embedding
-    text, place = asked.inputs.names, asked.target.unsqueeze(1)
+    heard = torch.stack(
+        [_through_file(s, classifier.audio_classifier.sample_rate) for s in sounds.cpu()]
+    )
+    again = classifier.encode_clips(heard.to(sounds.device)).encoding.vector
+    text, place = asked.inputs.class_queries, asked.target.unsqueeze(1)
     written = classifier.logits(again, text).softmax(dim=1).gather(1, place).squeeze(1)
     masked = classifier.encode_masked_vector(asked.encoded, explained.masks)
     q = classifier.logits(masked, text).softmax(dim=1).gather(1, place).squeeze(1)
@@ -177,7 +179,9 @@ def _judged(model, explainer, batch, explained, judge):
     wavs, place = asked.encoded.wavs, asked.target.cpu().unsqueeze(1)
     kept = classifier.apply_mask(asked.encoded, top_k_mask(explained.ranks, HEARD_BUDGET))
     p, q, r = (
-        judge.probabilities(sounds.cpu(), classifier.clap.sample_rate, asked.prompts.names)
+        judge.probabilities(
+            sounds.cpu(), classifier.audio_classifier.sample_rate, asked.prompts.names
+        )
         for sounds in (wavs, kept, wavs - kept)
     )
     stays = q.argmax(dim=1) == asked.target.cpu()
@@ -244,10 +248,10 @@ def _likeness(model, explainer, batch, explained, original, prompts, kept):
         encoded = original.classifier.encode_clips(asked.encoded.wavs)
         before = ask(original, asked.ids, encoded, prompts, asked.target)
         maps = explain(original, explainer, before).maps
-        kept[explainer, asked.ids] = before.inputs.text, maps.cpu()
+        kept[explainer, asked.ids] = before.inputs.query, maps.cpu()
     text, maps = kept[explainer, asked.ids]
     maps = maps.to(explained.maps)
-    cosine = (text * asked.inputs.text).sum(dim=1)
+    cosine = (text * asked.inputs.query).sum(dim=1)
     return {
         "spearman": spearman(maps, explained.maps).tolist(),
         "ssim": ssim(maps, explained.maps).tolist(),

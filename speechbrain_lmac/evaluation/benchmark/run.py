@@ -40,14 +40,17 @@ def main(arguments=None):
     write_run_metadata(bench.folder, "evaluate.py", arguments)
     bench.draw_plans()
     planes = [DomainRunner(bench, subject) for subject in bench.subjects]
-    planned, done = sum(plane.planned() for plane in planes), sum(len(p.rows.rows) for p in planes)
+    planned, done = (
+        sum(domain.planned() for domain in planes),
+        sum(len(p.rows.rows) for p in planes),
+    )
     print(f"{done} rows are there; {planned} encoder passes to be made, at most", flush=True)
     processes = bench.hparams["processes"] or (len(planes) if device == "cpu" else 1)
     if planned and len(planes) > 1 and processes > 1:
         in_parallel(arguments, len(planes))
         planes = [DomainRunner(bench, subject) for subject in bench.subjects]
-    for plane in planes:  # what is done already takes no time
-        plane.run()
+    for domain in planes:  # what is done already takes no time
+        domain.run()
     took = spent(bench.folder, time.monotonic() - begin, device, planned)
     finish(bench, planes, took)
 
@@ -100,14 +103,14 @@ def end_with_parent():
 
 def finish(bench, planes, took):
     """Tables and figures of all rows."""
-    frame = pd.concat([plane.rows.frame() for plane in planes], ignore_index=True)
+    frame = pd.concat([domain.rows.frame() for domain in planes], ignore_index=True)
     tuned = [{"masking": p.subject.masking, **row} for p in planes for row in p.tuned]
     reference = next((s.method for s in bench.subjects if s.method), None)
     report.write(bench.folder, frame, tuned, f"{bench.what}; {took}", reference)
     mixed = any(c != ABSENT and c.kind == TWO_SOURCE for c in bench.conditions)
     if bench.hparams["gallery"] and mixed:
-        for plane in planes:
-            gallery.draw(plane, bench.folder / "figures")
+        for domain in planes:
+            gallery.draw(domain, bench.folder / "figures")
     print(f"rows, tables and figures: {bench.folder}")
 
 

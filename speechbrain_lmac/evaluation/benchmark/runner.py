@@ -5,7 +5,7 @@ import json
 from tqdm import tqdm
 
 from speechbrain_lmac.evaluation.benchmark import conditions, measures, tuning
-from speechbrain_lmac.evaluation.benchmark.batches import chunks, load, mean_evidence
+from speechbrain_lmac.evaluation.benchmark.batches import chunks, load, mean_features
 from speechbrain_lmac.evaluation.benchmark.conditions import ABSENT, Scene
 from speechbrain_lmac.evaluation.benchmark.config import (
     UNTUNED,
@@ -84,11 +84,11 @@ class DomainRunner:
         if nobody asks for them.
         """
         asked = chosen_explainers(self.bench.hparams, self.subject).values()
-        if not any("average" in explainer.needs for explainer in asked):
+        if not any("mean_features" in explainer.needs for explainer in asked):
             return None
         scenes = self.bench.valid or [Scene(clip.ID, clip) for clip in self.bench.clips.tested]
         seconds, size = self.bench.settings["clip_seconds"], self.bench.settings["batch_size"]
-        return mean_evidence(self.subject.model, scenes, seconds, size)
+        return mean_features(self.subject.model, scenes, seconds, size)
 
     def _untuned(self):
         """Explainers that are still to be tuned."""

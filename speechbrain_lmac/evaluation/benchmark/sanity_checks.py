@@ -63,7 +63,9 @@ def alterations(subject, prompts, scenes, explainers, stamp, seed):
         name = f"{RANDOMISED} {stage.name}"
         work = piece(subject, changed, name, scenes, scenes, tasks, stamp)
         found.append(Alteration(work, stage.model))
-    for number, changed in enumerate(reworded(subject.model.classifier.clap, prompts, scenes)):
+    for number, changed in enumerate(
+        reworded(subject.model.classifier.audio_classifier, prompts, scenes)
+    ):
         name = f"{PARAPHRASE} {number + 1}"
         work = piece(subject, changed, name, scenes, scenes, cheap, stamp)
         found.append(Alteration(work, lambda: subject.model))
@@ -86,6 +88,6 @@ def reworded(clap, prompts, scenes):
     for number in range(min(len(known[label]) for label in labels)):
         text = prompts.text.clone()
         for label in labels:
-            text[prompts.names.index(label)] = clap.embed_text([known[label][number]])[0]
+            text[prompts.names.index(label)] = clap.queries([known[label][number]])[0]
         found.append(ClassPrompts(prompts.names, text))
     return found

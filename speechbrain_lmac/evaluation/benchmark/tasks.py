@@ -72,7 +72,7 @@ def piece(subject, prompts, condition, scenes, circle, tasks, stamp):
     Work
     """
     others = []
-    if any("other" in task.explainer.needs for task in tasks):
+    if any("other_clips" in task.explainer.needs for task in tasks):
         found = dict(zip((scene.ID for scene in circle), partners(circle)))
         others = [found[scene.ID] for scene in scenes]
     linked = dict(zip((scene.ID for scene in circle), recordings(circle)))
@@ -103,7 +103,7 @@ def do(works, rows, settings, average, bar):
     settings : dict
         With ``clip_seconds`` and ``batch_size``.
     average : DecoderFeatures
-        Of :func:`~speechbrain_lmac.evaluation.benchmark.batches.mean_evidence`.
+        Of :func:`~speechbrain_lmac.evaluation.benchmark.batches.mean_features`.
     bar : tqdm
         Of passes.
     """

@@ -30,7 +30,8 @@ from speechbrain_lmac.models.backbones.mobilenet import (
     fold_norms,
     load_weights,
 )
-from speechbrain_lmac.models.clap.base import CLAP, AudioEncoding, WeightsReference, lasting
+from speechbrain_lmac.models.base import AudioEncoding, WeightsReference, absolute_if_exists
+from speechbrain_lmac.models.clap.base import CLAP
 from speechbrain_lmac.models.text import minilm
 from speechbrain_lmac.utils.download import fetch_once
 
@@ -91,18 +92,18 @@ class EfficientATCLAP(CLAP):
 
     stft_is_unfiltered = False
     hidden_channels = CHANNELS
-    text_dim = 528
+    query_dim = 528
 
     def __init__(self, weights=None):
         filterbank = kaldi_filterbank()
         super().__init__(SAMPLE_RATE, PreEmphasisSpectrogram(), filterbank)
         self.weights = download_weights() if weights is None else Path(weights)
-        self.settings = {} if weights is None else {"weights": lasting(weights)}
+        self.settings = {} if weights is None else {"weights": absolute_if_exists(weights)}
         self.tagger = Tagger()
         hint = f"leave it out to fetch {RELEASE + FILE}"
         self.sha256 = load_weights(self.tagger, self.weights, hint)
         fold_norms(self.tagger.to(memory_format=torch.channels_last))
-        self.sentences = minilm.MiniLM()
+        self.text_encoder = minilm.MiniLM()
         self.freeze()
 
     def stft(self, wavs):
@@ -123,10 +124,10 @@ class EfficientATCLAP(CLAP):
     @cached_property
     def label_sentences(self):
         """Sentence embeddings of the labels, ``[527, 384]``."""
-        return self.sentences([class_prompt(label) for label in audioset_labels()])
+        return self.text_encoder([class_prompt(label) for label in audioset_labels()])
 
-    def compute_text(self, prompts):
-        cosines = self.sentences(prompts) @ self.label_sentences.T
+    def encode_text(self, prompts):
+        cosines = self.text_encoder(prompts) @ self.label_sentences.T
         weights = torch.softmax(cosines / TEMPERATURE, dim=-1)
         rest = (1 - weights.square().sum(dim=-1, keepdim=True)).clamp(min=0).sqrt()
         return torch.cat([weights, rest], dim=-1)

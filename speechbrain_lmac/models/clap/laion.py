@@ -10,6 +10,7 @@ from transformers import RobertaConfig, RobertaModel
 
 from speechbrain_lmac.models.backbones import cnn14
 from speechbrain_lmac.models.backbones.htsat import Htsat
+from speechbrain_lmac.models.base import WeightsReference, absolute_if_exists
 from speechbrain_lmac.models.checkpoints import (
     check_named,
     find_checkpoint,
@@ -19,7 +20,6 @@ from speechbrain_lmac.models.checkpoints import (
     read_hashed,
     read_shapes,
 )
-from speechbrain_lmac.models.clap.base import WeightsReference, lasting
 from speechbrain_lmac.models.clap.pretrained import (
     OF_FRONT_END,
     FrontEnd,
@@ -108,8 +108,8 @@ class LaionCLAP(PretrainedCLAP):
         )
         self.weights, self.sha256 = path, sha256
         self.settings = {
-            "weights": lasting(weights),
-            "tokenizer": lasting(tokenizer),
+            "weights": absolute_if_exists(weights),
+            "tokenizer": absolute_if_exists(tokenizer),
             "revision": revision,
         }
 

@@ -8,6 +8,7 @@ from torch.nn.functional import gelu
 from transformers import BertConfig, BertModel
 
 from speechbrain_lmac.models.backbones import cnn14
+from speechbrain_lmac.models.base import WeightsReference, absolute_if_exists
 from speechbrain_lmac.models.checkpoints import (
     check_named,
     commit_of,
@@ -18,7 +19,6 @@ from speechbrain_lmac.models.checkpoints import (
     read_hashed,
     read_shapes,
 )
-from speechbrain_lmac.models.clap.base import WeightsReference, lasting
 from speechbrain_lmac.models.clap.pretrained import (
     OF_FRONT_END,
     FrontEnd,
@@ -107,8 +107,8 @@ class MicrosoftCLAP(PretrainedCLAP):
         )
         self.weights, self.sha256 = path, sha256
         self.settings = {
-            "weights": lasting(weights),
-            "tokenizer": lasting(tokenizer),
+            "weights": absolute_if_exists(weights),
+            "tokenizer": absolute_if_exists(tokenizer),
             "revision": revision or commit_of(path),
         }
 

@@ -13,7 +13,8 @@ from torchaudio.functional import melscale_fbanks
 
 from speechbrain_lmac.audio.stft import Spectrogram
 from speechbrain_lmac.data.prompts import in_template
-from speechbrain_lmac.models.clap.base import CLAP, AudioEncoding, WeightsReference, lasting
+from speechbrain_lmac.models.base import AudioEncoding, WeightsReference, absolute_if_exists
+from speechbrain_lmac.models.clap.base import CLAP
 from speechbrain_lmac.models.text import minilm
 from speechbrain_lmac.utils.errors import InputError, first_line
 from speechbrain_lmac.utils.single_read import read_once
@@ -175,12 +176,12 @@ class MiniCLAP(CLAP):
     >>> prompts = ["this is the sound of rain", "this is the sound of siren"]
     >>> from speechbrain_lmac.data.synthetic import synthesize
     >>> wavs = synthesize("siren", seed=1).unsqueeze(0)
-    >>> (clap(wavs).embedding @ clap.embed_text(prompts).T).argmax().item()
+    >>> (clap(wavs).vector @ clap.queries(prompts).T).argmax().item()
     1
     """
 
     hidden_channels = tuple(reversed(CHANNELS[1:]))
-    text_dim = DIM
+    query_dim = DIM
 
     def __init__(self, weights=WEIGHTS):
         super().__init__(SAMPLE_RATE, Spectrogram(N_FFT, HOP_LENGTH), mel_filterbank())
@@ -193,8 +194,8 @@ class MiniCLAP(CLAP):
         except RuntimeError as error:
             raise InputError(f"{weights} does not hold a MiniCLAP: {error}") from error
         self.weights, self.sha256 = Path(weights), sha256
-        self.settings = {} if self.weights == WEIGHTS else {"weights": lasting(weights)}
-        self.sentences = minilm.MiniLM()
+        self.settings = {} if self.weights == WEIGHTS else {"weights": absolute_if_exists(weights)}
+        self.text_encoder = minilm.MiniLM()
         self.to(memory_format=torch.channels_last)
         self.freeze()
 
@@ -206,11 +207,11 @@ class MiniCLAP(CLAP):
         tower = self.audio_tower
         return (tower.head, *reversed(tower.blocks), tower.stem)
 
-    def wording(self, prompt):
+    def prompt_text(self, prompt):
         return in_template(prompt)
 
-    def compute_text(self, prompts):
-        sentences = self.sentences([self.wording(prompt) for prompt in prompts])
+    def encode_text(self, prompts):
+        sentences = self.text_encoder([self.prompt_text(prompt) for prompt in prompts])
         return self.text_tower(sentences.to(self.scale.device))
 
     @property

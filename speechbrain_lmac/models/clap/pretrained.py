@@ -7,7 +7,8 @@ from torch import nn
 from torch.nn.functional import normalize
 
 from speechbrain_lmac.audio.stft import Spectrogram
-from speechbrain_lmac.models.clap.base import CLAP, AudioEncoding
+from speechbrain_lmac.models.base import AudioEncoding
+from speechbrain_lmac.models.clap.base import CLAP
 from speechbrain_lmac.models.input_window import FixedLengthInput
 from speechbrain_lmac.utils.errors import InputError
 
@@ -60,7 +61,7 @@ class PretrainedCLAP(CLAP):
         From ``pooled`` to the embedding, not yet of unit norm.
     sentences : Sentences
         The text side.
-    text_dim : int
+    query_dim : int
         Size of an embedding.
     log_scale : torch.Tensor
         Logarithm of the logit scale.
@@ -76,7 +77,7 @@ class PretrainedCLAP(CLAP):
         audio,
         audio_projection,
         sentences,
-        text_dim,
+        query_dim,
         log_scale,
         bfloat16=False,
     ):
@@ -92,11 +93,11 @@ class PretrainedCLAP(CLAP):
         )
         self.audio = audio
         self.audio_projection = audio_projection
-        self.sentences = sentences
+        self.text_encoder = sentences
         self.register_buffer("scale", log_scale.detach().float().squeeze().exp())
         self.bfloat16 = bfloat16
         self.hidden_channels = audio.hidden_channels
-        self.text_dim = text_dim
+        self.query_dim = query_dim
         self.freeze()
 
     def encode(self, mel):
@@ -114,8 +115,8 @@ class PretrainedCLAP(CLAP):
         """Decibels of mel power."""
         return 10 * torch.log10(mel.clamp(min=POWER_FLOOR))
 
-    def compute_text(self, prompts):
-        return self.sentences(prompts)
+    def encode_text(self, prompts):
+        return self.text_encoder(prompts)
 
     @property
     def logit_scale(self):

@@ -12,7 +12,7 @@ from transformers import ClapConfig, ClapModel
 
 from speechbrain_lmac.models import checkpoints
 from speechbrain_lmac.models.backbones.htsat import Htsat
-from speechbrain_lmac.models.clap.base import WeightsReference, lasting
+from speechbrain_lmac.models.base import WeightsReference, absolute_if_exists
 from speechbrain_lmac.models.clap.laion import FRONT_END, MAX_TOKENS
 from speechbrain_lmac.models.clap.pretrained import PretrainedCLAP
 from speechbrain_lmac.models.text.transformer import FILES, VOCABULARIES, Sentences, load_tokenizer
@@ -106,8 +106,8 @@ class TransformersCLAP(PretrainedCLAP):
         )
         self.weights, self.sha256 = weights, sha256
         self.settings = {
-            "source": lasting(source),
-            "tokenizer": None if tokenizer is None else lasting(tokenizer),
+            "source": absolute_if_exists(source),
+            "tokenizer": None if tokenizer is None else absolute_if_exists(tokenizer),
             "revision": revision,
             "lowest_hz": lowest_hz,
             "highest_hz": highest_hz,

@@ -49,14 +49,14 @@ class Unheard(Explainer):
     """Says that what the CLAP does not hear explains most."""
 
     def __call__(self, model, encoded, inputs):
-        return torch.rand_like(encoded.power) + 1 - model.classifier.grid(encoded).heard
+        return torch.rand_like(encoded.power) + 1 - model.classifier.grid(encoded).valid
 
 
 def test_what_is_not_heard_is_ranked_last(model, wavs, prompts):
     """No map spends its budget there, none gains by knowing better."""
     classifier = model.classifier
     asked = ask(model, IDS, classifier.encode_clips(wavs), prompts)
-    heard = classifier.grid(asked.encoded).heard.bool().expand_as(asked.encoded.power)
+    heard = classifier.grid(asked.encoded).valid.bool().expand_as(asked.encoded.power)
     for explainer in (Unheard(), EXPLAINERS["full-mask"]):
         ranks = explain(model, explainer, asked).ranks
         for clip_ranks, clip_heard in zip(ranks, heard):

@@ -11,15 +11,16 @@ from speechbrain_lmac.evaluation.zero_shot import (
     main,
 )
 from speechbrain_lmac.evaluation.zero_shot_tables import accuracies, confusion, per_class
+from speechbrain_lmac.models.base import ScaledDotProduct
 from speechbrain_lmac.utils.errors import InputError
 
 
-class Axes:
+class Axes(ScaledDotProduct):
     """A text tower that puts each prompt on an axis of its own: the scores are the embedding."""
 
     logit_scale = 1.0
 
-    def embed_text(self, prompts):
+    def queries(self, prompts):
         return torch.eye(len(prompts))
 
 

@@ -15,24 +15,23 @@ from speechbrain_lmac.explainers.cam import GradCAM, GradCAMPlusPlus
 from speechbrain_lmac.explainers.controls import EnergyMask
 from speechbrain_lmac.explainers.gradient import (
     InputXGradient,
-    IntegratedGradients,
     Saliency,
     SmoothGrad,
     blur,
-    prompt_logit,
 )
+from speechbrain_lmac.explainers.integrated_gradients import IntegratedGradients
 from speechbrain_lmac.explainers.optimized import OptimizedMask
 from speechbrain_lmac.explainers.score_cam import GScoreCAM, ScoreCAM
 from speechbrain_lmac.masking.decoder import DecoderFeatures
 from speechbrain_lmac.masking.domains import StftDomain
 from speechbrain_lmac.masking.grid import upsample_to_grid
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
-from speechbrain_lmac.masking.log_power import level
+from speechbrain_lmac.masking.log_power import normalized_log_power
 from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 from speechbrain_lmac.metrics.top_k import as_masks, rank_bins, top_k_mask
 from speechbrain_lmac.utils.errors import InputError
 
-MEL = pytest.mark.parametrize("plane", ["mel"], indirect=True)
+MEL = pytest.mark.parametrize("domain", ["mel"], indirect=True)
 """For what takes long and is the same on both planes."""
 SHORT = {
     "smoothgrad": {"samples": 3},
@@ -55,17 +54,17 @@ def inputs(classifier, text, encoded):
     """All that can be asked of the clips; stems are made up, their sum is the clip."""
     share = torch.linspace(0, 1, encoded.power.shape[-1])
     hidden = tuple(maps.mean(dim=0, keepdim=True) for maps in encoded.encoding.hidden)
-    average = DecoderFeatures(hidden, level(encoded.power).mean(dim=0, keepdim=True))
+    average = DecoderFeatures(hidden, normalized_log_power(encoded.power).mean(dim=0, keepdim=True))
     other = analyse_rolled(classifier, encoded)
     return ExplainerInputs(
-        text=text,
+        query=text,
         seeds=(1, 2, 3),
-        names=text,
+        class_queries=text,
         other_query=text.roll(1, dims=0),
-        other=other,
-        average=average,
-        own=share * encoded.power,
-        rest=(1 - share) * encoded.power,
+        other_clips=other,
+        mean_features=average,
+        target_power=share * encoded.power,
+        residual_power=(1 - share) * encoded.power,
     )
 
 
@@ -77,18 +76,18 @@ def one_of(classifier, encoded, inputs, clip):
     """The same question of one clip alone."""
     here = slice(clip, clip + 1)
     return classifier.encode_clips(encoded.wavs[here]), inputs._replace(
-        text=inputs.text[here],
+        query=inputs.query[here],
         seeds=inputs.seeds[here],
         other_query=inputs.other_query[here],
-        other=classifier.encode_clips(inputs.other.wavs[here]),
-        own=inputs.own[here],
-        rest=inputs.rest[here],
+        other_clips=classifier.encode_clips(inputs.other_clips.wavs[here]),
+        target_power=inputs.target_power[here],
+        residual_power=inputs.residual_power[here],
     )
 
 
 def logits_of(classifier, encoded, text, gains):
-    encoding = classifier.encode_masked(encoded.heard, gains, encoded.wavs.shape[-1])
-    return prompt_logit(classifier, encoding.embedding, text)
+    encoding = classifier.encode_masked(encoded.encoder_power, gains, encoded.wavs.shape[-1])
+    return classifier.audio_classifier.paired_logits(encoding.vector, text)
 
 
 def assert_maps(maps, encoded):
@@ -106,7 +105,7 @@ def test_every_explainer_gives_one_map_a_clip(name, model, encoded, inputs):
 @pytest.mark.parametrize("name", EXPLAINERS)
 def test_what_an_explainer_says_it_needs_is_all_it_looks_at(name, model, encoded, inputs):
     needed = {field: getattr(inputs, field) for field in QUICK[name].needs}
-    less = ExplainerInputs(**{"text": None, "seeds": ()} | needed)
+    less = ExplainerInputs(**{"query": None, "seeds": ()} | needed)
     assert torch.equal(QUICK[name](model, encoded, less), QUICK[name](model, encoded, inputs))
 
 
@@ -122,7 +121,9 @@ def test_a_map_does_not_depend_on_the_batch(name, model, encoded, inputs):
 def test_silence_has_finite_maps(name, level, model, wavs, inputs):
     encoded = model.classifier.encode_clips(level * wavs)
     nothing = torch.zeros_like(encoded.power)
-    maps = QUICK[name](model, encoded, inputs._replace(own=nothing, rest=nothing))
+    maps = QUICK[name](
+        model, encoded, inputs._replace(target_power=nothing, residual_power=nothing)
+    )
     assert_maps(maps, encoded)
 
 
@@ -134,14 +135,14 @@ def test_nothing_stays_on_the_encoder(name, model, encoded, inputs):
         assert not any(hooks)
     for weight in model.classifier.parameters():
         assert weight.grad is None and not weight.requires_grad
-    assert encoded.heard.grad is None and not encoded.heard.requires_grad
+    assert encoded.encoder_power.grad is None and not encoded.encoder_power.requires_grad
     assert torch.is_grad_enabled()
 
 
 @pytest.mark.parametrize("name", OF_THE_ENCODER)
 def test_passes_are_as_many_as_declared(name, model, encoded, inputs, monkeypatch):
     """Rows through the encoder; a row that a gradient is taken of goes back as well."""
-    clap, counted = model.classifier.clap, []
+    clap, counted = model.classifier.audio_classifier, []
     encode = clap.encode
 
     def counting(mel):
@@ -190,14 +191,14 @@ def test_input_x_gradient_is_what_a_little_less_of_a_block_costs(exact, text):
     signed = positive(model, encoded, inputs) - _negated(positive, model, encoded, inputs)
     block = torch.zeros_like(encoded.power)
     block[:, 20:40, : block.shape[2] // 2] = 1e-7
-    up, down = (logits_of(classifier, encoded, inputs.text, 1 + d) for d in (block, -block))
+    up, down = (logits_of(classifier, encoded, inputs.query, 1 + d) for d in (block, -block))
     found = (signed * (block > 0)).sum(dim=(1, 2))
     torch.testing.assert_close(found, (up - down) / 2e-7, atol=1e-5, rtol=1e-4)
 
 
 def _negated(explainer, model, encoded, inputs):
     """What speaks against a prompt speaks for its opposite."""
-    return explainer(model, encoded, inputs._replace(text=-inputs.text))
+    return explainer(model, encoded, inputs._replace(query=-inputs.query))
 
 
 def test_saliency_is_input_x_gradient_over_magnitude(model, encoded, inputs):
@@ -228,7 +229,7 @@ def test_integrated_gradients_sum_to_the_logit_above_silence(model, encoded, inp
     positive = explainer(model, encoded, inputs)
     negative = _negated(explainer, model, encoded, inputs)
     whole, silence = (
-        logits_of(classifier, encoded, inputs.text, gains)
+        logits_of(classifier, encoded, inputs.query, gains)
         for gains in (torch.ones_like(positive), torch.zeros_like(positive))
     )
     missed = (positive - negative).sum(dim=(1, 2)) - (whole - silence)
@@ -252,10 +253,12 @@ def test_integrated_gradients_equal_captum_on_the_spectrogram(exact, text):
     inputs = ExplainerInputs(text.double(), seeds=())
 
     def logit(magnitude, text):
-        return prompt_logit(classifier, classifier.plane.encode(magnitude**2).embedding, text)
+        return classifier.audio_classifier.paired_logits(
+            classifier.domain.encode(magnitude**2).vector, text
+        )
 
     expected = CaptumIntegratedGradients(logit).attribute(
-        encoded.power.sqrt(), additional_forward_args=inputs.text, n_steps=8
+        encoded.power.sqrt(), additional_forward_args=inputs.query, n_steps=8
     )
     even = IntegratedGradients(range_db=1e-6, steps=8, chunk=5)  # so short a fade is linear
     found = even(InterpreterNetwork(classifier, None), encoded, inputs)
@@ -280,18 +283,21 @@ class Scores(nn.Module):
 
     def __init__(self, classifier, text):
         super().__init__()
-        self.plane = classifier.plane
+        self.domain = classifier.domain
         self.classifier = classifier
         self.text = text
 
     def forward(self, magnitude):
-        encoding = self.plane.encode(magnitude.squeeze(1).square())
-        return self.classifier.logits(encoding.embedding, self.text)
+        encoding = self.domain.encode(magnitude.squeeze(1).square())
+        return self.classifier.logits(encoding.vector, self.text)
 
 
 def torchcam_maps(method, model, encoded, text, layer):
     """What torchcam makes of each clip's own prompt, and the extractor, spread over the clips."""
-    scores, block = Scores(model.classifier, text), model.classifier.clap.audio_tower.blocks
+    scores, block = (
+        Scores(model.classifier, text),
+        model.classifier.audio_classifier.audio_tower.blocks,
+    )
     shape = (1, *encoded.power.shape[1:])
     with method(scores, target_layer=block[-1 - layer], input_shape=shape) as extractor:
         magnitude = encoded.power.sqrt().unsqueeze(1).requires_grad_()
@@ -304,7 +310,7 @@ def torchcam_maps(method, model, encoded, text, layer):
 
 @pytest.mark.parametrize("layer", [0, 1])
 def test_gradcam_equals_torchcam(model, encoded, inputs, layer):
-    expected, _ = torchcam_maps(torchcam.GradCAM, model, encoded, inputs.text, layer)
+    expected, _ = torchcam_maps(torchcam.GradCAM, model, encoded, inputs.query, layer)
     ours = GradCAM(layer)(model, encoded, inputs)
     torch.testing.assert_close(ours, expected, atol=1e-6, rtol=1e-3)
 
@@ -324,7 +330,7 @@ def test_gradcam_plus_plus_equals_its_equation_on_torchcams_maps_and_gradients(
     model, encoded, inputs, layer
 ):
     """torchcam hooks maps and gradients; its own weights skip the division of eq. 19."""
-    _, hooked = torchcam_maps(torchcam.GradCAMpp, model, encoded, inputs.text, layer)
+    _, hooked = torchcam_maps(torchcam.GradCAMpp, model, encoded, inputs.query, layer)
     clips = zip(*(values.detach().double().numpy() for values in hooked))
     cams = torch.from_numpy(np.stack([eq_19(*clip) for clip in clips])).float()
     expected = as_masks(upsample_to_grid(cams, model.classifier.grid(encoded)))
@@ -336,24 +342,24 @@ def test_gradcam_plus_plus_equals_its_equation_on_torchcams_maps_and_gradients(
 @pytest.mark.parametrize("layer", [0, 2])
 def test_scorecam_equals_torchcam(model, encoded, inputs, layer):
     """On mel bands, which lie evenly on the encoder's axis, spreading is torchcam's upsampling."""
-    expected, _ = torchcam_maps(torchcam.ScoreCAM, model, encoded, inputs.text, layer)
+    expected, _ = torchcam_maps(torchcam.ScoreCAM, model, encoded, inputs.query, layer)
     ours = ScoreCAM(layer, chunk=50)(model, encoded, inputs)
     torch.testing.assert_close(ours, expected, atol=1e-4, rtol=1e-3)
 
 
 def test_gscorecam_of_all_channels_is_scorecam(model, encoded, inputs):
     expected = ScoreCAM(layer=2)(model, encoded, inputs)
-    found = GScoreCAM(layer=2, share=1.0)(model, encoded, inputs)
+    found = GScoreCAM(layer=2, fraction=1.0)(model, encoded, inputs)
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
 
 
 def test_gscorecam_of_one_channel_is_that_channel(model, encoded, inputs):
     """The softmax of one is 1, so the map is the channel's own, of the largest mean gradient."""
-    maps, gradient = GradCAM().map_and_gradient(model.classifier, encoded, inputs.text)
+    maps, gradient = GradCAM().map_and_gradient(model.classifier, encoded, inputs.query)
     best = gradient.mean(dim=(2, 3)).argmax(dim=1)
     channel = maps[torch.arange(len(best)), best]
     expected = upsample_to_grid(channel.relu(), model.classifier.grid(encoded))
-    found = GScoreCAM(share=1e-6)(model, encoded, inputs)
+    found = GScoreCAM(fraction=1e-6)(model, encoded, inputs)
     torch.testing.assert_close(found, expected)
 
 
@@ -367,7 +373,7 @@ def test_an_optimised_mask_keeps_the_prompt_in_few_cells(model, encoded, inputs)
     def similarities(maps):
         kept = top_k_mask(rank_bins(maps, inputs.seeds), 0.1)
         return [
-            logits_of(model.classifier, encoded, inputs.text, mask).mean()
+            logits_of(model.classifier, encoded, inputs.query, mask).mean()
             for mask in (kept, 1 - kept)
         ]
 
@@ -378,13 +384,13 @@ def test_an_optimised_mask_keeps_the_prompt_in_few_cells(model, encoded, inputs)
 @MEL
 def test_optimised_weighs_kept_and_removed(model, encoded, inputs):
     """The loss is ``-kept log q - removed log(1 - r)``, by softmax over the names."""
-    classifier, names = model.classifier, inputs.names
+    classifier, names = model.classifier, inputs.class_queries
     clip = classifier.encode_clips(encoded.wavs[:1])
     kept = torch.rand(clip.power.shape, generator=torch.Generator().manual_seed(0))
     scores = classifier.masked_similarity(clip, kept, names)
     inside, outside = (logits.log_softmax(dim=1)[0] for logits in scores[1:])
     for place, text in enumerate(names.split(1)):
-        weights = OptimizedMask(kept=3.0, removed=0.5)
+        weights = OptimizedMask(mask_in=3.0, mask_out=0.5)
         without = torch.cat([outside[:place], outside[place + 1 :]]).logsumexp(dim=0)
         expected = -weights.kept * inside[place] - weights.removed * without
         found = optimized._Loss(weights, classifier, clip, text, names)(kept)
@@ -410,17 +416,17 @@ def test_energy_ranks_as_power(model, encoded, inputs):
         lambda: SmoothGrad(samples=0),
         lambda: IntegratedGradients(steps=0),
         lambda: ScoreCAM(chunk=0),
-        lambda: GScoreCAM(share=0),
+        lambda: GScoreCAM(fraction=0),
         lambda: OptimizedMask(steps=0),
     ],
 )
 def test_a_wrong_setting_is_named(wrong):
-    with pytest.raises(InputError, match="not"):
+    with pytest.raises(InputError, match="must be .*, got "):
         wrong()
 
 
 def test_a_layer_that_is_not_there_is_named(model, encoded, inputs):
-    with pytest.raises(InputError, match="layer is 0 to 3"):
+    with pytest.raises(InputError, match="layer must be 0 to 3, got 4"):
         GradCAM(layer=4)(model, encoded, inputs)
 
 
@@ -429,7 +435,7 @@ FEW = {
     "smoothgrad": {"samples": 1},
     "integrated-gradients": {"steps": 1},
     "gradcam": {},
-    "gscorecam": {"share": 1e-3},
+    "gscorecam": {"fraction": 1e-3},
     "optimized": {"steps": 1},
 }
 
@@ -441,7 +447,7 @@ def test_every_kind_of_clap_is_explained_on_the_clips_own_frames(name, any_clap)
     model = InterpreterNetwork(MaskedClassifier(StftDomain(any_clap)), None)
     seconds = 0.7  # a clip that HTSAT hears 14 times
     wavs = 0.1 * torch.randn(1, round(seconds * any_clap.sample_rate), generator=generator)
-    names = normalize(torch.randn(3, any_clap.text_dim, generator=generator), dim=1)
+    names = normalize(torch.randn(3, any_clap.query_dim, generator=generator), dim=1)
     encoded = model.classifier.encode_clips(wavs)
     maps = replace(EXPLAINERS[name], **FEW[name])(
         model, encoded, ExplainerInputs(names[:1], (5,), names)

@@ -35,8 +35,8 @@ def exported(model, tmp_path):
 
 
 def test_a_results_folder_gives_the_same_mask_back(model, exported, wavs):
-    encoded = model.classifier.encode_clips(model.classifier.clap.without_offset(wavs))
-    text = model.classifier.clap.embed_text(PROMPTS)
+    encoded = model.classifier.encode_clips(model.classifier.audio_classifier.without_offset(wavs))
+    text = model.classifier.audio_classifier.queries(PROMPTS)
     expected = model(encoded, text.unsqueeze(1)).detach()
     for source in (exported, exported.parent, str(exported.parent)):
         loaded = Interpreter.from_hparams(source=source, run_opts=CPU)
@@ -57,7 +57,7 @@ def test_the_exported_folder_holds_no_more_than_it_should(exported, clap):
 def test_another_claps_interpreter_is_refused(exported):
     file = exported / "hyperparams.yaml"
     lines = [
-        "clap_sha256: '0000'" if line.startswith("clap_sha256") else line
+        "classifier_sha256: '0000'" if line.startswith("classifier_sha256") else line
         for line in file.read_text().splitlines()
     ]
     file.write_text("\n".join(lines))
@@ -106,9 +106,9 @@ def test_a_hub_id_without_the_hub(monkeypatch):
 def test_explanation_and_residual_are_the_clip(interpreter, wavs):
     for clip, why in zip(wavs, interpreter.interpret_batch(wavs, PROMPTS)):
         torch.testing.assert_close(why.original, clip)
-        plane = interpreter.model.classifier.plane
-        kept = plane.apply_mask(
-            plane.clap.without_offset(clip)[None], why.mask.unsqueeze(1)
+        domain = interpreter.model.classifier.domain
+        kept = domain.apply_mask(
+            domain.audio_classifier.without_offset(clip)[None], why.mask.unsqueeze(1)
         ).squeeze(1)
         faded = audible(why.presence, why.absent)[:, None] * kept
         torch.testing.assert_close(why.waveform, faded, atol=1e-5, rtol=0)

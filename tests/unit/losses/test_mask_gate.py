@@ -37,14 +37,14 @@ def test_level_and_spread_of_the_logits_do_not_matter():
 def test_no_budgets_leave_masks_as_they_are():
     gate = SoftTopK([])
     assert gate(MASKS, gate.draw([random.Random(0)] * 3), 0.0) is MASKS
-    assert gate.terms == [] and SoftTopK([0.1]).terms == ["budget"]
+    assert gate.terms == [] and SoftTopK([0.1]).terms == ["top_k_gate"]
 
 
 def test_a_clips_share_is_its_own_draw():
     gate = SoftTopK([0.05, 0.1, 0.2, 0.4])
     first, again = (gate.draw([random.Random("a"), random.Random("b")]) for _ in range(2))
     assert (first == again).all()
-    assert all(share in torch.tensor(gate.shares) for share in first)
+    assert all(share in torch.tensor(gate.fractions) for share in first)
 
 
 def test_it_hardens_as_training_goes_on():
@@ -131,7 +131,7 @@ def test_cells_at_the_bound_are_shut():
 
 @pytest.mark.parametrize("shares", [0.1, {0.1}, [0.1, 0], [1], [0.2, 1.5], [-0.1]])
 def test_gate_refuses_shares_of_nothing_or_all(shares):
-    with pytest.raises(InputError, match="gate_fractions is a list of shares such as"):
+    with pytest.raises(InputError, match="gate_fractions must be a list"):
         SoftTopK(shares)
 
 

@@ -5,20 +5,33 @@ import pytest
 import torch
 
 from speechbrain_lmac.losses import terms as losses
-from speechbrain_lmac.losses.objective import Objective, method_name
-from speechbrain_lmac.losses.pairs import ClassSet, MaskedPairs, PromptSensitivity
+from speechbrain_lmac.losses.objective import (
+    DECISION_TERMS,
+    PAPER_TERMS,
+    Objective,
+    method_name,
+)
+from speechbrain_lmac.losses.pairs import MaskedPairs, PromptPairs
+from speechbrain_lmac.models.base import ClassSet, ScaledDotProduct
 from speechbrain_lmac.utils.errors import InputError
 
-KEPT = {"similarity": losses.similarity_matching, "kept": losses.mask_in_nll}
-REMOVED = {"removed": losses.mask_out_nll, "others": losses.source_preservation}
+KEPT = {"similarity_matching": losses.similarity_matching, "mask_in_nll": losses.mask_in_nll}
+REMOVED = {"mask_out_nll": losses.mask_out_nll, "source_preservation": losses.source_preservation}
 MASKS = {
     "sparsity": losses.sparsity,
-    "diversity": losses.prompt_diversity,
-    "presence": losses.presence,
-    "separation": losses.separation,
-    "binary": losses.binarization,
+    "prompt_diversity": losses.prompt_diversity,
+    "mask_area_prior": losses.mask_area_prior,
+    "irm_regression": losses.irm_regression,
+    "binarization": losses.binarization,
 }
 NAMES = (*KEPT, *REMOVED, *MASKS)
+
+
+def class_set(queries, scale):
+    """Competing classes with a logit scale."""
+    head = ScaledDotProduct()
+    head.logit_scale = scale
+    return ClassSet(queries, head)
 
 
 def units(*shape, seed):
@@ -33,7 +46,7 @@ def pairs():
     text = torch.where(own.unsqueeze(-1) >= 0, names[own], units(2, 4, 8, seed=1))
     sources = torch.rand(2, 4, 6, 5, generator=torch.Generator().manual_seed(4))
     sources[1, :2] = 0
-    return PromptSensitivity(units(4, 8, seed=2), text, own, ClassSet(names, 5.0), sources)
+    return PromptPairs(units(4, 8, seed=2), text, own, class_set(names, 5.0), sources)
 
 
 @pytest.fixture
@@ -43,15 +56,15 @@ def masks():
 
 def as_it_was(pairs):
     """Heard through masks of ones."""
-    return MaskedPairs(pairs.audio.repeat(2, 1), pairs, torch.arange(8))
+    return MaskedPairs(pairs.vectors.repeat(2, 1), pairs, torch.arange(8))
 
 
 def twice(pairs):
     """The same batch with every clip in it twice."""
     return pairs._replace(
-        audio=pairs.audio.repeat(2, 1),
-        text=pairs.text.repeat(1, 2, 1),
-        own=pairs.own.repeat(1, 2),
+        vectors=pairs.vectors.repeat(2, 1),
+        queries=pairs.queries.repeat(1, 2, 1),
+        targets=pairs.targets.repeat(1, 2),
         sources=pairs.sources.repeat(1, 2, 1, 1),
     )
 
@@ -65,13 +78,17 @@ def test_a_term_of_masks_does_not_depend_on_batch_size(name, pairs, masks):
 def test_log_odds_are_those_of_the_softmax_over_the_names(pairs):
     """Where a prompt is one of the names, its own is not counted twice."""
     odds = pairs.log_odds[0, :3]
-    softmax = (pairs.rivals.scale * pairs.audio @ pairs.rivals.text.T).softmax(dim=1)
-    torch.testing.assert_close(odds.sigmoid(), softmax[range(3), pairs.own[0, :3]])
+    softmax = (
+        pairs.classes.classifier.logit_scale * pairs.vectors @ pairs.classes.queries.T
+    ).softmax(dim=1)
+    torch.testing.assert_close(odds.sigmoid(), softmax[range(3), pairs.targets[0, :3]])
 
 
 def test_a_prompt_that_is_no_name_has_all_names_as_rivals(pairs):
     logits = (
-        pairs.rivals.scale * pairs.audio[3] @ torch.cat([pairs.text[0, 3:], pairs.rivals.text]).T
+        pairs.classes.classifier.logit_scale
+        * pairs.vectors[3]
+        @ torch.cat([pairs.queries[0, 3:], pairs.classes.queries]).T
     )
     torch.testing.assert_close(pairs.log_odds[0, 3].sigmoid(), logits.softmax(dim=0)[0])
 
@@ -85,7 +102,7 @@ def test_the_whole_clip_is_as_similar_as_it_is_and_leaves_the_others_theirs(pair
 def test_a_mask_that_keeps_the_prompts_very_sound_costs_least(pairs):
     """Of all sounds, that whose embedding is the prompt's own, or the nearest to it."""
     index = torch.arange(8)
-    best = pairs.text.flatten(0, 1)
+    best = pairs.queries.flatten(0, 1)
     ideal, usual = MaskedPairs(best, pairs, index), as_it_was(pairs)
     away = MaskedPairs(-best, pairs, index)
     assert (losses.mask_in_nll(ideal) <= losses.mask_in_nll(usual)).all()
@@ -95,7 +112,7 @@ def test_a_mask_that_keeps_the_prompts_very_sound_costs_least(pairs):
 
 
 def test_what_a_clap_does_not_hear_at_all_asks_for_nothing(pairs):
-    certain = pairs._replace(rivals=pairs.rivals._replace(scale=1000.0))
+    certain = pairs._replace(classes=class_set(pairs.classes.queries, 1000.0))
     heard = as_it_was(certain)
     absent = heard.log_probabilities()[0] < -50
     assert absent.any() and not absent.all()
@@ -106,7 +123,7 @@ def test_what_a_clap_does_not_hear_at_all_asks_for_nothing(pairs):
 def test_taking_one_sound_out_must_leave_the_next_prompts(pairs):
     """Of the pair (row 0, clip 1) the next prompt is row 1's of the same clip."""
     index = torch.tensor([1])
-    its = pairs.text[1, 1:2]
+    its = pairs.queries[1, 1:2]
     kept, lost = MaskedPairs(its, pairs, index), MaskedPairs(-its, pairs, index)
     assert losses.source_preservation(kept) == 0
     assert losses.source_preservation(lost) > 0
@@ -115,43 +132,43 @@ def test_taking_one_sound_out_must_leave_the_next_prompts(pairs):
 def test_what_means_the_same_is_no_other(pairs):
     """By its text, or by the name that it stands for."""
     index = torch.tensor([1])
-    same_text = pairs._replace(text=pairs.text[:1].expand(2, -1, -1))
-    same_name = pairs._replace(own=torch.ones_like(pairs.own))
+    same_text = pairs._replace(queries=pairs.queries[:1].expand(2, -1, -1))
+    same_name = pairs._replace(targets=torch.ones_like(pairs.targets))
     for alike in (same_text, same_name):
-        lost = MaskedPairs(-alike.text[1, 1:2], alike, index)
+        lost = MaskedPairs(-alike.queries[1, 1:2], alike, index)
         assert losses.source_preservation(lost).item() == pytest.approx(0, abs=1e-5)
 
 
 def test_a_mask_opens_as_far_as_its_prompt_is_believed(pairs):
     wanted = losses.TARGET_AREA * pairs.log_odds.sigmoid().sqrt()
     masks = wanted[..., None, None].expand(-1, -1, 6, 5)
-    assert losses.presence(masks, pairs).item() == pytest.approx(0, abs=1e-7)
-    assert losses.presence(masks + 0.1, pairs).item() == pytest.approx(0.1, abs=1e-6)
+    assert losses.mask_area_prior(masks, pairs).item() == pytest.approx(0, abs=1e-7)
+    assert losses.mask_area_prior(masks + 0.1, pairs).item() == pytest.approx(0.1, abs=1e-6)
 
 
 def test_paraphrases_may_share_a_mask_and_strangers_may_not(pairs, masks):
     shared = masks[:1].expand(2, -1, -1, -1)
-    same = pairs._replace(text=pairs.text[:1].expand(2, -1, -1))
-    apart = pairs._replace(text=torch.eye(2, 8).unsqueeze(1).expand(-1, 4, -1))
+    same = pairs._replace(queries=pairs.queries[:1].expand(2, -1, -1))
+    apart = pairs._replace(queries=torch.eye(2, 8).unsqueeze(1).expand(-1, 4, -1))
     assert losses.prompt_diversity(shared, same).item() == pytest.approx(0, abs=1e-6)
     assert losses.prompt_diversity(shared, apart).item() == pytest.approx(0.5, abs=1e-5)
 
 
 def test_the_ideal_masks_of_a_mixture_separate_it(pairs, masks):
     ideal = (pairs.sources / pairs.sources.sum(dim=0)).sqrt()
-    assert losses.separation(ideal, pairs).item() == pytest.approx(0, abs=1e-12)
-    assert losses.separation(1 - ideal, pairs) > losses.separation(masks, pairs) > 0
+    assert losses.irm_regression(ideal, pairs).item() == pytest.approx(0, abs=1e-12)
+    assert losses.irm_regression(1 - ideal, pairs) > losses.irm_regression(masks, pairs) > 0
 
 
 def test_nothing_is_separated_from_a_clip_alone_or_from_its_like(pairs, masks):
     alone = pairs._replace(sources=pairs.sources * torch.tensor([1.0, 0.0])[:, None, None, None])
-    alike = pairs._replace(own=torch.tensor([[0, 1, 2, 3]] * 2))
-    nearly = pairs.text[:1] + torch.tensor([0.0, 1e-6])[:, None, None]  # as of another batch
-    told_alike = pairs._replace(text=nearly, own=torch.full((2, 4), -1))
+    alike = pairs._replace(targets=torch.tensor([[0, 1, 2, 3]] * 2))
+    nearly = pairs.queries[:1] + torch.tensor([0.0, 1e-6])[:, None, None]  # as of another batch
+    told_alike = pairs._replace(queries=nearly, targets=torch.full((2, 4), -1))
     for nothing in (alone, alike, told_alike, pairs._replace(sources=None)):
-        assert losses.separation(masks, nothing) == 0
+        assert losses.irm_regression(masks, nothing) == 0
     changed = torch.cat([1 - masks[:, :2], masks[:, 2:]], dim=1)  # of the two clips alone
-    assert losses.separation(changed, pairs) == losses.separation(masks, pairs)
+    assert losses.irm_regression(changed, pairs) == losses.irm_regression(masks, pairs)
 
 
 def test_binarisation_ends(pairs):
@@ -161,18 +178,17 @@ def test_binarisation_ends(pairs):
 
 
 def test_names_say_what_was_trained():
-    poster = ["similarity", "sparsity", "diversity"]
-    ours = ["kept", "removed", "others", "presence", "separation", "budget"]
-    assert method_name(poster) == "LMAC-ZS"
+    paper, ours = list(PAPER_TERMS), list(DECISION_TERMS)
+    assert method_name(paper) == "LMAC-ZS"
     assert method_name(ours) == "LMAC-ZS-D"
-    assert method_name([*poster, "removed"]) == "LMAC-ZS+removed"
-    assert method_name(poster[:2]) == "LMAC-ZS-diversity"
-    assert method_name([*ours[1:], "binary"]) == "LMAC-ZS-D+binary-kept"
+    assert method_name([*paper, "mask_out_nll"]) == "LMAC-ZS+mask_out_nll"
+    assert method_name(paper[:2]) == "LMAC-ZS-prompt_diversity"
+    assert method_name([*ours[1:], "binarization"]) == "LMAC-ZS-D+binarization-mask_in_nll"
 
 
 def hear(pairs, gains, value):
     """An encoder that hears a clip's embedding times its mask's mean and turned a little."""
-    heard = pairs.audio.repeat(len(gains), 1) + gains.mean(dim=(2, 3)).flatten()[:, None] * 0.1
+    heard = pairs.vectors.repeat(len(gains), 1) + gains.mean(dim=(2, 3)).flatten()[:, None] * 0.1
     return value(torch.nn.functional.normalize(heard, dim=1), torch.arange(len(heard)))
 
 
@@ -186,20 +202,20 @@ def test_objective_is_the_weighted_sum_of_means(pairs, masks):
     inside = MaskedPairs(
         hear(pairs, masks[:1], lambda e, index: (e, index))[0], pairs, torch.arange(4)
     )
-    assert terms["kept"].item() == pytest.approx(losses.mask_in_nll(inside).mean().item())
+    assert terms["mask_in_nll"].item() == pytest.approx(losses.mask_in_nll(inside).mean().item())
 
 
 def test_a_weight_of_nothing_takes_a_term_out_and_its_passes(pairs, masks):
     weights = {**dict.fromkeys(NAMES, 0), "sparsity": 0.5}
     objective = Objective(KEPT, REMOVED, MASKS, weights)
-    loss, terms = objective(pairs, masks, masks[:1], hear=None)
+    loss, terms = objective(pairs, masks, masks[:1], evaluate=None)
     assert set(terms) == {"sparsity"} and loss == 0.5 * masks.mean()
 
 
 def test_weights_without_a_term_are_named():
-    with pytest.raises(InputError, match=r"weights and terms differ: noise, speed$"):
+    with pytest.raises(InputError, match="got noise, speed too"):
         Objective(KEPT, REMOVED, MASKS, {**dict.fromkeys(NAMES, 1.0), "speed": 1.0, "noise": 1})
-    with pytest.raises(InputError, match=r"weights is a dict of numbers, not \[1\]"):
+    with pytest.raises(InputError, match=r"loss_weights must be a mapping of numbers, got \[1\]"):
         Objective(KEPT, REMOVED, MASKS, [1])
 
 
@@ -207,7 +223,7 @@ def one_clip(*texts, names=4, scale=2.0, own=None):
     """A clip that lies along the first axis, and prompts asked of it, among names on the axes."""
     audio, text = torch.eye(4)[:1], torch.tensor(texts, dtype=torch.float).unsqueeze(1)
     own = torch.full((len(texts), 1), -1) if own is None else torch.tensor(own).unsqueeze(1)
-    return PromptSensitivity(audio, text, own, ClassSet(torch.eye(4)[:names], scale))
+    return PromptPairs(audio, text, own, class_set(torch.eye(4)[:names], scale))
 
 
 FIRST, SECOND, THIRD = torch.eye(4)[:3].tolist()
@@ -265,39 +281,39 @@ def test_asked_steps_through_the_rows_of_a_clip():
     """Row 0's next is row 1, the last row's next is row 0, and clips keep their own prompts."""
     text = torch.arange(6.0).view(3, 2, 1)
     own = torch.arange(6).view(3, 2)
-    pairs = PromptSensitivity(torch.tensor([[0.0], [1.0]]), text, own, ClassSet(torch.eye(1), 1.0))
+    pairs = PromptPairs(torch.tensor([[0.0], [1.0]]), text, own, class_set(torch.eye(1), 1.0))
     heard = MaskedPairs(torch.zeros(6, 1), pairs, torch.arange(6))
     for step, rows in [(0, (0, 1, 2)), (1, (1, 2, 0)), (2, (2, 0, 1)), (3, (0, 1, 2))]:
-        asked = heard.asked(step)
+        asked = heard.batch(step)
         expected = [2 * row + clip for row in rows for clip in (0, 1)]
-        assert asked.own.tolist() == expected == asked.text.flatten().tolist()
-        assert asked.whole.flatten().tolist() == [0, 1] * 3
+        assert asked.target.tolist() == expected == asked.query.flatten().tolist()
+        assert asked.original.flatten().tolist() == [0, 1] * 3
 
 
-def test_separation_is_its_closed_form():
+def test_irm_regression_is_its_closed_form():
     """Cells weigh as amplitudes, so one of four times the power counts twice."""
     sources = torch.tensor([[[[1.0, 0.0]]], [[[0.0, 4.0]]]])  # ideal: (1, 0) and (0, 1)
     pairs = one_clip(FIRST, SECOND, scale=0.0, own=[0, 1])._replace(sources=sources)
     assert (pairs.confidence_weight == 1).all()
     masks = torch.tensor([[[[0.5, 0.0]]], [[[0.0, 0.4]]]])
     expected = (0.5**2 + 2 * 0.6**2) / 3 / 2
-    assert losses.separation(masks, pairs).item() == pytest.approx(expected, rel=1e-6)
+    assert losses.irm_regression(masks, pairs).item() == pytest.approx(expected, rel=1e-6)
     third = torch.full((1, 1, 1, 2), 0.9)  # asked of the clip, but not mixed into it
     asked = one_clip(FIRST, SECOND, THIRD, scale=0.0, own=[0, 1, 2])._replace(sources=sources)
-    found = losses.separation(torch.cat([masks, third]), asked)
+    found = losses.irm_regression(torch.cat([masks, third]), asked)
     assert found.item() == pytest.approx(expected, rel=1e-6)
     among_two = pairs._replace(num_separable=torch.tensor(2.0))
-    assert losses.separation(masks, among_two).item() == pytest.approx(expected / 2, rel=1e-6)
+    assert losses.irm_regression(masks, among_two).item() == pytest.approx(expected / 2, rel=1e-6)
 
 
-def test_separation_is_weighed_by_belief():
+def test_irm_regression_is_weighed_by_confidence_weight():
     """A source that the encoder does not find in the mixture asks for less."""
     sources = torch.tensor([[[[1.0, 0.0]]], [[[0.0, 1.0]]]])
     pairs = one_clip(FIRST, SECOND, own=[0, 1])._replace(sources=sources)
     confidence_weight = 4 / (math.exp(2) + 3)
     assert pairs.confidence_weight[:, 0].tolist() == pytest.approx([1, confidence_weight])
     shut = torch.zeros(2, 1, 1, 2)
-    assert losses.separation(shut, pairs).item() == pytest.approx(
+    assert losses.irm_regression(shut, pairs).item() == pytest.approx(
         (1 + confidence_weight) / 4, rel=1e-5
     )
 
@@ -331,7 +347,7 @@ def test_a_text_with_itself_adds_exactly_nothing(masks):
 def test_shut_masks_of_clips_alone_cost_nothing():
     sources = torch.tensor([[[[1.0, 1.0]]], [[[0.0, 0.0]]]])
     alone = one_clip(FIRST, SECOND, own=[0, 1])._replace(sources=sources)
-    assert losses.separation(torch.zeros(2, 1, 1, 2), alone) == 0
+    assert losses.irm_regression(torch.zeros(2, 1, 1, 2), alone) == 0
 
 
 def test_sources_are_told_apart_clip_by_clip():
@@ -340,11 +356,11 @@ def test_sources_are_told_apart_clip_by_clip():
     text[1, 2] = text[0, 2]  # the third clip is asked for one text twice
     own = torch.tensor([[0, -1, -1], [0, -1, -1]])  # the first for one name twice
     sources = torch.ones(2, 3, 1, 1)
-    pairs = PromptSensitivity(torch.eye(4)[:3], text, own, ClassSet(torch.eye(4), 1.0), sources)
+    pairs = PromptPairs(torch.eye(4)[:3], text, own, class_set(torch.eye(4), 1.0), sources)
     assert pairs.separable.tolist() == [False, True, False]
     alone = pairs._replace(sources=sources * torch.tensor([1.0, 0.0])[:, None, None, None])
     assert not alone.separable.any()
-    of_names = pairs._replace(own=torch.tensor([[0, 1, 2], [1, 0, 3]]))
+    of_names = pairs._replace(targets=torch.tensor([[0, 1, 2], [1, 0, 3]]))
     assert of_names.separable.tolist() == [True, True, False]
 
 

@@ -8,12 +8,12 @@ import torch
 from speechbrain_lmac.masking.decoder import (
     DecoderFeatures,
     MaskDecoder,
-    as_mask,
     bounded,
-    channel_dropout,
+    logits_to_mask,
 )
 from speechbrain_lmac.masking.grid import pool_to_grid, upsample_to_grid
-from speechbrain_lmac.masking.log_power import level
+from speechbrain_lmac.masking.log_power import normalized_log_power
+from speechbrain_lmac.training.feature_dropout import channel_dropout
 from speechbrain_lmac.utils.errors import InputError
 from tests.conftest import even_grid
 
@@ -21,35 +21,37 @@ from tests.conftest import even_grid
 @pytest.fixture(params=[8, [16, 12, 8], [4, 8, 8]], ids=str)
 def decoder(request):
     torch.manual_seed(0)
-    return MaskDecoder((16, 12, 8), text_dim=10, channels=request.param)
+    return MaskDecoder((16, 12, 8), query_dim=10, channels=request.param)
 
 
-def evidence(batch, frames, bins=20):
+def features(batch, frames, bins=20):
     generator = torch.Generator().manual_seed(frames)
     shapes = [(16, frames // 8, 4), (12, frames // 4, 8), (8, frames // 2, 16)]
     hidden = tuple(torch.randn(batch, *shape, generator=generator) for shape in shapes)
-    return DecoderFeatures(hidden, level(torch.rand(batch, frames, bins, generator=generator)))
+    return DecoderFeatures(
+        hidden, normalized_log_power(torch.rand(batch, frames, bins, generator=generator))
+    )
 
 
 @pytest.mark.parametrize("frames", [8, 31, 313])
 def test_any_number_of_frames(decoder, frames):
     grid = even_grid(frames, torch.linspace(0, 1, 40))
-    masks = decoder(evidence(2, frames, bins=40), torch.randn(3, 1, 10), grid)
+    masks = decoder(features(2, frames, bins=40), torch.randn(3, 1, 10), grid)
     assert masks.shape == (3, 2, frames, 40)
     assert masks.min() >= 0 and masks.max() <= 1
 
 
 def test_a_pair_does_not_hear_its_batch(decoder):
-    heard, text = evidence(3, 40), torch.randn(2, 1, 10)
+    heard, text = features(3, 40), torch.randn(2, 1, 10)
     grid = even_grid(40, torch.linspace(0, 1, 20))
     together = decoder(heard, text, grid)
-    second = DecoderFeatures(tuple(maps[1:2] for maps in heard.hidden), heard.level[1:2])
+    second = DecoderFeatures(tuple(maps[1:2] for maps in heard.hidden), heard.log_power[1:2])
     alone = decoder(second, text[1:], grid)
     torch.testing.assert_close(together[1:, 1:2], alone, atol=1e-5, rtol=0)
 
 
 def test_aligned_prompts_are_the_diagonal_of_all_pairs(decoder):
-    heard, text = evidence(3, 40), torch.randn(3, 10)
+    heard, text = features(3, 40), torch.randn(3, 10)
     grid = even_grid(40, torch.linspace(0, 1, 20))
     every = decoder(heard, text.unsqueeze(1), grid)
     aligned = decoder(heard, text.unsqueeze(0), grid).squeeze(0)
@@ -58,7 +60,7 @@ def test_aligned_prompts_are_the_diagonal_of_all_pairs(decoder):
 
 def test_the_prompt_steers_the_mask(decoder):
     grid = even_grid(40, torch.linspace(0, 1, 20))
-    masks = decoder(evidence(1, 40), torch.randn(2, 1, 10), grid)
+    masks = decoder(features(1, 40), torch.randn(2, 1, 10), grid)
     assert (masks[0] - masks[1]).abs().max() > 1e-3
 
 
@@ -72,33 +74,33 @@ def test_one_width_is_that_width_at_every_scale():
     decoders = []
     for channels in (8, [8, 8, 8]):
         torch.manual_seed(0)
-        decoders.append(MaskDecoder((16, 12, 8), text_dim=10, channels=channels))
+        decoders.append(MaskDecoder((16, 12, 8), query_dim=10, channels=channels))
     grid, text = even_grid(40, torch.linspace(0, 1, 20)), torch.randn(2, 1, 10)
-    one, other = (decoder(evidence(1, 40), text, grid) for decoder in decoders)
+    one, other = (decoder(features(1, 40), text, grid) for decoder in decoders)
     assert torch.equal(one, other)
 
 
 @pytest.mark.parametrize("channels", [6, 0, -4, [8, 8], [8, 8, 8, 8], [8, 8, 6], "wide", 8.0, None])
 def test_widths_that_no_decoder_has_are_refused(channels):
-    with pytest.raises(InputError, match="channels is a multiple of 4, or a list"):
-        MaskDecoder((16, 12, 8), text_dim=10, channels=channels)
+    with pytest.raises(InputError, match="decoder_channels must be a multiple of 4, or a list"):
+        MaskDecoder((16, 12, 8), query_dim=10, channels=channels)
 
 
 def test_what_is_never_heard_is_shut(decoder):
     grid = even_grid(40, torch.linspace(0, 1, 20))
     bin_mask = (torch.arange(20) < 15).float()
-    masks = decoder(evidence(1, 40), torch.randn(1, 1, 10), grid._replace(bin_mask=bin_mask))
+    masks = decoder(features(1, 40), torch.randn(1, 1, 10), grid._replace(bin_mask=bin_mask))
     assert (masks[..., 15:] == 0).all() and masks[..., :15].min() > 0
 
 
 def test_an_untrained_decoder_opens_the_louder_of_two_cells(decoder):
     """Other things, the encoder's maps, being equal: two clips that differ in one cell."""
-    heard, grid = evidence(1, 40), even_grid(40, torch.linspace(0, 1, 20))
-    louder = heard.level.clone()
+    heard, grid = features(1, 40), even_grid(40, torch.linspace(0, 1, 20))
+    louder = heard.log_power.clone()
     louder[0, 7, 9] += 1.0
     text = torch.randn(1, 1, 10)
     before = decoder(heard, text, grid)
-    after = decoder(heard._replace(level=louder), text, grid)
+    after = decoder(heard._replace(log_power=louder), text, grid)
     change = after - before
     assert change[0, 0, 7, 9] > 0
     assert change.abs().flatten().argmax() == 7 * 20 + 9
@@ -109,7 +111,7 @@ def test_thinned_maps_are_whole_channels_that_add_up_on_average():
         (torch.ones(400, 64, 2, 3), torch.ones(400, 16, 4, 6)), torch.rand(400, 5, 9)
     )
     thinned = channel_dropout(whole, 0.2, [random.Random(place) for place in range(400)])
-    assert torch.equal(thinned.level, whole.level)
+    assert torch.equal(thinned.log_power, whole.log_power)
     for maps in thinned.hidden:
         assert (maps == maps[:, :, :1, :1]).all(), "a channel is there or not, everywhere"
         torch.testing.assert_close(maps.unique(), torch.tensor([0.0, 1.25]))
@@ -118,16 +120,16 @@ def test_thinned_maps_are_whole_channels_that_add_up_on_average():
 
 
 def test_a_clip_is_thinned_alike_in_any_batch():
-    whole = evidence(3, 40)
+    whole = features(3, 40)
     together = channel_dropout(whole, 0.5, [random.Random(name) for name in "abc"])
-    second = DecoderFeatures(tuple(maps[1:2] for maps in whole.hidden), whole.level[1:2])
+    second = DecoderFeatures(tuple(maps[1:2] for maps in whole.hidden), whole.log_power[1:2])
     alone = channel_dropout(second, 0.5, [random.Random("b")])
     for one, other in zip(alone.hidden, together.hidden):
         assert torch.equal(one, other[1:2])
 
 
 def test_nothing_is_thinned_by_no_share():
-    whole, untouched = evidence(1, 40), random.Random(0)
+    whole, untouched = features(1, 40), random.Random(0)
     assert channel_dropout(whole, 0.0, [untouched]) is whole
     assert untouched.random() == random.Random(0).random(), "what is drawn later stays the same"
 
@@ -136,7 +138,7 @@ def test_nothing_is_thinned_by_no_share():
 def test_rescale_divides_and_shifts_all_logits(decoder, temperature, offset):
     torch.nn.init.normal_(decoder.head.weight)
     torch.nn.init.normal_(decoder.head.bias)
-    asked = evidence(2, 40), torch.randn(3, 1, 10), even_grid(40, torch.linspace(0, 1, 20))
+    asked = features(2, 40), torch.randn(3, 1, 10), even_grid(40, torch.linspace(0, 1, 20))
     with torch.no_grad():
         before = decoder.logits(*asked)
         decoder.rescale(temperature, offset)
@@ -147,13 +149,15 @@ def test_rescale_divides_and_shifts_all_logits(decoder, temperature, offset):
 def test_logits_are_level_and_what_stands_out():
     """With a head of biases alone: ``a + b level + c (level - its surroundings' mean)``."""
     torch.manual_seed(0)
-    decoder = MaskDecoder((16, 12, 8), text_dim=10, channels=8)
+    decoder = MaskDecoder((16, 12, 8), query_dim=10, channels=8)
     with torch.no_grad():
         decoder.head.weight.zero_()
         decoder.head.bias.copy_(torch.tensor([0.3, 0.5, 0.7]))
-    given, grid = evidence(1, 40), even_grid(40, torch.linspace(0, 1, 20))
-    around = upsample_to_grid(pool_to_grid(given.level, grid, given.hidden[-1].shape[-2:]), grid)
-    expected = 0.3 + 0.5 * given.level + 0.7 * (given.level - around)
+    given, grid = features(1, 40), even_grid(40, torch.linspace(0, 1, 20))
+    around = upsample_to_grid(
+        pool_to_grid(given.log_power, grid, given.hidden[-1].shape[-2:]), grid
+    )
+    expected = 0.3 + 0.5 * given.log_power + 0.7 * (given.log_power - around)
     found = decoder.logits(given, torch.randn(1, 1, 10), grid)[0]
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
 
@@ -164,7 +168,7 @@ def test_decoder_scales_prompts_to_unit_variance(decoder):
     for film in decoder.films:
         film.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     text = torch.nn.functional.normalize(torch.randn(2, 1, 10), dim=-1)
-    decoder(evidence(1, 40), text, even_grid(40, torch.linspace(0, 1, 20)))
+    decoder(features(1, 40), text, even_grid(40, torch.linspace(0, 1, 20)))
     assert len(seen) == 3
     for given in seen:
         torch.testing.assert_close(given.square().mean(dim=-1), torch.ones(2, 1))
@@ -184,6 +188,6 @@ def test_masks_are_shut_where_nothing_is_heard():
     grid = even_grid(2, torch.tensor([0.2, 0.7]))
     logits = torch.tensor([[0.0, 8.0], [-8.0, 0.0]])
     expected = torch.tensor([[0.0, 4.0], [-4.0, 0.0]]).sigmoid()
-    torch.testing.assert_close(as_mask(logits, grid), expected)
-    shut = as_mask(logits, grid._replace(bin_mask=torch.tensor([1.0, 0.0])))
+    torch.testing.assert_close(logits_to_mask(logits, grid), expected)
+    shut = logits_to_mask(logits, grid._replace(bin_mask=torch.tensor([1.0, 0.0])))
     torch.testing.assert_close(shut, expected * torch.tensor([1.0, 0.0]))

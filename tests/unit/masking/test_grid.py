@@ -49,7 +49,7 @@ def test_cells_are_heard_in_any_repetition():
     times = torch.tensor([[0.1, nan, nan], [0.6, 0.8, nan]])
     grid = Grid(times, torch.tensor([0.2, 0.7]), torch.tensor([1.0, 0.0]))
     assert grid.valid_frames.tolist() == [True, True, False]
-    assert grid.heard.tolist() == [[1, 0], [1, 0], [0, 0]] and not grid.all_valid
+    assert grid.valid.tolist() == [[1, 0], [1, 0], [0, 0]] and not grid.all_valid
     bin_mask = grid._replace(bin_mask=torch.ones(2))
     assert not bin_mask.all_valid and bin_mask._replace(times=times[:, :2]).all_valid
 

@@ -60,7 +60,7 @@ def test_chunks_change_nothing(classifier, wavs, text):
 def test_masked_similarity_of_ones(classifier, wavs, text):
     encoded = classifier.encode_clips(wavs)
     scores = classifier.masked_similarity(encoded, torch.ones_like(encoded.power), text)
-    silence = classifier.encode_clips(torch.zeros_like(wavs)).encoding.embedding
+    silence = classifier.encode_clips(torch.zeros_like(wavs)).encoding.vector
     torch.testing.assert_close(scores.masked_in, scores.original, atol=1e-4, rtol=0)
     torch.testing.assert_close(
         scores.masked_out, classifier.logits(silence, text), atol=1e-4, rtol=0
@@ -85,7 +85,9 @@ def test_listening_is_the_planes_own(classifier, wavs):
     torch.testing.assert_close(classifier.apply_mask(encoded, masks[1, 0]), sounds[1, 0])
     assert sounds.shape == (2, 2, *wavs.shape)
     for row, sound in zip(masks.flatten(0, 1), sounds.flatten(0, 1)):
-        torch.testing.assert_close(sound, classifier.plane.apply_mask(wavs, row), atol=1e-6, rtol=0)
+        torch.testing.assert_close(
+            sound, classifier.domain.apply_mask(wavs, row), atol=1e-6, rtol=0
+        )
 
 
 @pytest.mark.parametrize("samples", [9000, 16000, 25000])
@@ -99,11 +101,11 @@ def test_analyse_keeps_clips_and_what_is_heard(samples):
     whole = samples == 16000
     assert encoded.wavs is wavs and (encoded.stft is not None) == whole
     torch.testing.assert_close(encoded.power, power_of(clap.stft(wavs)))
-    torch.testing.assert_close(encoded.heard, power_of(clap.stft(filled)))
-    torch.testing.assert_close(encoded.encoding.embedding, clap(wavs).embedding)
+    torch.testing.assert_close(encoded.encoder_power, power_of(clap.stft(filled)))
+    torch.testing.assert_close(encoded.encoding.vector, clap(wavs).vector)
     mask = torch.rand(encoded.power.shape, generator=torch.Generator().manual_seed(1))
     ones = classifier.encode_masked_vector(encoded, torch.ones_like(mask))
-    torch.testing.assert_close(ones, encoded.encoding.embedding)
-    by_hand = encoded.heard * clap.window.align_mask(mask, samples).square()
-    expected = clap.encode(clap.mel(by_hand)).embedding
+    torch.testing.assert_close(ones, encoded.encoding.vector)
+    by_hand = encoded.encoder_power * clap.window.align_mask(mask, samples).square()
+    expected = clap.encode(clap.mel(by_hand)).vector
     torch.testing.assert_close(classifier.encode_masked_vector(encoded, mask), expected)

@@ -26,7 +26,7 @@ def of_any(any_clap, wavs):
     """A classifier of every kind of CLAP, clips that it hears and three names."""
     classifier = MaskedClassifier(MelDomain(any_clap))
     with torch.no_grad():
-        text = any_clap.embed_text([class_prompt(name) for name in ("siren", "rain", "dog")])
+        text = any_clap.queries([class_prompt(name) for name in ("siren", "rain", "dog")])
         return classifier, classifier.encode_clips(wavs), text
 
 
@@ -50,12 +50,12 @@ def test_ends_are_the_clip_and_the_fill(of_any, ranks, fill):
     insertion, deletion = (
         curve(classifier, encoded, ranks, text, TARGET, fill, (0.0, 1.0), kind) for kind in KINDS
     )
-    whole = probability(classifier, encoded.encoding.embedding, text)
+    whole = probability(classifier, encoded.encoding.vector, text)
     assert (insertion[:, 1] == whole).all()
     assert (deletion[:, 0] == whole).all()
-    laid = FILLS[fill](heard_frames(classifier, encoded)).expand_as(encoded.heard)
+    laid = FILLS[fill](heard_frames(classifier, encoded)).expand_as(encoded.encoder_power)
     with torch.no_grad():
-        nothing = probability(classifier, classifier.plane.encode(laid).embedding, text)
+        nothing = probability(classifier, classifier.domain.encode(laid).vector, text)
     torch.testing.assert_close(insertion[:, 0], nothing, atol=1e-5, rtol=0)
     torch.testing.assert_close(deletion[:, 1], nothing, atol=1e-5, rtol=0)
 
@@ -92,7 +92,7 @@ def test_a_curve_does_not_depend_on_the_batch(of_any, ranks):
 @pytest.mark.parametrize("fill", FILLS)
 def test_the_source_comes_first_by_the_ideal_mask(classifier, wavs, text, fill):
     """On the package's own weights: the siren's cells are what makes a siren."""
-    siren, rain, _ = classifier.plane.power(wavs)
+    siren, rain, _ = classifier.domain.power(wavs)
     ranks = rank_bins((siren / (siren + rain).clamp(min=1e-20))[None], [1])
     encoded, target = classifier.encode_clips(wavs[2:]), torch.tensor([0])
     for kind, sign in zip(KINDS, (1, -1)):
@@ -126,11 +126,11 @@ def test_fills_hear_the_clip_and_no_more(laion_htsat, seconds):
     if seconds > 10:
         wavs[:, : rate // 2] = 0
         wavs[:, -rate // 2 :] = 0
-    plane = MelDomain(laion_htsat)
-    power = plane.power(wavs)
-    heard = plane.power(laion_htsat.window.fit_wav(wavs))
+    domain = MelDomain(laion_htsat)
+    power = domain.power(wavs)
+    heard = domain.power(laion_htsat.window.fit_wav(wavs))
     encoded = EncodedClips(wavs, power, heard, encoding=None)  # which no fill asks for
-    frames = heard_frames(MaskedClassifier(plane), encoded)
+    frames = heard_frames(MaskedClassifier(domain), encoded)
     assert frames.shape[1] == min(power.shape[1], 1 + laion_htsat.window.samples // 480)
     assert (FILLS["noise_floor"](frames) > 0).all()
 
@@ -139,11 +139,11 @@ def test_what_is_shut_is_filled_in_proportion(classifier, wavs):
     encoded = classifier.encode_clips(wavs)
     samples, fill = wavs.shape[1], encoded.power.mean(dim=1, keepdim=True)
     mask = torch.rand(encoded.power.shape, generator=torch.Generator().manual_seed(0))
-    filled = classifier.encode_masked(encoded.heard, mask, samples, fill).embedding
+    filled = classifier.encode_masked(encoded.encoder_power, mask, samples, fill).vector
     by_hand = mask**2 * encoded.power + (1 - mask**2) * fill
-    torch.testing.assert_close(filled, classifier.plane.encode(by_hand).embedding)
-    silent = classifier.encode_masked(encoded.heard, mask, samples, 0 * fill).embedding
-    assert (silent == classifier.encode_masked(encoded.heard, mask, samples).embedding).all()
+    torch.testing.assert_close(filled, classifier.domain.encode(by_hand).vector)
+    silent = classifier.encode_masked(encoded.encoder_power, mask, samples, 0 * fill).vector
+    assert (silent == classifier.encode_masked(encoded.encoder_power, mask, samples).vector).all()
 
 
 def test_area_is_the_mean_height():

@@ -94,11 +94,11 @@ def test_pointing_of_a_constant_map_is_chance():
 
 
 @pytest.fixture
-def swapped(plane, wavs):
+def swapped(domain, wavs):
     """SI-SDR ``[1, prompts, stems]`` of the ideal masks of a siren and rain."""
-    siren, rain = plane.power(wavs[:2])
+    siren, rain = domain.power(wavs[:2])
     masks = [(power / (siren + rain).clamp(min=1e-20)).sqrt() for power in (siren, rain)]
-    sounds = [plane.apply_mask(wavs[2:], mask.unsqueeze(0))[0] for mask in masks]
+    sounds = [domain.apply_mask(wavs[2:], mask.unsqueeze(0))[0] for mask in masks]
     pairs = [si_sdr(sound, stem) for sound, stem in product(sounds, wavs[:2])]
     return torch.stack(pairs).view(1, 2, 2)
 

@@ -36,7 +36,7 @@ def test_blocks_hold_every_weight_that_is_heard_once(any_clap, wavs):
     clap = copy.deepcopy(any_clap)
     blocks = [id(weight) for block in clap.audio_blocks for weight in block.parameters()]
     assert len(set(blocks)) == len(blocks)
-    assert heard_weights(clap, lambda: clap(wavs[:1]).embedding.sum()) == set(blocks)
+    assert heard_weights(clap, lambda: clap(wavs[:1]).vector.sum()) == set(blocks)
 
 
 @pytest.mark.parametrize("name", ["microsoft", "transformers"])
@@ -45,7 +45,7 @@ def test_so_do_those_of_other_published_claps(published, wavs, name):
     clap = load_clap(name, **published[f"lmac_zs_{name}"]["clap"])
     blocks = [id(weight) for block in clap.audio_blocks for weight in block.parameters()]
     assert len(set(blocks)) == len(blocks)
-    assert heard_weights(clap, lambda: clap(wavs[:1]).embedding.sum()) == set(blocks)
+    assert heard_weights(clap, lambda: clap(wavs[:1]).vector.sum()) == set(blocks)
 
 
 def test_blocks_run_from_the_output_down(any_clap, wavs):
@@ -76,8 +76,8 @@ def test_permuting_keeps_every_entry_and_the_order_of_none(clap):
 
 def changed(model, twin):
     """Names of what differs, in either the decoder or the audio blocks."""
-    old = [model.decoder, *model.classifier.clap.audio_blocks]
-    new = [twin.decoder, *twin.classifier.clap.audio_blocks]
+    old = [model.decoder, *model.classifier.audio_classifier.audio_blocks]
+    new = [twin.decoder, *twin.classifier.audio_classifier.audio_blocks]
     return [
         place
         for place, (before, after) in enumerate(zip(old, new))
@@ -87,7 +87,7 @@ def changed(model, twin):
 
 def test_stages_run_in_their_order_and_leave_the_model(model):
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    blocks = len(model.classifier.clap.audio_blocks)
+    blocks = len(model.classifier.audio_classifier.audio_blocks)
     found = {stage.name: changed(model, stage.model()) for stage in stages(model)}
     cascade = {f"audio-{depth}": list(range(1, depth + 1)) for depth in range(1, blocks + 1)}
     assert found == {"text": [], "decoder": [0], **cascade}
@@ -97,7 +97,7 @@ def test_stages_run_in_their_order_and_leave_the_model(model):
 def test_a_stage_is_the_same_each_time_and_another_by_another_seed(model):
     stage, other = stages(model)[-1], stages(model, seed=1)[-1]
     assert changed(stage.model(), stage.model()) == []
-    blocks = len(model.classifier.clap.audio_blocks)
+    blocks = len(model.classifier.audio_classifier.audio_blocks)
     assert changed(stage.model(), other.model()) == list(range(1, blocks + 1))
 
 
@@ -105,7 +105,9 @@ def test_what_is_not_drawn_anew_is_shared(model):
     twin = stages(model)[2].model()
     held = {id(weight) for weight in model.parameters()}
     own = [id(weight) for weight in twin.parameters() if id(weight) not in held]
-    assert own == [id(weight) for weight in twin.classifier.clap.audio_blocks[0].parameters()]
+    assert own == [
+        id(weight) for weight in twin.classifier.audio_classifier.audio_blocks[0].parameters()
+    ]
 
 
 def test_a_random_encoder_still_hears(model, wavs, text):
@@ -114,9 +116,9 @@ def test_a_random_encoder_still_hears(model, wavs, text):
     own, random = (m.classifier.encode_clips(wavs).encoding for m in (model, twin))
     for before, after in zip(own.hidden, random.hidden):
         assert 0.03 < after.std() / before.std() < 30
-    assert random.embedding.isfinite().all()
-    assert (random.embedding[0] - random.embedding[1]).abs().max() > 1e-3
-    assert (random.embedding @ own.embedding.T).diagonal().abs().max() < 0.5
+    assert random.vector.isfinite().all()
+    assert (random.vector[0] - random.vector[1]).abs().max() > 1e-3
+    assert (random.vector @ own.vector.T).diagonal().abs().max() < 0.5
 
 
 def test_only_the_text_stage_changes_the_prompts(model, text):

@@ -33,9 +33,9 @@ def test_silence_stays_silent():
     assert all((wavs == 0).all() for wavs in perturbed(torch.zeros(1, 100), [1]).values())
 
 
-def test_loudness_ranks_alike_in_a_quieter_clip(plane, wavs):
-    energy = {name: as_masks(plane.power(w).sqrt()) for name, w in perturbed(wavs, SEEDS).items()}
-    own = as_masks(plane.power(wavs).sqrt())
+def test_loudness_ranks_alike_in_a_quieter_clip(domain, wavs):
+    energy = {name: as_masks(domain.power(w).sqrt()) for name, w in perturbed(wavs, SEEDS).items()}
+    own = as_masks(domain.power(wavs).sqrt())
     torch.testing.assert_close(spearman(own, energy["quieter"]), torch.ones(3), atol=1e-3, rtol=0)
     assert (spearman(own, energy["noise"]) < spearman(own, energy["quieter"])).all()
 

@@ -32,7 +32,7 @@ CPU = {"device": "cpu"}
 @pytest.fixture
 def model(clap):
     """On one plane: what is published is the same on both."""
-    decoder = MaskDecoder(clap.hidden_channels, clap.text_dim, channels=8)
+    decoder = MaskDecoder(clap.hidden_channels, clap.query_dim, channels=8)
     return InterpreterNetwork(MaskedClassifier(MelDomain(clap)), decoder)
 
 

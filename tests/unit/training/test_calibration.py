@@ -9,9 +9,9 @@ import torch
 from speechbrain_lmac.data.synthetic import KINDS, synthesize
 from speechbrain_lmac.evaluation.scoring import ClassPrompts
 from speechbrain_lmac.losses.objective import Objective
-from speechbrain_lmac.losses.pairs import ClassSet, PromptSensitivity
-from speechbrain_lmac.losses.terms import presence, separation, sparsity
-from speechbrain_lmac.masking.decoder import as_mask
+from speechbrain_lmac.losses.pairs import PromptPairs
+from speechbrain_lmac.losses.terms import irm_regression, mask_area_prior, sparsity
+from speechbrain_lmac.masking.decoder import logits_to_mask
 from speechbrain_lmac.metrics.top_k import rank_bins, top_k_mask
 from speechbrain_lmac.training import calibration
 from speechbrain_lmac.training.calibration import OFFSETS, TEMPERATURES, calibrate
@@ -21,7 +21,7 @@ LABELS = list(KINDS)[:4]
 
 @pytest.fixture(scope="module")
 def prompts(clap):
-    return ClassPrompts(tuple(KINDS), clap.embed_names(tuple(KINDS), ["this is the sound of {}"]))
+    return ClassPrompts(tuple(KINDS), clap.class_queries(tuple(KINDS), ["this is the sound of {}"]))
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +32,12 @@ def batches():
 
 @pytest.fixture
 def objective():
-    terms = {"separation": separation, "presence": presence}
-    return Objective({}, {}, terms, {"separation": 4.0, "presence": 2.0})
+    terms = {"irm_regression": irm_regression, "mask_area_prior": mask_area_prior}
+    return Objective({}, {}, terms, {"irm_regression": 4.0, "mask_area_prior": 2.0})
 
 
 def masks_of(model, batches):
-    (_, _, wavs), text = batches[0], model.classifier.clap.embed_text(LABELS[:2])
+    (_, _, wavs), text = batches[0], model.classifier.audio_classifier.queries(LABELS[:2])
     with torch.no_grad():
         return model(model.classifier.encode_clips(wavs), text.unsqueeze(1))
 
@@ -52,13 +52,16 @@ def test_the_grid_holds_the_decoder_as_it_is():
 @pytest.mark.parametrize(("temperature", "offset"), [(4.0, 0.0), (0.5, -1.0), (2.0, 1.0)])
 def test_logits_are_divided_and_shifted(model, batches, temperature, offset):
     encoded = model.classifier.encode_clips(batches[0][2])
-    asked = (model.evidence(encoded), model.classifier.clap.embed_text(LABELS).unsqueeze(1))
+    asked = (
+        model.features(encoded),
+        model.classifier.audio_classifier.queries(LABELS).unsqueeze(1),
+    )
     grid = model.classifier.grid(encoded)
     with torch.no_grad():
         before = model.decoder.logits(*asked, grid)
         model.decoder.rescale(temperature, offset)
         after = model.decoder(*asked, grid)
-    expected = as_mask(before / temperature + offset, grid)
+    expected = logits_to_mask(before / temperature + offset, grid)
     torch.testing.assert_close(after, expected, atol=1e-5, rtol=0)
 
 
@@ -100,10 +103,10 @@ def value(model, batches, prompts, objective):
     encoded = classifier.encode_clips(wavs + over)
     own = torch.tensor([list(KINDS).index(label) for label in labels])
     own = torch.stack([own, own.roll(1), own.roll(2)])
-    rivals = ClassSet(prompts.text, float(classifier.clap.logit_scale))
-    sources = torch.stack([classifier.plane.power(wavs), classifier.plane.power(over)])
-    pairs = PromptSensitivity(encoded.encoding.embedding, prompts.text[own], own, rivals, sources)
-    return objective.of_masks(model(encoded, pairs.text), pairs)[0].item()
+    classes = classifier.competing(prompts.text)
+    sources = torch.stack([classifier.domain.power(wavs), classifier.domain.power(over)])
+    pairs = PromptPairs(encoded.encoding.vector, prompts.text[own], own, classes, sources)
+    return objective.of_masks(model(encoded, pairs.queries), pairs)[0].item()
 
 
 @pytest.mark.parametrize("labels", [["siren"] * 4, ["siren"]])
@@ -118,9 +121,9 @@ def test_without_two_names_in_a_batch_there_is_nothing_to_fit(
 
 def test_a_mixture_is_asked_for_both_its_sounds(model, batches, prompts, objective):
     untouched = copy.deepcopy(model.decoder.state_dict())
-    of_two = calibrate(model, batches, prompts, objective, rows=2)
+    of_two = calibrate(model, batches, prompts, objective, num_prompts=2)
     model.decoder.load_state_dict(untouched)
-    assert calibrate(model, batches, prompts, objective, rows=1) == of_two
+    assert calibrate(model, batches, prompts, objective, num_prompts=1) == of_two
 
 
 def test_an_objective_that_knows_no_sources_is_left_alone(model, batches, prompts):

@@ -33,8 +33,8 @@ def test_it_stays_frozen_and_in_evaluation_mode(any_clap):
 
 
 def test_embeddings_have_unit_norm(any_clap, wavs):
-    torch.testing.assert_close(any_clap(wavs).embedding.norm(dim=1), torch.ones(3))
-    text = any_clap.embed_text([class_prompt(name) for name in ("siren", "rain", "dog")])
+    torch.testing.assert_close(any_clap(wavs).vector.norm(dim=1), torch.ones(3))
+    text = any_clap.queries([class_prompt(name) for name in ("siren", "rain", "dog")])
     torch.testing.assert_close(text.norm(dim=1), torch.ones(3))
 
 
@@ -46,7 +46,7 @@ def test_hidden_maps_are_as_declared(any_clap, wavs):
 
 
 def test_a_clip_does_not_hear_its_batch(any_clap, wavs):
-    together, alone = any_clap(wavs).embedding[1], any_clap(wavs[1:2]).embedding[0]
+    together, alone = any_clap(wavs).vector[1], any_clap(wavs[1:2]).vector[0]
     torch.testing.assert_close(together, alone, atol=1e-5, rtol=0)
 
 
@@ -57,10 +57,10 @@ def test_gradient_equals_finite_differences(any_clap, wavs, step):
     start = power if step == "stft" else any_clap.mel(power)
     encode = (lambda x: any_clap.encode(any_clap.mel(x))) if step == "stft" else any_clap.encode
 
-    text = any_clap.embed_text([class_prompt("siren")])[0]
+    text = any_clap.queries([class_prompt("siren")])[0]
 
     def similarity(gain):
-        return (encode(start * gain).embedding @ text).sum()
+        return (encode(start * gain).vector @ text).sum()
 
     gain = torch.ones_like(start).requires_grad_()
     (gradient,) = torch.autograd.grad(similarity(gain), gain)
@@ -76,13 +76,13 @@ def test_gradient_equals_finite_differences(any_clap, wavs, step):
 
 @pytest.mark.parametrize("length", [1, 500, 32001])
 def test_any_length(any_clap, length):
-    assert any_clap(0.1 * torch.randn(1, length)).embedding.isfinite().all()
+    assert any_clap(0.1 * torch.randn(1, length)).vector.isfinite().all()
 
 
 def test_it_tells_the_synthetic_kinds_apart(clap):
     wavs = torch.stack([synthesize(kind, seed=(9, i)) for i, kind in enumerate(KINDS)])
-    text = clap.embed_text([class_prompt(kind) for kind in KINDS])
-    best = (clap(wavs).embedding @ text.T).argmax(dim=1)
+    text = clap.queries([class_prompt(kind) for kind in KINDS])
+    best = (clap(wavs).vector @ text.T).argmax(dim=1)
     assert (best == torch.arange(len(KINDS))).sum() >= len(KINDS) - 1
 
 
@@ -90,8 +90,8 @@ def test_a_likely_prompt_does_not_win_by_that_alone(clap):
     """What sounds have in common is taken off: noise is not everything's best name."""
     wavs = torch.stack([synthesize(kind, seed=(9, i)) for i, kind in enumerate(KINDS)])
     names = ("music", "noise", "speech", "vehicle", "animal", "sound effect")
-    text = clap.embed_text([class_prompt(name) for name in (*KINDS, *names)])
-    best = (clap(wavs).embedding @ text.T).argmax(dim=1)
+    text = clap.queries([class_prompt(name) for name in (*KINDS, *names)])
+    best = (clap(wavs).vector @ text.T).argmax(dim=1)
     assert (best < len(KINDS)).float().mean() > 0.5
 
 
@@ -142,11 +142,11 @@ def test_other_weights_go_with_what_was_trained_on_them(clap, tmp_path):
     other = MiniCLAP(tmp_path / "mine.safetensors")
     assert clap.settings == {} and other.reference != clap.reference
     model = InterpreterNetwork(
-        MaskedClassifier(build("mel", other)), MaskDecoder(other.hidden_channels, other.text_dim)
+        MaskedClassifier(build("mel", other)), MaskDecoder(other.hidden_channels, other.query_dim)
     )
     export_interpreter(model, "LMAC-ZS-D", tmp_path / "interpreter")
     loaded = Interpreter.from_hparams(source=tmp_path, run_opts={"device": "cpu"})
-    assert loaded.model.classifier.clap.reference == other.reference
+    assert loaded.model.classifier.audio_classifier.reference == other.reference
 
 
 def test_free_text_is_near_what_it_means(clap):
@@ -163,10 +163,10 @@ def test_without_the_text_model_the_remedy_is_named(monkeypatch, tmp_path):
 
 def test_names_over_several_templates_are_their_mean(clap):
     names, templates = ["rain", "siren"], ["the sound of {}", "a recording of {}"]
-    mean = sum(clap.embed_names(names, [template]) for template in templates)
+    mean = sum(clap.class_queries(names, [template]) for template in templates)
     expected = torch.nn.functional.normalize(mean, dim=-1)
-    torch.testing.assert_close(clap.embed_names(names, templates), expected)
+    torch.testing.assert_close(clap.class_queries(names, templates), expected)
     for wrong in ("the sound of {}", [], ["rain"], ["{} and {}"]):
         with pytest.raises(InputError, match="template"):
-            clap.embed_names(names, wrong)
-    assert (clap.embed_names(names) == clap.embed_text([class_prompt(n) for n in names])).all()
+            clap.class_queries(names, wrong)
+    assert (clap.class_queries(names) == clap.queries([class_prompt(n) for n in names])).all()

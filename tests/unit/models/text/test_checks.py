@@ -48,7 +48,7 @@ def interpreter():
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_an_unread_prompt_is_refused_by_name(fresh, prompt, template):
     with pytest.raises(InputError) as refused:
-        fresh.embed_text(["rain", class_prompt(prompt, template)])
+        fresh.queries(["rain", class_prompt(prompt, template)])
     assert prompt.strip("\u200b\u202e\u2066")[:40] in str(refused.value)
 
 
@@ -56,22 +56,22 @@ def test_an_unread_prompt_is_refused_by_name(fresh, prompt, template):
 @pytest.mark.filterwarnings("ignore:the text encoder", "ignore:only the beginning")
 def test_prompts_with_equal_tokens_are_refused(fresh, prompts):
     with pytest.raises(InputError, match="are the same to the text encoder"):
-        fresh.embed_text(prompts)
-    first, second = fresh.embed_text(prompts, apart=False)
+        fresh.queries(prompts)
+    first, second = fresh.queries(prompts, distinct=False)
     torch.testing.assert_close(first, second, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("prompt, part", PARTLY)
 def test_what_is_read_in_part_is_a_warning(fresh, prompt, part):
     with pytest.warns(UserWarning) as said:
-        fresh.embed_text([prompt, "rain"])
+        fresh.queries([prompt, "rain"])
     assert part in str(said[0].message) and str(said[0].message).isprintable()
 
 
 @pytest.mark.parametrize("bad", ["for\udceat", "\ud800"])
 def test_text_that_is_no_utf8_is_refused(fresh, bad):
     with pytest.raises(InputError, match="not UTF-8"):
-        fresh.embed_text(["rain", bad])
+        fresh.queries(["rain", bad])
 
 
 def test_synonyms_and_other_scripts_are_asked(fresh):
@@ -86,7 +86,7 @@ def test_synonyms_and_other_scripts_are_asked(fresh):
     ]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert fresh.embed_text(asked).shape == (7, 256)
+        assert fresh.queries(asked).shape == (7, 256)
 
 
 def test_keys_of_the_table_are_the_tokenizers():
@@ -100,15 +100,15 @@ def test_keys_of_the_table_are_the_tokenizers():
 
 def test_known_prompts_are_checked_without_a_model(fresh, monkeypatch):
     monkeypatch.setattr(minilm, "find_model", lambda: pytest.fail("the model is asked"))
-    fresh.embed_names(["rain", "dog"], list(TEMPLATES))
+    fresh.class_queries(["rain", "dog"], list(TEMPLATES))
     with pytest.raises(InputError, match="are the same"):
-        fresh.embed_text(["the sound of rain", "a recording of rain"])
+        fresh.queries(["the sound of rain", "a recording of rain"])
 
 
 @pytest.mark.parametrize("prompts", [["🐕", "rain"], ["Rain", "rain"], ["rain", "do\udceag"]])
 def test_every_door_has_the_check(interpreter, wavs, prompts):
-    clap, sound = interpreter.model.classifier.clap, wavs[0].numpy()
-    clips = torch.zeros(1, clap.text_dim)
+    clap, sound = interpreter.model.classifier.audio_classifier, wavs[0].numpy()
+    clips = torch.zeros(1, clap.query_dim)
     doors = [
         lambda: interpreter.interpret(wavs[0], prompts),
         lambda: interpreter.interpret_batch(wavs[:1], prompts),
@@ -118,7 +118,7 @@ def test_every_door_has_the_check(interpreter, wavs, prompts):
         lambda: interpreter.question(prompts),
         lambda: interpreter.question(prompts[1], prompts[0]),
         lambda: interpreter.choice(prompts, "{}"),
-        lambda: clap.embed_names(prompts, ["a {} indeed"]),
+        lambda: clap.class_queries(prompts, ["a {} indeed"]),
         lambda: classify(clap, clips, [], prompts, {"bare": prompts}),
     ]
     for door in doors:
@@ -130,12 +130,12 @@ def test_published_encoders_have_the_check(laion_htsat):
     """Byte-level tokenizers know every letter; what does not show is none to a reader."""
     for unseen in ("\u200b\u200d", "\ud800", "<s>", "<pad></s>"):
         with pytest.raises(InputError):
-            laion_htsat.embed_text([unseen, "rain"])
+            laion_htsat.queries([unseen, "rain"])
     with pytest.raises(InputError, match="are the same"):
-        laion_htsat.embed_text(["rain falls", "rain\u200b falls"])
+        laion_htsat.queries(["rain falls", "rain\u200b falls"])
     with pytest.warns(UserWarning, match="only the beginning"):
-        laion_htsat.embed_text(["it falls " * 100])
-    assert laion_htsat.embed_text(["Rain", "rain", "🐕"]).shape == (3, laion_htsat.text_dim)
+        laion_htsat.queries(["it falls " * 100])
+    assert laion_htsat.queries(["Rain", "rain", "🐕"]).shape == (3, laion_htsat.query_dim)
 
 
 def test_a_panic_of_the_tokenizer_is_bad_input():

@@ -1,0 +1,334 @@
+"""Interface of the audio classifiers that are explained.
+
+A classifier encodes a clip into a vector and scores it against query vectors: text embeddings of a
+CLAP, or rows of a supervised classifier's head. Nothing outside the adapters depends on the kind.
+"""
+
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import torch
+from torch import nn
+
+from speechbrain_lmac.audio.stft import Spectrogram, power_of
+from speechbrain_lmac.models.input_window import VariableLengthInput
+from speechbrain_lmac.utils.errors import InputError
+
+
+class AudioEncoding(NamedTuple):
+    """Output of an audio encoder for a batch of clips."""
+
+    vector: torch.Tensor
+    """Clip vectors, ``[batch, dim]``; of unit norm for a CLAP."""
+    hidden: tuple[torch.Tensor, ...]
+    """Hidden maps ``[batch, channels, frames', bins']``, deepest first."""
+
+
+class WeightsReference(NamedTuple):
+    """Identity of a classifier's weights, which an interpreter is tied to."""
+
+    name: str
+    revision: str
+    sha256: str
+
+
+class ScaledDotProduct:
+    """Logits as scaled dot products of clip vectors and query vectors.
+
+    The logarithm of a probability needs all digits: the products are taken in float32, or in double
+    precision if the vectors are, also under autocast.
+    """
+
+    logit_scale: Any
+    """Factor from dot product to logit."""
+
+    def logits(self, vector: torch.Tensor, queries: torch.Tensor) -> torch.Tensor:
+        """Score clips against queries.
+
+        Arguments
+        ---------
+        vector : torch.Tensor
+            Clip vectors, ``[..., dim]``.
+        queries : torch.Tensor
+            Query vectors, ``[queries, dim]``.
+
+        Returns
+        -------
+        torch.Tensor
+            Logits, ``[..., queries]``.
+        """
+        with torch.autocast(vector.device.type, enabled=False):
+            return self.logit_scale * _at_least_float32(vector) @ queries.T
+
+    def paired_logits(self, vector: torch.Tensor, query: torch.Tensor) -> torch.Tensor:
+        """Score each clip against its own query.
+
+        Arguments
+        ---------
+        vector, query : torch.Tensor
+            Clip vectors and query vectors, ``[..., dim]`` each.
+
+        Returns
+        -------
+        torch.Tensor
+            Logits, ``[...]``.
+        """
+        with torch.autocast(vector.device.type, enabled=False):
+            return self.logit_scale * (_at_least_float32(vector) * query).sum(dim=-1)
+
+    def competing(self, queries: torch.Tensor) -> "ClassSet":
+        """Return the classes that a query competes with.
+
+        Arguments
+        ---------
+        queries : torch.Tensor
+            Query vectors of the classes in use, ``[classes, dim]``.
+
+        Returns
+        -------
+        ClassSet
+        """
+        return ClassSet(queries, self)
+
+
+def _at_least_float32(vector):
+    return vector.to(torch.promote_types(vector.dtype, torch.float32))
+
+
+class ClassSet(NamedTuple):
+    """Mutually exclusive classes, among which a query has a probability."""
+
+    queries: torch.Tensor
+    """Query vectors, ``[classes, dim]``."""
+    classifier: ScaledDotProduct
+    """Classifier that scores them."""
+
+    def log_odds(
+        self, vector: torch.Tensor, query: torch.Tensor, target: torch.Tensor
+    ) -> torch.Tensor:
+        """Log-odds of queries against all competing classes.
+
+        Arguments
+        ---------
+        vector, query : torch.Tensor
+            Clip vectors and query vectors, ``[..., dim]`` each.
+        target : torch.Tensor
+            Index of the class with the same meaning as the query, which does not compete with it,
+            ``[...]`` of long; -1 if there is none.
+
+        Returns
+        -------
+        torch.Tensor
+            Log-odds, ``[...]``. Their sigmoid is the probability of the query.
+
+        Example
+        -------
+        >>> class Unscaled(ScaledDotProduct):
+        ...     logit_scale = 1.0
+        >>> classes = Unscaled().competing(torch.eye(3))
+        >>> clip, query = torch.tensor([1.0, 0.0, 0.0]), torch.tensor([1.0, 0.0, 0.0])
+        >>> odds = classes.log_odds(clip, query, torch.tensor(0))
+        >>> torch.allclose(odds.sigmoid(), torch.eye(3)[0].softmax(0)[0])
+        True
+        """
+        logits = self.classifier.logits(vector, self.queries)
+        index = torch.arange(len(self.queries), device=target.device)
+        competing = logits.masked_fill(index == target.unsqueeze(-1), -torch.inf)
+        return self.classifier.paired_logits(vector, query) - competing.logsumexp(dim=-1)
+
+    def probabilities(self, vector: torch.Tensor) -> torch.Tensor:
+        """Probability of each class, ``[..., classes]``, given clip vectors ``[..., dim]``."""
+        return self.classifier.logits(vector, self.queries).softmax(dim=-1)
+
+
+class AudioClassifier(nn.Module, ScaledDotProduct, ABC):
+    """Frozen audio classifier: front end, audio encoder and query vectors.
+
+    The front end is split where masks are applied, and each step is differentiable:
+    ``wavs -> window -> stft -> power -> mel -> encode``. An adapter fixes the constants, writes
+    the abstract methods and calls :meth:`freeze` at the end of its ``__init__``.
+
+    Arguments
+    ---------
+    sample_rate : int
+        Sampling rate of the waveforms, in Hz.
+    spectrogram : Spectrogram
+        Short-time Fourier transform for encoding and for resynthesis.
+    filterbank : torch.Tensor
+        Mel weights, ``[n_fft // 2 + 1, bands]``.
+    window : VariableLengthInput
+        Part of a clip that the encoder takes. Default: the whole clip.
+    """
+
+    hidden_channels: tuple[int, ...]
+    """Channels of the hidden maps, deepest first."""
+    query_dim: int
+    """Size of a query vector."""
+    class_names: tuple[str, ...] | None = None
+    """Names of the classes of a supervised classifier; None if any text is a query."""
+    stft_is_unfiltered: ClassVar[bool] = True
+    """Whether :meth:`stft` is the clip's own spectrogram and not that of a filtered clip."""
+    settings: ClassVar[dict] = {}
+    """Scalar arguments that build the same classifier again."""
+
+    filterbank: torch.Tensor
+
+    def __init__(
+        self,
+        sample_rate: int,
+        spectrogram: Spectrogram,
+        filterbank: torch.Tensor,
+        window: VariableLengthInput | None = None,
+    ):
+        super().__init__()
+        self.sample_rate = sample_rate
+        self.spectrogram = spectrogram
+        self.window = VariableLengthInput() if window is None else window
+        self.register_buffer("filterbank", filterbank, persistent=False)
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the classifier."""
+        return self.filterbank.device
+
+    @property
+    def portable_settings(self) -> dict:
+        """Settings without paths of this machine: the weights by their file name, and no other
+        setting that is a local path.
+        """
+        portable = {}
+        for name, value in self.settings.items():
+            is_local = isinstance(value, str) and Path(value).exists()
+            if not is_local:
+                portable[name] = value
+            elif name == "weights":
+                portable[name] = Path(value).name
+        return portable
+
+    @property
+    @abstractmethod
+    def reference(self) -> WeightsReference:
+        """Identity of the weights in use."""
+
+    @property
+    @abstractmethod
+    def audio_blocks(self) -> tuple[nn.Module, ...]:
+        """Modules that hold the weights of the audio encoder, from the output to the input.
+
+        The projection or head comes first and the stage next to the input last. Each weight is in
+        exactly one of them.
+        """
+
+    @abstractmethod
+    def encode(self, mel: torch.Tensor) -> AudioEncoding:
+        """Encode mel power ``[batch, encoder frames, bands]``."""
+
+    @abstractmethod
+    def queries(self, questions: Sequence[str], distinct: bool = True) -> torch.Tensor:
+        """Return the query vectors ``[questions, query_dim]`` of questions.
+
+        Arguments
+        ---------
+        questions : list of str
+            Prompts of a CLAP, or class names of a supervised classifier.
+        distinct : bool
+            Whether two questions with the same query vector are an error.
+
+        Raises
+        ------
+        InputError
+            If a question has no query vector.
+        """
+
+    @abstractmethod
+    def class_queries(
+        self, names: Sequence[str], templates: Sequence[str] | None = None
+    ) -> torch.Tensor:
+        """Return the query vectors ``[names, query_dim]`` of class names.
+
+        Arguments
+        ---------
+        names : list of str
+            Class names.
+        templates : list of str
+            Sentences with one ``{}`` for the name; a CLAP averages over them.
+        """
+
+    def stft(self, wavs: torch.Tensor) -> torch.Tensor:
+        """Complex spectrogram of the encoder input, ``[batch, frames, bins]``.
+
+        It has the frames and bins of ``spectrogram``. An encoder of filtered clips overrides this
+        method and ``stft_is_unfiltered``.
+        """
+        return self.spectrogram(wavs)
+
+    def mel(self, power: torch.Tensor) -> torch.Tensor:
+        """Mel power ``[batch, frames, bands]`` of power ``[batch, frames, bins]``."""
+        with torch.autocast(power.device.type, enabled=False):  # bfloat16 is too coarse
+            return power @ self.filterbank
+
+    @property
+    def encoded_bins(self) -> torch.Tensor:
+        """1 for each linear-frequency bin that feeds a mel band, else 0, ``[n_fft // 2 + 1]``."""
+        return (self.filterbank.sum(dim=1) > 0).to(self.filterbank)
+
+    @torch.no_grad()
+    def without_offset(self, wavs: torch.Tensor) -> torch.Tensor:
+        """High-pass ``wavs`` ``[..., time]`` below the lowest encoded bin.
+
+        A constant offset and slow hum are not encoded, but a mask that changes over time would
+        turn them into sound. The filter has zero phase; its gain rises, as half a cosine, from 0.4
+        to 0.8 of the frequency of that bin.
+        """
+        samples = wavs.shape[-1]
+        lowest = self.encoded_bins.argmax().item() * self.sample_rate / self.spectrogram.n_fft
+        hertz = torch.fft.rfftfreq(samples, 1 / self.sample_rate, device=wavs.device)
+        place = ((hertz / max(lowest, 1.0) - 0.4) / 0.4).clamp(0, 1)
+        gains = (1 - torch.cos(torch.pi * place)) / 2
+        return torch.fft.irfft(gains * torch.fft.rfft(wavs), samples)
+
+    @torch.no_grad()
+    def encoded_energy(self, wavs: torch.Tensor) -> torch.Tensor:
+        """Energy ``[batch]`` of ``wavs`` ``[batch, time]`` in the encoded bins, on the CPU."""
+        power = power_of(self.spectrogram(self.without_offset(wavs).to(self.filterbank)))
+        return (power @ self.encoded_bins).sum(dim=-1).cpu()
+
+    def forward(self, wavs: torch.Tensor) -> AudioEncoding:
+        """Encode waveforms ``[batch, time]``."""
+        stft = self.stft(self.window.fit_wav(wavs))
+        return self.encode(self.mel(power_of(stft)))
+
+    def freeze(self):
+        """Disable gradients of all weights; gradients still reach the input."""
+        return self.requires_grad_(False).eval()
+
+    def train(self, mode=True):
+        """Stay in evaluation mode, also inside a training Brain."""
+        return super().train(False)
+
+
+def absolute_if_exists(source) -> str:
+    """Absolute path of an existing file or folder; any other name unchanged."""
+    return str(Path(source).resolve()) if Path(source).exists() else str(source)
+
+
+def check_clip_seconds(classifier: AudioClassifier, seconds: float) -> None:
+    """Raise InputError if clips are longer than the encoder input.
+
+    Arguments
+    ---------
+    classifier : AudioClassifier
+        Classifier that encodes the clips.
+    seconds : float
+        Length of the clips, in seconds.
+    """
+    start, stop = classifier.window.span(sys.maxsize)
+    longest = (stop - start) / classifier.sample_rate
+    if seconds > longest:
+        raise InputError(
+            f"clip_seconds must be at most {longest:g}, the encoder input of this classifier, got "
+            f"{seconds}. Give a smaller --clip_seconds"
+        )
