@@ -392,7 +392,7 @@ def test_optimised_weighs_kept_and_removed(model, encoded, inputs):
     for place, text in enumerate(names.split(1)):
         weights = OptimizedMask(mask_in=3.0, mask_out=0.5)
         without = torch.cat([outside[:place], outside[place + 1 :]]).logsumexp(dim=0)
-        expected = -weights.kept * inside[place] - weights.removed * without
+        expected = -weights.mask_in * inside[place] - weights.mask_out * without
         found = optimized._Loss(weights, classifier, clip, text, names)(kept)
         torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-3)
 
@@ -421,7 +421,7 @@ def test_energy_ranks_as_power(model, encoded, inputs):
     ],
 )
 def test_a_wrong_setting_is_named(wrong):
-    with pytest.raises(InputError, match="must be .*, got "):
+    with pytest.raises(InputError, match=r"must be .*, got "):
         wrong()
 
 
