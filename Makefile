@@ -8,7 +8,7 @@
 #                 JUDGE=yamnet.tflite (pip install '.[judge]')
 # make study      what fixed the objective and the decoder, and docs/study.md of it
 #                 ESC50=folder TAGGER=mn04_as_mAP_432.pt
-# make docs       the API reference, of the docstrings, in docs/api
+# make docs       documentation with the API reference, in docs/_build/html
 # make listen     docs/listen.html: real recordings, explained by the shipped interpreter
 # make reproduce  the poster's table again, in small; in full with
 #                 CLAP=CLAP_weights_2022.pth ESC50=folder CLOTHO=folder DEVICE=cuda
@@ -60,7 +60,7 @@ oracles: setup
 	PYTHONPATH=$(ORACLES) $(BIN)/python -c 'import msclap.models.clap'
 	PYTHONPATH=$(ORACLES) $(BIN)/python -m pytest tests/reference/test_published_claps.py -k microsoft
 
-# goes on where it was; the state is in mutants/. docs/mutants.md reads the survivors
+# goes on where it was; the state is in mutants/. docs/mutation_testing.md reads the survivors
 mutants: setup
 	$(BIN)/pip install --quiet -e '.[mutation]'
 	OMP_NUM_THREADS=1 $(BIN)/mutmut run --max-children 1
@@ -85,9 +85,8 @@ study: setup
 	$(BIN)/python -m experiments.ablation.study --esc50 $(ESC50) --tagger $(TAGGER) --page docs/study.md
 
 docs: setup
-	$(BIN)/pdoc --docformat numpy --output-directory docs/api $$($(BIN)/python -c 'import pkgutil, \
-		speechbrain_lmac as it; names = pkgutil.iter_modules(it.__path__, "speechbrain_lmac."); \
-		print(*(found.name for found in names if not found.name.endswith("__main__")))')
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build/html
+	@echo docs/_build/html/index.html
 
 listen: setup
 	$(BIN)/python -m experiments.pretrained_interpreters.listen

@@ -49,3 +49,16 @@ def test_the_listening_page_is_made_of_what_is_there(tmp_path):
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
         assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", sorted(ROOT.glob("docs/reference/*.md")), ids=lambda p: p.name)
+def test_docs_name_tests_that_exist(page):
+    """Every row of the reference pages names the test that holds it."""
+    code = "".join(path.read_text() for path in ROOT.glob("tests/**/test_*.py"))
+    for name in re.findall(r"`(test_\w+)`", page.read_text()):
+        assert f"def {name}(" in code, name
+
+
+def test_docs_readme_is_short():
+    """A newcomer reads it in one sitting; details are in docs/."""
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 120

@@ -1,0 +1,42 @@
+"""Settings of Sphinx. ``make docs`` builds the documentation in ``docs/_build/html``."""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from speechbrain_lmac import __version__  # noqa: E402
+
+project = "speechbrain-lmac"
+author = "The speechbrain-lmac authors"
+version = release = __version__
+extensions = [
+    "myst_parser",
+    "sphinx.ext.apidoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.mathjax",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+]
+html_theme = "furo"
+html_title = "speechbrain-lmac"
+exclude_patterns = ["_build", "listen"]
+source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 3
+suppress_warnings = [
+    "myst.xref_missing",  # links to files of the repository; tests/integration/test_docs.py checks
+]
+apidoc_modules = [
+    {
+        "path": str(ROOT / "speechbrain_lmac"),
+        "destination": "api",
+        "exclude_patterns": [str(ROOT / "speechbrain_lmac" / "__main__.py")],
+        "separate_modules": True,
+        "automodule_options": {"members", "show-inheritance"},
+    }
+]
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"
+napoleon_custom_sections = [("Arguments", "params_style")]
