@@ -1,14 +1,14 @@
-"""An AudioSet tagger and a sentence encoder as an exact dual encoder.
+"""EfficientAT CLAP: an AudioSet classifier and a sentence encoder as an exact dual encoder.
 
-The tagger is EfficientAT's ``mn04_as`` (Schmid et al., ICASSP 2023): a MobileNetV3 of width 0.4
-that gives a logit for each of AudioSet's 527 labels. A prompt is a distribution over the labels,
-by the likeness of sentences; its score is the labels' expected log-probability:
+The classifier is EfficientAT's ``mn04_as`` (Schmid et al., ICASSP 2023): a MobileNetV3 of width 0.4
+with a logit for each of AudioSet's 527 labels. A prompt is a distribution over the labels, from the
+similarity of sentences. Its score is the expected log-probability of the labels:
 
     score(prompt) = sum_k w_k log sigmoid(logit_k),  w = softmax(cos(prompt, label_k) / 0.02)
 
-which is an inner product, hence, up to each clip's own scale, a cosine of unit vectors:
-``audio = normalize([log sigmoid(logits), 0])``, ``text = [w, sqrt(1 - |w|^2)]``. It is a real
-zero-shot classifier to measure explainers on, but its text side is close to looking a label up.
+The score is an inner product and, up to the scale of each clip, a cosine of unit vectors:
+``audio = normalize([log sigmoid(logits), 0])``, ``text = [w, sqrt(1 - |w|^2)]``. The model is a
+real zero-shot classifier, but its text encoder is close to a table of labels.
 """
 
 from functools import cached_property
@@ -49,15 +49,15 @@ PRE_EMPHASIS = 0.97
 
 TEMPERATURE = 0.02
 LOGIT_SCALE = 200.0
-"""Between what is likeliest on ESC-10 among 50 names (300) and on UrbanSound8K (150)."""
+"""Value between the maximum likelihood estimates on ESC-10 (300) and UrbanSound8K (150)."""
 
 
 class PreEmphasisSpectrogram(Spectrogram):
-    """STFT of a clip, and of the clip with its high frequencies raised, frame by frame alike.
+    """STFT of a clip, and STFT of the clip after pre-emphasis on the same frames.
 
-    ``y[t] = x[t + 1] - 0.97 x[t]`` is one sample shorter than ``x``. Where that costs a frame,
-    the clip's own last frame is left out as well: the frames before it cover the clip, so that
-    the inverse stays exact.
+    ``y[t] = x[t + 1] - 0.97 x[t]`` is one sample shorter than ``x``. If that costs a frame, the
+    last frame of the clip is left out, too. The other frames cover the clip, so the inverse stays
+    exact.
     """
 
     def __init__(self):
@@ -73,21 +73,21 @@ class PreEmphasisSpectrogram(Spectrogram):
 
 
 class EfficientATCLAP(CLAP):
-    """An AudioSet tagger with all-MiniLM-L6-v2 as a CLAP; 32 kHz, clips of any length.
+    """EfficientAT's ``mn04_as`` with all-MiniLM-L6-v2 as a CLAP, for clips of any length at 32 kHz.
 
-    Masks act on the pre-emphasized spectrum that the tagger hears, and on the clip's own where
-    they are listened to.
+    Masks act on the spectrum after pre-emphasis, which is the encoder input. The sound of an
+    explanation applies them to the spectrum of the clip.
 
     Arguments
     ---------
     weights : str or Path
-        The authors' ``mn04_as_mAP_432.pt``; fetched from their release if not given (4 MB, MIT),
-        and kept in ``~/.cache/speechbrain_lmac`` or where ``SPEECHBRAIN_LMAC_CACHE`` says.
+        The authors' ``mn04_as_mAP_432.pt``. Default: downloaded from their release (4 MB, MIT) and
+        cached in ``~/.cache/speechbrain_lmac``, or in the folder of ``SPEECHBRAIN_LMAC_CACHE``.
 
     Raises
     ------
     InputError
-        If the weights cannot be had or are not this tagger's.
+        If the weights cannot be downloaded, or belong to another model.
     """
 
     stft_is_unfiltered = False
@@ -129,8 +129,8 @@ class EfficientATCLAP(CLAP):
     def encode_text(self, prompts):
         cosines = self.text_encoder(prompts) @ self.label_sentences.T
         weights = torch.softmax(cosines / TEMPERATURE, dim=-1)
-        rest = (1 - weights.square().sum(dim=-1, keepdim=True)).clamp(min=0).sqrt()
-        return torch.cat([weights, rest], dim=-1)
+        residual = (1 - weights.square().sum(dim=-1, keepdim=True)).clamp(min=0).sqrt()
+        return torch.cat([weights, residual], dim=-1)
 
     @property
     def logit_scale(self):
@@ -138,7 +138,7 @@ class EfficientATCLAP(CLAP):
 
     @property
     def portable_settings(self):
-        return {}  # there is one file, and whoever lacks it fetches it
+        return {}  # there is one weights file, and it is downloaded on first use
 
     @property
     def reference(self):
@@ -157,9 +157,9 @@ def kaldi_filterbank():
         vtln_high=-500.0,
         vtln_warp_factor=1.0,
     )
-    return nn.functional.pad(filters, (0, 1)).T.contiguous()  # Kaldi leaves Nyquist out
+    return nn.functional.pad(filters, (0, 1)).T.contiguous()  # Kaldi omits Nyquist
 
 
 def download_weights():
-    """The authors' weights, from the cache or from their release."""
+    """Path of the authors' weights, downloaded to the cache on first use."""
     return fetch_once(RELEASE + FILE, FILE, SHA256)

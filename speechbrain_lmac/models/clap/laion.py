@@ -1,9 +1,8 @@
-"""LAION's CLAPs from their official checkpoints: HTSAT-tiny, HTSAT-base and PANN-14.
+"""LAION's CLAPs from official checkpoints: HTSAT-tiny, HTSAT-base and PANN-14.
 
 Wu et al., "Large-scale contrastive language-audio pretraining with feature fusion and
-keyword-to-caption augmentation", ICASSP 2023. What the network is, is read from the checkpoint;
-models with feature fusion are refused. The package laion-clap is not imported: its modules
-are what this adapter is held against.
+keyword-to-caption augmentation", ICASSP 2023. The checkpoint determines the network. Models with
+feature fusion are refused. The package laion-clap is not imported; tests compare with its modules.
 """
 
 from transformers import RobertaConfig, RobertaModel
@@ -44,11 +43,11 @@ OFFICIAL = (
     "music_speech_epoch_15_esc_89.25.pt",
     "music_speech_audioset_epoch_15_esc_89.98.pt",
 )
-"""Checkpoints without fusion in LAION's repository: two of HTSAT-tiny, three of HTSAT-base."""
+"""Checkpoints without fusion in LAION's repository: two HTSAT-tiny and three HTSAT-base."""
 
 TOKENIZER = "FacebookAI/roberta-base"
 MAX_TOKENS = 77
-"""Tokens of a prompt that LAION reads."""
+"""Largest number of tokens of a prompt; the rest is cut off."""
 
 FRONT_END = FrontEnd(48000, n_fft=1024, hop_length=480, seconds=10, whole_repeats=True)
 FILTERBANK = "audio_branch.logmel_extractor.melW"
@@ -56,24 +55,24 @@ LOG_SCALE = "logit_scale_a"
 
 
 class LaionCLAP(PretrainedCLAP):
-    """One of LAION's CLAPs without fusion; 48 kHz, 10 s at a time.
+    """LAION's CLAP without fusion, at 48 kHz with an encoder input of 10 s.
 
     Arguments
     ---------
     weights : str or Path
-        An official ``.pt`` file, or the name of one in LAION's repository on the Hugging Face
-        Hub, from where it is fetched once.
+        Official ``.pt`` file, or the name of one in LAION's repository on the Hugging Face Hub,
+        which is downloaded once. Default: ``630k-audioset-best.pt``.
     tokenizer : str or Path
-        Folder or Hub id of RoBERTa's tokenizer.
+        Folder or Hub id of RoBERTa's tokenizer. Default: ``FacebookAI/roberta-base``.
     revision : str
-        Commit of LAION's repository.
+        Commit of LAION's repository. Default: a known commit.
     bfloat16 : bool
-        Run the audio encoder in bfloat16; for GPUs.
+        Whether the audio encoder runs in bfloat16, for GPUs. Default: False.
 
     Raises
     ------
     InputError
-        If the weights or the tokenizer cannot be had, or are not what they should be.
+        If the weights or the tokenizer cannot be loaded, or belong to another model.
     """
 
     def __init__(
@@ -100,11 +99,11 @@ class LaionCLAP(PretrainedCLAP):
         audio_projection, text_projection = mlp(audio.dim, dim), mlp(width, dim)
         load_strictly(audio_projection, part(state, "audio_projection."), what)
         load_strictly(text_projection, part(state, "text_projection."), what)
-        sentences = Sentences(
+        text_encoder = Sentences(
             words, text, text_projection, lambda states: states.pooler_output, MAX_TOKENS
         )
         super().__init__(
-            FRONT_END, filterbank, audio, audio_projection, sentences, dim, log_scale, bfloat16
+            FRONT_END, filterbank, audio, audio_projection, text_encoder, dim, log_scale, bfloat16
         )
         self.weights, self.sha256 = path, sha256
         self.settings = {
@@ -119,7 +118,7 @@ class LaionCLAP(PretrainedCLAP):
 
 
 def audio_branch(state, what):
-    """The audio encoder that a checkpoint holds, by its tensors' names."""
+    """Audio encoder of a checkpoint, identified by the names of its tensors."""
     if any("fusion" in name or "mel_conv" in name for name in state):
         raise InputError(f"{what}: it was trained with feature fusion")
     state = {name: value for name, value in state.items() if not name.endswith(OF_FRONT_END)}
@@ -137,5 +136,5 @@ def audio_branch(state, what):
 
 
 def roberta_config(state):
-    """RoBERTa's configuration, of the size that a checkpoint holds."""
+    """RoBERTa's configuration with the sizes of a checkpoint."""
     return text_config(RobertaConfig, part(state, "text_branch."), layer_norm_eps=1e-5)

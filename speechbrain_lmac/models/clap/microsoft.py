@@ -1,4 +1,4 @@
-"""Microsoft's CLAP of 2022, the one that the paper of LMAC-ZS explains: CNN14 and BERT.
+"""Microsoft's CLAP of 2022, which the LMAC-ZS paper explains: CNN14 and BERT.
 
 Elizalde et al., "CLAP: learning audio concepts from natural language supervision", ICASSP 2023.
 """
@@ -36,7 +36,7 @@ HUB_ID = "microsoft/msclap"
 OFFICIAL = ("CLAP_weights_2022.pth",)
 TOKENIZER = "google-bert/bert-base-uncased"
 MAX_TOKENS = 100
-"""Tokens of a prompt that Microsoft reads."""
+"""Largest number of tokens of a prompt; the rest is cut off."""
 
 FRONT_END = FrontEnd(44100, n_fft=1024, hop_length=320, seconds=5, whole_repeats=False)
 AUDIO, TEXT = "audio_encoder.base.", "caption_encoder.base."
@@ -44,7 +44,7 @@ FILTERBANK = AUDIO + "logmel_extractor.melW"
 
 
 class Projection(nn.Module):
-    """Two layers, the second beside a shortcut, and their norm."""
+    """Two linear layers, a residual connection around the second, and layer normalization."""
 
     def __init__(self, width, dim):
         super().__init__()
@@ -53,31 +53,29 @@ class Projection(nn.Module):
         self.layer_norm = nn.LayerNorm(dim)
 
     def forward(self, pooled):
-        """``[batch, width]`` -> ``[batch, dim]``."""
+        """Project ``[batch, width]`` to ``[batch, dim]``."""
         first = self.linear1(pooled)
         return self.layer_norm(first + self.linear2(gelu(first)))
 
 
 class MicrosoftCLAP(PretrainedCLAP):
-    """Microsoft's CLAP of 2022; 44.1 kHz, 5 s at a time.
+    """Microsoft's CLAP of 2022, at 44.1 kHz with an encoder input of 5 s.
 
     Arguments
     ---------
     weights : str or Path
-        The authors' ``CLAP_weights_2022.pth``; fetched once from the Hugging Face Hub if not
-        given.
+        The authors' ``CLAP_weights_2022.pth``. Default: downloaded once from the Hugging Face Hub.
     tokenizer : str or Path
-        Folder or Hub id of BERT's uncased tokenizer.
+        Folder or Hub id of BERT's uncased tokenizer. Default: ``google-bert/bert-base-uncased``.
     revision : str
-        Commit of Microsoft's repository; the latest by default, which is then kept with an
-        interpreter.
+        Commit of Microsoft's repository. Default: the latest, which an interpreter then pins.
     bfloat16 : bool
-        Run the audio encoder in bfloat16; for GPUs.
+        Whether the audio encoder runs in bfloat16, for GPUs. Default: False.
 
     Raises
     ------
     InputError
-        If the weights or the tokenizer cannot be had, or are not what they should be.
+        If the weights or the tokenizer cannot be loaded, or belong to another model.
     """
 
     def __init__(self, weights=OFFICIAL[0], tokenizer=TOKENIZER, revision=None, bfloat16=False):
@@ -101,9 +99,9 @@ class MicrosoftCLAP(PretrainedCLAP):
         projections = Projection(audio.dim, dim), Projection(width, dim)
         for name, projection in zip(("audio_encoder", "caption_encoder"), projections):
             load_strictly(projection, part(state, f"{name}.projection."), what)
-        sentences = Sentences(words, text, projections[1], first_token, MAX_TOKENS)
+        text_encoder = Sentences(words, text, projections[1], first_token, MAX_TOKENS)
         super().__init__(
-            FRONT_END, filterbank, audio, projections[0], sentences, dim, log_scale, bfloat16
+            FRONT_END, filterbank, audio, projections[0], text_encoder, dim, log_scale, bfloat16
         )
         self.weights, self.sha256 = path, sha256
         self.settings = {
@@ -118,5 +116,5 @@ class MicrosoftCLAP(PretrainedCLAP):
 
 
 def first_token(states):
-    """What BERT makes of its classification token."""
+    """BERT's output for its classification token."""
     return states.last_hidden_state[:, 0]

@@ -1,4 +1,4 @@
-"""The CLAP that ships with the package: small, ours, and enough to try everything offline."""
+"""MiniCLAP: a small CLAP in the package, for running the whole system offline."""
 
 import hashlib
 from itertools import pairwise
@@ -22,21 +22,21 @@ from speechbrain_lmac.utils.single_read import read_once
 WEIGHTS = Path(__file__).parents[1] / "assets" / "mini_clap.safetensors"
 REVISION = "2"
 MAX_BYTES = 1 << 28
-"""Of a file of weights; the one that ships has 4 MB."""
+"""Largest size of a weights file; the one in the package has 4 MB."""
 
 SAMPLE_RATE = 32000
 N_FFT = 1024
 HOP_LENGTH = 512
 MEL_BANDS = 64
 POWER_FLOOR = 1e-3
-"""Added to mel power before the log: a sine this faint is 80 dB below full scale."""
+"""Power added to mel power before the log: that of a sine 80 dB below full scale."""
 
 CHANNELS = (16, 32, 64, 128, 256)
 DIM = 256
 LABELS = 527
-"""Of AudioSet: what the tagger that taught it tells apart."""
+"""Number of AudioSet labels, which the teacher model predicts."""
 TEMPERATURE = 0.02
-"""Of cosines of sentences, where a prompt is looked up among the known phrases."""
+"""Temperature of the cosines between a prompt and the known phrases."""
 
 
 def _conv(channels_in, channels_out, stride=1):
@@ -48,11 +48,11 @@ def _conv(channels_in, channels_out, stride=1):
 
 
 class AudioTower(nn.Module):
-    """Mel power to an embedding, through blocks of halving resolution.
+    """Audio encoder: convolutional blocks of halving resolution.
 
-    Clips of any length: the head averages and maximises over what is there. ``common`` is what
-    sounds have in common, taken off so that a prompt which fits most of them ("music") does not
-    win by that alone.
+    Clips have any length: the head takes the mean and the maximum over time. ``common`` is the mean
+    direction of sounds. It is subtracted, so a prompt that fits most sounds ("music") does not win
+    by that alone.
 
     Example
     -------
@@ -74,7 +74,7 @@ class AudioTower(nn.Module):
         self.head = nn.Linear(CHANNELS[-1], DIM)
 
     def forward(self, mel):
-        """Encode.
+        """Encode clips.
 
         Arguments
         ---------
@@ -84,7 +84,7 @@ class AudioTower(nn.Module):
         Returns
         -------
         AudioEncoding
-            Embedding ``[batch, 256]``; four hidden maps of 256, 128, 64 and 32 channels.
+            Vectors ``[batch, 256]`` and four hidden maps of 256, 128, 64 and 32 channels.
         """
         log_mel = (torch.log(mel + POWER_FLOOR) - self.mean) / self.std
         maps = self.stem(log_mel.unsqueeze(1).contiguous(memory_format=torch.channels_last))
@@ -96,20 +96,20 @@ class AudioTower(nn.Module):
             hidden.append(maps)
         over_bins = maps.mean(dim=3)
         embedding = self.head(over_bins.mean(dim=2) + over_bins.amax(dim=2))
-        own = normalize(embedding, dim=-1) - self.common
-        return AudioEncoding(normalize(own, dim=-1), tuple(reversed(hidden)))
+        centered = normalize(embedding, dim=-1) - self.common
+        return AudioEncoding(normalize(centered, dim=-1), tuple(reversed(hidden)))
 
 
 class TextTower(nn.Module):
-    """Sentence embeddings to embeddings, by way of AudioSet's labels.
+    """Text encoder: a prompt becomes a mixture of AudioSet labels.
 
-    A prompt is looked up among phrases that each name a label: it is the mixture of labels whose
-    phrases are most like it, and each label has a learnt direction.
+    Each known phrase names a label. A prompt is the mixture of the labels whose phrases are most
+    similar to it, and each label has a trained direction.
 
     Arguments
     ---------
     phrases : int
-        How many it knows.
+        Number of known phrases.
     """
 
     def __init__(self, phrases):
@@ -123,22 +123,22 @@ class TextTower(nn.Module):
         return self.embed_mixtures(self.mixtures(sentences))
 
     def mixtures(self, sentences):
-        """Shares of the labels in each prompt, ``[prompts, 527]``."""
+        """Mixture of the labels for each sentence embedding, ``[prompts, 527]``."""
         return self.look_up(sentences @ self.phrases.T)
 
     def look_up(self, cosines):
-        """Shares of the labels ``[prompts, 527]``, from cosines with the phrases it knows."""
-        likeness = torch.softmax(cosines / TEMPERATURE, dim=-1)
-        shares = likeness.new_zeros(len(cosines), LABELS)
-        return shares.index_add(1, self.label_of, likeness)
+        """Mixture of the labels ``[prompts, 527]``, from cosines with the known phrases."""
+        weights = torch.softmax(cosines / TEMPERATURE, dim=-1)
+        mixture = weights.new_zeros(len(cosines), LABELS)
+        return mixture.index_add(1, self.label_of, weights)
 
-    def embed_mixtures(self, shares):
+    def embed_mixtures(self, mixtures):
         """Embed mixtures of labels ``[prompts, 527]`` -> ``[prompts, 256]``, unit norm."""
-        return normalize(self.directions(shares), dim=-1)
+        return normalize(self.directions(mixtures), dim=-1)
 
 
 def load_weights(path):
-    """Tensors of a safetensors file, floats in single precision; and its SHA-256, in hex."""
+    """Tensors of a safetensors file, with floats in single precision, and its SHA-256 in hex."""
     data = read_once(path, MAX_BYTES)
     try:
         state = load(data)
@@ -151,24 +151,28 @@ def load_weights(path):
 
 
 def mel_filterbank():
-    """Slaney mel filters of unit height over the whole band, ``[513, 64]``."""
+    """Slaney mel filters of unit height from 0 Hz to Nyquist, ``[513, 64]``."""
     return melscale_fbanks(
         N_FFT // 2 + 1, 0.0, SAMPLE_RATE / 2, MEL_BANDS, SAMPLE_RATE, None, "slaney"
     )
 
 
 class MiniCLAP(CLAP):
-    """The CLAP in the package: 32 kHz, a convolutional audio tower, MiniLM for text.
+    """Small CLAP at 32 kHz: a convolutional audio encoder, and MiniLM for text.
 
-    A student of :class:`~speechbrain_lmac.models.clap.efficientat.EfficientATCLAP`, with free text
-    (see
-    experiments/mini_clap for what it can do and what it has never heard). It is there to run the
-    whole system without a download; explain the CLAP that you use.
+    It was distilled from :class:`~speechbrain_lmac.models.clap.efficientat.EfficientATCLAP` and
+    takes free text; ``experiments/mini_clap`` documents its training and its limits. It runs the
+    whole system without a download. Explain the CLAP that you use.
 
     Arguments
     ---------
     weights : str or Path
-        Another set of weights in the same format.
+        Weights file in the same format. Default: the weights in the package.
+
+    Raises
+    ------
+    InputError
+        If the file does not hold a MiniCLAP.
 
     Example
     -------

@@ -1,4 +1,4 @@
-"""What published CLAPs have in common: decibels, a window of fixed length, a text encoder."""
+"""Base class of published CLAPs: log-mel in decibels, fixed-length input, a text encoder."""
 
 from typing import NamedTuple
 
@@ -13,61 +13,60 @@ from speechbrain_lmac.models.input_window import FixedLengthInput
 from speechbrain_lmac.utils.errors import InputError
 
 POWER_FLOOR = 1e-10
-"""Of mel power, as the authors have it; below it no gradient flows, for nothing is heard."""
+"""Least mel power, as in the authors' code; below it no gradient flows."""
 
 
 class FrontEnd(NamedTuple):
-    """How a CLAP turns a waveform into log-mel frames."""
+    """Constants of a front end: from a waveform to log-mel frames."""
 
     sample_rate: int
     n_fft: int
     hop_length: int
     seconds: int
-    """That the encoder hears."""
+    """Length of the encoder input, in seconds."""
     whole_repeats: bool
-    """How shorter clips fill them: see
+    """Whether shorter clips are repeated as a whole; see
     :class:`~speechbrain_lmac.models.input_window.FixedLengthInput`."""
 
 
 OF_FRONT_END = ("stft.conv_real.weight", "stft.conv_imag.weight", "logmel_extractor.melW")
-"""Endings of weights in LAION's and Microsoft's files that are the Fourier transform and the
-filterbank, not the network."""
+"""Suffixes of the weights in LAION's and Microsoft's files that hold the Fourier transform and the
+filterbank."""
 
 
 def check_front_end(filterbank, log_scale, front_end, bands, what):
-    """Raise InputError unless a checkpoint's filterbank and scale fit the front end."""
-    wanted = [front_end.n_fft // 2 + 1, bands]
-    if list(filterbank.shape) != wanted or log_scale.numel() != 1:
+    """Raise InputError if a checkpoint's filterbank and scale do not fit the front end."""
+    expected = [front_end.n_fft // 2 + 1, bands]
+    if list(filterbank.shape) != expected or log_scale.numel() != 1:
         raise InputError(
-            f"{what}: expected a filterbank {wanted} and one logit scale but found "
+            f"{what}: expected a filterbank {expected} and one logit scale but found "
             f"{list(filterbank.shape)} and {log_scale.numel()}"
         )
 
 
 class PretrainedCLAP(CLAP):
-    """A CLAP put together from the parts of a published one.
+    """CLAP assembled from the parts of a published model.
 
     Arguments
     ---------
     front_end : FrontEnd
-        Its constants.
+        Constants of the front end.
     filterbank : torch.Tensor
         Mel weights, ``[n_fft // 2 + 1, bands]``.
     audio : torch.nn.Module
-        Log-mel to ``(pooled, hidden maps)``, as
-        :class:`~speechbrain_lmac.models.backbones.htsat.Htsat`;
-        its ``blocks`` are its share of the audio blocks.
+        Audio encoder from log-mel to ``(pooled, hidden maps)``, with ``blocks`` and
+        ``hidden_channels``, such as :class:`~speechbrain_lmac.models.backbones.htsat.Htsat`.
     audio_projection : torch.nn.Module
-        From ``pooled`` to the embedding, not yet of unit norm.
-    sentences : Sentences
-        The text side.
+        Projection from ``pooled`` to the vector, before normalization.
+    text_encoder : Sentences
+        Text encoder.
     query_dim : int
-        Size of an embedding.
+        Size of a query vector.
     log_scale : torch.Tensor
         Logarithm of the logit scale.
     bfloat16 : bool
-        Run the audio encoder in bfloat16 where it is safe (autocast). The front end, embeddings
-        and masks stay in single precision.
+        Whether the audio encoder runs in bfloat16 (autocast). The front end, vectors and masks
+        stay in single precision. Default: False.
     """
 
     def __init__(
@@ -76,7 +75,7 @@ class PretrainedCLAP(CLAP):
         filterbank,
         audio,
         audio_projection,
-        sentences,
+        text_encoder,
         query_dim,
         log_scale,
         bfloat16=False,
@@ -84,7 +83,7 @@ class PretrainedCLAP(CLAP):
         super().__init__(
             front_end.sample_rate,
             Spectrogram(front_end.n_fft, front_end.hop_length),
-            filterbank.float().clone(),  # lets go of the file
+            filterbank.float().clone(),  # releases the file
             FixedLengthInput(
                 front_end.seconds * front_end.sample_rate,
                 front_end.hop_length,
@@ -93,7 +92,7 @@ class PretrainedCLAP(CLAP):
         )
         self.audio = audio
         self.audio_projection = audio_projection
-        self.text_encoder = sentences
+        self.text_encoder = text_encoder
         self.register_buffer("scale", log_scale.detach().float().squeeze().exp())
         self.bfloat16 = bfloat16
         self.hidden_channels = audio.hidden_channels
@@ -112,7 +111,7 @@ class PretrainedCLAP(CLAP):
         return (self.audio_projection, *self.audio.blocks)
 
     def log_mel(self, mel):
-        """Decibels of mel power."""
+        """Mel power in decibels."""
         return 10 * torch.log10(mel.clamp(min=POWER_FLOOR))
 
     def encode_text(self, prompts):
@@ -124,5 +123,5 @@ class PretrainedCLAP(CLAP):
 
 
 def mlp(width, dim):
-    """LAION's projection: two layers with a rectifier between."""
+    """LAION's projection: two linear layers with a ReLU between them."""
     return nn.Sequential(nn.Linear(width, dim), nn.ReLU(), nn.Linear(dim, dim))
