@@ -1,4 +1,4 @@
-"""Checkpoints that a kill cannot tear."""
+"""Checkpoints that are complete or ignored, also after a kill."""
 
 import logging
 import shutil
@@ -13,16 +13,24 @@ from speechbrain_lmac.utils.files import PARTIAL
 
 
 class AtomicCheckpointer(Checkpointer):
-    """SpeechBrain's checkpointer; a checkpoint counts once all of it is there, and until any of it
-    is gone.
+    """SpeechBrain's checkpointer with atomic checkpoints.
 
-    SpeechBrain knows a checkpoint by its ``CKPT.yaml``, which it writes first and may delete last:
-    a run that is killed meanwhile would go on from a torn one. Here that file comes last and goes
-    first. ``saved_at`` is when the last one was saved, in seconds of the clock, or when it began.
+    SpeechBrain recognizes a checkpoint by its ``CKPT.yaml``, which it writes first and may delete
+    last. A run that is killed in between would resume from an incomplete checkpoint. Here that file
+    is written last and deleted first. The folder is created with the first checkpoint.
+
+    ``saved_at`` is the time of the last checkpoint, or of the start, in seconds since the epoch.
+
+    Arguments
+    ---------
+    checkpoints_dir : str or Path
+        Folder of the checkpoints.
+    *args, **kwargs
+        Arguments of ``speechbrain.utils.checkpoints.Checkpointer``.
     """
 
     def __init__(self, checkpoints_dir, *args, **kwargs):
-        super().__init__(".", *args, **kwargs)  # it makes the folder that it is given
+        super().__init__(".", *args, **kwargs)  # SpeechBrain creates the folder that it is given
         self.checkpoints_dir = Path(checkpoints_dir)
         self.saved_at = time.time()
 
@@ -36,19 +44,19 @@ class AtomicCheckpointer(Checkpointer):
         )
 
     def save_checkpoint(self, *args, **kwargs):
-        """Save one; InputError if the disk will not have it."""
+        """Save a checkpoint; raise InputError if it cannot be written."""
         try:
             saved = super().save_checkpoint(*args, **kwargs)
-        except (OSError, RuntimeError) as error:  # torch says a full disk in its own words
+        except (OSError, RuntimeError) as error:  # torch's error for a full disk
             raise InputError(
-                f"no checkpoint can be written to {self.checkpoints_dir} ({first_line(error)}): "
-                "make room; what was saved before is whole, and the same command goes on from it"
+                f"no checkpoint can be written to {self.checkpoints_dir} ({first_line(error)}). "
+                "Free disk space; the same command resumes from the last checkpoint"
             ) from error
         if saved is not None:
             meta = saved.path / METAFNAME
             meta.with_name(meta.name + PARTIAL).replace(meta)
         self.saved_at = time.time()
-        ddp_barrier()  # others look for checkpoints next
+        ddp_barrier()  # other processes list checkpoints next
         return saved
 
     def delete_checkpoints(
@@ -61,7 +69,7 @@ class AtomicCheckpointer(Checkpointer):
         ckpt_predicate=None,
         verbosity=logging.INFO,
     ):
-        """Delete all but the best so many by each key, and what was never whole."""
+        """Delete all but the best checkpoints by each key, and incomplete ones."""
         orders = [
             *({"min_key": key} for key in min_keys or ()),
             *({"max_key": key} for key in max_keys or ()),
@@ -69,10 +77,10 @@ class AtomicCheckpointer(Checkpointer):
         ]
         ddp_barrier()
         if if_main_process():
-            found = [self.find_checkpoints(ckpt_predicate=ckpt_predicate, **o) for o in orders]
-            kept = {checkpoint.path for best in found for checkpoint in best[:num_to_keep]}
-            for checkpoint in {c.path: c for best in found for c in best}.values():
-                if checkpoint.path not in kept:
+            ranked = [self.find_checkpoints(ckpt_predicate=ckpt_predicate, **o) for o in orders]
+            retained = {checkpoint.path for best in ranked for checkpoint in best[:num_to_keep]}
+            for checkpoint in {c.path: c for best in ranked for c in best}.values():
+                if checkpoint.path not in retained:
                     (checkpoint.path / METAFNAME).unlink()
             for folder in self.checkpoints_dir.glob(f"{CKPT_PREFIX}+*"):
                 if not (folder / METAFNAME).exists():
