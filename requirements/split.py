@@ -19,12 +19,12 @@ def entries(path):
     return [entry for entry in re.split(r"^(?=\S)", text, flags=re.MULTILINE) if entry]
 
 
-def main(everything, minilm):
+def main(everything, alone):
     """Write ``dev.lock``, all but torch, and ``torch.lock``."""
     torch = entries(HERE / "torch.lock")
     rest = [entry for entry in entries(everything) if not APART.match(entry)]
     (HERE / "torch.lock").write_text("".join(torch), encoding="utf-8")
-    (HERE / "dev.lock").write_text("".join([*rest, *entries(minilm)]), encoding="utf-8")
+    (HERE / "dev.lock").write_text("".join([*rest, *entries(alone)]), encoding="utf-8")
 
 
 if __name__ == "__main__":
