@@ -39,6 +39,21 @@ needs_esc10 = pytest.mark.skipif(
 )
 
 
+FOLDERS = ("integration", "security", "fault_tolerance", "reference")
+"""Folders of tests whose name is a marker."""
+
+
+def pytest_collection_modifyitems(items):
+    """Mark tests by their folder, and by the browser that they need."""
+    for item in items:
+        folder = item.path.relative_to(REPOSITORY).parts[1:2]
+        if folder and folder[0] in FOLDERS:
+            item.add_marker(folder[0])
+            item.add_marker("slow")
+        if any("Chromium" in mark.kwargs.get("reason", "") for mark in item.iter_markers("skipif")):
+            item.add_marker("browser")
+
+
 def even_grid(frames, positions):
     """Cells of a clip that is heard whole."""
     return Grid(
