@@ -43,8 +43,16 @@ FOLDERS = ("integration", "security", "fault_tolerance", "reference")
 """Folders of tests whose name is a marker."""
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Mark tests by their folder, and by the browser that they need."""
+    """Mark tests by their folder and browser; remove SpeechBrain's lazy modules.
+
+    Hypothesis asks every module for its file. A lazy module would import packages that are not
+    installed.
+    """
+    for name, module in list(sys.modules.items()):
+        if isinstance(module, LazyModule):
+            del sys.modules[name]
     for item in items:
         folder = item.path.relative_to(REPOSITORY).parts[1:2]
         if folder and folder[0] in FOLDERS:
@@ -185,13 +193,3 @@ def siren_file(tmp_path):
     path = tmp_path / "siren.wav"
     soundfile.write(path, synthesize("siren", seed=1, seconds=1.0).numpy(), 32000)
     return path
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems():
-    """Hypothesis asks every module where its file is, and SpeechBrain's lazy modules would import
-    packages that are not here to say so: they need not be found by name.
-    """
-    for name, module in list(sys.modules.items()):
-        if isinstance(module, LazyModule):
-            del sys.modules[name]

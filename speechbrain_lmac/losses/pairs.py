@@ -25,7 +25,7 @@ class PromptPairs(NamedTuple):
     """Index of the class with the same meaning as the query, ``[prompts, batch]`` of long; -1 if
     there is none."""
     classes: Any
-    """Competing classes: a :class:`~speechbrain_lmac.models.base.ClassSet`."""
+    """Competing classes: a :class:`~speechbrain_lmac.models.class_set.ClassSet`."""
     sources: torch.Tensor | None = None
     """Power of the clips and of the sources mixed into them, which the second query names,
     ``[2, batch, frames, bins]`` in the masking domain; the second is 0 for an unmixed clip."""

@@ -9,7 +9,8 @@ from torch.autograd.function import once_differentiable
 
 from speechbrain_lmac.masking.domains import MaskingDomain
 from speechbrain_lmac.masking.grid import Grid
-from speechbrain_lmac.models.base import AudioClassifier, AudioEncoding, ClassSet
+from speechbrain_lmac.models.base import AudioClassifier, AudioEncoding
+from speechbrain_lmac.models.class_set import ClassSet
 
 
 class EncodedClips(NamedTuple):

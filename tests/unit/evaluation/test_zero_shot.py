@@ -11,7 +11,7 @@ from speechbrain_lmac.evaluation.zero_shot import (
     main,
 )
 from speechbrain_lmac.evaluation.zero_shot_tables import accuracies, confusion, per_class
-from speechbrain_lmac.models.base import ScaledDotProduct
+from speechbrain_lmac.models.class_set import ScaledDotProduct
 from speechbrain_lmac.utils.errors import InputError
 
 

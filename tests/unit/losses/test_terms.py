@@ -12,7 +12,7 @@ from speechbrain_lmac.losses.objective import (
     method_name,
 )
 from speechbrain_lmac.losses.pairs import MaskedPairs, PromptPairs
-from speechbrain_lmac.models.base import ClassSet, ScaledDotProduct
+from speechbrain_lmac.models.class_set import ClassSet, ScaledDotProduct
 from speechbrain_lmac.utils.errors import InputError
 
 KEPT = {"similarity_matching": losses.similarity_matching, "mask_in_nll": losses.mask_in_nll}
