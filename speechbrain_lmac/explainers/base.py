@@ -12,7 +12,7 @@ from speechbrain_lmac.masking.masked_classifier import EncodedClips, MaskedClass
 
 
 class ExplainerInputs(NamedTuple):
-    """Inputs of an explainer beside the encoded clips."""
+    """Further inputs of an explainer."""
 
     query: torch.Tensor
     """Query vector explained for each clip, ``[batch, dim]``."""

@@ -16,7 +16,7 @@ class IntegratedGradients(Gradient):
     Attributions sum to the difference between the logits of the clip and of silence. All gains rise
     together from 0 to 1 on a straight path. The path is sampled evenly in loudness over
     ``range_db``: behind a log most of the change lies at gains around a thousandth, which even
-    steps of gain hardly sample. The integral is the same. With MiniCLAP and synthetic clips, 50
+    steps of gain barely sample. The integral is the same. With MiniCLAP and synthetic clips, 50
     points miss 3 % of it for the median clip and more than 11 % for one in ten. Even steps of gain
     miss 35 % and more than 190 %.
 

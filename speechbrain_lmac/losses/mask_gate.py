@@ -15,7 +15,7 @@ MIN_GAIN = 1e-4
 class SoftTopK:
     """Open a given fraction of the bins of each mask, with soft edges.
 
-    A CLAP hardly encodes gain. A mask of 0.1 everywhere keeps the prediction in its masked-in part
+    A CLAP barely encodes gain. A mask of 0.1 everywhere keeps the prediction in its masked-in part
     and in its masked-out part, so a soft mask receives no useful gradient. Behind this gate a mask
     must *rank* its bins: the best bins open and the others close, whatever the level and spread of
     the mask. Terms of the masks themselves determine level and spread.

@@ -136,7 +136,7 @@ def test_a_bad_sound_leaves_no_manifest(run, prepared, small_set, tmp_path):
     assert not (folder / "manifest.csv").exists()
 
 
-def test_bad_sounds_are_all_named_and_left_out_only_when_asked(run, small_set, tmp_path):
+def test_bad_sounds_are_named_and_left_out_on_request(run, small_set, tmp_path):
     folder = shutil.copytree(small_set, tmp_path / "set")
     files = sorted((folder / "audio").iterdir())
     files[7].write_bytes(files[7].read_bytes()[:30])

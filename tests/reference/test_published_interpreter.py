@@ -19,7 +19,8 @@ from speechbrain_lmac.masking.domains import DOMAINS
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 from speechbrain_lmac.models.clap.laion import LaionCLAP
-from speechbrain_lmac.models.clap.transformers import GEOMETRY, TransformersCLAP
+from speechbrain_lmac.models.clap.transformers import TransformersCLAP
+from speechbrain_lmac.models.clap.transformers_files import GEOMETRY
 from speechbrain_lmac.pretrained.export import export_interpreter
 from speechbrain_lmac.training.splits import load_splits
 from speechbrain_lmac.utils.config import load_hparams
@@ -155,7 +156,7 @@ def test_transformers_adapter_is_laions_with_the_same_weights(laion_htsat, tmp_p
     other = TransformersCLAP(tmp_path)
     wavs = noise(4)
     ours, theirs = laion(wavs), other(wavs)
-    torch.testing.assert_close(theirs.embedding, ours.embedding, atol=1e-6, rtol=0)
+    torch.testing.assert_close(theirs.vector, ours.vector, atol=1e-6, rtol=0)
     for maps, same in zip(theirs.hidden, ours.hidden):
         torch.testing.assert_close(maps, same, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(other.queries(PROMPTS), laion.queries(PROMPTS), atol=1e-6, rtol=0)
@@ -253,8 +254,16 @@ class Payload:
     "name, change, message",
     [
         ("config.json", {"text_config": 3}, "Validation error for field"),
-        ("preprocessor_config.json", {"sampling_rate": 32000}, "says sampling_rate 32000; only"),
-        ("preprocessor_config.json", {"frequency_max": 8000}, "says frequency_max 8000; only"),
+        (
+            "preprocessor_config.json",
+            {"sampling_rate": 32000},
+            "sampling_rate must be 48000, got 32000",
+        ),
+        (
+            "preprocessor_config.json",
+            {"frequency_max": 8000},
+            "frequency_max must be 14000.0, got 8000",
+        ),
     ],
 )
 def test_settings_that_do_not_fit(stored, name, change, message):

@@ -26,7 +26,8 @@ from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 from speechbrain_lmac.models.checkpoints import read_checkpoint
 from speechbrain_lmac.models.clap.mini import MiniCLAP
-from speechbrain_lmac.models.clap.transformers import TransformersCLAP, read_config
+from speechbrain_lmac.models.clap.transformers import TransformersCLAP
+from speechbrain_lmac.models.clap.transformers_files import read_config
 from speechbrain_lmac.models.text.transformer import KNOWN
 from speechbrain_lmac.pretrained.checkpoint import fingerprint
 from speechbrain_lmac.pretrained.config import PARTS, build, read_interpreter_config
@@ -360,7 +361,7 @@ THIRD = "models.clap.transformers.TransformersCLAP"
         {"source": "eve/clap", "revision": 40 * "a", "tokenizer": "eve/words"},
     ],
 )
-def test_a_third_repository_is_that_of_a_commit_or_is_not_asked(settings, hub, honest, marker):
+def test_a_third_repository_must_name_a_commit(settings, hub, honest, marker):
     lines = "".join(f"\n    {name}: {value}" for name, value in settings.items())
     text = honest[HPARAMS_FILE].replace("models.clap.mini.MiniCLAP", THIRD + lines)
     put(hub, {**honest, HPARAMS_FILE: text})
@@ -481,7 +482,7 @@ class Guests:
             masking="mel",
             classifier_class=f"speechbrain_lmac.{self.kind}",
             classifier_settings=lines,
-            plane_class="speechbrain_lmac.masking.domains.MelDomain",
+            domain_class="speechbrain_lmac.masking.domains.MelDomain",
             decoder_config="".join(f"\n    {k}: {v}" for k, v in self.config.items()),
         )
 
