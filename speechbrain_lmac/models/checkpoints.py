@@ -1,4 +1,4 @@
-"""Published checkpoint files: tensors out of them, nothing else, or one sentence why not."""
+"""Published checkpoint files: tensors are read from them, and nothing else."""
 
 import re
 import struct
@@ -14,57 +14,58 @@ from speechbrain_lmac.utils import single_read
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.hub import hub_file
 
-_SCALAR = np.float64().__reduce__()[0]  # what builds a numpy scalar; it has moved
+_SCALAR = np.float64().__reduce__()[0]  # constructor of a numpy scalar; it has moved
 NUMPY_SCALARS = [
     (_SCALAR, "numpy.core.multiarray.scalar"),
     (_SCALAR, "numpy._core.multiarray.scalar"),
     np.dtype,
     *{type(np.dtype(code)) for code in "?bBhHiIlLqQefd"},
 ]
-"""What training scripts leave in a checkpoint beside tensors and plain values."""
+"""Types that training scripts store in a checkpoint in addition to tensors and plain values."""
 
 FAILURES = (
     *(UnpicklingError, RuntimeError, AttributeError, EOFError, KeyError, IndexError, OSError),
     *(ValueError, TypeError, AssertionError, struct.error, zipfile.BadZipFile),
     *(ImportError, ArithmeticError, MemoryError, RecursionError),
 )
-"""What torch.load raises on a file that is not, or not whole, what it should be."""
+"""Exceptions of torch.load for incomplete or foreign files."""
 
-MOST = {
+MAX_SIZES = {
     **{"vocab_size": 300_000, "hidden_size": 4096, "num_hidden_layers": 64},
     **{"intermediate_size": 16384, "max_position_embeddings": 8192, "type_vocab_size": 64},
     **{"stages": 6, "depths": 64, "num_attention_heads": 64, "num_mel_bins": 256},
     **{"patch_embeds_hidden_size": 1024, "patch_size": 128, "patch_stride": 128, "window_size": 32},
     **{"spec_size": 512, "projection_dim": 4096, "mlp_ratio": 16},
 }
-"""Sizes beyond which no CLAP is built; those that are published have a tenth."""
+"""Largest sizes of a CLAP; published models have a tenth."""
 
 SPARE_NUMBERS = 1 << 24
-"""Beyond what a file holds, so that a part that it lacks is named as lacking."""
+"""Numbers that a described network may have beyond its file, so that missing parts are named."""
 
 SHOWN = 3
-"""Names of tensors in an error."""
+"""Number of tensor names in an error."""
 
 
 def check_named(weights, official):
-    """Raise InputError unless ``weights`` is a file here or one of the names of ``official``."""
+    """Raise InputError if ``weights`` is neither a local file nor one of the names ``official``."""
     if not Path(weights).is_file() and str(weights) not in official:
         raise InputError(
-            f"no such file: {weights}; from the Hugging Face Hub there is {', '.join(official)}"
+            f"weights must be a file or one of {', '.join(official)} on the Hugging Face Hub, got "
+            f"{weights}"
         )
 
 
 def find_checkpoint(weights, hub_id, revision):
-    """Path of a checkpoint that is here, or is fetched by its published name.
+    """Find a local checkpoint, or download it by its published name.
 
     Arguments
     ---------
     weights : str or Path
-        A file, or the name of one in the authors' repository.
+        Local file, or the name of a file in the authors' repository.
     hub_id : str
-        That repository on the Hugging Face Hub.
+        Repository on the Hugging Face Hub.
     revision : str
-        Commit of it.
+        Commit of the repository.
 
     Returns
     -------
@@ -73,45 +74,45 @@ def find_checkpoint(weights, hub_id, revision):
     Raises
     ------
     InputError
-        If it is neither here nor to be had.
+        If the file is neither local nor available.
     """
     if Path(weights).is_file():
         return Path(weights)
-    remedy = "fetch it elsewhere and give its path as `weights`"
+    remedy = "download it elsewhere and give its path as `weights`"
     return hub_file(hub_id, str(weights), revision, remedy)
 
 
 def commit_of(path):
-    """Commit of a file in the Hub's cache, whose folders are named by them; None elsewhere."""
+    """Commit of a file in the Hub's cache, from the name of its folder; None for other files."""
     found = re.fullmatch(r"[0-9a-f]{40}", Path(path).parent.name)
     return found and found[0]
 
 
 def read_checkpoint(path, key):
-    """Tensors of a checkpoint, without its hash; as :func:`read_hashed`."""
+    """Tensors of a checkpoint, as :func:`read_hashed` returns them."""
     return read_hashed(path, key)[0]
 
 
 def read_hashed(path, key):
-    """Tensors of a checkpoint of ``torch.save``; no code in it is run.
+    """Read the tensors of a ``torch.save`` checkpoint without running code.
 
     Arguments
     ---------
     path : Path
-        The file.
+        Checkpoint file.
     key : str
-        Under which the weights lie beside epoch, optimizer and so on; they may lie bare.
+        Key of the weights in the checkpoint; they may also be at the top level.
 
     Returns
     -------
     dict, str
-        Name -> tensor, without the prefix that distributed training leaves; and the SHA-256 of the
-        same file, in hex.
+        Tensors by name, without the prefix of distributed training, and the SHA-256 of the same
+        file in hex.
 
     Raises
     ------
     InputError
-        If the file cannot be read without running code, or holds no tensors there.
+        If the file cannot be read without running code, or holds no tensors under ``key``.
     """
     with single_read.held(path) as file:
         content = load_tensors(file.name, path)
@@ -123,7 +124,7 @@ def read_hashed(path, key):
 
 
 def load_tensors(name, path):
-    """What ``torch.load`` makes of the file ``name``, called ``path`` in an error."""
+    """Content of the torch file ``name``, called ``path`` in an error."""
     try:
         with torch.serialization.safe_globals(NUMPY_SCALARS):
             return torch.load(
@@ -138,32 +139,32 @@ def load_tensors(name, path):
 
 
 def check_dense(state, path):
-    """Refuse tensors that are larger than what the file holds of them.
+    """Raise InputError for tensors that are larger than their data in the file.
 
-    Views that repeat their numbers, sparse tensors and those without any have whatever shape they
-    say; a network of that shape would not fit any memory.
+    Expanded views, sparse tensors and meta tensors can state any shape. A network of such a shape
+    would not fit into memory.
     """
     for name, value in state.items():
         plain = value.layout == torch.strided and value.device.type == "cpu"
         plain = plain and not value.is_quantized and not value.is_complex()
-        held = value.untyped_storage().nbytes() if plain else 0
-        if value.numel() * value.element_size() > held:
-            raise InputError(f"{path}: its tensor {name} is larger than what is held of it")
+        available = value.untyped_storage().nbytes() if plain else 0
+        if value.numel() * value.element_size() > available:
+            raise InputError(f"{path}: its tensor {name} is larger than its data")
 
 
 def check_size(counts, what):
-    """Refuse a network that is larger than any CLAP's, before it is built.
+    """Raise InputError for a network that is larger than any CLAP, before it is built.
 
     Arguments
     ---------
     counts : dict
-        What of it -> how many, each a key of ``MOST``.
+        Sizes of the network by keys of ``MAX_SIZES``.
     what : str
-        What to call it in an error.
+        Name of the network in an error.
     """
     for name, count in counts.items():
-        if count > MOST[name]:
-            raise InputError(f"{what}: its {name} is {count}; at most {MOST[name]} is read")
+        if count > MAX_SIZES[name]:
+            raise InputError(f"{what}: its {name} is {count}; at most {MAX_SIZES[name]} is read")
 
 
 def _is_named_tensor(item):
@@ -171,34 +172,34 @@ def _is_named_tensor(item):
 
 
 def build_within(make, state, what):
-    """What ``make()`` builds, as :func:`check_within` lets it be."""
+    """Build a network by ``make()`` after :func:`check_within`."""
     check_within(make, state, what)
     return make()
 
 
 def check_within(make, state, what):
-    """Refuse a network of more numbers than twice those that there are.
+    """Raise InputError for a network with more than twice the numbers of its file.
 
-    It is built without memory first: a few names can describe a network that fits no machine.
+    It is built without memory first: few names can describe a network that fits no machine.
     """
     with torch.device("meta"):
-        wanted = sum(weight.numel() for weight in make().state_dict().values())
-    there = sum(weight.numel() for weight in state.values())
-    if wanted > 2 * there + SPARE_NUMBERS:
-        raise InputError(f"{what}: it describes {wanted} numbers and holds {there}")
+        described = sum(weight.numel() for weight in make().state_dict().values())
+    available = sum(weight.numel() for weight in state.values())
+    if described > 2 * available + SPARE_NUMBERS:
+        raise InputError(f"{what}: it describes {described} numbers and holds {available}")
 
 
 def read_shapes(what, read):
-    """What ``read()`` gathers from a checkpoint's tensors, or one sentence on what is wrong.
+    """Result of ``read()`` on a checkpoint's tensors.
 
     Raises
     ------
     InputError
-        If a tensor is absent, or has a shape that means nothing.
+        If a tensor is missing or has an invalid shape.
     """
     try:
         return read()
-    except InputError as error:  # says itself what is wrong
+    except InputError as error:
         if what in str(error):
             raise
         raise InputError(f"{what}: {error}") from error
@@ -209,48 +210,48 @@ def read_shapes(what, read):
 
 
 def matrix_shape(weight):
-    """Rows and columns; ValueError if it is no matrix."""
+    """Rows and columns of a matrix; ValueError for other tensors."""
     rows, columns = weight.shape
     return rows, columns
 
 
 def part(state, prefix):
-    """The tensors whose names begin with ``prefix``, without it."""
+    """Tensors whose names begin with ``prefix``, which is removed."""
     return {
         name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)
     }
 
 
 def load_strictly(module, state, what, ignored=()):
-    """Load weights: every tensor that is needed, of its shape, and none that is not known.
+    """Load weights strictly: every tensor of the module with its shape, and no other.
 
     Arguments
     ---------
     module : torch.nn.Module
-        Gets the weights.
+        Module to load into.
     state : dict
-        Name -> tensor.
+        Tensors by name.
     what : str
-        What to call the weights in an error.
+        Name of the weights in an error.
     ignored : sequence of str
-        Endings of names that the published files hold and the module has no use for.
+        Suffixes of names in published files that the module does not use.
 
     Raises
     ------
     InputError
-        Naming what was expected and found.
+        If tensors are missing, unknown or of another shape.
     """
     state = {name: value for name, value in state.items() if not name.endswith(tuple(ignored))}
-    wanted = module.state_dict()
+    expected = module.state_dict()
     problems = []
-    if missing := sorted(set(wanted) - set(state)):
+    if missing := sorted(set(expected) - set(state)):
         problems.append(f"lacks {_some(missing)}")
-    if extra := sorted(set(state) - set(wanted)):
+    if extra := sorted(set(state) - set(expected)):
         problems.append(f"holds {_some(extra)}, which it should not")
     shapes = [
-        f"{name} {list(wanted[name].shape)} but found {list(state[name].shape)}"
-        for name in sorted(set(wanted) & set(state))
-        if wanted[name].shape != state[name].shape
+        f"{name} {list(expected[name].shape)} but found {list(state[name].shape)}"
+        for name in sorted(set(expected) & set(state))
+        if expected[name].shape != state[name].shape
     ]
     if shapes:
         problems.append(f"expected {_some(shapes)}")

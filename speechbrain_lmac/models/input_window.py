@@ -1,52 +1,52 @@
-"""How much of a clip an encoder hears, and where a mask of the clip lies in it.
+"""Encoder input of a clip, and the alignment of masks to it.
 
-Some encoders hear sounds of one length only. Their authors repeat shorter clips and cut longer
-ones, so that the frames an encoder hears are not the clip's own. Masks live on the clip's frames:
-they are carried to the encoder's, and what the encoder finds is looked up at the clip's.
+Some encoders take clips of one length only. Their authors repeat shorter clips and cut longer ones,
+so the frames of the encoder input differ from those of the clip. Masks live on the frames of the
+clip. They are aligned to the encoder input, and hidden maps are interpolated to the clip's frames.
 """
 
 import torch
 from torch.nn.functional import pad
 
 REPETITIONS = 32
-"""Of a short clip, that are looked at to find where its frames lie."""
+"""Largest number of repetitions of a short clip that locate its frames."""
 
 
 class VariableLengthInput:
-    """The encoder hears clips of any length, as they are."""
+    """Encoder input of any length: the clip itself."""
 
     def fit_wav(self, wavs):
-        """What the encoder hears of ``wavs`` ``[batch, time]``: the same."""
+        """Encoder input of ``wavs`` ``[batch, time]``: the waveforms themselves."""
         return wavs
 
     def align_mask(self, mask, samples):
-        """A mask ``[..., frames, bins]`` on the frames that the encoder hears: the same."""
+        """Mask ``[..., frames, bins]`` on the frames of the encoder input: the mask itself."""
         return mask
 
     def span(self, samples):
-        """First sample of a clip that is heard, and the one after the last."""
+        """First sample of a clip in the encoder input, and the sample after the last one."""
         return 0, samples
 
     def frame_positions(self, frames, samples):
-        """Place of each frame on the encoder's time axis, 0 to 1, ``[1, frames]``."""
+        """Position of each frame on the encoder's time axis, 0 to 1, ``[1, frames]``."""
         return (torch.arange(frames).unsqueeze(0) + 0.5) / frames
 
 
 class FixedLengthInput(VariableLengthInput):
-    """The encoder hears so many samples: shorter clips are repeated, of longer ones the middle.
+    """Encoder input of fixed length: shorter clips are repeated, longer ones cut to the middle.
 
-    Upstream cuts longer clips at random; the middle is what such cuts have in common, and the
-    same each time. It starts on a frame of the clip.
+    Upstream cuts longer clips at random. The middle is deterministic and common to most cuts. It
+    starts on a frame of the clip.
 
     Arguments
     ---------
     samples : int
-        What the encoder hears.
+        Length of the encoder input, in samples.
     hop_length : int
-        Of its spectrogram, in samples.
+        Hop of the spectrogram, in samples.
     whole_repeats : bool
-        True: as many whole repetitions as fit, then silence (LAION). False: repeated to the end,
-        where the last repetition is cut (Microsoft).
+        True for as many whole repetitions as fit, then silence (LAION). False for repetitions to
+        the end, the last one cut (Microsoft).
 
     Example
     -------
@@ -63,7 +63,7 @@ class FixedLengthInput(VariableLengthInput):
         self.whole_repeats = whole_repeats
 
     def fit_wav(self, wavs):
-        """What the encoder hears of ``wavs`` ``[batch, time]``: ``[batch, self.samples]``."""
+        """Encoder input ``[batch, self.samples]`` of ``wavs`` ``[batch, time]``."""
         samples = wavs.shape[-1]
         if samples >= self.samples:
             start = self.start(samples)
@@ -72,41 +72,41 @@ class FixedLengthInput(VariableLengthInput):
         return pad(filled, (0, self.samples - filled.shape[-1]))
 
     def start(self, samples):
-        """First sample of a longer clip that is heard."""
+        """First sample of a longer clip in the encoder input."""
         return max(0, samples - self.samples) // 2 // self.hop_length * self.hop_length
 
     def span(self, samples):
-        """First sample of a clip that is heard, and the one after the last."""
+        """First sample of a clip in the encoder input, and the sample after the last one."""
         start = self.start(samples)
         return start, min(samples, start + self.samples)
 
     def repeats(self, samples):
-        """How often a shorter clip is heard, the last time perhaps in part."""
-        whole, rest = divmod(self.samples, samples)
-        return whole if self.whole_repeats or not rest else whole + 1
+        """Number of repetitions of a shorter clip, including a cut one."""
+        whole, remainder = divmod(self.samples, samples)
+        return whole if self.whole_repeats or not remainder else whole + 1
 
     def align_mask(self, mask, samples):
-        """A mask of a clip on the frames that the encoder hears.
+        """Align a mask to the frames of the encoder input.
 
         Arguments
         ---------
         mask : torch.Tensor
-            ``[..., frames, bins]``, on the clip's own frames.
+            Mask on the clip's own frames, ``[..., frames, bins]``.
         samples : int
-            Length of the clip.
+            Length of the clip, in samples.
 
         Returns
         -------
         torch.Tensor
-            ``[..., frames heard, bins]``: each frame has the gain of the clip's frame that is
-            nearest to it.
+            Mask, ``[..., encoder frames, bins]``. Each frame takes the gain of the nearest frame
+            of the clip.
         """
         if samples == self.samples:
             return mask
         return mask.index_select(-2, self.sources(mask.shape[-2], samples).to(mask.device))
 
     def sources(self, frames, samples):
-        """For each frame that is heard, the clip's frame that is nearest, ``[frames heard]``."""
+        """Nearest frame of the clip for each frame of the encoder input, ``[encoder frames]``."""
         time = torch.arange(1 + self.samples // self.hop_length) * self.hop_length
         if samples > self.samples:
             time = time + self.start(samples)
@@ -116,23 +116,23 @@ class FixedLengthInput(VariableLengthInput):
         return (time / self.hop_length).round().long().clamp(max=frames - 1)
 
     def frame_positions(self, frames, samples):
-        """Places of a clip's frames on the encoder's time axis.
+        """Positions of a clip's frames on the encoder's time axis.
 
         Arguments
         ---------
         frames : int
-            Of the clip.
+            Number of frames of the clip.
         samples : int
-            Its length.
+            Length of the clip, in samples.
 
         Returns
         -------
         torch.Tensor
-            ``[repeats, frames]``: 0 to 1; NaN where a frame is not heard.
+            Positions, 0 to 1, ``[repeats, frames]``; NaN for frames outside the encoder input.
         """
         starts = torch.tensor([-self.start(samples)])
         if samples < self.samples:
             starts = torch.arange(min(REPETITIONS, self.repeats(samples))) * samples
-        heard_at = starts.unsqueeze(1) + torch.arange(frames) * self.hop_length
-        places = (heard_at / self.hop_length + 0.5) / (1 + self.samples // self.hop_length)
-        return places.where((heard_at >= 0) & (heard_at <= self.samples), torch.nan)
+        sample = starts.unsqueeze(1) + torch.arange(frames) * self.hop_length
+        places = (sample / self.hop_length + 0.5) / (1 + self.samples // self.hop_length)
+        return places.where((sample >= 0) & (sample <= self.samples), torch.nan)

@@ -1,4 +1,4 @@
-"""CLAPs by name."""
+"""Registry of the CLAP adapters."""
 
 from importlib import import_module
 from inspect import signature
@@ -12,7 +12,7 @@ CLAPS = {
     "microsoft": "speechbrain_lmac.models.clap.microsoft.MicrosoftCLAP",
     "transformers": "speechbrain_lmac.models.clap.transformers.TransformersCLAP",
 }
-"""Name -> class, imported when it is asked for: some bring a package of their own."""
+"""Class of each name, imported on demand: some adapters need further packages."""
 
 
 def load_clap(name, weights=None, **settings):
@@ -21,26 +21,26 @@ def load_clap(name, weights=None, **settings):
     Arguments
     ---------
     name : str
-        A key of ``CLAPS``.
+        Key of ``CLAPS``.
     weights : str or Path
-        Its weights; what the adapter ships or fetches by default.
+        Weights file, or a published name. Default: that of the adapter.
     **settings
-        What else the adapter takes, ``tokenizer`` for instance.
+        Further arguments of the adapter, for example ``tokenizer``.
 
     Returns
     -------
-    Clap
+    CLAP
 
     Raises
     ------
     InputError
-        If there is none of that name, or its weights cannot be used.
+        If no adapter has that name, or the weights cannot be loaded.
     """
     if name not in CLAPS:
-        raise InputError(f"there is no CLAP called {name!r}; there are {', '.join(CLAPS)}")
+        raise InputError(f"the CLAP must be one of {', '.join(CLAPS)}, got {name!r}")
     module, _, adapter = CLAPS[name].rpartition(".")
     build = getattr(import_module(module), adapter)
     foreign = set(settings) - set(signature(build).parameters)
     if foreign:
-        raise InputError(f"the {name} CLAP takes no {', '.join(sorted(foreign))}")
+        raise InputError(f"the {name} CLAP has no setting {', '.join(sorted(foreign))}. Remove it")
     return build(*(() if weights is None else (weights,)), **settings)

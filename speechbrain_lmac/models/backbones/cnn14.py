@@ -1,7 +1,7 @@
 """CNN14: the convolutional audio encoder of Microsoft's CLAP and of LAION's PANN-14.
 
 Kong et al., "PANNs: Large-scale pretrained audio neural networks for audio pattern recognition",
-2020. Names of layers are those of the published checkpoints.
+2020. Layers have the names of the published checkpoints.
 """
 
 from itertools import pairwise
@@ -10,15 +10,15 @@ from torch import nn
 from torch.nn.functional import avg_pool2d, relu
 
 CHANNELS = (1, 64, 128, 256, 512, 1024, 2048)
-HANDED_OUT = (1, 2, 3, 5)
-"""Blocks whose maps are hidden maps: one of each resolution from a quarter to 1/32."""
+HIDDEN_BLOCKS = (1, 2, 3, 5)
+"""Blocks with hidden maps: one of each resolution from 1/4 to 1/32."""
 
 UNUSED = ("fc_audioset.weight", "fc_audioset.bias")
-"""In the checkpoints: AudioSet's classifier, no part of an embedding."""
+"""Weights of the checkpoints that are not used: AudioSet's classifier."""
 
 
 class ConvBlock(nn.Module):
-    """Two convolutions, then pooling over ``pool`` x ``pool`` cells."""
+    """Two convolutions, then average pooling by ``pool``."""
 
     def __init__(self, channels_in, channels_out, pool):
         super().__init__()
@@ -29,19 +29,19 @@ class ConvBlock(nn.Module):
         self.pool = pool
 
     def forward(self, maps):
-        """``[batch, channels in, frames, bins]`` -> ``[batch, channels out, ./pool, ./pool]``."""
+        """Map ``[batch, channels_in, frames, bins]`` to ``channels_out``, smaller by ``pool``."""
         maps = relu(self.bn1(self.conv1(maps)))
         maps = relu(self.bn2(self.conv2(maps)))
         return avg_pool2d(maps, self.pool)
 
 
 class Cnn14(nn.Module):
-    """Log-mel to an embedding.
+    """Audio encoder from log-mel to a pooled vector.
 
     Arguments
     ---------
     bands : int
-        Of the log-mel.
+        Number of mel bands. Default: 64.
 
     Example
     -------
@@ -53,7 +53,7 @@ class Cnn14(nn.Module):
     [(1, 2048, 4, 2), (1, 512, 8, 4), (1, 256, 16, 8), (1, 128, 32, 16)]
     """
 
-    hidden_channels = tuple(CHANNELS[1 + block] for block in reversed(HANDED_OUT))
+    hidden_channels = tuple(CHANNELS[1 + block] for block in reversed(HIDDEN_BLOCKS))
     dim = CHANNELS[-1]
 
     def __init__(self, bands=64):
@@ -66,7 +66,7 @@ class Cnn14(nn.Module):
 
     @property
     def blocks(self):
-        """The last layer, then the blocks of convolutions, deepest first."""
+        """Last layer, then the convolutional blocks, deepest first."""
         first, *deeper = (
             self.get_submodule(f"conv_block{index}") for index in range(1, len(CHANNELS))
         )
@@ -78,18 +78,19 @@ class Cnn14(nn.Module):
         Arguments
         ---------
         log_mel : torch.Tensor
-            In decibels, ``[batch, frames, bands]``.
+            Log-mel in decibels, ``[batch, frames, bands]``.
 
         Returns
         -------
         torch.Tensor, tuple of torch.Tensor
-            ``[batch, 2048]``; hidden maps ``[batch, channels, frames', bins']``, deepest first.
+            Pooled vectors ``[batch, 2048]``, and hidden maps ``[batch, channels, frames', bins']``,
+            deepest first.
         """
         maps = self.bn0(log_mel.unsqueeze(1).transpose(1, 3)).transpose(1, 3)
         hidden = []
         for index in range(len(CHANNELS) - 1):
             maps = self.get_submodule(f"conv_block{index + 1}")(maps)
-            if index in HANDED_OUT:
+            if index in HIDDEN_BLOCKS:
                 hidden.insert(0, maps)
         over_bins = maps.mean(dim=3)
         return relu(self.fc1(over_bins.amax(dim=2) + over_bins.mean(dim=2))), tuple(hidden)

@@ -1,8 +1,8 @@
 """HTSAT: the hierarchical token-semantic audio transformer of LAION's CLAPs.
 
-Chen et al., ICASSP 2022. The network is transformers' own, run stage by stage: it folds the
-log-mel, cut in four along time, into a square image, and hidden maps of that image mean nothing
-to a decoder. Here they are unfolded to time x frequency on the way, so that gradients reach them.
+Chen et al., ICASSP 2022. The network is transformers' own, run stage by stage. It cuts the log-mel
+in four along time and stacks the parts to a square image. Hidden maps of that image are unfolded to
+time x frequency on the way, so that gradients reach them.
 """
 
 from torch import nn
@@ -20,19 +20,19 @@ NAMES = (
     (".mlp.fc1.", ".intermediate.dense."),
     (".mlp.fc2.", ".output.dense."),
 )
-"""Names of weights in LAION's files -> in transformers, beside the fused projections."""
+"""Names of weights in LAION's files and in transformers, except the fused projections."""
 
 UNUSED = ("tscam_conv.weight", "tscam_conv.bias", "head.weight", "head.bias", ".attn_mask")
-"""In LAION's files: the tagging head, no part of an embedding, and masks that geometry fixes."""
+"""Weights of LAION's files that are not used: the tagging head, and masks of the geometry."""
 
 
 class Htsat(nn.Module):
-    """Log-mel to an embedding.
+    """Audio encoder from log-mel to a pooled vector.
 
     Arguments
     ---------
     encoder : ClapAudioEncoder
-        transformers' network.
+        Network of transformers.
     """
 
     def __init__(self, encoder):
@@ -48,10 +48,10 @@ class Htsat(nn.Module):
         Arguments
         ---------
         state : dict
-            Weights by LAION's names, without ``audio_branch.``; KeyError if a tensor that the
-            dimensions are read from is absent.
+            Weights by LAION's names, without ``audio_branch.``; KeyError if a tensor that states a
+            dimension is missing.
         what : str
-            What to call them in an error.
+            Name of the weights in an error.
         """
         config = laion_config(state)
         model = build_within(lambda: ClapAudioModel(config), state, what)
@@ -60,7 +60,7 @@ class Htsat(nn.Module):
 
     @property
     def blocks(self):
-        """The stages, deepest first, with the norms that lie outside them; the patches last."""
+        """Stages, deepest first, with the norms outside them; the patch embedding last."""
         encoder = self.encoder
         deepest, *shallower = reversed(encoder.layers)
         patches = nn.ModuleList([encoder.batch_norm, encoder.patch_embed])
@@ -72,13 +72,13 @@ class Htsat(nn.Module):
         Arguments
         ---------
         log_mel : torch.Tensor
-            In decibels, ``[batch, frames, bands]``; up to 1024 frames, fewer are stretched.
+            Log-mel in decibels, ``[batch, frames, bands]``, with at most 1024 frames.
 
         Returns
         -------
         torch.Tensor, tuple of torch.Tensor
-            ``[batch, dim]``; hidden maps ``[batch, channels, frames', bins']``, deepest first:
-            each stage's, before it is made coarser.
+            ``[batch, dim]`` and hidden maps ``[batch, channels, frames', bins']`` of each stage
+            before downsampling, deepest first.
         """
         encoder = self.encoder
         normalized = encoder.batch_norm(log_mel.unsqueeze(1).transpose(1, 3)).transpose(1, 3)
@@ -96,31 +96,31 @@ class Htsat(nn.Module):
 
 
 def unfold(tokens, size, chunks):
-    """Tokens of the folded image as a map over time and frequency.
+    """Turn tokens of the folded image into a map over time and frequency.
 
     Arguments
     ---------
     tokens : torch.Tensor
-        ``[batch, rows * columns, channels]``.
+        Tokens, ``[batch, rows * columns, channels]``.
     size : tuple of int
-        Rows and columns of the image: the chunks of time lie under each other.
+        Rows and columns of the image, in which the chunks of time are stacked.
     chunks : int
-        How many.
+        Number of chunks.
 
     Returns
     -------
     torch.Tensor
-        ``[batch, channels, frames', bins']``.
+        Map, ``[batch, channels, frames', bins']``.
     """
     rows, columns = size
-    cells = tokens.unflatten(1, (chunks, rows // chunks, columns))
-    return cells.permute(0, 4, 1, 3, 2).flatten(2, 3)
+    patches = tokens.unflatten(1, (chunks, rows // chunks, columns))
+    return patches.permute(0, 4, 1, 3, 2).flatten(2, 3)
 
 
 def fold(maps, chunks):
     """Undo :func:`unfold`: ``[batch, channels, frames', bins']`` to tokens."""
-    cells = maps.unflatten(2, (chunks, maps.shape[2] // chunks))
-    return cells.permute(0, 2, 4, 3, 1).flatten(1, 3)
+    patches = maps.unflatten(2, (chunks, maps.shape[2] // chunks))
+    return patches.permute(0, 2, 4, 3, 1).flatten(1, 3)
 
 
 def laion_config(state):
@@ -155,7 +155,7 @@ def laion_config(state):
 
 
 def to_transformers(state):
-    """Weights by LAION's names -> by transformers', the fused projections taken apart."""
+    """Rename LAION's weights to transformers' names and split the fused projections."""
     renamed = {}
     for name, value in state.items():
         for theirs, ours in NAMES:
@@ -169,7 +169,7 @@ def to_transformers(state):
 
 
 def _count(state, name):
-    """How many of consecutive names there are."""
+    """Number of consecutive names."""
     number = 0
     while name.format(number) in state:
         number += 1

@@ -1,5 +1,6 @@
-"""EfficientAT's ``mn04``, an AudioSet tagger: MobileNetV3-Large of width 0.4 (Schmid et al., ICASSP
-2023), in which its authors' weights are loaded.
+"""EfficientAT's ``mn04``, an AudioSet classifier: MobileNetV3-Large of width 0.4.
+
+Schmid et al., ICASSP 2023. The layers load the authors' weights.
 """
 
 import hashlib
@@ -18,12 +19,12 @@ from speechbrain_lmac.utils.single_read import read_once
 
 POWER_FLOOR = 1e-5
 MAX_BYTES = 1 << 28
-"""Of a file of weights; the authors' have 4 MB."""
+"""Largest size of a weights file; the authors' file has 4 MB."""
 STEM, LAST, HIDDEN_UNITS = 8, 384, 512
 
 
 class Block(NamedTuple):
-    """One row of the body's plan."""
+    """Configuration of one inverted residual block."""
 
     kernel: int
     expanded: int
@@ -56,9 +57,9 @@ BLOCKS = tuple(
 """MobileNetV3-Large at width 0.4."""
 
 STAGES = (3, 6, 12, 16)
-"""Features whose maps are handed out: the last ones of each resolution from 1/4 to 1/32."""
+"""Layers with hidden maps: the last layer of each resolution from 1/4 to 1/32."""
 CHANNELS = (LAST, 48, 16, 16)
-"""Of these maps, deepest first."""
+"""Channels of the hidden maps, deepest first."""
 
 
 def _norm(channels):
@@ -77,7 +78,7 @@ def _conv(channels_in, channels_out, kernel=1, activation=nn.Hardswish, **kwargs
 
 
 class SqueezeExcitation(nn.Module):
-    """Weigh channels by what the whole clip holds."""
+    """Squeeze-and-excitation: channels weighted by their means over the clip."""
 
     def __init__(self, channels, squeezed):
         super().__init__()
@@ -85,13 +86,13 @@ class SqueezeExcitation(nn.Module):
         self.fc2 = nn.Linear(squeezed, channels)
 
     def forward(self, maps):
-        """Maps ``[batch, channels, height, width]``, weighed."""
+        """Weight maps ``[batch, channels, height, width]``."""
         weights = self.fc2(self.fc1(maps.mean(dim=(2, 3))).relu()).sigmoid()
         return maps * weights[:, :, None, None]
 
 
 class InvertedResidual(nn.Module):
-    """MobileNetV3's block: expand, filter each channel, weigh, project."""
+    """MobileNetV3's block: expansion, depthwise convolution, squeeze-and-excitation, projection."""
 
     def __init__(self, channels_in, plan):
         super().__init__()
@@ -108,7 +109,7 @@ class InvertedResidual(nn.Module):
         self.residual = plan.stride == 1 and channels_in == plan.out
 
     def forward(self, maps):
-        """Maps ``[batch, channels_in, height, width]`` -> the same of ``plan.out`` channels."""
+        """Map ``[batch, channels_in, height, width]`` to ``plan.out`` channels."""
         return maps + self.block(maps) if self.residual else self.block(maps)
 
 
@@ -144,7 +145,7 @@ class Tagger(nn.Module):
         )
 
     def forward(self, mel):
-        """Tag.
+        """Classify clips.
 
         Arguments
         ---------
@@ -154,22 +155,22 @@ class Tagger(nn.Module):
         Returns
         -------
         torch.Tensor, list of torch.Tensor
-            Logits ``[batch, 527]``; hidden maps ``[batch, channels, frames', bins']``, deepest
+            Logits ``[batch, 527]``, and hidden maps ``[batch, channels, frames', bins']``, deepest
             first.
         """
         log_mel = (torch.log(mel + POWER_FLOOR) + 4.5) / 5
-        maps = log_mel.transpose(1, 2).unsqueeze(1)  # its kernels are frequency x time
+        maps = log_mel.transpose(1, 2).unsqueeze(1)  # the kernels are frequency x time
         hidden = []
         for layer, feature in enumerate(self.features):
             maps = feature(maps)
             if layer in STAGES:
                 hidden.insert(0, maps.transpose(2, 3))
-                maps = hidden[0].transpose(2, 3)  # gradients must pass through what is handed out
+                maps = hidden[0].transpose(2, 3)  # gradients pass through the returned map
         return self.classifier(maps), hidden
 
 
 def fold_norms(tagger):
-    """Make each batch norm part of the convolution before it: the same function, to rounding."""
+    """Fold each batch normalization into its convolution; equal to rounding."""
     for part in tagger.modules():
         if isinstance(part, Conv2dNormActivation):
             part[0] = fuse_conv_bn_eval(part[0].eval(), part[1].eval())
@@ -177,7 +178,7 @@ def fold_norms(tagger):
 
 
 def load_weights(tagger, path, hint="give the authors' file"):
-    """Load the authors' file strictly: tensors only, every key, every shape; its SHA-256."""
+    """Load the authors' file strictly: tensors only, every key and shape. Return its SHA-256."""
     if not path.is_file():
         raise InputError(f"no such file: {path}; {hint}")
     data = read_once(path, MAX_BYTES)

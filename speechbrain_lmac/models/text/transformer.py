@@ -1,4 +1,4 @@
-"""Prompts to embeddings by a Hugging Face text encoder and a projection."""
+"""Text encoders of transformers with a projection, and their tokenizers."""
 
 from pathlib import Path
 
@@ -16,38 +16,38 @@ KNOWN = {
     "FacebookAI/roberta-base": "e2da8e2f811d1448a5b465c236feacd80ffbac7b",
     "google-bert/bert-base-uncased": "86b5e0934494bd15c9632b12f734a8a67f723594",
 }
-"""Tokenizers that published CLAPs share, and the commits at which they are fetched."""
+"""Tokenizers of published CLAPs and the commits that are downloaded."""
 FILES = ("*.json", "*.txt")
-"""Of a repository, that a tokenizer is made of."""
+"""Files of a tokenizer in a repository."""
 VOCABULARIES = ("tokenizer.json", "vocab.json", "vocab.txt")
 MIN_VOCABULARY = 1000
 SPARE_ROWS = 128
-"""That a text encoder may have beyond its tokenizer's vocabulary, to round a size up."""
+"""Largest number of embeddings beyond the tokenizer's vocabulary, from rounding up."""
 PROBES = ("a dog barks", "rain falls")
 HEAD_WIDTH = 64
-"""Of attention heads, in BERT and RoBERTa alike: their number does not show in shapes."""
+"""Width of an attention head in BERT and RoBERTa; shapes do not show the number of heads."""
 
 
 class Sentences(nn.Module):
-    """Embed sentences.
+    """Text encoder: tokenizer, transformer and projection.
 
     Arguments
     ---------
     tokenizer : transformers.PreTrainedTokenizerBase
-        Of :func:`load_tokenizer`.
+        Tokenizer, as :func:`load_tokenizer` returns it.
     encoder : torch.nn.Module
-        transformers' text encoder.
+        Text encoder of transformers.
     projection : torch.nn.Module
-        From what ``pick`` takes of the encoder's output to the embedding.
+        Projection from the pooled output to the embedding.
     pick : callable
-        Encoder's output -> ``[prompts, width]``.
+        Function of the encoder's output that returns the pooled output ``[prompts, width]``.
     longest : int
-        Tokens of a prompt; what lies beyond is not read.
+        Largest number of tokens of a prompt; the rest is cut off.
 
     Raises
     ------
     InputError
-        If the tokenizer is not the encoder's.
+        If the tokenizer does not fit the encoder.
     """
 
     def __init__(self, tokenizer, encoder, projection, pick, longest):
@@ -55,8 +55,8 @@ class Sentences(nn.Module):
         rows = encoder.config.vocab_size
         if not 0 <= rows - len(tokenizer) < SPARE_ROWS:
             raise InputError(
-                f"the tokenizer, of {len(tokenizer)} tokens, is not this CLAP's, which knows "
-                f"{rows}; give the right one as `tokenizer`"
+                f"the tokenizer must have the {rows} tokens of this CLAP, got "
+                f"{len(tokenizer)}. Give the right one as `tokenizer`"
             )
         self.tokenizer = tokenizer
         self.encoder = encoder
@@ -65,7 +65,7 @@ class Sentences(nn.Module):
         self.longest = longest
 
     def read(self, text, content):
-        """What is read of a prompt: :class:`~speechbrain_lmac.models.text.checks.TextCoverage`."""
+        """Coverage of a prompt: :class:`~speechbrain_lmac.models.text.checks.TextCoverage`."""
         return checks.read(self.tokenizer, text, content, self.longest)
 
     def forward(self, prompts):
@@ -80,16 +80,16 @@ class Sentences(nn.Module):
 
 
 def text_config(kind, state, **rest):
-    """Configuration of a text encoder, read from the shapes of its weights.
+    """Configuration of a text encoder, from the shapes of its weights.
 
     Arguments
     ---------
     kind : type
         ``RobertaConfig`` or ``BertConfig`` of transformers.
     state : dict
-        Weights by transformers' names; KeyError if one that is needed is absent.
+        Weights by transformers' names; KeyError if a required one is missing.
     **rest
-        What does not show in shapes.
+        Settings that shapes do not show.
     """
     vocabulary, width = state["embeddings.word_embeddings.weight"].shape
     layers = {name.split(".")[2] for name in state if name.startswith("encoder.layer.")}
@@ -106,16 +106,16 @@ def text_config(kind, state, **rest):
 
 
 def build_text(make, state, what):
-    """A text encoder with its weights; none is built that is larger than what there is of it.
+    """Build a text encoder with its weights, unless it would be larger than the weights.
 
     Arguments
     ---------
     make : callable
-        Builds the encoder, of settings that were read from shapes.
+        Function that builds the encoder.
     state : dict
         Weights by transformers' names.
     what : str
-        What to call them in an error.
+        Name of the weights in an error.
     """
     encoder = read_shapes(what, lambda: build_within(make, state, what))
     load_strictly(encoder, state, what, ignored=["position_ids"])
@@ -123,17 +123,17 @@ def build_text(make, state, what):
 
 
 def load_tokenizer(source, revision=None):
-    """A tokenizer that is really there.
+    """Load a tokenizer and verify that it has a vocabulary.
 
-    transformers may hand out a tokenizer without a vocabulary, to which all prompts are alike,
-    and without a network tries for minutes.
+    transformers may return a tokenizer without a vocabulary, for which all prompts are equal, and
+    retries for minutes without a network.
 
     Arguments
     ---------
     source : str or Path
-        A folder, or a Hugging Face Hub id.
+        Folder, or Hugging Face Hub id.
     revision : str
-        Of the Hub repository; of a known one, the commit of ``KNOWN`` by default.
+        Git revision of the Hub repository. Default: the commit of ``KNOWN``, else the latest.
 
     Returns
     -------
@@ -142,11 +142,11 @@ def load_tokenizer(source, revision=None):
     Raises
     ------
     InputError
-        Within seconds, with the remedy.
+        If the tokenizer cannot be loaded; within seconds, with a remedy.
     """
     from transformers import AutoTokenizer
 
-    remedy = f"give `tokenizer`: a folder that holds {source}'s tokenizer files"
+    remedy = f"Give `tokenizer`: a folder that holds {source}'s tokenizer files"
     folder = Path(source)
     if not folder.is_dir():
         fixed = KNOWN.get(str(source)) if revision is None else revision
@@ -160,10 +160,9 @@ def load_tokenizer(source, revision=None):
     except InputError:
         raise
     except (*checkpoints.FAILURES, StrictDataclassError) as error:
-        raise InputError(f"{folder} holds no tokenizer ({first_line(error)}); {remedy}") from error
+        raise InputError(f"{folder} holds no tokenizer ({first_line(error)}). {remedy}") from error
     if len(tokenizer) < MIN_VOCABULARY or first == second:
         raise InputError(
-            f"the tokenizer in {folder} has no vocabulary ({len(tokenizer)} tokens): all prompts "
-            f"would be alike; {remedy}"
+            f"the tokenizer in {folder} has no vocabulary ({len(tokenizer)} tokens). {remedy}"
         )
     return tokenizer

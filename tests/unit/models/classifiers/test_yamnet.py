@@ -12,7 +12,7 @@ from speechbrain_lmac.audio.io import fit, load_audio, resample
 from speechbrain_lmac.data.datasets import read_clips
 from speechbrain_lmac.data.labels import ESC50_CLASSES, audioset_labels
 from speechbrain_lmac.models.classifiers import yamnet as module
-from speechbrain_lmac.models.classifiers.yamnet import FILE, SHA256, YAMNet, frames, level
+from speechbrain_lmac.models.classifiers.yamnet import FILE, SHA256, YAMNet, frames, scale_to_peak
 from speechbrain_lmac.utils.download import digest
 from speechbrain_lmac.utils.errors import InputError
 from tests.conftest import REAL_ESC10, needs_esc10
@@ -37,11 +37,11 @@ def clip(label, take=0):
 def test_every_sound_is_judged_at_one_peak_and_silence_stays_silence():
     wav = torch.randn(1000, generator=torch.Generator().manual_seed(0))
     for gain in (1e-3, 1.0, 30.0):
-        torch.testing.assert_close(level(gain * wav), level(wav))
-    assert level(wav).abs().max().item() == pytest.approx(module.PEAK)
-    assert (level(torch.zeros(10)) == 0).all()
+        torch.testing.assert_close(scale_to_peak(gain * wav), scale_to_peak(wav))
+    assert scale_to_peak(wav).abs().max().item() == pytest.approx(module.PEAK)
+    assert (scale_to_peak(torch.zeros(10)) == 0).all()
     rounding = torch.full((10,), 1e-7)
-    assert (level(rounding) == rounding).all()
+    assert (scale_to_peak(rounding) == rounding).all()
 
 
 @pytest.mark.parametrize("samples", [1, 15600, 15601, 80000])
@@ -131,7 +131,7 @@ def test_zero_shot_accuracy_on_real_recordings(judge):
 
 def test_other_files_are_refused_in_words(tmp_path):
     pytest.importorskip("ai_edge_litert")
-    with pytest.raises(InputError, match=r"no such file: .*gone\.tflite; leave it out to fetch"):
+    with pytest.raises(InputError, match=r"no such file: .*gone\.tflite\. Leave it out to download"):
         YAMNet(tmp_path / "gone.tflite")
     (tmp_path / "empty.tflite").write_bytes(b"")
     with pytest.raises(InputError, match="is not Google's YAMNet with its labels"):
