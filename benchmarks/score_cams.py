@@ -31,7 +31,7 @@ from speechbrain_lmac.masking.domains import MelDomain
 from speechbrain_lmac.masking.grid import upsample_to_grid
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
-from speechbrain_lmac.metrics.top_k import as_masks
+from speechbrain_lmac.metrics.top_k import normalize_attributions
 from speechbrain_lmac.models.backbones.mobilenet import Tagger, load_weights
 from speechbrain_lmac.models.clap.efficientat import EfficientATCLAP
 from speechbrain_lmac.models.clap.mini import MiniCLAP
@@ -62,7 +62,7 @@ def build(name, weights):
     return EfficientATCLAP(weights)
 
 
-def as_published(clap):
+def double_softmax_drop(clap):
     """The CLAP with its authors' network, norms unfolded."""
     if not isinstance(clap, EfficientATCLAP):
         return clap
@@ -81,7 +81,7 @@ def contenders(clap, batch):
     classifier = MaskedClassifier(MelDomain(clap))
     encoded = classifier.encode_clips(wavs)
     model, inputs = InterpreterNetwork(classifier, None), ExplainerInputs(text, seeds=())
-    theirs = MaskedClassifier(MelDomain(as_published(clap)))
+    theirs = MaskedClassifier(MelDomain(double_softmax_drop(clap)))
     scores, magnitude = Scores(theirs, text), encoded.power.sqrt().unsqueeze(1)
 
     @torch.no_grad()
@@ -118,7 +118,7 @@ def main():
     torch.set_num_threads(options.threads)
     functions = contenders(build(options.clap, options.weights), options.batch)
     theirs, ours, _ = (function() for function in functions.values())  # and all are warm
-    apart = (as_masks(ours) - as_masks(theirs)).abs().max()
+    apart = (normalize_attributions(ours) - normalize_attributions(theirs)).abs().max()
     print(f"{options.clap}, {options.batch} clips of 5 s; the two ScoreCAMs differ by {apart:.1e}")
     taken = {name: [] for name in functions}
     for _ in range(options.rounds):

@@ -22,7 +22,7 @@ from experiments.planted_shortcut.cue import CUE_DB, CUE_HZ, CUED, SAMPLE_RATE, 
 from experiments.planted_shortcut.examination import examine, summarize
 from speechbrain_lmac.data.prompts import class_prompt
 from speechbrain_lmac.data.synthetic import KINDS, synthesize
-from speechbrain_lmac.evaluation.benchmark.config import subject
+from speechbrain_lmac.evaluation.benchmark.systems import load_system
 from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.explainers.base import Explainer
 from speechbrain_lmac.masking.domains import MelDomain, build
@@ -189,7 +189,7 @@ def main():
     if options.interpreter is None:
         model = InterpreterNetwork(MaskedClassifier(build(options.masking, clap)), decoder=None)
     else:
-        held = subject(clap, options.masking, options.interpreter)
+        held = load_system(clap, options.masking, options.interpreter)
         model, methods[held.method] = held.model, EXPLAINERS["lmac"]
     frame = examine(model, methods, options.seed, options.clips)
     what = f"{CUE_HZ:.0f} Hz at {CUE_DB:.0f} dB, {SAMPLE_RATE} Hz, {options.masking} plane"

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from speechbrain_lmac.evaluation.scoring import ClassPrompts, ask, explain
+from speechbrain_lmac.evaluation.scoring import ClassPrompts, explain, make_batch
 from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.metrics.top_k import top_k_mask
 from speechbrain_lmac.reports.clip import PlayerFactory
@@ -66,7 +66,9 @@ def takes(interpreter, wav, prompt, methods=METHODS, budget=BUDGET):
     encoded = classifier.encode_clips(wav.unsqueeze(0).to(interpreter.device))
     text = classifier.audio_classifier.queries([prompt])
     names = background.against(text)
-    asked = ask(model, [prompt], encoded, ClassPrompts((prompt,), names), text.new_zeros(1).long())
+    asked = make_batch(
+        model, [prompt], encoded, ClassPrompts((prompt,), names), text.new_zeros(1).long()
+    )
     studio = PlayerFactory(classifier.audio_classifier, wav)
     original, _ = studio.player("The clip", wav, "the clip")
     found = []

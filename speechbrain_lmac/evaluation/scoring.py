@@ -1,61 +1,107 @@
-"""Explainers measured on clips: one row per clip and method."""
+"""Scores of explainers on one batch of clips, in memory and as long-format tables."""
 
 import time
 import zlib
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import pandas as pd
 import torch
-from tqdm import tqdm
 
-from speechbrain_lmac.explainers.base import ExplainerInputs
-from speechbrain_lmac.masking.masked_classifier import EncodedClips
-from speechbrain_lmac.metrics.faithfulness import METRICS, outcome
-from speechbrain_lmac.metrics.top_k import BUDGETS, as_masks, rank_bins, top_k_mask
-from speechbrain_lmac.utils.files import whole
+from speechbrain_lmac.explainers.base import Explainer, ExplainerInputs
+from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
+from speechbrain_lmac.masking.masked_classifier import EncodedClips, MaskedClassifier
+from speechbrain_lmac.metrics.faithfulness import masking_outcome
+from speechbrain_lmac.metrics.registry import MASK_METRICS, TOP_K_METRICS
+from speechbrain_lmac.metrics.top_k import (
+    TOP_K_FRACTIONS,
+    normalize_attributions,
+    rank_bins,
+    top_k_mask,
+)
 
-EQUAL = ("AD", "FF", "Fid-In", "AI", "AG")
-"""Metrics that are taken at equal budgets; those of the mask itself say nothing there."""
+Scores = dict[tuple[str, float | None], list[float]]
+"""(metric, fraction) -> one value per clip. The fraction is the mask area, or ``None`` for scores
+of the explainer's own mask."""
 
 
 class ClassPrompts(NamedTuple):
-    """The names a clip is scored against, and their embeddings."""
+    """Classes that clips are scored against."""
 
-    names: tuple
-    text: torch.Tensor
-    """``[prompts, dim]``."""
+    names: tuple[str, ...]
+    embeddings: torch.Tensor
+    """Query vectors, such as text embeddings, ``[classes, dim]``."""
 
 
 class EvaluationBatch(NamedTuple):
-    """A batch of clips, heard once, and what is to be explained of each."""
+    """Encoded clips and the class that is explained for each."""
 
-    ids: tuple
+    ids: tuple[str, ...]
     encoded: EncodedClips
     target: torch.Tensor
-    """``[batch]``: index of the name that is explained."""
+    """Index of the explained class, ``[batch]``."""
     inputs: ExplainerInputs
     prompts: ClassPrompts
 
 
 class Attributions(NamedTuple):
-    """What an explainer makes of a batch."""
+    """Output of an explainer for a batch."""
 
     maps: torch.Tensor
-    """``[batch, frames, bins]``, at least 0; of zeros where it failed."""
+    """Non-negative maps, ``[batch, frames, bins]``; zeros where the explainer failed."""
     masks: torch.Tensor
-    """In [0, 1]: what is heard through."""
+    """Masks in [0, 1], ``[batch, frames, bins]``."""
     ranks: torch.Tensor
-    """Of the cells, 0 for the best."""
+    """Ranks of the bins, ``[batch, frames, bins]``, 0 for the best."""
     failed: torch.Tensor
-    """``[batch]`` of bool: it gave something that is no number."""
+    """``[batch]``, bool: the explainer returned NaN or infinite values."""
     constant: torch.Tensor
-    """``[batch]`` of bool: all cells are alike, and ranks are a seeded draw."""
+    """``[batch]``, bool: all bins are equal, so that the ranks are a seeded draw."""
     seconds: float
-    """That it took, per clip."""
+    """Computation time per clip."""
+    passes: float
+    """Encoder passes per clip, forward and backward."""
 
 
-def clip_seed(clip_id, seed=0):
-    """An int that depends on the clip alone: ties and random masks fall alike in any batch.
+class EncoderPasses:
+    """Count the clips that pass through an audio encoder, forward or backward.
+
+    Arguments
+    ---------
+    encoder : torch.nn.Module
+        Module that every pass calls once, on a batch.
+
+    Example
+    -------
+    >>> layer = torch.nn.Linear(2, 1)
+    >>> with EncoderPasses(layer) as passes:
+    ...     layer(torch.zeros(3, 2)).sum().backward()
+    >>> passes.count
+    6
+    """
+
+    def __init__(self, encoder: torch.nn.Module):
+        self.encoder = encoder
+        self.count = 0
+
+    def __enter__(self):
+        self._handle = self.encoder.register_forward_hook(self._count_forward)
+        return self
+
+    def __exit__(self, *_):
+        self._handle.remove()
+
+    def _count_forward(self, _module, _args, output):
+        self._add(len(output))
+        if output.requires_grad:
+            output.register_hook(lambda gradient: self._add(len(gradient)))
+
+    def _add(self, clips):
+        self.count += clips
+
+
+def clip_seed(clip_id: str, seed: object = 0) -> int:
+    """Derive a seed from a clip ID, so that random draws do not depend on the batch.
 
     Example
     -------
@@ -65,199 +111,204 @@ def clip_seed(clip_id, seed=0):
     return zlib.crc32(f"{seed}/{clip_id}".encode())
 
 
-def column(metric, budget=None):
-    """Name of a metric in a row: of the explainer's own mask, or of an equal budget.
-
-    Example
-    -------
-    >>> column("AD"), column("AD", 0.05)
-    ('AD', 'AD@5')
-    """
-    return metric if budget is None else f"{metric}@{100 * budget:g}"
-
-
-def ask(model, ids, encoded, prompts, target=None, **more):
-    """Put the question to a batch.
+def make_batch(
+    model: InterpreterNetwork,
+    ids: Sequence[str],
+    encoded: EncodedClips,
+    prompts: ClassPrompts,
+    target: torch.Tensor | None = None,
+    **optional_inputs,
+) -> EvaluationBatch:
+    """Build the inputs of all explainers for a batch of encoded clips.
 
     Arguments
     ---------
     model : InterpreterNetwork
-        What is explained.
+        Model to explain.
     ids : sequence of str
-        One per clip.
+        Clip IDs, ``[batch]``.
     encoded : EncodedClips
-        Of the clips; one serves every explainer.
+        Encoded clips. All explainers share one encoding.
     prompts : ClassPrompts
-        What the clips are scored against.
+        Classes that the clips are scored against.
     target : torch.Tensor
-        ``[batch]``: name that is explained; each clip's best by default.
-    **more
-        Further fields of :class:`~speechbrain_lmac.explainers.base.ExplainerInputs`.
+        Index of the class to explain, ``[batch]``. Default: the prediction for each clip.
+    **optional_inputs
+        Optional fields of :class:`~speechbrain_lmac.explainers.base.ExplainerInputs`.
 
     Returns
     -------
-    Asked
+    EvaluationBatch
     """
-    text = prompts.text.to(encoded.power.device)
+    embeddings = prompts.embeddings.to(encoded.power.device)
     if target is None:
-        target = model.classifier.logits(encoded.encoding.vector, text).argmax(dim=1)
+        target = model.classifier.logits(encoded.encoding.vector, embeddings).argmax(dim=1)
     seeds = tuple(clip_seed(clip_id) for clip_id in ids)
-    inputs = ExplainerInputs(text[target], seeds, class_queries=text, **more)
+    inputs = ExplainerInputs(embeddings[target], seeds, class_queries=embeddings, **optional_inputs)
+    prompts = prompts._replace(embeddings=embeddings)
     return EvaluationBatch(tuple(ids), encoded, target, inputs, prompts)
 
 
-def explain(model, explainer, asked):
-    """One explainer's maps, as masks and as ranks.
+def explain(
+    model: InterpreterNetwork, explainer: Explainer, batch: EvaluationBatch
+) -> Attributions:
+    """Run one explainer on a batch.
 
     Arguments
     ---------
     model : InterpreterNetwork
-        What is explained.
+        Model to explain.
     explainer : Explainer
-        Whom to ask.
-    asked : EvaluationBatch
-        About what.
+        Explainer to run.
+    batch : EvaluationBatch
+        Clips and the classes to explain.
 
     Returns
     -------
-    Explained
+    Attributions
     """
-    device = asked.encoded.power.device
+    device = batch.encoded.power.device
     begin = _now(device)
-    maps = explainer(model, asked.encoded, asked.inputs).detach().float()
-    seconds = (_now(device) - begin) / len(asked.ids)
+    with EncoderPasses(model.classifier.audio_classifier.audio_blocks[0]) as passes:
+        maps = explainer(model, batch.encoded, batch.inputs).detach().float()
+    seconds = (_now(device) - begin) / len(batch.ids)
     failed = ~maps.isfinite().flatten(1).all(dim=1)
     maps = torch.where(failed[:, None, None], 0.0, maps)
     constant = maps.flatten(1).amax(dim=1) == maps.flatten(1).amin(dim=1)
-    masks = maps if explainer.is_mask else as_masks(maps)
-    ranks = rank_valid_bins(model.classifier, asked.encoded, maps, asked.inputs.seeds)
-    return Attributions(maps, masks, ranks, failed, constant, seconds)
+    masks = maps if explainer.is_mask else normalize_attributions(maps)
+    ranks = rank_valid_bins(model.classifier, batch.encoded, maps, batch.inputs.seeds)
+    passes_per_clip = passes.count / len(batch.ids)
+    return Attributions(maps, masks, ranks, failed, constant, seconds, passes_per_clip)
 
 
-def rank_valid_bins(classifier, encoded, maps, seeds):
-    """Rank the cells of maps; those that the CLAP never hears, as high STFT bins, come last.
+def rank_valid_bins(
+    classifier: MaskedClassifier, encoded: EncodedClips, maps: torch.Tensor, seeds: Sequence[int]
+) -> torch.Tensor:
+    """Rank the bins of maps. Bins that the encoder ignores, such as high STFT bins, come last.
 
-    Whatever an explainer says of them: none is to spend its budget there, nor to gain by knowing
-    them.
+    No explainer can spend mask area on ignored bins, and none gains by knowing them.
 
     Arguments
     ---------
     classifier : MaskedClassifier
-        Whose hearing it is.
+        Classifier whose encoder defines the valid bins.
     encoded : EncodedClips
-        Of the clips.
+        Encoded clips.
     maps : torch.Tensor
-        ``[batch, frames, bins]``, finite.
+        Finite attribution maps, ``[batch, frames, bins]``.
     seeds : sequence of int
-        Of ties, as for :func:`~speechbrain_lmac.metrics.top_k.rank_bins`.
+        Tie-breaking seeds, as in :func:`~speechbrain_lmac.metrics.top_k.rank_bins`.
 
     Returns
     -------
     torch.Tensor
-        ``[batch, frames, bins]`` of int.
+        Integer ranks, ``[batch, frames, bins]``.
     """
-    unheard = classifier.grid(encoded).valid == 0
-    return rank_bins(maps.masked_fill(unheard, -torch.inf), seeds)
+    ignored = classifier.grid(encoded).valid == 0
+    return rank_bins(maps.masked_fill(ignored, -torch.inf), seeds)
 
 
 def _now(device):
-    """Seconds on a clock, when all that was asked of a device is done."""
+    """Return the time after all pending work of a device has finished."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter()
 
 
 @torch.no_grad()
-def faithfulness(model, asked, explained, budgets=BUDGETS):
-    """What the metrics of :mod:`~speechbrain_lmac.metrics.faithfulness` say of maps.
+def score_faithfulness(
+    model: InterpreterNetwork,
+    batch: EvaluationBatch,
+    attributions: Attributions,
+    fractions: Sequence[float] = TOP_K_FRACTIONS,
+) -> Scores:
+    """Compute the faithfulness metrics of an explainer's own masks and of its top-k masks.
 
     Arguments
     ---------
     model : InterpreterNetwork
-        What is explained.
-    asked : EvaluationBatch
-        The clips.
-    explained : Attributions
-        Maps of them.
-    budgets : sequence of float
-        Shares of cells to keep, beside the raw mask.
+        Model to explain.
+    batch : EvaluationBatch
+        Clips and the classes to explain.
+    attributions : Attributions
+        Output of the explainer for the batch.
+    fractions : sequence of float
+        Mask areas of the top-k masks. Default: ``TOP_K_FRACTIONS``.
 
     Returns
     -------
     dict
-        Column -> a number for each clip.
+        (metric, fraction) -> one value per clip.
     """
-    masks = {None: explained.masks}
-    masks.update({budget: top_k_mask(explained.ranks, budget) for budget in budgets})
-    columns = {}
-    for budget, mask in masks.items():
-        text = asked.inputs.class_queries
-        scores = model.classifier.masked_similarity(asked.encoded, mask, text)
-        seen = outcome(scores, mask, asked.target)
-        shown = METRICS if budget is None else {name: METRICS[name] for name in EQUAL}
-        for name in ("p", "q", "r") if budget is None else ("q", "r"):
-            columns[column(name, budget)] = getattr(seen, name).tolist()
-        for name, metric in shown.items():
-            columns[column(name, budget)] = metric(seen).tolist()
-    columns["failed"] = explained.failed.float().tolist()
-    columns["constant"] = explained.constant.float().tolist()
-    return columns
+    masks: dict[float | None, torch.Tensor] = {None: attributions.masks}
+    masks.update({fraction: top_k_mask(attributions.ranks, fraction) for fraction in fractions})
+    scores: Scores = {}
+    for fraction, mask in masks.items():
+        logits = model.classifier.masked_similarity(batch.encoded, mask, batch.prompts.embeddings)
+        outcome = masking_outcome(
+            logits.original, logits.masked_in, logits.masked_out, mask, batch.target
+        )
+        if fraction is None:
+            scores["p_original", None] = outcome.p_original.tolist()
+        scores["p_masked_in", fraction] = outcome.p_masked_in.tolist()
+        scores["p_masked_out", fraction] = outcome.p_masked_out.tolist()
+        for name in MASK_METRICS if fraction is None else TOP_K_METRICS:
+            scores[name, fraction] = MASK_METRICS[name].function(outcome).tolist()  # type: ignore[misc]
+    scores["failed", None] = attributions.failed.float().tolist()
+    scores["constant", None] = attributions.constant.float().tolist()
+    return scores
 
 
-def in_out_margin(columns):
-    """``q - r`` of each clip at each equal budget: what selects epochs and tunes baselines.
+def in_out_margin(scores: Scores) -> list[float]:
+    """Return ``p_masked_in - p_masked_out`` of each clip at each top-k fraction.
+
+    Its mean selects training epochs and tunes baselines.
 
     Arguments
     ---------
-    columns : dict
-        Of :func:`faithfulness`.
+    scores : dict
+        Result of :func:`score_faithfulness`.
 
     Returns
     -------
     list of float
     """
-    sides = ((columns[column("q", share)], columns[column("r", share)]) for share in BUDGETS)
-    return [q - r for kept, left in sides for q, r in zip(kept, left)]
+    return [
+        p_in - p_out
+        for fraction in TOP_K_FRACTIONS
+        for p_in, p_out in zip(scores["p_masked_in", fraction], scores["p_masked_out", fraction])
+    ]
 
 
-def rows_of(asked, columns):
-    """Columns as rows: a dict for each clip, with its id and what is explained of it."""
-    named = [asked.prompts.names[index] for index in asked.target.tolist()]
-    columns = {"clip": asked.ids, "target": named, **columns}
-    return [dict(zip(columns, values)) for values in zip(*columns.values())]
+def to_records(batch: EvaluationBatch, scores: Scores) -> list[dict]:
+    """Convert scores to one record per clip: ``clip``, ``target`` and ``scores``.
 
-
-def evaluate(model, explainers, batches, prompts, budgets=BUDGETS):
-    """Measure explainers on the same clips and prompts.
-
-    Arguments
-    ---------
-    model : InterpreterNetwork
-        What is explained.
-    explainers : dict
-        Name in the table -> explainer.
-    batches : sized iterable
-        Of ``(ids, wavs)``.
-    prompts : ClassPrompts
-        What the clips are scored against.
-    budgets : sequence of float
-        Shares of cells to keep, beside the raw mask.
-
-    Returns
-    -------
-    list of dict
-        A row per clip and method.
+    ``scores`` is a list of ``[metric, fraction, value]``, without NaN values.
     """
-    rows = []
-    for ids, wavs in tqdm(batches, desc="evaluating", unit="batch", dynamic_ncols=True):
-        asked = ask(model, ids, model.classifier.encode_clips(wavs), prompts)
-        for name, explainer in explainers.items():
-            columns = faithfulness(model, asked, explain(model, explainer, asked), budgets)
-            rows.extend({"method": name, **row} for row in rows_of(asked, columns))
-    return rows
+    names = [batch.prompts.names[index] for index in batch.target.tolist()]
+    records = []
+    for place, (clip, target) in enumerate(zip(batch.ids, names)):
+        triples = [[*key, values[place]] for key, values in scores.items()]
+        measured = [triple for triple in triples if triple[2] == triple[2]]
+        records.append({"clip": clip, "target": target, "scores": measured})
+    return records
 
 
-def write_rows(path, rows):
-    """Write rows as CSV, whole or not at all."""
-    with whole(path) as partial:
-        pd.DataFrame(rows).to_csv(partial, index=False)
+def to_frame(records: Iterable[dict]) -> pd.DataFrame:
+    """Convert records to a long-format table: one row per clip, metric and fraction.
+
+    Example
+    -------
+    >>> to_frame([{"clip": "a", "scores": [["AD", None, 3.0], ["AD", 0.2, 5.0]]}])
+      clip metric  fraction  value
+    0    a     AD       NaN    3.0
+    1    a     AD       0.2    5.0
+    """
+    records = list(records)
+    facts = pd.DataFrame([{k: v for k, v in r.items() if k != "scores"} for r in records])
+    counts = [len(record["scores"]) for record in records]
+    triples = [triple for record in records for triple in record["scores"]]
+    scores = pd.DataFrame(triples, columns=["metric", "fraction", "value"])
+    scores["fraction"] = scores.fraction.astype(float)
+    repeated = facts.loc[facts.index.repeat(counts)].reset_index(drop=True)
+    return pd.concat([repeated, scores], axis=1)

@@ -1,111 +1,81 @@
-"""Tables of an evaluation: means over clips, method by method."""
+"""Tables of an evaluation: means over clips, one row per method."""
 
 import pandas as pd
 
-from speechbrain_lmac.evaluation.scoring import EQUAL, column
-from speechbrain_lmac.metrics.faithfulness import METRICS
-from speechbrain_lmac.metrics.top_k import BUDGETS
+from speechbrain_lmac.metrics.registry import MASK_METRICS, METRICS, TOP_K_METRICS
+from speechbrain_lmac.metrics.top_k import TOP_K_FRACTIONS
 
 MEAN = "mean"
-"""The average over the equal budgets."""
+"""Mean over the top-k fractions."""
 RAW = "raw"
-"""The explainer's own soft mask."""
+"""Scores of the explainer's own soft mask."""
 
 
-def summarize(rows, budget):
-    """Means over clips, one line per method.
+def mean_scores(scores: pd.DataFrame, fraction: float | str) -> pd.DataFrame:
+    """Average scores over clips.
 
     Arguments
     ---------
-    rows : list of dict
-        Of :func:`~speechbrain_lmac.evaluation.scoring.evaluate`.
-    budget : float or str
-        One of the budgets; ``"raw"``, the explainers' own soft masks; or ``"mean"``, the
-        average over the equal budgets.
+    scores : pandas.DataFrame
+        Long-format table from :func:`~speechbrain_lmac.evaluation.evaluate.evaluate`.
+    fraction : float or str
+        One of the top-k fractions; ``"mean"``, the mean over all of them; or ``"raw"``, the
+        explainers' own soft masks.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by method, in the order of the rows; a column per metric.
+        One row per method and one column per metric, both in their original order.
     """
-    frame = pd.DataFrame(rows)
-    if budget == RAW:
-        named = {name: [name] for name in [*METRICS, "failed"]}
+    if fraction == RAW:
+        selected, names = scores[scores.fraction.isna()], [*MASK_METRICS, "failed"]
     else:
-        shares = BUDGETS if budget == MEAN else [budget]
-        named = {name: [column(name, share) for share in shares] for name in EQUAL}
-    means = {name: frame[held].mean(axis=1) for name, held in named.items()}
-    return pd.DataFrame(means).groupby(frame.method, sort=False).mean()
+        wanted = TOP_K_FRACTIONS if fraction == MEAN else [fraction]
+        selected, names = scores[scores.fraction.isin(wanted)], [*TOP_K_METRICS]
+    means = selected.groupby(["method", "metric"], sort=False).value.mean().unstack("metric")
+    return means.reindex(index=scores.method.unique(), columns=names)
 
 
-ARROWS = {
-    "AD (as published)": "↓",
-    "AI": "↑",
-    "AD": "↓",
-    "AG": "↑",
-    "FF": "↑",
-    "Fid-In": "↑",
-    "SPS": "↑",
-    "COMP": "↓",
-}
-"""Which way is better."""
-
-DECIMALS = {"AI": 1, "AD": 1, "AD (as published)": 1, "AG": 1, "COMP": 2}
-"""Of a column, 3 unless it stands here."""
+def markdown_table(scores: pd.DataFrame, fraction: float | str) -> str:
+    """Format the result of :func:`mean_scores` as a Markdown table."""
+    means = mean_scores(scores, fraction)
+    formats = tuple(f".{METRICS[str(name)].decimals}f" for name in means)
+    headings = [METRICS[str(name)].heading for name in means]
+    return means.to_markdown(headers=["method", *headings], floatfmt=("", *formats))
 
 
-def markdown_table(rows, budget):
-    """The table of one budget, in Markdown.
+def report(scores: pd.DataFrame, method: str, description: str) -> str:
+    """Format all tables of an evaluation: the mean over the fractions first, soft masks last.
 
     Arguments
     ---------
-    rows : list of dict
-        Of :func:`~speechbrain_lmac.evaluation.scoring.evaluate`.
-    budget : float or str
-        As for :func:`summarize`.
-
-    Returns
-    -------
-    str
-    """
-    means = summarize(rows, budget)
-    formats = tuple(f".{DECIMALS.get(name, 3)}f" for name in means)
-    heads = [f"{name} {ARROWS.get(name, '')}".strip() for name in means]
-    return means.to_markdown(headers=["method", *heads], floatfmt=("", *formats))
-
-
-def report(rows, method, what):
-    """All tables of an evaluation: the equal budgets, their mean first, then the raw masks.
-
-    Arguments
-    ---------
-    rows : list of dict
-        Of :func:`~speechbrain_lmac.evaluation.scoring.evaluate`.
+    scores : pandas.DataFrame
+        Long-format table from :func:`~speechbrain_lmac.evaluation.evaluate.evaluate`.
     method : str
-        The row that is set against energy.
-    what : str
-        Which clips, names, plane and folds these are.
+        Method that is compared with the energy control.
+    description : str
+        Clips, classes, masking domain and folds of the evaluation.
 
     Returns
     -------
     str
         Markdown.
     """
-    parts = [f"At equal budgets, mean over the top 5, 10, 20 and 40 % of cells ({what})"]
-    parts += [markdown_table(rows, MEAN), gap_to_energy(rows, method)]
-    for budget in BUDGETS:
-        parts += [f"The top {budget:.0%} of cells", markdown_table(rows, budget)]
-    parts += ["Raw masks; their means differ, so they do not compare", markdown_table(rows, RAW)]
+    parts = [f"Equal mask area, mean over the top 5, 10, 20 and 40 % of T-F bins ({description})"]
+    parts += [markdown_table(scores, MEAN), gap_to_energy(scores, method)]
+    for fraction in TOP_K_FRACTIONS:
+        parts += [f"Top {fraction:.0%} of T-F bins", markdown_table(scores, fraction)]
+    parts += ["Soft masks (not comparable: their means differ)", markdown_table(scores, RAW)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def gap_to_energy(rows, method):
-    """What the method has over the loudness control, in words; empty without the control."""
-    means = summarize(rows, MEAN)
+def gap_to_energy(scores: pd.DataFrame, method: str) -> str:
+    """Describe the difference between a method and the energy control; empty without it."""
+    means = mean_scores(scores, MEAN)
     if "energy" not in means.index:
         return ""
     gap = means.loc[method] - means.loc["energy"]
     return (
-        f"{method} less energy: AD {gap['AD']:+.1f} (lower is better), FF {gap['FF']:+.3f}, "
+        f"{method} minus energy: AD {gap['AD']:+.1f} (lower is better), FF {gap['FF']:+.3f}, "
         f"Fid-In {gap['Fid-In']:+.3f}"
     )

@@ -7,7 +7,7 @@ import torch
 from torch.nn.functional import conv2d, pad
 
 from speechbrain_lmac.explainers.base import Explainer
-from speechbrain_lmac.metrics.top_k import as_masks
+from speechbrain_lmac.metrics.top_k import normalize_attributions
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class EnergyMask(Control):
     """Magnitude divided by its maximum: loud bins first."""
 
     def __call__(self, model, encoded, inputs):
-        return as_masks(encoded.power.sqrt())
+        return normalize_attributions(encoded.power.sqrt())
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class SobelEdges(Control):
         slope = torch.tensor([[1.0, 2, 1], [0, 0, 0], [-1, -2, -1]], device=power.device)
         kernels = torch.stack([slope, slope.T]).unsqueeze(1)
         gradient = conv2d(pad(decibels.unsqueeze(1), (1, 1, 1, 1), mode="replicate"), kernels)
-        return as_masks(gradient.square().sum(dim=1).sqrt())
+        return normalize_attributions(gradient.square().sum(dim=1).sqrt())
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from speechbrain_lmac.explainers.base import Explainer
 from speechbrain_lmac.losses.mask_gate import SoftTopK
 from speechbrain_lmac.masking.decoder import bounded
 from speechbrain_lmac.masking.log_power import normalized_log_power
-from speechbrain_lmac.metrics.top_k import BUDGETS
+from speechbrain_lmac.metrics.top_k import TOP_K_FRACTIONS
 from speechbrain_lmac.utils.errors import InputError
 
 SOFTNESS = (0.5, 0.02)
@@ -67,7 +67,7 @@ class OptimizedMask(Explainer):
     def _descend(self, loss, logits, rng):
         """Mask ``[1, frames, bins]`` that minimizes a loss of the gated mask."""
         optimizer = torch.optim.Adam([logits.requires_grad_()], lr=self.lr)
-        gate = SoftTopK(BUDGETS, SOFTNESS)
+        gate = SoftTopK(TOP_K_FRACTIONS, SOFTNESS)
         for step in range(self.steps):
             progress = step / max(1, self.steps - 1)
             with torch.enable_grad():

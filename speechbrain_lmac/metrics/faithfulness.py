@@ -1,87 +1,91 @@
 """Faithfulness metrics: one pure function per metric, one value per clip.
 
-``p``, ``q`` and ``r`` are ``[batch]``: the probability of the class that is explained, given
-the clip, what the mask keeps of it, and what the mask removes. Masks are
-``[batch, frames, bins]``. Averages are the caller's business.
+``p_original``, ``p_masked_in`` and ``p_masked_out`` are ``[batch]``: the probability of the
+explained class given the original clip, the clip under the mask, and the clip under its
+complement. Masks are ``[batch, frames, bins]``. The caller averages over clips.
 """
 
 import math
 from typing import NamedTuple
 
 import torch
+from torchmetrics.functional.audio import scale_invariant_signal_distortion_ratio
 
 from speechbrain_lmac.metrics.top_k import sort
 
 ROUNDING = 1e-6
-"""A rise of a probability that says nothing: what keeps everything has ``q = p`` but for the last
-digits, which depend on the batch, and would count as an increase every other time."""
+"""Smallest increase of a probability that counts. A full mask gives ``p_original`` again except
+for rounding, which depends on the batch and would otherwise count as an increase half the time."""
 
 
 class MaskingOutcome(NamedTuple):
-    """All that the metrics look at."""
+    """Probabilities of the explained class with and without a mask."""
 
-    p: torch.Tensor
-    q: torch.Tensor
-    r: torch.Tensor
-    kept: torch.Tensor
-    """``[batch]`` of bool: is the class explained the best one of what the mask keeps?"""
+    p_original: torch.Tensor
+    p_masked_in: torch.Tensor
+    p_masked_out: torch.Tensor
+    is_top1: torch.Tensor
+    """``[batch]``, bool: the explained class is the prediction on the masked-in clip."""
     mask: torch.Tensor
-    drop_as_published: torch.Tensor
-    """``[batch]``, of :func:`as_published`."""
+    double_softmax_drop: torch.Tensor
+    """Result of :func:`double_softmax_drop`, ``[batch]``."""
 
 
-def average_increase(p, q):
+def average_increase(p_original: torch.Tensor, p_masked_in: torch.Tensor) -> torch.Tensor:
     """AI: ``100 * 1[q > p]`` (Chattopadhay et al., 2018), beyond :data:`ROUNDING`."""
-    return 100 * (q > p + ROUNDING).float()
+    return 100 * (p_masked_in > p_original + ROUNDING).float()
 
 
-def average_drop(p, q):
+def average_drop(p_original: torch.Tensor, p_masked_in: torch.Tensor) -> torch.Tensor:
     """AD: ``100 * relu(p - q) / p`` (Chattopadhay et al., 2018)."""
-    return 100 * (p - q).clamp(min=0) / p.clamp(min=1e-12)
+    return 100 * (p_original - p_masked_in).clamp(min=0) / p_original.clamp(min=1e-12)
 
 
-def as_published(scores, target):
-    """AD of probabilities that went through a second softmax, to compare with published tables.
+def double_softmax_drop(
+    original: torch.Tensor, masked_in: torch.Tensor, target: torch.Tensor
+) -> torch.Tensor:
+    """AD of probabilities that went through a second softmax.
 
-    By its values, the AD that the paper of LMAC-ZS prints is of this kind. Probabilities in [0, 1]
-    become shares that differ by a factor e at most, so it cannot exceed ``100 (1 - 1 / e) = 63.2``.
+    The values of AD in the LMAC-ZS paper are of this kind (inferred). Probabilities in [0, 1]
+    become probabilities that differ by a factor of e at most, so this AD cannot exceed
+    ``100 (1 - 1 / e) = 63.2``. It serves comparisons with published tables only.
 
     Arguments
     ---------
-    scores : MaskedSimilarity
-        Logits ``[batch, prompts]``.
+    original, masked_in : torch.Tensor
+        Logits of the original and of the masked-in clip, ``[batch, classes]``.
     target : torch.Tensor
-        ``[batch]``: index of the class that is explained.
+        Index of the explained class, ``[batch]``.
 
     Returns
     -------
     torch.Tensor
-        ``[batch]``, in per cent.
+        AD in percent, ``[batch]``.
     """
     p, q = (
         logits.softmax(dim=1).softmax(dim=1).gather(1, target.unsqueeze(1)).squeeze(1)
-        for logits in (scores.original, scores.masked_in)
+        for logits in (original, masked_in)
     )
     return average_drop(p, q)
 
 
-def average_gain(p, q):
+def average_gain(p_original: torch.Tensor, p_masked_in: torch.Tensor) -> torch.Tensor:
     """AG: ``100 * relu(q - p) / (1 - p)`` (Zhang et al., 2024), beyond :data:`ROUNDING`."""
-    gain = 100 * (q - p).clamp(min=0) / (1 - p).clamp(min=1e-12)
-    return torch.where(q > p + ROUNDING, gain, 0.0)
+    gain = 100 * (p_masked_in - p_original).clamp(min=0) / (1 - p_original).clamp(min=1e-12)
+    return torch.where(p_masked_in > p_original + ROUNDING, gain, 0.0)
 
 
-def faithfulness(p, r):
-    """FF: ``p - r``, what the removed part was worth (Parekh et al., 2022)."""
-    return p - r
+def faithfulness(p_original: torch.Tensor, p_masked_out: torch.Tensor) -> torch.Tensor:
+    """FF: ``p - r``, the probability lost with the masked-in part (Parekh et al., 2022)."""
+    return p_original - p_masked_out
 
 
-def input_fidelity(kept):
+def input_fidelity(is_top1: torch.Tensor) -> torch.Tensor:
     """Fid-In: ``1[argmax q = c]`` (Paissan et al., 2024)."""
-    return kept.float()
+    return is_top1.float()
 
 
-def sparseness(mask):
+def sparseness(mask: torch.Tensor) -> torch.Tensor:
     """SPS: Gini index of the mask (Chalasani et al., 2020); 0 for a mask of zeros.
 
     Example
@@ -90,93 +94,84 @@ def sparseness(mask):
     >>> sparseness(one_of_four)
     tensor([0.7500])
     """
-    cells = sort(mask.flatten(1))  # in single precision, which is what takes time
-    count = cells.shape[1]
+    bins = sort(mask.flatten(1))  # sorting takes the time, hence in single precision
+    count = bins.shape[1]
     rank = torch.arange(1, count + 1, device=mask.device, dtype=torch.float64)
-    cells = cells.double()
-    gini = cells @ (2 * rank - count - 1) / (count * cells.sum(dim=1).clamp(min=1e-12))
+    bins = bins.double()
+    gini = bins @ (2 * rank - count - 1) / (count * bins.sum(dim=1).clamp(min=1e-12))
     return gini.float()
 
 
-def complexity(mask):
-    """COMP: entropy in nats of the mask as a distribution (Bhatt et al., 2020); 0 for zeros."""
-    cells = mask.flatten(1).double()
-    share = cells / cells.sum(dim=1, keepdim=True).clamp(min=1e-12)
-    return torch.special.entr(share).sum(dim=1).float()
+def complexity(mask: torch.Tensor) -> torch.Tensor:
+    """COMP: entropy in nats of the normalized mask (Bhatt et al., 2020); 0 for zeros."""
+    bins = mask.flatten(1).double()
+    fractions = bins / bins.sum(dim=1, keepdim=True).clamp(min=1e-12)
+    return torch.special.entr(fractions).sum(dim=1).float()
 
 
-def relative_complexity(mask):
-    """COMP over its bound, ``ln(cells)``."""
+def relative_complexity(mask: torch.Tensor) -> torch.Tensor:
+    """COMP divided by its upper bound, ``ln(frames * bins)``."""
     return complexity(mask) / math.log(mask[0].numel())
 
 
-def mask_mean(mask):
+def mask_mean(mask: torch.Tensor) -> torch.Tensor:
     """MM: mean of the mask."""
     return mask.flatten(1).mean(dim=1)
 
 
-def silent(mask):
-    """1 where a mask keeps nothing."""
+def is_silent(mask: torch.Tensor) -> torch.Tensor:
+    """Return 1 for a mask of zeros, else 0."""
     return (mask.flatten(1).amax(dim=1) == 0).float()
 
 
-METRICS = {
-    "AI": lambda outcome: average_increase(outcome.p, outcome.q),
-    "AD": lambda outcome: average_drop(outcome.p, outcome.q),
-    "AD (as published)": lambda outcome: outcome.drop_as_published,
-    "AG": lambda outcome: average_gain(outcome.p, outcome.q),
-    "FF": lambda outcome: faithfulness(outcome.p, outcome.r),
-    "Fid-In": lambda outcome: input_fidelity(outcome.kept),
-    "SPS": lambda outcome: sparseness(outcome.mask),
-    "COMP": lambda outcome: complexity(outcome.mask),
-    "COMP/ln": lambda outcome: relative_complexity(outcome.mask),
-    "MM": lambda outcome: mask_mean(outcome.mask),
-    "silent": lambda outcome: silent(outcome.mask),
-}
-"""Column of the tables -> function of :class:`MaskingOutcome`."""
-
-
-def outcome(scores, mask, target=None):
-    """Turn logits into what the metrics look at.
+def masking_outcome(
+    original: torch.Tensor,
+    masked_in: torch.Tensor,
+    masked_out: torch.Tensor,
+    mask: torch.Tensor,
+    target: torch.Tensor | None = None,
+) -> MaskingOutcome:
+    """Turn logits into the probabilities that the metrics use. One softmax is taken.
 
     Arguments
     ---------
-    scores : MaskedSimilarity
-        Logits ``[batch, prompts]``; softmax is taken here, once.
+    original, masked_in, masked_out : torch.Tensor
+        Logits of the original, masked-in and masked-out clips, ``[batch, classes]``.
     mask : torch.Tensor
-        ``[batch, frames, bins]``.
+        Mask, ``[batch, frames, bins]``.
     target : torch.Tensor
-        ``[batch]``: index of the class that is explained; each clip's best by default.
+        Index of the explained class, ``[batch]``. Default: the prediction on the original clip.
 
     Returns
     -------
-    Outcome
+    MaskingOutcome
     """
     if target is None:
-        target = scores.original.argmax(dim=1)
-    place = target.unsqueeze(1)
-    p, q, r = (logits.softmax(dim=1).gather(1, place).squeeze(1) for logits in scores)
-    kept = scores.masked_in.argmax(dim=1) == target
-    return MaskingOutcome(p, q, r, kept, mask, as_published(scores, target))
+        target = original.argmax(dim=1)
+    p, q, r = (
+        logits.softmax(dim=1).gather(1, target.unsqueeze(1)).squeeze(1)
+        for logits in (original, masked_in, masked_out)
+    )
+    drop = double_softmax_drop(original, masked_in, target)
+    return MaskingOutcome(p, q, r, masked_in.argmax(dim=1) == target, mask, drop)
 
 
-def si_sdr(estimate, reference):
-    """Scale-invariant signal-to-distortion ratio in dB (Le Roux et al., 2019).
+def si_sdr(estimate: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
+    """Scale-invariant signal-to-distortion ratio in dB (Le Roux et al., 2019), means removed.
 
     Arguments
     ---------
     estimate, reference : torch.Tensor
-        ``[..., time]``; means are removed.
+        Waveforms, ``[..., time]``.
 
     Returns
     -------
     torch.Tensor
-        ``[...]``; minus infinity for a silent estimate, which resembles nothing.
+        Ratios in dB, ``[...]``: minus infinity for a silent estimate, NaN for a silent reference.
     """
-    estimate = (estimate - estimate.mean(dim=-1, keepdim=True)).double()
-    reference = (reference - reference.mean(dim=-1, keepdim=True)).double()
-    scale = (estimate * reference).sum(-1, keepdim=True) / reference.square().sum(-1, keepdim=True)
-    target = scale * reference
-    noise = estimate - target
-    ratio = target.square().sum(-1) / noise.square().sum(-1)
-    return (10 * ratio.nan_to_num(0.0, posinf=torch.inf).log10()).float()
+    estimate, reference = (
+        (wavs - wavs.mean(dim=-1, keepdim=True)).double() for wavs in (estimate, reference)
+    )
+    ratio = scale_invariant_signal_distortion_ratio(estimate, reference).float()
+    ratio = ratio.masked_fill(~estimate.any(dim=-1), -torch.inf)
+    return ratio.masked_fill(~reference.any(dim=-1), torch.nan)

@@ -1,43 +1,44 @@
-"""Insertion and deletion: how the decision comes and goes as a map's best cells do.
+"""Insertion and deletion curves: the class probability as the best-ranked bins come and go.
 
-Petsiuk et al., "RISE", BMVC 2018. What is laid where a cell is shut matters: silence is a sound
-that no encoder was trained on, so several fills stand side by side.
+Petsiuk et al., "RISE", BMVC 2018. Masked bins must be replaced by something. Silence is a sound
+that no encoder was trained on, so curves are measured with several fills.
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 
 from speechbrain_lmac.metrics.top_k import top_k_mask
 from speechbrain_lmac.utils.errors import InputError
 
-SHARES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
-"""Of cells, that are inserted or deleted."""
+CURVE_FRACTIONS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
+"""Fractions of the bins at which curves are evaluated."""
 
 KINDS = ("insertion", "deletion")
-"""The best cells alone; all but the best cells."""
+"""Insertion keeps only the best bins. Deletion keeps all but the best bins."""
 
 FLOOR = 0.1
-"""Share of a bin's frames that lie at or below its noise floor."""
+"""Quantile over time that defines the noise floor of a frequency bin."""
 
 
-def silence(power):
-    """Nothing at all."""
+def silence(power: torch.Tensor) -> torch.Tensor:
+    """Return zeros, ``[batch, 1, bins]``."""
     return torch.zeros_like(power[:, :1])
 
 
-def noise_floor(power):
-    """Each bin's 10th percentile over the frames: what goes on when nothing happens."""
+def noise_floor(power: torch.Tensor) -> torch.Tensor:
+    """Return the 10th percentile of each frequency bin: the stationary background."""
     return power.kthvalue(math.ceil(FLOOR * power.shape[1]), dim=1, keepdim=True).values
 
 
-def mean(power):
-    """Each bin's mean over the frames: the clip's color, without events."""
+def mean(power: torch.Tensor) -> torch.Tensor:
+    """Return the mean of each frequency bin: the spectrum of the clip without events."""
     return power.mean(dim=1, keepdim=True)
 
 
 FILLS = {"silence": silence, "noise_floor": noise_floor, "mean": mean}
-"""Name -> function of power ``[batch, frames, bins]`` to what is laid where cells are shut,
+"""Name -> function from power ``[batch, frames, bins]`` to the power of masked bins,
 ``[batch, 1, bins]``."""
 
 
@@ -45,102 +46,107 @@ FILLS = {"silence": silence, "noise_floor": noise_floor, "mean": mean}
 def curve(
     classifier,
     encoded,
-    ranks,
-    text,
-    target,
-    fill="silence",
-    shares=SHARES,
-    kind="insertion",
-):
-    """Probability of a class as the best cells of a map are inserted or deleted.
+    ranks: torch.Tensor,
+    class_embeddings: torch.Tensor,
+    target: torch.Tensor,
+    fill: str = "silence",
+    fractions: Sequence[float] = CURVE_FRACTIONS,
+    kind: str = "insertion",
+) -> torch.Tensor:
+    """Compute the probability of a class as the best bins of a map are inserted or deleted.
 
-    Where everything is kept the probability is the clip's own, which is known; every other share
-    is one pass of the encoder.
+    The probability of the unmasked clip is known. Every other fraction costs one encoder pass.
 
     Arguments
     ---------
     classifier : MaskedClassifier
-        What is explained.
+        Classifier to explain.
     encoded : EncodedClips
-        Of ``batch`` clips.
+        Encoded batch of clips.
     ranks : torch.Tensor
-        ``[batch, frames, bins]``, of :func:`~speechbrain_lmac.metrics.top_k.rank_bins`.
-    text : torch.Tensor
-        ``[prompts, dim]``: the names that a clip is scored against.
+        Ranks from :func:`~speechbrain_lmac.metrics.top_k.rank_bins`, ``[batch, frames, bins]``.
+    class_embeddings : torch.Tensor
+        Text embeddings of the classes, ``[classes, dim]``.
     target : torch.Tensor
-        ``[batch]``: index of the name that is explained.
+        Index of the explained class, ``[batch]``.
     fill : str
-        A key of ``FILLS``. It is measured on those of the clip's frames that are heard.
-    shares : sequence of float
-        Of cells, 0 to 1.
+        Replacement of masked bins, a key of ``FILLS``, computed over the valid frames of the clip.
+        Default: ``silence``.
+    fractions : sequence of float
+        Fractions of the bins in [0, 1]. Default: ``CURVE_FRACTIONS``.
     kind : str
-        One of ``KINDS``.
+        ``insertion`` or ``deletion``. Default: ``insertion``.
 
     Returns
     -------
     torch.Tensor
-        ``[batch, shares]``.
+        Probabilities, ``[batch, fractions]``.
 
     Raises
     ------
     InputError
-        If there is no such fill or kind.
+        If the fill or the kind is unknown.
     """
     if fill not in FILLS or kind not in KINDS:
         raise InputError(
-            f"a curve is {' or '.join(KINDS)} over {', '.join(FILLS)}; not {kind!r} over {fill!r}"
+            f"kind and fill must be one of {', '.join(KINDS)} and one of {', '.join(FILLS)}, got "
+            f"{kind!r} and {fill!r}."
         )
-    laid = FILLS[fill](heard_frames(classifier, encoded))
-    samples, cells = encoded.wavs.shape[-1], ranks[0].numel()
+    fill_power = FILLS[fill](valid_power(classifier, encoded))
+    samples, bins = encoded.wavs.shape[-1], ranks[0].numel()
 
-    def probability(share):
+    def probability(fraction):
         encoding = encoded.encoding
-        if round(share * cells) != (cells if kind == "insertion" else 0):
-            top = top_k_mask(ranks, share)
+        if round(fraction * bins) != (bins if kind == "insertion" else 0):
+            top = top_k_mask(ranks, fraction)
             mask = top if kind == "insertion" else 1 - top
-            encoding = classifier.encode_masked(encoded.encoder_power, mask, samples, laid)
-        scores = classifier.logits(encoding.vector, text).softmax(dim=1)
+            encoding = classifier.encode_masked(encoded.encoder_power, mask, samples, fill_power)
+        scores = classifier.logits(encoding.vector, class_embeddings).softmax(dim=1)
         return scores.gather(1, target.unsqueeze(1)).squeeze(1)
 
-    return torch.stack([probability(share) for share in shares], dim=1)
+    return torch.stack([probability(fraction) for fraction in fractions], dim=1)
 
 
-def heard_frames(classifier, encoded):
-    """Power of those of the clips' own frames that the encoder hears.
+def valid_power(classifier, encoded) -> torch.Tensor:
+    """Return the power of the clip's own frames that lie inside the input window.
 
-    Neither repetitions nor the silence after them count, nor what a long clip has outside the
-    window.
+    Repetitions and padding do not count, nor do the parts of a long clip outside the window.
     """
-    heard = classifier.grid(encoded).valid_frames
-    return encoded.power if heard.all() else encoded.power[:, heard]
+    valid = classifier.grid(encoded).valid_frames
+    return encoded.power if valid.all() else encoded.power[:, valid]
 
 
-def area(curve, shares=SHARES):
-    """Area under curves by trapezoids, over the range of the shares.
+def area_under_curve(
+    curve: torch.Tensor, fractions: Sequence[float] = CURVE_FRACTIONS
+) -> torch.Tensor:
+    """Compute the area under curves by the trapezoidal rule, over the range of the fractions.
 
     Arguments
     ---------
     curve : torch.Tensor
-        ``[batch, shares]``, of :func:`curve`.
-    shares : sequence of float
-        Where it was taken, ascending.
+        Probabilities from :func:`curve`, ``[batch, fractions]``.
+    fractions : sequence of float
+        Fractions of the curve, ascending. Default: ``CURVE_FRACTIONS``.
 
     Returns
     -------
     torch.Tensor
-        ``[batch]``: the mean height of the curve. For insertion more is better, for deletion less.
+        Mean height of each curve, ``[batch]``. Higher is better for insertion, lower for deletion.
 
     Raises
     ------
     InputError
-        If the shares do not ascend.
+        If the fractions do not ascend.
 
     Example
     -------
-    >>> area(torch.tensor([[0.0, 1.0, 1.0]]), [0, 0.5, 1])
+    >>> area_under_curve(torch.tensor([[0.0, 1.0, 1.0]]), [0, 0.5, 1])
     tensor([0.7500])
     """
-    if sorted(set(shares)) != list(shares) or len(shares) < 2:
-        raise InputError(f"shares ascend, such as {SHARES}; not {tuple(shares)}")
-    places = torch.tensor(shares, dtype=curve.dtype, device=curve.device)
-    return torch.trapezoid(curve, places) / (shares[-1] - shares[0])
+    if sorted(set(fractions)) != list(fractions) or len(fractions) < 2:
+        raise InputError(
+            f"fractions must be at least two ascending numbers such as {CURVE_FRACTIONS}, got "
+            f"{tuple(fractions)}."
+        )
+    positions = torch.tensor(fractions, dtype=curve.dtype, device=curve.device)
+    return torch.trapezoid(curve, positions) / (fractions[-1] - fractions[0])

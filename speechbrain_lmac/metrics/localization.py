@@ -1,109 +1,114 @@
-"""Ground truth on mixtures of known stems: does the explanation show the source that is asked for?
+"""Localization metrics: agreement of an explanation with the known sources of a mixture.
 
-One value per clip. Powers are of the stems on the plane of the masks, ``[batch, frames, bins]``:
-``own`` of the source that the prompt names, ``rest`` of all others. Localization is not
-faithfulness: where the CLAP is wrong, a faithful explanation gives back what misled it.
+One value per clip. ``target_power`` and ``residual_power`` are the power of the source that the
+prompt names and of all other sources, ``[batch, frames, bins]``, in the masking domain.
+Localization is not faithfulness: if the classifier is wrong, a faithful explanation shows the
+sound that misled it.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from scipy.stats import rankdata
+from numpy.typing import ArrayLike
+from scipy.stats import mannwhitneyu
 
 from speechbrain_lmac.metrics.faithfulness import si_sdr
 from speechbrain_lmac.utils.errors import InputError
 
 
-def si_sdr_improvement(estimate, mixture, own):
-    """SI-SDRi: how much more an explanation sounds like the source than the mixture does, in dB.
+def si_sdr_improvement(
+    estimate: torch.Tensor, mixture: torch.Tensor, target: torch.Tensor
+) -> torch.Tensor:
+    """SI-SDRi: SI-SDR of the explanation less SI-SDR of the mixture, in dB.
 
     Arguments
     ---------
-    estimate, mixture, own : torch.Tensor
-        ``[..., time]``: the explanation, the clip, the source that the prompt names.
+    estimate, mixture, target : torch.Tensor
+        Waveforms of the explanation, the clip and the target source, ``[..., time]``.
 
     Returns
     -------
     torch.Tensor
-        ``[...]``; minus infinity for a silent explanation, NaN where the source is silent, for
-        there is no truth.
+        Improvements in dB, ``[...]``: minus infinity for a silent explanation, NaN for a silent
+        target source.
     """
-    return si_sdr(estimate, own) - si_sdr(mixture, own)
+    return si_sdr(estimate, target) - si_sdr(mixture, target)
 
 
-def energy_share(mask, own_power, rest_power):
-    """Of the energy that a mask keeps, the share that is the prompted source's.
+def target_energy_fraction(
+    mask: torch.Tensor, target_power: torch.Tensor, residual_power: torch.Tensor
+) -> torch.Tensor:
+    """Compute the fraction of the masked-in energy that belongs to the target source.
 
-    ``sum(M^2 P r) / sum(M^2 P)``, with ``P = own + rest`` and ``r = own / P``: stems are taken to
-    add in power. A mask of ones has the source's share of the mixture.
+    ``sum(M^2 P r) / sum(M^2 P)``, with ``P = target + residual`` and ``r = target / P``. Sources
+    are assumed to add in power. A full mask has the target's fraction of the mixture.
 
     Arguments
     ---------
     mask : torch.Tensor
-        ``[batch, frames, bins]`` in [0, 1].
-    own_power, rest_power : torch.Tensor
-        Like ``mask``.
+        Mask in [0, 1], ``[batch, frames, bins]``.
+    target_power, residual_power : torch.Tensor
+        Power of the target source and of all other sources, ``[batch, frames, bins]``.
 
     Returns
     -------
     torch.Tensor
-        ``[batch]``, 0 to 1; 0 for a silent mask.
+        Fractions in [0, 1], ``[batch]``; 0 for a silent mask.
 
     Example
     -------
-    >>> own, rest = torch.tensor([[[3.0, 0.0]]]), torch.tensor([[[1.0, 4.0]]])
-    >>> energy_share(torch.tensor([[[1.0, 0.0]]]), own, rest)
+    >>> target, residual = torch.tensor([[[3.0, 0.0]]]), torch.tensor([[[1.0, 4.0]]])
+    >>> target_energy_fraction(torch.tensor([[[1.0, 0.0]]]), target, residual)
     tensor([0.7500])
     """
-    return _share(mask, own_power, own_power + rest_power)
+    gains = mask.double().square()
+    total, target = (
+        (gains * power).flatten(1).sum(dim=1)
+        for power in (target_power + residual_power, target_power)
+    )
+    return (target / torch.where(total > 0, total, 1.0)).float()
 
 
-def pointing(ranks, own_power, rest_power):
-    """Pointing game (Zhang et al., 2018): is the source the louder one where the map peaks?
+def pointing_game(
+    ranks: torch.Tensor, target_power: torch.Tensor, residual_power: torch.Tensor
+) -> torch.Tensor:
+    """Pointing game (Zhang et al., 2018): is the target source louder at the peak of the map?
 
     Arguments
     ---------
     ranks : torch.Tensor
-        ``[batch, frames, bins]``, of :func:`~speechbrain_lmac.metrics.top_k.rank_bins`, by which
-        ties have fallen already.
-    own_power, rest_power : torch.Tensor
-        Like ``ranks``.
+        Ranks from :func:`~speechbrain_lmac.metrics.top_k.rank_bins`, ``[batch, frames, bins]``.
+    target_power, residual_power : torch.Tensor
+        Power of the target source and of all other sources, ``[batch, frames, bins]``.
 
     Returns
     -------
     torch.Tensor
-        ``[batch]`` of 0.0 and 1.0.
+        0.0 or 1.0 for each clip, ``[batch]``.
     """
     best = ranks.flatten(1).argmin(dim=1, keepdim=True)
-    return (own_power > rest_power).flatten(1).gather(1, best).squeeze(1).float()
-
-
-def _share(mask, part, whole):
-    """Of what a mask keeps of ``whole``, the share that is ``part``; 0 where it keeps nothing."""
-    gains = mask.double().square()
-    kept, of_part = ((gains * power).flatten(1).sum(dim=1) for power in (whole, part))
-    return (of_part / torch.where(kept > 0, kept, 1.0)).float()
+    return (target_power > residual_power).flatten(1).gather(1, best).squeeze(1).float()
 
 
 class PromptSwap(NamedTuple):
-    """Whether masks follow the prompt, ``[batch]`` both."""
+    """Agreement of explanations with their prompts on mixtures, one value per mixture."""
 
     dominant: torch.Tensor
-    """1 where every prompt's explanation is most like its own stem, else 0."""
+    """``[batch]``: 1 if every prompt's explanation is most similar to its own source, else 0."""
     difference: torch.Tensor
-    """By how many dB it is more like its own stem than like the others, the mean over prompts.
-    NaN where an explanation is silent."""
+    """``[batch]``: SI-SDR to the prompt's own source less that to the other sources, in dB, mean
+    over prompts. NaN if an explanation is silent."""
 
 
-def prompt_swap(matrix):
-    """The same mixtures under the prompt of each of their stems.
+def prompt_swap(matrix: torch.Tensor) -> PromptSwap:
+    """Compare explanations of the same mixtures under the prompt of each of their sources.
 
     Arguments
     ---------
     matrix : torch.Tensor
-        SI-SDR, or its improvement, in dB: ``[batch, prompts, stems]``, the stem of each prompt on
-        the diagonal.
+        SI-SDR or SI-SDRi in dB, ``[batch, prompts, sources]``, the source of each prompt on the
+        diagonal.
 
     Returns
     -------
@@ -112,54 +117,60 @@ def prompt_swap(matrix):
     Raises
     ------
     InputError
-        If there is not one prompt for each of at least two stems.
+        If there is not one prompt for each of at least two sources.
 
     Example
     -------
     >>> prompt_swap(torch.tensor([[[9.0, 1.0], [2.0, 6.0]]]))
     PromptSwap(dominant=tensor([1.]), difference=tensor([6.]))
     """
-    prompts, stems = matrix.shape[-2:]
-    if prompts != stems or stems < 2:
-        raise InputError(f"a prompt for each stem is needed, not {prompts} for {stems}")
-    own = matrix.diagonal(dim1=-2, dim2=-1)
-    others = ~torch.eye(stems, dtype=torch.bool, device=matrix.device)
-    rest = matrix[..., others].unflatten(-1, (stems, stems - 1))
-    dominant = (own > rest.amax(dim=-1)).all(dim=-1)
-    return PromptSwap(dominant.float(), (own - rest.mean(dim=-1)).mean(dim=-1))
+    prompts, sources = matrix.shape[-2:]
+    if prompts != sources or sources < 2:
+        raise InputError(
+            f"matrix must have one prompt for each of at least two sources, got {prompts} prompts "
+            f"for {sources} sources."
+        )
+    target = matrix.diagonal(dim1=-2, dim2=-1)
+    off_diagonal = ~torch.eye(sources, dtype=torch.bool, device=matrix.device)
+    residual = matrix[..., off_diagonal].unflatten(-1, (sources, sources - 1))
+    dominant = (target > residual.amax(dim=-1)).all(dim=-1)
+    return PromptSwap(dominant.float(), (target - residual.mean(dim=-1)).mean(dim=-1))
 
 
-def presence_auc(scores, present):
-    """How well scores tell prompts of sounds that are there from those that are not.
+def presence_auc(scores: ArrayLike, present: ArrayLike) -> float:
+    """Compute the area under the ROC curve of scores that detect present sounds.
 
-    Area under the ROC curve, by ranks (Mann and Whitney): the chance that a present one scores
-    higher than an absent one, ties counted half.
+    This is the probability that a present prompt scores higher than an absent one, ties counted
+    half (the Mann-Whitney statistic).
 
     Arguments
     ---------
     scores : array-like
-        ``[items]``.
+        Score of each prompt, ``[items]``.
     present : array-like
-        ``[items]`` of bool.
+        True where the prompt names a sound of the clip, ``[items]``.
 
     Returns
     -------
     float
+        Area in [0, 1]; 0.5 is chance.
 
     Raises
     ------
     InputError
-        If none is present, or none absent.
+        If all prompts are present, or all absent.
 
     Example
     -------
     >>> presence_auc([0.9, 0.4, 0.4, 0.1], [True, True, False, False])
     0.875
     """
-    scores, present = (np.asarray(values) for values in (scores, present))
-    present = present.astype(bool)
-    there, absent = int(present.sum()), int((~present).sum())
-    if not there or not absent:
-        raise InputError(f"presence needs both kinds of prompts; {there} present, {absent} absent")
-    above = rankdata(scores)[present].sum() - there * (there + 1) / 2
-    return float(above / (there * absent))
+    scores, present = np.asarray(scores), np.asarray(present).astype(bool)
+    num_present, num_absent = int(present.sum()), int((~present).sum())
+    if not num_present or not num_absent:
+        raise InputError(
+            "presence needs present and absent prompts, got "
+            f"{num_present} present and {num_absent} absent."
+        )
+    statistic = mannwhitneyu(scores[present], scores[~present]).statistic
+    return float(statistic / (num_present * num_absent))

@@ -1,74 +1,78 @@
-"""Equal budgets: every explainer keeps the same share of cells, so that maps compare.
+"""Ranking of time-frequency bins and top-k masks: explainers compare at equal mask area.
 
-Soft masks of different means are not comparable, and scaling them to equal means reverses
-rankings; ranking the cells and keeping the top ones does neither.
+Soft masks of different means are not comparable, and rescaling them to equal means reverses
+rankings. Ranking the bins of each map and keeping the top fraction avoids both problems.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
 import torch
 
-BUDGETS = (0.05, 0.10, 0.20, 0.40)
-"""Shares of cells that the tables keep."""
+TOP_K_FRACTIONS = (0.05, 0.10, 0.20, 0.40)
+"""Mask areas at which explainers are compared, as fractions of the T-F bins."""
 
 SPARE_BITS = 7
-"""Of a float's 23, that do not count in ranking: cells that are alike but for rounding, which
-depends on the batch they were computed in, are ties. What is left tells a part in 60 000."""
+"""Low mantissa bits that ranking ignores. Bins that differ by rounding alone, which depends on the
+batch, thus tie. The remaining 16 bits resolve one part in 60 000."""
+
+INDEX_BITS = 28
+"""Bits of a sorting key that hold the index of a bin: maps have at most ``2 ** 28`` bins."""
 
 
-def rank_bins(maps, seeds):
-    """Rank the cells of each map, 0 for the greatest; ties fall by a seeded draw.
+def rank_bins(maps: torch.Tensor, seeds: Sequence[int]) -> torch.Tensor:
+    """Rank the bins of each map, 0 for the greatest. A seeded draw breaks ties.
 
     Arguments
     ---------
     maps : torch.Tensor
-        ``[batch, frames, bins]``.
+        Attribution maps, ``[batch, frames, bins]``.
     seeds : sequence of int
-        One for each clip. A constant map is thus a random mask, whatever the batch.
+        Seed of each clip. A constant map becomes a random mask that does not depend on the batch.
 
     Returns
     -------
     torch.Tensor
-        ``[batch, frames, bins]`` of int.
+        Integer ranks, ``[batch, frames, bins]``.
     """
-    return torch.stack([_rank(cells, seed) for cells, seed in zip(_rounded(maps), seeds)])
+    return torch.stack([_rank(bins, seed) for bins, seed in zip(_round(maps), seeds)])
 
 
-def _rounded(maps):
-    """Maps to the nearest float with the spare bits 0; a 0 of either sign is the same."""
+def _round(maps):
+    """Round maps to the bits that count. Zeros of either sign are equal."""
     bits = (maps.float() + 0.0).contiguous().view(torch.int32)
     return (bits + (1 << (SPARE_BITS - 1)) >> SPARE_BITS << SPARE_BITS).view(torch.float32)
 
 
-def _rank(cells, seed):
-    ties = _draw(cells.numel(), seed).to(cells.device)
-    _, order = sort_by(cells.flatten(), ties)
-    ranks = torch.empty_like(ties)
+def _rank(bins, seed):
+    tie_order = _draw(bins.numel(), seed).to(bins.device)
+    order = argsort_with_ties(bins.flatten(), tie_order)
+    ranks = torch.empty_like(tie_order)
     ranks[order] = torch.arange(len(order) - 1, -1, -1, device=order.device)
-    return ranks[ties].view_as(cells)
+    return ranks[tie_order].view_as(bins)
 
 
 @lru_cache(maxsize=32)
 def _draw(count, seed):
-    """A place for each cell in a seeded order: the same for all maps of a clip."""
+    """Draw the tie-breaking order of the bins: the same for all maps of a clip."""
     return torch.randperm(count, generator=torch.Generator().manual_seed(seed))
 
 
-def top_k_mask(ranks, share):
-    """Binary mask of the best-ranked share of cells.
+def top_k_mask(ranks: torch.Tensor, fraction: float) -> torch.Tensor:
+    """Return the binary mask of the best-ranked fraction of the bins.
 
     Arguments
     ---------
     ranks : torch.Tensor
-        ``[batch, frames, bins]``, of :func:`rank_bins`.
-    share : float
-        0 to 1.
+        Ranks from :func:`rank_bins`, ``[batch, frames, bins]``.
+    fraction : float
+        Mask area in [0, 1].
 
     Returns
     -------
     torch.Tensor
-        ``[batch, frames, bins]`` of 0.0 and 1.0.
+        Mask of 0.0 and 1.0, ``[batch, frames, bins]``.
 
     Example
     -------
@@ -77,85 +81,63 @@ def top_k_mask(ranks, share):
     tensor([[[0., 1.],
              [1., 0.]]])
     """
-    return (ranks < round(share * ranks[0].numel())).float()
+    return (ranks < round(fraction * ranks[0].numel())).float()
 
 
-def as_masks(maps):
-    """Maps ``[batch, frames, bins]`` scaled to gains in [0, 1]: each over its maximum.
+def normalize_attributions(maps: torch.Tensor) -> torch.Tensor:
+    """Divide each map by its maximum, which turns it into a mask in [0, 1].
 
-    Not less its minimum: what is all alike must not become silence.
-
-    Example
-    -------
-    >>> as_masks(torch.tensor([[[1.0, 2.0]], [[0.0, 0.0]]]))
-    tensor([[[0.5000, 1.0000]],
-    <BLANKLINE>
-            [[0.0000, 0.0000]]])
-    """
-    top = maps.amax(dim=(1, 2), keepdim=True)
-    return maps / torch.where(top > 0, top, 1.0)
-
-
-PLACE_BITS = 28
-"""For the place of a cell: maps of up to 2 ** 28."""
-
-
-def sort_by(values, places):
-    """Sort cells by value, and by place where values are alike.
+    The minimum is not subtracted: a constant map must not become silence.
 
     Arguments
     ---------
-    values : torch.Tensor
-        ``[cells]`` of float32.
-    places : torch.Tensor
-        ``[cells]`` of int, each of 0 to ``cells - 1`` once.
-
-    Returns
-    -------
-    torch.Tensor, torch.Tensor
-        Sorted, least first: values as whole numbers of the same order, and places.
-
-    Example
-    -------
-    >>> sort_by(torch.tensor([0.5, -1.0, 0.5]), torch.tensor([2, 0, 1]))[1]
-    tensor([0, 1, 2])
-    """
-    bits = values.contiguous().view(torch.int32).long()
-    rising = torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits)  # negative floats fall as bits rise
-    keys = sort((rising << PLACE_BITS) | places)
-    return keys >> PLACE_BITS, keys & ((1 << PLACE_BITS) - 1)
-
-
-def sort(cells):
-    """``cells`` along the last axis, least first."""
-    if cells.device.type != "cpu":
-        return cells.sort(dim=-1).values
-    return torch.from_numpy(np.sort(cells.detach().numpy(), axis=-1))
-
-
-def mean_ranks(values):
-    """Rank of each cell from 0 on, cells of one value sharing the mean of theirs.
-
-    Arguments
-    ---------
-    values : torch.Tensor
-        ``[cells]`` of float32.
+    maps : torch.Tensor
+        Non-negative attribution maps, ``[batch, frames, bins]``.
 
     Returns
     -------
     torch.Tensor
-        ``[cells]``, double.
+        Masks in [0, 1], ``[batch, frames, bins]``.
 
     Example
     -------
-    >>> mean_ranks(torch.tensor([0.5, 0.1, 0.5]))
-    tensor([1.5000, 0.0000, 1.5000], dtype=torch.float64)
+    >>> normalize_attributions(torch.tensor([[[1.0, 2.0]], [[0.0, 0.0]]]))
+    tensor([[[0.5000, 1.0000]],
+    <BLANKLINE>
+            [[0.0000, 0.0000]]])
     """
-    count = torch.arange(len(values), device=values.device)
-    ordered, places = sort_by(values + 0.0, count)  # no negative zero
-    _, sizes = torch.unique_consecutive(ordered, return_counts=True)
-    last = sizes.cumsum(0) - 1
-    shared = (last - (sizes - 1) / 2).double().repeat_interleave(sizes)
-    ranks = torch.empty_like(shared)
-    ranks[places] = shared
-    return ranks
+    maximum = maps.amax(dim=(1, 2), keepdim=True)
+    return maps / torch.where(maximum > 0, maximum, 1.0)
+
+
+def argsort_with_ties(values: torch.Tensor, tie_order: torch.Tensor) -> torch.Tensor:
+    """Sort bins by value, and equal bins by a given order.
+
+    Arguments
+    ---------
+    values : torch.Tensor
+        Values of the bins, ``[bins]``, float32.
+    tie_order : torch.Tensor
+        Permutation of ``0 .. bins - 1``, ``[bins]``.
+
+    Returns
+    -------
+    torch.Tensor
+        Entries of ``tie_order``, ``[bins]``, the entry of the smallest value first.
+
+    Example
+    -------
+    >>> argsort_with_ties(torch.tensor([0.5, -1.0, 0.5]), torch.tensor([2, 0, 1]))
+    tensor([0, 1, 2])
+    """
+    bits = values.contiguous().view(torch.int32).long()
+    ascending = torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits)  # negative floats sort in reverse
+    keys = sort((ascending << INDEX_BITS) | tie_order)
+    return keys & ((1 << INDEX_BITS) - 1)
+
+
+def sort(values: torch.Tensor) -> torch.Tensor:
+    """Sort along the last dimension, ascending. NumPy is faster than torch on a CPU."""
+    if values.device.type != "cpu":
+        return values.sort(dim=-1).values
+    return torch.from_numpy(np.sort(values.detach().numpy(), axis=-1))

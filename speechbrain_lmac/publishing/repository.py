@@ -13,14 +13,12 @@ from speechbrain_lmac.data import manifest
 from speechbrain_lmac.data.prompts import class_prompt
 from speechbrain_lmac.data.synthetic import SAMPLE_RATE, mixture
 from speechbrain_lmac.data.synthetic_dataset import is_synthetic
-from speechbrain_lmac.evaluation.scoring import column
 from speechbrain_lmac.evaluation.tables import MEAN, markdown_table
 from speechbrain_lmac.inference.interpreter import Interpreter
-from speechbrain_lmac.metrics.top_k import BUDGETS
 from speechbrain_lmac.pretrained.checkpoint import fingerprint
 from speechbrain_lmac.pretrained.config import read_interpreter_config
 from speechbrain_lmac.pretrained.export import DECODER_FILE, HPARAMS_FILE, hyperparams
-from speechbrain_lmac.reports.plots import draw_budgets, draw_interpretation
+from speechbrain_lmac.reports.plots import draw_interpretation, draw_top_k
 from speechbrain_lmac.utils.errors import InputError, first_line
 from speechbrain_lmac.utils.files import HIDDEN
 from speechbrain_lmac.utils.hub import check_reachable
@@ -95,9 +93,9 @@ def _fill(folder, results, repo_id, interpreter, text, license):
         settings.pop(name, None)
     (folder / MARKER).write_text(json.dumps(settings, indent=2) + "\n")
     rows = pd.read_csv(results / "metrics.csv")
-    if column("AD", BUDGETS[0]) not in rows:
+    if not {"metric", "fraction", "value"} <= set(rows):
         raise InputError(f"{results / 'metrics.csv'} is of an older version: run train.py anew")
-    draw_budgets(rows, folder / "budgets.png")
+    draw_top_k(rows, folder / "budgets.png")
     _example(interpreter, folder / "example.png")
     card = _card(interpreter, repo_id, results, rows, settings, license, folder)
     (folder / "README.md").write_text(card, encoding="utf-8")

@@ -12,7 +12,6 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
 from speechbrain_lmac.audio.stft import power_of
-from speechbrain_lmac.metrics.top_k import BUDGETS
 from speechbrain_lmac.reports.raster import AXIS_HZ, HEIGHT, RANGE_DB, WIDTH, height_of, pixels
 from speechbrain_lmac.utils.files import whole
 
@@ -167,25 +166,27 @@ def _fonts():
     return set(font_manager.get_font_names())
 
 
-def draw_budgets(rows, path):
-    """How much of the decision's probability each explainer loses, by the share of cells kept.
+def draw_top_k(scores, path):
+    """Draw the average drop (AD) of each explainer over the mask area.
 
     Arguments
     ---------
-    rows : pandas.DataFrame
-        Of an evaluation: ``method``, and ``AD@5`` and so on.
+    scores : pandas.DataFrame
+        Long-format scores of an evaluation: ``method``, ``metric``, ``fraction``, ``value``.
     path : str or Path
         Image file to write.
     """
-    shares = [f"{100 * budget:g}" for budget in BUDGETS]
-    means = rows.groupby("method", sort=False)[[f"AD@{share}" for share in shares]].mean()
+    rows = scores[(scores.metric == "AD") & scores.fraction.notna()]
+    means = rows.groupby(["method", "fraction"], sort=False).value.mean().unstack("fraction")
+    means = means.reindex(index=rows.method.unique(), columns=sorted(means))
+    percent = [f"{100 * fraction:g}" for fraction in means]
     figure = Figure(figsize=(7, 4), layout="constrained")
     FigureCanvasAgg(figure)
     axis = figure.subplots()
     for place, (method, values) in enumerate(means.iterrows()):
         style = {"color": "#d1495b", "linewidth": 2.5} if place == 0 else {"linewidth": 1.3}
-        axis.plot(shares, values, marker="o", label=method, **style)
-    axis.set_xlabel("share of cells that is kept, %")
+        axis.plot(percent, values, marker="o", label=method, **style)
+    axis.set_xlabel("mask area, % of T-F bins")
     axis.set_ylabel("average drop (AD), %: lower is better")
     axis.set_ylim(0, 100)
     axis.grid(alpha=0.3)

@@ -12,7 +12,12 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from speechbrain_lmac.data.pipeline import augment, draw
 from speechbrain_lmac.data.prompts import class_prompt
-from speechbrain_lmac.evaluation.scoring import ask, explain, faithfulness, in_out_margin
+from speechbrain_lmac.evaluation.scoring import (
+    explain,
+    in_out_margin,
+    make_batch,
+    score_faithfulness,
+)
 from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.training.feature_dropout import channel_dropout
 from speechbrain_lmac.training.pairs import build_pairs, source_power
@@ -128,9 +133,9 @@ class LMACBrain(sb.Brain):
     def evaluate_batch(self, batch, stage):
         """Collect the validation score: the in-out margin over the top-k fractions."""
         encoded = self.model.classifier.encode_clips(batch.sig.data.to(self.device))
-        inputs = ask(self.model, batch.id, encoded, self.prompts)
+        inputs = make_batch(self.model, batch.id, encoded, self.prompts)
         attributions = explain(self.model, EXPLAINERS["lmac"], inputs)
-        self.scores.extend(in_out_margin(faithfulness(self.model, inputs, attributions)))
+        self.scores.extend(in_out_margin(score_faithfulness(self.model, inputs, attributions)))
         return -torch.tensor(self.scores).mean()
 
     @property

@@ -15,7 +15,8 @@ from speechbrain_lmac.data import manifest
 from speechbrain_lmac.data.datasets import class_names
 from speechbrain_lmac.data.pipeline import dataset
 from speechbrain_lmac.evaluation import tables
-from speechbrain_lmac.evaluation.scoring import ClassPrompts, clip_seed, evaluate, write_rows
+from speechbrain_lmac.evaluation.evaluate import evaluate, write_scores
+from speechbrain_lmac.evaluation.scoring import ClassPrompts, clip_seed
 from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.losses.objective import method_name
 from speechbrain_lmac.pretrained.export import check_exportable, export_interpreter, load_decoder
@@ -182,7 +183,7 @@ def report(brain, clips, explainers, hparams) -> None:
     )
     batches = [(batch.id, batch.sig.data.to(brain.device)) for batch in tqdm(loader, "reading")]
     rows = evaluate(brain.model, explainers, batches, brain.prompts)
-    write_rows(folder / "metrics.csv", rows)
+    write_scores(folder / "metrics.csv", rows)
     what = (
         f"{len(clips)} test clips, {len(brain.prompts.names)} classes, {hparams['masking']} "
         f"masking, folds {hparams['test_folds']}"

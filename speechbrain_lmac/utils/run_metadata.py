@@ -54,8 +54,8 @@ def write_run_metadata(folder, program, arguments):
 RUN_FILE = "run_config.json"
 WRITTEN = (
     *("hyperparams.yaml", "run_metadata.json", "train.csv", "valid.csv", "test.csv", "metrics.csv"),
-    *("table.md", "train_log.txt", "log.txt", "env.log", "rows.csv", "report.md", "spent.json"),
-    *("rows_mel.jsonl", "rows_stft.jsonl", "tuning_mel.json", "tuning_stft.json"),
+    *("table.md", "train_log.txt", "log.txt", "env.log", "results.csv.gz", "report.md"),
+    *("results_mel.jsonl", "results_stft.jsonl", "tuning_mel.json", "tuning_stft.json"),
 )
 """Files of runs; in a folder that holds no run they are the user's."""
 

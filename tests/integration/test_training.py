@@ -208,7 +208,7 @@ def test_the_second_prompt_asked_is_that_of_the_sound_mixed_in(model):
         asked = [names.index(names[index]) for index in pairs.targets[:2, clip]]
         assert set(asked) == set(loud.nonzero().flatten().tolist())
         assert asked[0] == clip
-        torch.testing.assert_close(pairs.queries[:2, clip], prompts.text[asked])
+        torch.testing.assert_close(pairs.queries[:2, clip], prompts.embeddings[asked])
 
 
 def test_the_rate_falls_along_half_a_cosine(model):
@@ -234,7 +234,7 @@ def test_a_clip_alone_is_asked_what_the_clap_takes_it_for(model, wavs):
     audio, alone = clap(wavs).vector, torch.zeros(len(wavs), dtype=torch.bool)
     batch = SimpleNamespace(label=["rain"] * len(wavs), text=[""] * len(wavs))
     pairs = brain.pair(batch, audio, alone, [draw(1, 1, str(i)) for i in range(len(wavs))])
-    assert pairs.targets[0].tolist() == (audio @ prompts.text.T).argmax(dim=1).tolist()
+    assert pairs.targets[0].tolist() == (audio @ prompts.embeddings.T).argmax(dim=1).tolist()
     described = SimpleNamespace(label=["rain"] * len(wavs), text=["a wolf"] * len(wavs))
     pairs = brain.pair(described, audio, alone, [draw(1, 1, str(i)) for i in range(len(wavs))])
     torch.testing.assert_close(pairs.queries[0], clap.queries(["a wolf"] * len(wavs)))

@@ -18,7 +18,11 @@ from speechbrain_lmac.explainers.base import ExplainerInputs
 from speechbrain_lmac.explainers.controls import EnergyMask, FullMask, OracleIRM, RandomMask
 from speechbrain_lmac.masking.domains import DOMAINS
 from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
-from speechbrain_lmac.metrics.localization import energy_share, pointing, si_sdr_improvement
+from speechbrain_lmac.metrics.localization import (
+    pointing,
+    si_sdr_improvement,
+    target_energy_fraction,
+)
 from speechbrain_lmac.metrics.top_k import rank_bins, top_k_mask
 from speechbrain_lmac.models.clap.mini import MiniCLAP
 
@@ -110,10 +114,12 @@ def measure(domain, batch):
         ranks = [rank_bins(tried[name], seeds) for tried, seeds in drawn]
         columns = {
             SI_SDRI: si_sdr_improvement(domain.apply_mask(mixed, masks), mixed, batch.own),
-            SHARE: _mean(energy_share(tried[name], own, rest) for tried, _ in drawn),
+            SHARE: _mean(target_energy_fraction(tried[name], own, rest) for tried, _ in drawn),
             POINTING: pointing(ranks[0], own, rest),
-            AT_BUDGET: _mean(energy_share(top_k_mask(rank, BUDGET), own, rest) for rank in ranks),
-            STEM: energy_share(torch.ones_like(own), own, rest),
+            AT_BUDGET: _mean(
+                target_energy_fraction(top_k_mask(rank, BUDGET), own, rest) for rank in ranks
+            ),
+            STEM: target_energy_fraction(torch.ones_like(own), own, rest),
         }
         values = {metric: column.tolist() for metric, column in columns.items()}
         about = {"map": name, "mixture": batch.mixtures, "prompt": batch.prompts}

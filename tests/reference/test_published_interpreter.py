@@ -124,7 +124,7 @@ def test_every_explainer_gives_a_map_on_the_clips_frames(name, model):
         text,
         text[1:2],
         encoded,
-        model.evidence(encoded),
+        model.features(encoded),
         encoded.power,
         encoded.power,
     )

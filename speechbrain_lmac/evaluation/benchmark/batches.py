@@ -1,149 +1,147 @@
-"""Scenes by the batch: rendered, heard, and asked about."""
+"""Batches of evaluation items: audio, encodings and the inputs of all explainers."""
 
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
 
-from speechbrain_lmac.evaluation.benchmark.conditions import render
-from speechbrain_lmac.evaluation.scoring import EvaluationBatch, ask, clip_seed
+from speechbrain_lmac.evaluation.benchmark.conditions import EvaluationItem, render
+from speechbrain_lmac.evaluation.scoring import (
+    ClassPrompts,
+    EvaluationBatch,
+    clip_seed,
+    make_batch,
+)
 from speechbrain_lmac.masking.decoder import DecoderFeatures
+from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 
 
-class Batch(NamedTuple):
-    """Scenes, ready to be explained."""
+class ItemBatch(NamedTuple):
+    """Evaluation items, ready to be explained."""
 
-    scenes: tuple
-    asked: EvaluationBatch
-    own: torch.Tensor
-    """Stems of what is prompted, ``[batch, time]``."""
-    rest: torch.Tensor
-    """Stems of all else."""
-    truth: torch.Tensor
-    """``[batch]`` of bool: what is explained is the name of the own stem, and it is not alone."""
+    items: tuple[EvaluationItem, ...]
+    batch: EvaluationBatch
+    target_wavs: torch.Tensor
+    """Waveforms of the target sources, ``[batch, time]``."""
+    residual_wavs: torch.Tensor
+    """Waveforms of all other sources, ``[batch, time]``."""
+    has_reference: torch.Tensor
+    """``[batch]``, bool: the item is a mixture, and the explained class is that of the target."""
 
 
-def partners(scenes):
-    """For each scene one of another class, which is the same in every batch.
+def find_partners(items: Sequence[EvaluationItem]) -> list[EvaluationItem]:
+    """Choose another item of another class for each item, the same in every batch.
 
-    Arguments
-    ---------
-    scenes : list of Scene
-        All of a condition.
-
-    Returns
-    -------
-    list of Scene
-        The next one round the circle, half-way round on, that holds neither what is prompted nor
-        a recording of the scene; the scene itself where there is none.
+    It is the first item, from halfway round the list on, that contains neither the prompted class
+    nor a recording of the item; the item itself if there is none.
     """
-    count, found = len(scenes), []
-    for place, scene in enumerate(scenes):
-        circle = (scenes[(place + count // 2 + step) % count] for step in range(count))
-        found.append(next((other for other in circle if _foreign(scene, other)), scene))
-    return found
+    count, partners = len(items), []
+    for place, item in enumerate(items):
+        candidates = (items[(place + count // 2 + step) % count] for step in range(count))
+        partners.append(next((other for other in candidates if _unrelated(item, other)), item))
+    return partners
 
 
-def _foreign(scene, other):
-    asked_for = scene.prompt or scene.clip.label
-    alike = asked_for in (other.clip.label, other.other_label)
-    mixed = scene.row is not None and other.row is not None and scene.row.ID == other.row.ID
-    return not alike and not mixed and scene.clip.src_file != other.clip.src_file
+def _unrelated(item, other):
+    prompt = item.prompt or item.clip.label
+    same_class = prompt in (other.clip.label, other.other_label)
+    mixed = item.mixture is not None and other.mixture is not None
+    same_mixture = mixed and item.mixture.ID == other.mixture.ID
+    return not same_class and not same_mixture and item.clip.src_file != other.clip.src_file
 
 
-def load(model, scenes, others, prompts, seconds, average):
-    """Render and hear a batch.
+def load_batch(
+    model: InterpreterNetwork,
+    items: Sequence[EvaluationItem],
+    partners: Sequence[EvaluationItem],
+    prompts: ClassPrompts,
+    seconds: float,
+    average: DecoderFeatures | None,
+) -> ItemBatch:
+    """Render and encode a batch of items.
 
     Arguments
     ---------
     model : InterpreterNetwork
-        What is explained.
-    scenes : list of Scene
-        Of this batch.
-    others : list of Scene
-        A partner for each, of :func:`partners`; empty if no control asks for it.
+        Model to explain.
+    items : list of EvaluationItem
+        Items of this batch.
+    partners : list of EvaluationItem
+        Partner of each item from :func:`find_partners`; empty if no control needs partners.
     prompts : ClassPrompts
-        What clips are scored against.
+        Classes that clips are scored against.
     seconds : float
-        Length of a scene.
+        Length of an item.
     average : DecoderFeatures or None
-        Of :func:`mean_features`.
+        Result of :func:`mean_features`, for the control that needs it.
 
     Returns
     -------
-    Batch
+    ItemBatch
     """
-    rate, device = model.classifier.audio_classifier.sample_rate, prompts.text.device
-    sounds = [render(scene, rate, seconds) for scene in scenes]
-    mixture, own, rest = (torch.stack(stems).to(device) for stems in zip(*sounds))
-    domain, names = model.classifier.domain, prompts.names
+    rate, device = model.classifier.audio_classifier.sample_rate, prompts.embeddings.device
+    stems = [render(item, rate, seconds) for item in items]
+    mixture, target_wavs, residual_wavs = (torch.stack(wavs).to(device) for wavs in zip(*stems))
     encoded = model.classifier.encode_clips(mixture)
-    target = model.classifier.logits(encoded.encoding.vector, prompts.text).argmax(dim=1)
-    asked_for = [names.index(s.prompt) if s.prompt else -1 for s in scenes]
-    asked_for = torch.tensor(asked_for, device=device)
-    target = torch.where(asked_for >= 0, asked_for, target)
-    other = None
-    if others:
-        heard = [render(scene, rate, seconds).mixture for scene in others]
-        other = model.classifier.encode_clips(torch.stack(heard).to(device))
-    ids = [scene.ID for scene in scenes]
-    mixed = torch.tensor([scene.row is not None for scene in scenes], device=device)
-    labels = torch.tensor([names.index(s.clip.label) for s in scenes], device=device)
+    target = _targets(model, encoded, items, prompts)
+    mixed = torch.tensor([item.mixture is not None for item in items], device=device)
+    labels = torch.tensor([prompts.names.index(i.clip.label) for i in items], device=device)
+    power = model.classifier.domain.power
+    ids = [item.ID for item in items]
     with torch.no_grad():
-        asked = ask(
+        batch = make_batch(
             model,
             ids,
             encoded,
             prompts,
             target,
-            other_query=prompts.text[_other_names(ids, target, len(names))],
-            other_clips=other,
+            other_query=prompts.embeddings[_other_classes(ids, target, len(prompts.names))],
+            other_clips=_encode(model, partners, seconds, device) if partners else None,
             mean_features=average,
-            target_power=domain.power(own) if mixed.any() else None,
-            residual_power=domain.power(rest) if mixed.any() else None,
+            target_power=power(target_wavs) if mixed.any() else None,
+            residual_power=power(residual_wavs) if mixed.any() else None,
         )
-    return Batch(tuple(scenes), asked, own, rest, mixed & (target == labels))
+    has_reference = mixed & (target == labels)
+    return ItemBatch(tuple(items), batch, target_wavs, residual_wavs, has_reference)
 
 
-def _other_names(ids, target, count):
-    """For each clip a name that is not explained, ``[batch]``, drawn by the clip."""
+def _targets(model, encoded, items, prompts):
+    """Return the prompted class of each item, or the predicted class if none is prompted."""
+    logits = model.classifier.logits(encoded.encoding.vector, prompts.embeddings)
+    prompted = [prompts.names.index(item.prompt) if item.prompt else -1 for item in items]
+    prompted = torch.tensor(prompted, device=logits.device)
+    return torch.where(prompted >= 0, prompted, logits.argmax(dim=1))
+
+
+def _encode(model, items, seconds, device):
+    rate = model.classifier.audio_classifier.sample_rate
+    wavs = [render(item, rate, seconds).mixture for item in items]
+    return model.classifier.encode_clips(torch.stack(wavs).to(device))
+
+
+def _other_classes(ids, target, count):
+    """Draw a class that is not explained for each clip, ``[batch]``, seeded by its ID."""
     draws = [1 + clip_seed(clip_id, "name") % max(1, count - 1) for clip_id in ids]
     return (target + torch.tensor(draws, device=target.device)) % count
 
 
 @torch.no_grad()
-def mean_features(model, scenes, seconds, batch_size):
-    """What a decoder would go by, of the mean clip.
-
-    Arguments
-    ---------
-    model : InterpreterNetwork
-        Whose encoder hears.
-    scenes : list of Scene
-        Best of other clips than those tested.
-    seconds : float
-        Length of a scene.
-    batch_size : int
-        Clips heard at once.
-
-    Returns
-    -------
-    Evidence
-        A batch of one.
-    """
-    classifier = model.classifier
-    device, total = classifier.domain.positions.device, None
-    for part in chunks(scenes, batch_size):
-        sounds = [render(s, classifier.audio_classifier.sample_rate, seconds).mixture for s in part]
-        heard = model.features(classifier.encode_clips(torch.stack(sounds).to(device)))
-        parts = (*heard.hidden, heard.log_power)
+def mean_features(
+    model: InterpreterNetwork, items: Sequence[EvaluationItem], seconds: float, batch_size: int
+) -> DecoderFeatures:
+    """Average the decoder features over items."""
+    device, total = model.classifier.domain.positions.device, None
+    for part in chunks(items, batch_size):
+        features = model.features(_encode(model, part, seconds, device))
+        parts = (*features.hidden, features.log_power)
         sums = [maps.float().sum(dim=0, keepdim=True) for maps in parts]
         total = sums if total is None else [a + b for a, b in zip(total, sums)]
-    *hidden, mean_level = (maps / len(scenes) for maps in total)
-    return DecoderFeatures(tuple(hidden), mean_level)
+    *hidden, level = (maps / len(items) for maps in total or ())
+    return DecoderFeatures(tuple(hidden), level)
 
 
-def chunks(items, size):
-    """Split a list.
+def chunks(items: Sequence, size: int) -> Iterator[Sequence]:
+    """Split a sequence into chunks.
 
     Example
     -------

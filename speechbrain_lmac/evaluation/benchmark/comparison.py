@@ -1,223 +1,241 @@
-"""Explainers set side by side: their means, and which differences are more than chance."""
+"""Comparison of methods: means with intervals, paired differences, verdicts."""
 
-import re
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
+from speechbrain_lmac.evaluation.benchmark.scores import (
+    COLUMNS,
+    COMPARED,
+    FAMILIES,
+    KEYS,
+    MAX_SILENT,
+    ORACLE,
+    RAW,
+    SI_SDRI,
+    Score,
+    drop_silenced,
+    silenced_fractions,
+    with_score_names,
+)
+from speechbrain_lmac.metrics.insertion_deletion import KINDS
+from speechbrain_lmac.metrics.registry import METRICS
 from speechbrain_lmac.metrics.statistics import (
     LEVEL,
-    PATTERNS,
     RESAMPLES,
     check_finite,
+    cluster_bootstrap_mean,
     holm,
-    interval,
-    resample,
-    sign_flips,
+    paired_difference,
 )
-from speechbrain_lmac.metrics.top_k import BUDGETS
 from speechbrain_lmac.utils.errors import InputError
 
-MAX_SILENT = 0.05
-"""A method that silences a larger share of clips is not called better in SI-SDR."""
-CONTROLS = (
-    "shuffled-clip",
-    "mean-features",
-    "shuffled-prompt",
-    "constant",
-    "sobel-edges",
-    "energy",
-    "random",
-    "full-mask",
-)
-"""Methods that explain nothing: what explainers are measured by."""
-HIGHER, NEITHER, LOWER = 1, 0, -1
-DIRECTIONS = {
-    **dict.fromkeys(("AI", "AG", "FF", "Fid-In", "SPS", "stability", "insertion"), HIGHER),
-    **dict.fromkeys(("SI-SDRi", "energy share", "pointing", "judge FF", "judge Fid-In"), HIGHER),
-    **dict.fromkeys(("AD", "COMP", "COMP/ln", "deletion", "judge AD", "written gap"), LOWER),
-    **dict.fromkeys(("passes", "seconds"), LOWER),
-    **dict.fromkeys(("MM", "silent", "failed"), NEITHER),
-}
-"""Stem of a column -> which way is better."""
 
-
-def direction(metric):
-    """Which way a column is better: 1 higher, -1 lower, 0 neither.
-
-    Example
-    -------
-    >>> direction("AD@mean"), direction("insertion silence"), direction("MM")
-    (-1, 1, 0)
-    """
-    stem = metric.split("@")[0]
-    for name in (stem, stem.split(" ")[0]):
-        if name in DIRECTIONS:
-            return DIRECTIONS[name]
-    raise InputError(f"{metric} is no metric; there are {', '.join(DIRECTIONS)}")
-
-
-def with_means(frame):
-    """The frame with a column ``<metric>@mean``, the mean over the equal budgets, for each metric
-    that has them all; not a number where one budget has none, and infinite where one is.
-    """
-    budgets = [f"@{100 * share:g}" for share in BUDGETS]
-    stems = [name[: -len(budgets[0])] for name in frame if name.endswith(budgets[0])]
-    whole = [stem for stem in stems if {stem + budget for budget in budgets} <= set(frame)]
-    means = {
-        f"{stem}@mean": frame[[stem + budget for budget in budgets]]
-        .astype(float)
-        .mean(axis=1, skipna=False)
-        for stem in whole
-    }
-    return frame.assign(**means)
-
-
-def heard_by_all(frame, metric="SI-SDRi"):
-    """The frame without SI-SDR (not a number instead) wherever a clip is silenced.
-
-    A silent explanation has minus infinity there. Where any explainer has, the clip is left out
-    for all methods, or the mean would flatter the silent one. A control loses the clip for itself
-    alone: asked for a sound that is not there, a decoder is right to fall silent.
+def estimate(
+    frame: pd.DataFrame,
+    interval_scores: Sequence[Score] = COMPARED,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Compute the mean of every method and score.
 
     Arguments
     ---------
     frame : pandas.DataFrame
-        With ``method``, ``clip`` and the metric.
-    metric : str
-        A column in dB.
-
-    Returns
-    -------
-    pandas.DataFrame
-    """
-    silent = np.isneginf(frame[metric].astype(float))
-    by_explainer = silent & ~frame.method.isin(CONTROLS)
-    lost = silent | frame["clip"].isin(frame["clip"][by_explainer])
-    return frame.assign(**{metric: frame[metric].astype(float).mask(lost)})
-
-
-def silent_shares(frame, metric="SI-SDRi"):
-    """Method -> share of its clips that it silences; not a number where it has none."""
-    values = frame[metric].astype(float)
-    known = values.notna()
-    return np.isneginf(values[known]).groupby(frame.method[known]).mean().to_dict()
-
-
-def estimate(frame, metrics, resamples=RESAMPLES, seed=0):
-    """Means of every method with 95 % intervals.
-
-    Arguments
-    ---------
-    frame : pandas.DataFrame
-        A row per method and clip, of one masking and condition.
-    metrics : sequence of str
-        Columns. SI-SDR is taken over the clips of :func:`heard_by_all`.
+        Long-format table of one masking domain and condition, with named fractions.
+    interval_scores : sequence of tuple
+        Scores that get a 95 % interval. Default: all compared scores.
     resamples : int
-        Bootstrap draws.
+        Number of bootstrap resamples. Default: 5000.
     seed : int
-        Of the draws.
+        Seed of the resampling. Default: 0.
 
     Returns
     -------
     pandas.DataFrame
-        A row per method and metric: ``method``, ``metric``, ``mean``, ``low``, ``high``, ``clips``
-        and ``recordings``.
+        ``method``, ``metric``, ``fraction``, ``mean`` (of ``seconds``, the median, which the
+        first batch does not distort), ``low``, ``high``, ``clips`` and ``recordings``.
     """
-    wide, recordings = _by_clip(frame, metrics)
-    means, draws, spread = resample(wide.to_numpy(), recordings, resamples, seed)
-    low, high = interval(draws, spread)
-    columns = {"mean": means, "low": low, "high": high, "clips": wide.notna().sum().to_numpy()}
-    table = wide.columns.to_frame(index=False)[["method", "metric"]]
-    table = table.assign(**columns, recordings=spread)
-    return table[table.clips > 0].reset_index(drop=True)
+    frame = drop_silenced(frame)
+    rows = []
+    for (method, metric, fraction), part in frame.groupby(KEYS, sort=False):
+        check_finite(part.value, str(metric))
+        low = high = np.nan
+        if (metric, fraction) in interval_scores:
+            part = part.sort_values("clip")
+            _, low, high = cluster_bootstrap_mean(part.value, part.recording, resamples, seed)
+        counts = len(part), part.recording.nunique()
+        mean = part.value.median() if metric == "seconds" else part.value.mean()
+        rows.append((method, metric, fraction, mean, low, high, *counts))
+    columns = [*KEYS, "mean", "low", "high", "clips", "recordings"]
+    return pd.DataFrame(rows, columns=columns)
 
 
-def compare(frame, method, metrics, resamples=RESAMPLES, seed=0):
-    """Set one method against every other.
+def compare(
+    frame: pd.DataFrame,
+    reference: str,
+    scores: Sequence[Score],
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Compare one method with every other, clip by clip.
 
     Arguments
     ---------
     frame : pandas.DataFrame
-        A row per method and clip, of one masking and condition.
-    method : str
-        From whose side the verdicts are.
-    metrics : sequence of str
-        Columns for which better has a meaning; the family that p is corrected over.
+        Long-format table of one masking domain and condition, with named fractions.
+    reference : str
+        Method that is compared with all others.
+    scores : sequence of tuple
+        Scores to compare: one family, over which p-values are corrected.
     resamples : int
-        Bootstrap draws; of signs, ``PATTERNS`` times as many.
+        Number of bootstrap resamples. Default: 5000.
     seed : int
-        Of the draws.
+        Seed of the resampling. Default: 0.
 
     Returns
     -------
     pandas.DataFrame
-        A row per other method and metric that share clips: ``method``, ``metric``, ``difference``
-        (of ``method`` less the other), ``low``, ``high``, ``p``, ``p_holm``, ``shared`` (clips) and
-        ``verdict``: better or worse where the interval excludes 0 and ``p_holm`` is under 0.05,
-        else tie.
+        ``method``, ``metric``, ``fraction``, ``difference`` (reference minus method), its interval
+        ``difference_low`` and ``difference_high``, ``p``, ``p_holm``, ``shared`` (clips of both),
+        and ``verdict`` on the reference: ``better`` or ``worse`` if the interval excludes 0 and
+        ``p_holm`` is below 0.05, else ``tie``.
+
+    Raises
+    ------
+    InputError
+        If the reference has no rows, a clip appears twice, or a metric has no better direction.
     """
-    ways = {metric: direction(metric) for metric in metrics}
-    if NEITHER in ways.values():
-        raise InputError(f"no value of {min(ways, key=lambda m: abs(ways[m]))} is the better one")
-    wide, recordings = _by_clip(frame, metrics)
-    if method not in frame.method.to_numpy():
-        raise InputError(f"there is no method {method}; there are {sorted(set(frame.method))}")
-    pairs = [pair for pair in wide.columns if pair[1] != method]
-    own = wide[[(metric, method) for metric, _ in pairs]].to_numpy()
-    gaps = own - wide[pairs].to_numpy()
-    shared = (~np.isnan(gaps)).sum(axis=0)
-    means, draws, spread = resample(gaps, recordings, resamples, seed)
-    low, high = interval(draws, spread)
-    p = sign_flips(gaps, recordings, PATTERNS * resamples, seed)
-    table = pd.DataFrame(pairs, columns=["metric", "method"])[["method", "metric"]]
-    columns = {"difference": means, "low": low, "high": high, "p": p}
-    table = table.assign(**columns, shared=shared)[shared > 0].reset_index(drop=True)
+    wide, recordings = _by_clip(frame, reference, scores)
+    rows = []
+    for metric, fraction, method in wide.columns:
+        if method == reference:
+            continue
+        pair = wide[[(metric, fraction, reference), (metric, fraction, method)]].to_numpy().T
+        shared = int((~np.isnan(pair).any(axis=0)).sum())
+        if shared:
+            result = paired_difference(pair[0], pair[1], recordings, resamples, seed)
+            rows.append((method, metric, fraction, *result, shared))
+    columns = [*KEYS, "difference", "difference_low", "difference_high", "p", "shared"]
+    table = pd.DataFrame(rows, columns=columns)
     table["p_holm"] = holm(table.p)
-    table["verdict"] = _verdicts(table, frame, method)
+    table["verdict"] = _verdicts(table, frame, reference)
     return table
 
 
-def _verdicts(table, frame, method):
-    ways = table.metric.map(direction)
-    clear = ((table.low > 0) | (table.high < 0)) & (table.p_holm < LEVEL)
-    verdicts = np.where(table.difference * ways > 0, "better", "worse")
+def _by_clip(frame, reference, scores):
+    """Return values ``[clips, scores x methods]`` and the recording of each clip."""
+    for metric, _ in scores:
+        if metric not in METRICS or METRICS[metric].higher_is_better is None:
+            raise InputError(f"metric must have a better direction, got {metric}.")
+    if reference not in set(frame.method):
+        raise InputError(
+            f"reference must be one of {', '.join(sorted(set(frame.method)))}, got {reference}."
+        )
+    pairs = pd.MultiIndex.from_frame(frame[["metric", "fraction"]])
+    selected = drop_silenced(frame[pairs.isin(list(scores))])
+    repeated = selected[selected.duplicated([*KEYS, "clip"])]
+    if len(repeated):
+        raise InputError(
+            f"clips must appear once per method, got {repeated['clip'].iloc[0]} twice. Select one "
+            "masking domain and condition."
+        )
+    recordings = selected.groupby("clip").recording.agg(["nunique", "first"])
+    if (recordings["nunique"] != 1).any():
+        clip = recordings.index[recordings["nunique"] != 1][0]
+        raise InputError(f"clips must have one source recording, got another number for {clip}.")
+    for metric, part in selected.groupby("metric"):
+        check_finite(part.value, str(metric))
+    wide = selected.pivot(index="clip", columns=["metric", "fraction", "method"], values="value")
+    with_reference = {key[:2] for key in wide.columns if key[2] == reference}
+    wide = wide[[key for key in wide.columns if key[:2] in with_reference]]
+    return wide, recordings["first"].loc[wide.index].to_numpy()
+
+
+def _verdicts(table, frame, reference):
+    """Return better, worse or tie for each row. A method that silences clips is never better."""
+    sign = table.metric.map(lambda name: 1 if METRICS[name].higher_is_better else -1)
+    clear = (table.difference_low > 0) | (table.difference_high < 0)
+    clear &= table.p_holm < LEVEL
+    verdicts = np.where(table.difference * sign > 0, "better", "worse").astype(object)
     verdicts[~clear] = "tie"
-    for metric in filter(_is_si_sdr, table.metric.unique()):
-        shares = silent_shares(frame, metric)
-        winner = np.where(verdicts == "better", method, table.method)
-        silent = np.array([shares.get(name, 0) > MAX_SILENT for name in winner])
-        verdicts[silent & (table.metric == metric).to_numpy()] = "tie"
+    for fraction in table.fraction[table.metric == SI_SDRI].unique():
+        silenced = silenced_fractions(frame, fraction)
+        winner = np.where(verdicts == "better", reference, table.method)
+        silent = np.array([silenced.get(name, 0) > MAX_SILENT for name in winner], dtype=bool)
+        rows = (table.metric == SI_SDRI) & (table.fraction == fraction)
+        verdicts[silent & rows.to_numpy()] = "tie"
     return verdicts
 
 
-def _is_si_sdr(metric):
-    return re.match(r"SI-SDRi(@|$)", metric) is not None
+def assess(
+    frame: pd.DataFrame, reference: str, resamples: int = RESAMPLES, seed: int = 0
+) -> pd.DataFrame:
+    """Summarize all masking domains and conditions.
 
+    Arguments
+    ---------
+    frame : pandas.DataFrame
+        Long-format results: one row per domain, condition, method, clip, metric and fraction.
+    reference : str
+        Method that is compared with all others.
+    resamples : int
+        Number of bootstrap resamples. Default: 5000.
+    seed : int
+        Seed of the resampling. Default: 0.
 
-def _by_clip(frame, metrics):
-    """One row per clip, whatever the order of rows: ``[clips, metrics x methods]`` of float, and
-    ``[clips]`` of recordings.
+    Returns
+    -------
+    pandas.DataFrame
+        One row per domain, condition, method, metric and fraction, with the columns of
+        :func:`estimate` and of :func:`compare`. The reference comes first; other methods keep
+        their order.
     """
-    metrics = list(dict.fromkeys(metrics))
-    missing = [name for name in ["method", "clip", "recording", *metrics] if name not in frame]
-    if missing:
-        raise InputError(f"the table has no column {missing[0]!r}")
-    twice = frame[frame.duplicated(["method", "clip"])]
-    if len(twice):
+    if reference not in set(frame.method):
         raise InputError(
-            f"{twice.method.iloc[0]} has clip {twice['clip'].iloc[0]} twice; give one masking and "
-            "condition at a time"
+            f"reference must be one of {', '.join(sorted(set(frame.method)))}, got {reference}."
         )
-    sources = frame.groupby("clip").recording.unique()
-    unclear = sources[sources.map(lambda found: len(found) != 1 or pd.isna(found[0]))]
-    if len(unclear):
-        raise InputError(f"clip {unclear.index[0]} does not have one source recording")
-    for metric in filter(_is_si_sdr, metrics):
-        frame = heard_by_all(frame, metric)
-    for metric in metrics:
-        check_finite(frame[metric], metric)
-    table = frame.astype(dict.fromkeys(metrics, float))
-    wide = table.pivot(index="clip", columns="method", values=metrics)
-    wide.columns.names = ["metric", "method"]
-    return wide, sources.loc[wide.index].str[0].to_numpy()
+    needed = ["domain", "condition", "method", "clip", "recording", "metric", "fraction", "value"]
+    curve_points = frame.metric.str.startswith(KINDS) & frame.fraction.notna()
+    frame = with_score_names(frame.loc[~curve_points, needed])
+    parts = [
+        _assess_part(part, reference, resamples, seed).assign(domain=domain, condition=condition)
+        for (domain, condition), part in frame.groupby(["domain", "condition"], sort=False)
+    ]
+    return pd.concat(parts, ignore_index=True).reindex(columns=COLUMNS)
+
+
+def _assess_part(part, reference, resamples, seed):
+    """Summarize one masking domain and condition."""
+    table = estimate(part, resamples=resamples, seed=seed)
+    pairs = set(zip(part.metric, part.fraction))
+    families = [[score for score in family if score in pairs] for family in FAMILIES]
+    compared = [
+        compare(part, reference, family, resamples, seed)
+        for family in families
+        if family and reference in set(part.method)
+    ]
+    if compared:
+        table = table.merge(pd.concat(compared), "left", KEYS)
+    silenced = silenced_fractions(part).rename("mean").reset_index()
+    table = pd.concat(
+        [table, silenced.assign(metric="silenced", fraction=RAW), _of_oracle(part)],
+        ignore_index=True,
+    )
+    order = sorted(part.method.unique(), key=lambda name: name != reference)
+    place = {name: i for i, name in enumerate(order)}
+    return table.sort_values("method", key=lambda names: names.map(place), kind="stable")
+
+
+def _of_oracle(part):
+    """Return SI-SDRi as a fraction of that of the oracle mask, on the clips that both have."""
+    rows = drop_silenced(part[(part.metric == SI_SDRI) & (part.fraction == RAW)])
+    if ORACLE not in set(rows.method):
+        return None
+    wide = rows.pivot(index="clip", columns="method", values="value")
+    both = wide.mask(wide[ORACLE].isna())
+    oracle = both.notna().mul(wide[ORACLE].fillna(0), axis=0).sum()
+    fractions = (both.sum() / oracle.where(oracle > 0)).dropna()
+    table = fractions.rename("mean").rename_axis("method").reset_index()
+    return table.assign(metric="fraction_of_oracle", fraction=RAW)

@@ -1,7 +1,8 @@
-"""Under which conditions clips are explained, and the scenes that this makes of them."""
+"""Conditions of the benchmark, and the evaluation items (clip, prompt, mixture) of each."""
 
 import math
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,77 +15,50 @@ from speechbrain_lmac.data.contamination import Contaminated
 from speechbrain_lmac.data.manifest import Clip
 from speechbrain_lmac.utils.errors import InputError
 
-CLEAN, TWO_SOURCE, WITHIN, ABSENT = "clean", contamination.TWO_SOURCE, "mixture", "absent_prompt"
-SNRS_DB = {TWO_SOURCE: 0.0, **PRESETS}
-"""Kind of contamination -> its SNR if none is given."""
+CLEAN, TWO_SOURCE, MIXTURE, ABSENT = (
+    *("clean", contamination.TWO_SOURCE, "mixture", "absent_prompt"),
+)
+DEFAULT_SNR_DB = {TWO_SOURCE: 0.0, **PRESETS}
+"""Kind of contamination -> SNR in dB if the condition names none."""
 
 
 class Condition(NamedTuple):
-    """One column of the bench."""
+    """One condition of the benchmark."""
 
     name: str
-    """As it was given, such as ``two_source@-5``."""
+    """Name in the settings, such as ``two_source@-5``."""
     kind: str
     snr_db: float
 
 
-class Scene(NamedTuple):
-    """A sound to explain under one prompt."""
+class EvaluationItem(NamedTuple):
+    """A clip, possibly mixed with another sound, and the class to explain."""
 
     ID: str
     clip: Clip
-    """What the prompt names, if the CLAP is right."""
+    """Clip whose label is the correct answer."""
     prompt: str = ""
-    """Class name that is explained; empty: the one that the CLAP decides for."""
-    row: Contaminated | None = None
-    """What lies over it; None: nothing."""
+    """Class to explain. Empty: the prediction of the classifier."""
+    mixture: Contaminated | None = None
+    """Mixture that the clip is part of. None: the clip alone."""
     swapped: bool = False
-    """Whether the clip is the row's other sound, and the row's own lies over it."""
+    """True if the clip is the second sound of the mixture."""
     other_label: str = ""
-    """Of what lies over it, if it is a clip of the set."""
+    """Label of the other sound of the mixture, if it is a clip of the data set."""
     snr_db: float = math.inf
-    """Of the clip against what lies over it."""
+    """Level of the clip relative to the other sound."""
 
 
-def recordings(scenes):
-    """The source recording of each scene; of mixtures of clips one name for all that are linked.
-
-    Scenes that share a recording are alike, and so are the two prompts of one mixture: what is
-    resampled is what no mixture links.
-
-    Arguments
-    ---------
-    scenes : list of Scene
-        All of a condition.
-
-    Returns
-    -------
-    list of str
-    """
-    parent: dict = {}
-
-    def root(name):
-        while parent.setdefault(name, name) != name:
-            name = parent[name]
-        return name
-
-    mixtures = [f"mixture {s.row.ID}" if s.prompt and s.row else s.clip.src_file for s in scenes]
-    for scene, mixture in zip(scenes, mixtures):
-        one, other = sorted((root(scene.clip.src_file), root(mixture)))
-        parent[other] = one
-    return [root(scene.clip.src_file) for scene in scenes]
-
-
-class Sounds(NamedTuple):
-    """A scene as sound, and its stems, each ``[time]``."""
+class Stems(NamedTuple):
+    """Waveforms of an item, ``[time]`` each."""
 
     mixture: torch.Tensor
-    own: torch.Tensor
-    rest: torch.Tensor
+    target: torch.Tensor
+    residual: torch.Tensor
 
 
-def parse(name):
-    """A condition by its name: ``clean``, or a kind of contamination and, after ``@``, its SNR.
+def parse(name: str) -> Condition:
+    """Parse a condition: ``clean``, or a kind of contamination and optionally ``@`` and its SNR.
 
     Example
     -------
@@ -97,128 +71,151 @@ def parse(name):
     if kind == CLEAN and not at:
         return Condition(kind, kind, math.inf)
     try:
-        snr_db = float(level) if at else SNRS_DB[kind]
+        snr_db = float(level) if at else DEFAULT_SNR_DB[kind]
     except (KeyError, ValueError):
         snr_db = math.nan
-    if kind not in SNRS_DB or not math.isfinite(snr_db):
+    if kind not in DEFAULT_SNR_DB or not math.isfinite(snr_db):
         raise InputError(
-            f"there is no condition {name!r}; there are {CLEAN}, {ABSENT} and, with an SNR in dB "
-            f"if you like, as in two_source@5, {', '.join(SNRS_DB)}"
+            f"conditions must be {CLEAN}, {ABSENT} or one of {', '.join(DEFAULT_SNR_DB)}, with an "
+            f"optional SNR in dB as in two_source@5, got {name!r}."
         )
     return Condition(str(name), kind, snr_db)
 
 
-def scenes(condition, clips, others, corpora, folder, seed):
-    """What is to be explained under a condition, from a plan that is drawn once and kept.
+def recording_groups(items: Sequence[EvaluationItem]) -> list[str]:
+    """Name the group of source recordings that each item belongs to.
+
+    Items that share a recording are correlated, and so are the two prompts of one mixture. All
+    recordings that mixtures link form one group, which statistics resample as a whole.
+    """
+    parent: dict = {}
+
+    def root(name):
+        while parent.setdefault(name, name) != name:
+            name = parent[name]
+        return name
+
+    links = [
+        f"mixture {item.mixture.ID}" if item.prompt and item.mixture else item.clip.src_file
+        for item in items
+    ]
+    for item, link in zip(items, links):
+        one, other = sorted((root(item.clip.src_file), root(link)))
+        parent[other] = one
+    return [root(item.clip.src_file) for item in items]
+
+
+def make_items(
+    condition: Condition,
+    clips: Sequence[Clip],
+    other_clips: Sequence[Clip],
+    noise_folders: Mapping[str, str],
+    folder: str | Path,
+    seed: int,
+) -> list[EvaluationItem]:
+    """List the items of a condition. Mixtures are drawn once and stored as a plan.
 
     Arguments
     ---------
     condition : Condition
-        Of :func:`parse`.
+        Result of :func:`parse`.
     clips : list of Clip
-        Those tested. Two-class mixtures are made among them, so that neither source of one is
-        known to an interpreter; each clip is in one mixture, and each of the two is prompted.
-    others : list of Clip
-        The rest of the set, which ``mixture`` lays over clips.
-    corpora : dict
+        Test clips. Two-source mixtures are made of two of them, so that an interpreter was trained
+        on neither. Each clip is in one mixture, and each of its two sources is prompted.
+    other_clips : list of Clip
+        The rest of the data set, which ``mixture`` adds to test clips.
+    noise_folders : dict
         Kind -> folder of sounds, for ``speech`` and ``wham``.
     folder : str or Path
-        Where the plan is written, or read if it is there.
+        Folder of the plan. An existing plan is read.
     seed : int
-        Of the draws.
+        Seed of the draws.
 
     Returns
     -------
-    list of Scene
+    list of EvaluationItem
     """
     if condition.kind == CLEAN:
-        return [Scene(clip.ID, clip) for clip in clips]
+        return [EvaluationItem(clip.ID, clip) for clip in clips]
     path = Path(folder) / f"{condition.name}.csv"
     if path.is_file():
         rows = contamination.read(path)
     else:
-        rows = _draw(condition, clips, others, corpora, seed)
+        rows = _draw(condition, clips, other_clips, noise_folders, seed)
         path.parent.mkdir(parents=True, exist_ok=True)
         contamination.write(path, rows)
-    by_name = {clip.ID: clip for clip in clips}
-    by_file = _by_file(_over(condition, clips, others, corpora))
-    found = []
+    by_id = {clip.ID: clip for clip in clips}
+    by_file = _by_file(_interferers(condition, clips, other_clips, noise_folders))
+    items = []
     for row in rows:
-        own, other = by_name.get(row.clip), _found(by_file, row)
-        if own is None or (condition.kind == TWO_SOURCE and other is None):
-            raise InputError(f"{path} is a plan for other clips than these: see {row.ID}")
-        row = row._replace(wav=own.wav, other=other.wav if other else row.other)
-        if condition.kind != TWO_SOURCE:
-            over = Scene(row.ID, own, "", row, False, row.other_label, row.snr_db)
-            found.append(over)
-            continue
-        first = Scene(f"{row.ID}-a", own, own.label, row, False, other.label, row.snr_db)
-        second = Scene(f"{row.ID}-b", other, other.label, row, True, own.label, -row.snr_db)
-        found += [first, second]
-    return found
+        clip, other = by_id.get(row.clip), _find(by_file, row)
+        if clip is None or (condition.kind == TWO_SOURCE and other is None):
+            raise InputError(
+                f"{path} must describe mixtures of the test clips, got {row.ID}. Give another "
+                "--output_folder."
+            )
+        row = row._replace(wav=clip.wav, other=other.wav if other else row.other)
+        items += _items_of(condition, row, clip, other)
+    return items
+
+
+def _items_of(condition, row, clip, other):
+    """Return one item, or the two prompts of a two-source mixture."""
+    if condition.kind != TWO_SOURCE:
+        return [EvaluationItem(row.ID, clip, "", row, False, row.other_label, row.snr_db)]
+    first = (f"{row.ID}-a", clip, clip.label, row, False, other.label, row.snr_db)
+    second = (f"{row.ID}-b", other, other.label, row, True, clip.label, -row.snr_db)
+    return [EvaluationItem(*first), EvaluationItem(*second)]
 
 
 def _by_file(clips):
-    """Clips by file and first sample: by its path, and by its name where no other has that, for
-    sounds and plans may have been moved since.
+    """Index clips by path and first sample, and by file name where that is unique: sounds and plans
+    may have been moved.
     """
-    held = {(str(Path(clip.wav).resolve()), clip.start): clip for clip in clips}
-    names = Counter((Path(clip.wav).name, clip.start) for clip in clips)
-    named = {(Path(clip.wav).name, clip.start): clip for clip in clips}
-    return held | {key: clip for key, clip in named.items() if names[key] == 1}
+    by_path = {(str(Path(clip.wav).resolve()), clip.start): clip for clip in clips}
+    counts = Counter((Path(clip.wav).name, clip.start) for clip in clips)
+    by_name = {(Path(clip.wav).name, clip.start): clip for clip in clips}
+    return by_path | {key: clip for key, clip in by_name.items() if counts[key] == 1}
 
 
-def _found(by_file, row):
-    """What lies over a row's clip; None if it is not known."""
+def _find(by_file, row):
+    """Return the clip that a plan mixes in; None if it is unknown."""
     path = Path(row.other)
     keys = [(name, row.other_start) for name in (str(path.resolve()), path.name)]
     return next((by_file[key] for key in keys if key in by_file), None)
 
 
-def _draw(condition, clips, others, corpora, seed):
+def _draw(condition, clips, other_clips, noise_folders, seed):
     if condition.kind == TWO_SOURCE:
         return contamination.pairs(clips, condition.kind, condition.snr_db, seed)
-    over = _over(condition, clips, others, corpora)
-    if not over and condition.kind not in (contamination.WHITE_NOISE, WITHIN):
+    interferers = _interferers(condition, clips, other_clips, noise_folders)
+    if not interferers and condition.kind not in (contamination.WHITE_NOISE, MIXTURE):
         raise InputError(
-            f"{condition.kind} comes from a folder of sounds: give it as "
-            f'--corpora "{{{condition.kind}: FOLDER}}"'
+            f"condition {condition.kind} needs a folder of sounds. Give it as "
+            f'--noise_folders "{{{condition.kind}: FOLDER}}".'
         )
-    return contamination.plan(clips, over, condition.kind, condition.snr_db, seed, test_folds=())
+    plan = contamination.plan
+    return plan(clips, interferers, condition.kind, condition.snr_db, seed, test_folds=())
 
 
-def _over(condition, clips, others, corpora):
-    """What may be laid over clips under a condition."""
+def _interferers(condition, clips, other_clips, noise_folders):
+    """List the sounds that may be added to clips under a condition."""
     if condition.kind == TWO_SOURCE:
         return clips
     if condition.kind == contamination.WHITE_NOISE:
         return []
-    if condition.kind == WITHIN:
-        return others
-    folder = corpora.get(condition.kind)
+    if condition.kind == MIXTURE:
+        return other_clips
+    folder = noise_folders.get(condition.kind)
     return [] if folder is None else contamination.corpus(folder)
 
 
-def render(scene, sample_rate, seconds):
-    """The sounds of a scene.
-
-    Arguments
-    ---------
-    scene : Scene
-        Its files are read.
-    sample_rate : int
-        Wanted, in Hz.
-    seconds : float
-        Sounds are cut or padded to it.
-
-    Returns
-    -------
-    Sounds
-    """
-    if scene.row is not None:
-        stems = contamination.render(scene.row, sample_rate, seconds)
-        own, rest = stems.clip, stems.other
-        return Sounds(stems.mixture, *((rest, own) if scene.swapped else (own, rest)))
-    clip = scene.clip
-    own = load_clip(clip.wav, sample_rate, seconds, clip.start, clip.stop)
-    return Sounds(own, own, torch.zeros_like(own))
+def render(item: EvaluationItem, sample_rate: int, seconds: float) -> Stems:
+    """Read the waveforms of an item."""
+    if item.mixture is not None:
+        stems = contamination.render(item.mixture, sample_rate, seconds)
+        sources = (stems.other, stems.clip) if item.swapped else (stems.clip, stems.other)
+        return Stems(stems.mixture, *sources)
+    clip = item.clip
+    wav = load_clip(clip.wav, sample_rate, seconds, clip.start, clip.stop)
+    return Stems(wav, wav, torch.zeros_like(wav))

@@ -1,9 +1,8 @@
-"""What a bench run is made of: clips, models, methods, read from the settings at the door."""
+"""Configuration of a benchmark run: settings, clips, prompts, conditions and systems."""
 
-import csv
 import hashlib
 import json
-from dataclasses import fields, replace
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -12,247 +11,213 @@ from tqdm import tqdm
 
 from speechbrain_lmac.audio.io import check_clip
 from speechbrain_lmac.data.datasets import class_names, read_clips, split_by_fold
+from speechbrain_lmac.data.manifest import Clip
 from speechbrain_lmac.data.synthetic_dataset import write_dataset
-from speechbrain_lmac.evaluation.benchmark import conditions
+from speechbrain_lmac.evaluation.benchmark import systems
+from speechbrain_lmac.evaluation.benchmark.conditions import (
+    ABSENT,
+    TWO_SOURCE,
+    Condition,
+    EvaluationItem,
+    make_items,
+    parse,
+)
+from speechbrain_lmac.evaluation.benchmark.results import FORMAT
 from speechbrain_lmac.evaluation.scoring import ClassPrompts, clip_seed
 from speechbrain_lmac.explainers import EXPLAINERS
-from speechbrain_lmac.masking.decoder import MaskDecoder
-from speechbrain_lmac.masking.domains import build
-from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
-from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
-from speechbrain_lmac.metrics.top_k import BUDGETS
-from speechbrain_lmac.pretrained.checkpoint import check_classifier, read_interpreter
-from speechbrain_lmac.pretrained.export import DECODER_FILE, load_decoder
+from speechbrain_lmac.metrics.top_k import TOP_K_FRACTIONS
+from speechbrain_lmac.models.base import check_clip_seconds
+from speechbrain_lmac.models.classifiers.yamnet import YAMNet
 from speechbrain_lmac.utils.download import digest
 from speechbrain_lmac.utils.errors import InputError
 
-LEARNED = "lmac"
-"""The explainer whose row bears the name of the interpreter's method."""
-UNTUNED = " (untuned)"
-"""Ends the name of a row of a baseline as it comes, where tuning chose another variant."""
-
-
-class Clips(NamedTuple):
-    """The clips of a run."""
-
-    tested: list
-    """Stratified by class: any first so many of them are."""
-    valid: list
-    """To tune baselines on."""
-    others: list
-    """The rest of the set, which may be laid over clips."""
-    whole: list
-    """All of the set."""
-
-
-class SystemUnderTest(NamedTuple):
-    """What is explained on one plane, and by which decoder."""
-
-    masking: str
-    model: InterpreterNetwork
-    method: str | None
-    """Name of the interpreter's method; None without an interpreter."""
-    decoder_sha256: str
-    sources: frozenset | None = None
-    """Recordings that the interpreter learnt from and was selected on; None: not known."""
-
-    @property
-    def stamp(self):
-        """What rows bear that the decoder has part in."""
-        return self.decoder_sha256[:16]
-
-
-KINDS = {
-    **dict.fromkeys(
-        ("maskings", "conditions", "explainers", "subset_only_explainers", "top_k_fractions"), list
-    ),
-    **dict.fromkeys(("noise_folders", "explainer_kwargs", "num_clips", "debug_num_clips"), dict),
-}
-"""Settings that are lists or mappings, such as ``[clean]`` and ``{speech: FOLDER}``."""
+IDENTITY = (
+    *("seed", "maskings", "classes", "eval_templates", "clip_seconds", "conditions"),
+    *("explainers", "explainer_kwargs", "top_k_fractions", "subset_only_explainers"),
+    *("tune_baselines", "test_folds", "valid_folds"),
+)
+"""Settings that a resumed run may not change."""
+LISTS = ("maskings", "conditions", "explainers", "subset_only_explainers", "top_k_fractions")
+MAPPINGS = ("noise_folders", "explainer_kwargs", "num_clips", "debug_num_clips")
 SIZES = {"clips", "valid_clips", "subset", "randomized"}
 
 
-def check_settings(hparams):
-    """Raise InputError for settings that cannot be meant."""
-    for name, kind in KINDS.items():
-        if not isinstance(hparams[name], kind):
-            like = "[a, b]" if kind is list else "{a: b}"
-            raise InputError(f"{name} is written as {like}, not {hparams[name]!r}")
-    for name in ("num_clips", "debug_num_clips"):
-        if set(hparams[name]) != SIZES:
-            raise InputError(f"{name} holds {', '.join(sorted(SIZES))}, and nothing else")
-    named = [conditions.parse(name) for name in hparams["conditions"] if name != conditions.ABSENT]
-    levels = [abs(c.snr_db) for c in named if c.kind == conditions.TWO_SOURCE]
-    if len(set(levels)) < len(levels):
-        raise InputError(
-            "a two_source condition asks for both sounds, at its SNR and at minus that: leave the "
-            f"other out of {', '.join(hparams['conditions'])}"
-        )
-    strange = sorted(set(hparams["explainer_kwargs"]) - set(EXPLAINERS))
-    if strange:
-        raise InputError(
-            f"explainer_kwargs names {strange[0]!r}; there are {', '.join(EXPLAINERS)}"
-        )
-    if hparams["top_k_fractions"] and not set(BUDGETS) <= set(hparams["top_k_fractions"]):
-        raise InputError(f"top_k_fractions is [] or holds at least {', '.join(map(str, BUDGETS))}")
+class BenchmarkClips(NamedTuple):
+    """Clips of a run."""
+
+    test: list[Clip]
+    """Test clips in a stratified order: any first ones have all classes equally often."""
+    valid: list[Clip]
+    """Validation clips, for the tuning of baselines."""
+    rest: list[Clip]
+    """Clips outside the test folds, which may be mixed into test clips."""
+    all: list[Clip]
 
 
-def choose_clips(hparams, sizes):
-    """The clips tested, those that baselines are tuned on, and the rest.
+class BenchmarkConfig:
+    """Everything that defines a run. It raises InputError before anything is measured.
 
     Arguments
     ---------
     hparams : dict
-        With ``data_folder``, ``synthetic_folder``, ``test_folds`` and ``valid_folds``.
-    sizes : dict
-        With ``clips`` and ``valid_clips``; None for all.
-
-    Returns
-    -------
-    Clips
+        Settings of ``hparams/evaluate.yaml``.
+    device : str
+        Device of the models. Default: ``cpu``.
+    debug : bool
+        Use ``debug_num_clips`` instead of ``num_clips``. Default: False.
     """
+
+    def __init__(self, hparams: dict, device: str = "cpu", debug: bool = False):
+        check_settings(hparams)
+        self.hparams = hparams
+        self.num_clips = hparams["debug_num_clips" if debug else "num_clips"]
+        self.folder = Path(hparams["output_folder"])
+        self.has_absent = ABSENT in hparams["conditions"]
+        self.conditions = [parse(name) for name in hparams["conditions"] if name != ABSENT]
+        weights = hparams["yamnet_weights"]
+        self.yamnet = None if weights is None else YAMNet(weights)
+        hparams["clap"].to(device)
+        self.clips = choose_clips(hparams, self.num_clips)
+        self._check_clips()
+        self.prompts = embed_classes(hparams, self.clips)
+        self.systems = systems.load_systems(hparams)
+        systems.check_one_method(self.systems)
+        systems.check_held_out(self.systems, self.clips.test)
+        self.clip_seconds: float = hparams["clip_seconds"]
+        self.batch_size: int = hparams["batch_size"]
+        self.clap_sha256 = hparams["clap"].reference.sha256
+
+    def _check_clips(self):
+        hparams, clips = self.hparams, self.clips
+        if hparams["tune_baselines"] and not clips.valid:
+            raise InputError(
+                "valid_folds must name a fold if tune_baselines is True, got []. Name one, or give "
+                "--tune_baselines False."
+            )
+        check_clip_seconds(hparams["clap"], hparams["clip_seconds"])
+        for clip in tqdm([*clips.test, *clips.valid], "checking audio"):
+            check_clip(clip.wav, hparams["clip_seconds"], clip.start, clip.stop)
+
+    @property
+    def description(self) -> str:
+        """CLAP, clips and classes of the run, in one line."""
+        unknown = [system.domain for system in self.systems if system.sources is None]
+        warning = f"; training data of the {', '.join(unknown)} interpreter unknown"
+        return (
+            f"{self.hparams['clap'].reference.name} CLAP, {len(self.clips.test)} clips of folds "
+            f"{self.hparams['test_folds']}, {len(self.prompts.names)} classes"
+            f"{warning if unknown else ''}"
+        )
+
+    @property
+    def identity(self) -> dict:
+        """Values that a resumed run must share. Decoders are not among them: records that involve
+        a decoder bear its hash, and those of baselines serve all decoders.
+        """
+        identity = {name: self.hparams[name] for name in IDENTITY}
+        identity["results_format"] = FORMAT
+        identity["num_clips"] = self.num_clips
+        identity["clap"] = self.clap_sha256
+        identity["yamnet_weights"] = self.yamnet and digest(Path(self.hparams["yamnet_weights"]))
+        embeddings = self.prompts.embeddings.cpu().numpy().tobytes()
+        identity["prompts"] = hashlib.sha256(embeddings).hexdigest()
+        identity["data"] = manifest_hash([*self.clips.test, *self.clips.valid], self.prompts, [])
+        return identity
+
+    def items(self, condition: Condition) -> list[EvaluationItem]:
+        """List the items of a condition, according to its stored plan."""
+        return make_items(
+            condition,
+            self.clips.test,
+            self.clips.rest,
+            self.hparams["noise_folders"],
+            self.folder / "plans",
+            self.hparams["seed"],
+        )
+
+    def draw_plans(self) -> None:
+        """Draw all mixtures before anything is measured."""
+        for condition in self.conditions:
+            self.items(condition)
+
+
+def check_settings(hparams: Mapping) -> None:
+    """Raise InputError for invalid settings."""
+    for name in (*LISTS, *MAPPINGS):
+        kind, example = (list, "[a, b]") if name in LISTS else (dict, "{a: b}")
+        if not isinstance(hparams[name], kind):
+            raise InputError(f"{name} must be written as {example}, got {hparams[name]!r}.")
+    for name in ("num_clips", "debug_num_clips"):
+        if set(hparams[name]) != SIZES:
+            raise InputError(
+                f"{name} must have the keys {', '.join(sorted(SIZES))}, got "
+                f"{', '.join(map(str, hparams[name]))}."
+            )
+    named = [parse(name) for name in hparams["conditions"] if name != ABSENT]
+    levels = [abs(c.snr_db) for c in named if c.kind == TWO_SOURCE]
+    if len(set(levels)) < len(levels):
+        raise InputError(
+            "conditions must name each two_source level once, got "
+            f"{', '.join(hparams['conditions'])}. A level includes its negative."
+        )
+    unknown = sorted(set(hparams["explainer_kwargs"]) - set(EXPLAINERS))
+    if unknown:
+        raise InputError(
+            f"explainer_kwargs must be from {', '.join(EXPLAINERS)}, got {unknown[0]!r}."
+        )
+    fractions = hparams["top_k_fractions"]
+    if fractions and not set(TOP_K_FRACTIONS) <= set(fractions):
+        needed = ", ".join(map(str, TOP_K_FRACTIONS))
+        raise InputError(f"top_k_fractions must be [] or include {needed}, got {fractions}.")
+
+
+def choose_clips(hparams: Mapping, num_clips: Mapping) -> BenchmarkClips:
+    """Choose test and validation clips."""
     folder = hparams["data_folder"]
     if folder is None:
         folder = write_dataset(hparams["synthetic_folder"], seed=0)
     clips = read_clips(folder)
     if hparams["exclude_sources_from"] is not None:
-        shared = {clip.src_file for clip in read_clips(hparams["exclude_sources_from"])}
-        clips = [clip for clip in clips if clip.src_file not in shared]
+        excluded = {clip.src_file for clip in read_clips(hparams["exclude_sources_from"])}
+        clips = [clip for clip in clips if clip.src_file not in excluded]
     folds = {"valid": hparams["valid_folds"], "test": hparams["test_folds"]}
     if hparams["valid_folds"] == []:
         folds.pop("valid")
-    held = split_by_fold(clips, **folds)
-    tested = stratified(held["test"], hparams["seed"])[: sizes["clips"]]
-    valid = stratified(held.get("valid", []), hparams["seed"])[: sizes["valid_clips"]]
-    others = [clip for clip in clips if clip.fold not in hparams["test_folds"]]
-    return Clips(tested, valid, others, clips)
+    splits = split_by_fold(clips, **folds)
+    test = stratify(splits["test"], hparams["seed"])[: num_clips["clips"]]
+    valid = stratify(splits.get("valid", []), hparams["seed"])[: num_clips["valid_clips"]]
+    rest = [clip for clip in clips if clip.fold not in hparams["test_folds"]]
+    return BenchmarkClips(test, valid, rest, clips)
 
 
-def stratified(clips, seed):
-    """Clips in an order of which every beginning holds the classes alike, drawn from a seed."""
-    by_label: dict = {}
+def stratify(clips: Iterable[Clip], seed: int) -> list[Clip]:
+    """Order clips by a seeded draw such that any first ones have all classes equally often."""
+    by_label: dict[str, list[Clip]] = {}
     for clip in sorted(clips, key=lambda clip: clip_seed(clip.ID, seed)):
         by_label.setdefault(clip.label, []).append(clip)
     turns = [(turn, label) for label in sorted(by_label) for turn in range(len(by_label[label]))]
     return [by_label[label][turn] for turn, label in sorted(turns)]
 
 
-def check_sounds(clips, seconds):
-    """Raise InputError for a clip that cannot be heard, before anything is measured."""
-    for clip in tqdm([*clips.tested, *clips.valid], "checking sounds"):
-        check_clip(clip.wav, seconds, clip.start, clip.stop)
-
-
-def name_prompts(hparams, clips):
-    """The names that clips are scored against, embedded."""
+def embed_classes(hparams: Mapping, clips: BenchmarkClips) -> ClassPrompts:
+    """Embed the classes that clips are scored against."""
     folder = hparams["data_folder"] or hparams["synthetic_folder"]
-    names = class_names(folder, clips.whole, hparams["classes"])
+    names = class_names(folder, clips.all, hparams["classes"])
     return ClassPrompts(names, hparams["clap"].class_queries(names, hparams["eval_templates"]))
-
-
-def subjects(hparams):
-    """What is explained, plane by plane."""
-    sources = hparams["interpreters"] or {}
-    if not isinstance(sources, dict):
-        raise InputError('interpreters is such as "{mel: FOLDER, stft: FOLDER}", null for none')
-    clap = hparams["clap"]
-    return [subject(clap, masking, sources.get(masking)) for masking in hparams["maskings"]]
-
-
-def subject(clap, masking, source):
-    """What is explained on one plane; ``source`` is as for ``Interpreter.from_hparams``."""
-    classifier = MaskedClassifier(build(masking, clap))
-    if source is None:
-        untrained = MaskDecoder(clap.hidden_channels, clap.query_dim)
-        model = InterpreterNetwork(classifier, untrained).eval().to(clap.filterbank.device)
-        return SystemUnderTest(masking, model, None, "", frozenset())
-    try:
-        folder, blueprint, files, weights = read_interpreter(source)
-    except InputError as error:
-        raise InputError(
-            f"interpreters, {masking}: {error}; or train one by train.py with this CLAP's settings "
-            f"and --masking {masking}; or give --interpreters null to go without"
-        ) from error
-    check_classifier(blueprint.notes, clap, folder)
-    planes = {kind.__name__ for kind in type(classifier.domain).__mro__}
-    if blueprint.parts["domain"].kind.rpartition(".")[2] not in planes:
-        raise InputError(f"{folder} masks another plane than {masking}")
-    decoder = MaskDecoder(**blueprint.parts["decoder"].settings)
-    load_decoder(decoder, folder / DECODER_FILE, weights)
-    model = InterpreterNetwork(classifier, decoder).eval().to(clap.filterbank.device)
-    sha256 = hashlib.sha256(files.decoder).hexdigest()
-    return SystemUnderTest(masking, model, blueprint.notes["method"], sha256, learnt_from(folder))
-
-
-def learnt_from(folder):
-    """Recordings that a training run named beside its interpreter; None if it did not."""
-    tables = [folder.parent / name for name in ("train.csv", "valid.csv")]
-    if not all(path.is_file() for path in tables):
-        return None
-    rows = [row for path in tables for row in csv.DictReader(path.open(encoding="utf-8"))]
-    return frozenset(row["src_file"] for row in rows)
-
-
-def check_unheard(subjects, clips):
-    """Refuse to test an interpreter on recordings that it learnt from."""
-    for subject in subjects:
-        held = subject.sources or frozenset()
-        known = [clip for clip in clips if clip.src_file in held]
-        if known:
-            raise InputError(
-                f"the {subject.masking} interpreter learnt from {known[0].ID} or was selected on "
-                "it: name other test_folds"
-            )
-
-
-def chosen_explainers(hparams, subject):
-    """The explainers of the settings that can be asked here: name in the registry -> explainer."""
-    unknown = [name for name in hparams["explainers"] if name not in EXPLAINERS]
-    if unknown:
-        raise InputError(f"explainers names {unknown[0]!r}; there are {', '.join(EXPLAINERS)}")
-    held = {name: _with_options(hparams, name) for name in hparams["explainers"]}
-    return {
-        name: explainer
-        for name, explainer in held.items()
-        if subject.method is not None or not explainer.learned
-    }
-
-
-def _with_options(hparams, name):
-    options = hparams["explainer_kwargs"].get(name, {})
-    known = {field.name for field in fields(EXPLAINERS[name])}
-    strange = sorted(set(options) - known)
-    if strange:
-        raise InputError(f"{name} has no option {strange[0]}; there are {', '.join(sorted(known))}")
-    return replace(EXPLAINERS[name], **options)
-
-
-def row_name(name, subject):
-    """What an explainer's rows are called."""
-    return subject.method if name == LEARNED else name
-
-
-def asks_stems(explainer):
-    """Whether an explainer needs to know what a mixture is made of."""
-    return bool({"target_power", "residual_power"} & set(explainer.needs))
-
-
-def possible(explainer, condition):
-    """Whether an explainer can be asked under a condition: nothing is mixed into clean clips."""
-    return condition.kind != conditions.CLEAN or not asks_stems(explainer)
 
 
 _digest = cache(lambda wav: digest(Path(wav)))
 
 
-def manifest_hash(clips, prompts, scenes):
-    """What rows were measured on: clips, names, and what lies over the clips."""
-    held = [
-        [clip.ID, clip.label, clip.fold, clip.start, clip.stop, _digest(clip.wav)] for clip in clips
+def manifest_hash(
+    clips: Sequence[Clip], prompts: ClassPrompts, items: Sequence[EvaluationItem]
+) -> str:
+    """Hash what records were measured on: clips, classes and mixtures."""
+    rows = [[c.ID, c.label, c.fold, c.start, c.stop, _digest(c.wav)] for c in clips]
+    mixtures = [
+        [i.ID, i.prompt, i.snr_db, m and [Path(m.other).name, m.offset, m.seed]]
+        for i in items
+        for m in [i.mixture]
     ]
-    over = [
-        [s.ID, s.prompt, s.snr_db, s.row and [Path(s.row.other).name, s.row.offset, s.row.seed]]
-        for s in scenes
-    ]
-    text = json.dumps([held, list(prompts.names), over])
+    text = json.dumps([rows, list(prompts.names), mixtures])
     return hashlib.sha256(text.encode()).hexdigest()

@@ -1,163 +1,175 @@
-"""Tables of what rows of several conditions say together: presence, prompt swap, alterations."""
+"""Diagnostics over several conditions: tuning, presence, prompt swap, sanity checks."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 import torch
 
 from speechbrain_lmac.evaluation.benchmark.conditions import ABSENT, TWO_SOURCE
-from speechbrain_lmac.evaluation.benchmark.sanity_checks import PARAPHRASE, RANDOMISED
+from speechbrain_lmac.evaluation.benchmark.sanity_checks import PARAPHRASE, RANDOMIZED
 from speechbrain_lmac.metrics.localization import presence_auc, prompt_swap
 
-ALTERED = (RANDOMISED, PARAPHRASE)
+NOTES = {
+    "Tuning": "score: mean of p_masked_in - p_masked_out over top-k fractions, validation clips. "
+    "If another variant than the default was chosen, the default has rows of its own.",
+    "Presence": "Area under the ROC curve of detecting prompts that a mixture contains, by the "
+    "mean of the map, by the masked-in energy, and by the similarity of the CLAP.",
+    "Prompt swap": "Top 20 % of T-F bins. dominant: fraction of mixtures whose two explanations "
+    "are both more similar to their own source; difference_dB: by how much.",
+    "Randomized models": "Similarity to the map of the original model. text: random prompt "
+    "embeddings; decoder: permuted weights; audio-k: the k encoder blocks nearest the output.",
+    "Paraphrased prompts": "Similarity of the maps of a prompt and its five paraphrases, and its "
+    "correlation with the cosine similarity of the prompts.",
+}
+"""Title -> explanation of each diagnostic table."""
+GROUP = ["domain", "method"]
 
 
-def scored(frame):
-    """The rows of conditions that are scored clip by clip.
+def all_tables(frame: pd.DataFrame, tuning_rows: Sequence[dict]) -> dict[str, pd.DataFrame]:
+    """Compute all diagnostics: title -> table, empty if nothing was measured."""
+    return {
+        "Tuning": tuning(tuning_rows),
+        "Presence": presence(frame),
+        "Prompt swap": swap(frame),
+        "Randomized models": randomized(frame),
+        "Paraphrased prompts": paraphrased(frame),
+    }
 
-    Of mixtures of two at an SNR, each source is filed under its own: the second of ``two_source@5``
-    under ``two_source@-5``, and of ``two_source@-5`` under ``two_source@5``.
+
+def scored_conditions(frame: pd.DataFrame) -> pd.DataFrame:
+    """Select the conditions that are scored clip by clip.
+
+    In a two-source mixture at an SNR, each source counts under its own SNR: the second source of
+    ``two_source@5`` under ``two_source@-5``.
     """
-    held = frame[~frame.condition.str.startswith((ABSENT, *ALTERED))]
-    snr_db = pd.to_numeric(held.snr_db)
-    swept = held.condition.str.startswith(f"{TWO_SOURCE}@")
-    names = TWO_SOURCE + "@" + (snr_db + 0.0).map("{:g}".format)  # 0.0 and not -0.0
-    return held.assign(condition=held.condition.mask(swept, names))
+    scored = frame[~frame.condition.str.startswith((ABSENT, RANDOMIZED, PARAPHRASE))]
+    snr_db = pd.to_numeric(scored.snr_db)
+    at_snr = scored.condition.str.startswith(f"{TWO_SOURCE}@")
+    names = (snr_db + 0.0).map(f"{TWO_SOURCE}@{{:g}}".format)  # 0.0 avoids -0
+    return scored.assign(condition=scored.condition.mask(at_snr, names))
 
 
-def tuning(rows):
-    """What was chosen for each baseline on the validation clips.
-
-    Arguments
-    ---------
-    rows : list of dict
-        Of :func:`~speechbrain_lmac.evaluation.benchmark.tuning.tune`, each with its ``masking``.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``masking``, ``method``, ``chosen`` and ``as it comes``, with the mean of ``q - r`` of each.
-    """
+def tuning(rows: Sequence[dict]) -> pd.DataFrame:
+    """Tabulate the chosen and the default variant of each baseline, with their scores."""
     if not rows:
         return pd.DataFrame()
     frame = pd.DataFrame(rows)
-    keys = ["masking", "method"]
-    best = frame[frame.chosen].set_index(keys)
-    plain = frame[frame.default].set_index(keys)
-    table = pd.DataFrame(
-        {
-            "chosen": best.variant,
-            "q - r": best.score,
-            "as it comes": plain.variant,
-            "its q - r": plain.score,
-        }
-    )
-    return table.reset_index()
+    chosen = frame[frame.chosen].set_index(GROUP)
+    default = frame[frame.default].set_index(GROUP)
+    columns = {
+        **{"chosen": chosen.variant, "score": chosen.score},
+        **{"default": default.variant, "default_score": default.score},
+    }
+    return pd.DataFrame(columns).reset_index()
 
 
-def presence(frame):
-    """How well the amount of a map tells sounds that are there from those that are not.
+def presence(frame: pd.DataFrame) -> pd.DataFrame:
+    """Compute how well the amount of a map separates present from absent prompts.
 
     Arguments
     ---------
     frame : pandas.DataFrame
-        Of the bench; two-class mixtures asked for what they hold, and for what they do not.
+        Long-format results with the conditions ``two_source`` and ``absent_prompt``.
 
     Returns
     -------
     pandas.DataFrame
-        ``masking``, ``method``, and areas under the ROC curve by the mean of the raw map, by the
-        energy that the mask keeps, and by the CLAP's own similarity; ``prompts``.
+        ``domain``, ``method``, areas under the ROC curve by ``map_mean``, ``masked_in_energy`` and
+        ``clap_similarity``, and the number of ``prompts``.
     """
-    scores = {"map mean": "map mean", "kept energy": "kept energy", "CLAP": "similarity"}
-    held = frame[frame.condition.isin([TWO_SOURCE, ABSENT])]
+    metrics = ["map_mean", "masked_in_energy", "clap_similarity"]
+    wide = _wide(frame, [TWO_SOURCE, ABSENT], metrics)
+    wide["mixture"] = wide["clip"].str.removesuffix(f"-{ABSENT}")
     lines = []
-    held = held.assign(scene=held["clip"].str.removesuffix(f"-{ABSENT}"))
-    for (masking, method), part in held.groupby(["masking", "method"], sort=False):
-        part = part[part.groupby("scene").condition.transform("nunique") == 2]
+    for group, part in wide.groupby(GROUP, sort=False):
+        part = part[part.groupby("mixture").condition.transform("nunique") == 2]
         present = part.condition == TWO_SOURCE
-        if present.all() or not present.any():
-            continue
-        areas = {head: presence_auc(part[name], present) for head, name in scores.items()}
-        lines.append({"masking": masking, "method": method, **areas, "prompts": len(part)})
+        if present.any() and not present.all():
+            areas = {name: presence_auc(part[name], present) for name in metrics}
+            lines.append({**dict(zip(GROUP, group)), **areas, "prompts": len(part)})
     return pd.DataFrame(lines)
 
 
-def swap(frame, suffix="@20"):
-    """Do masks follow the prompt? The same mixtures under the name of each of their sources.
+def swap(frame: pd.DataFrame, fraction: float | None = 0.2) -> pd.DataFrame:
+    """Compare the explanations of the same mixture under the prompts of its two sources.
 
     Arguments
     ---------
     frame : pandas.DataFrame
-        Of the bench, two-class mixtures.
-    suffix : str
-        Of the budget's columns.
+        Long-format results with the condition ``two_source``.
+    fraction : float or None
+        Mask area; None for the explainers' own masks. Default: 0.2.
 
     Returns
     -------
     pandas.DataFrame
-        ``masking``, ``method``, ``dominant`` (share of mixtures whose two explanations are each
-        most like their own source), ``difference dB``, ``mixtures``.
+        ``domain``, ``method``, ``dominant``, ``difference_dB`` and the number of ``mixtures``.
     """
-    own, rest = f"SI-SDRi{suffix}", f"SI-SDRi of the rest{suffix}"
-    if own not in frame:
-        return pd.DataFrame()
-    held = frame[(frame.condition == TWO_SOURCE) & frame[own].notna()]
-    held = held.assign(mixture=held["clip"].str[:-2], first=held["clip"].str.endswith("-a"))
+    at = frame.fraction.isna() if fraction is None else frame.fraction == fraction
+    names = ["SI-SDRi", "SI-SDRi_residual"]
+    wide = _wide(frame[at], [TWO_SOURCE], names)
     lines = []
-    for (masking, method), part in held.groupby(["masking", "method"], sort=False):
-        sides = [part[part["first"] == side].set_index("mixture") for side in (True, False)]
-        both = sides[0].index.intersection(sides[1].index)
+    for group, part in wide.groupby(GROUP, sort=False):
+        part = part.assign(mixture=part["clip"].str[:-2]).set_index("mixture")
+        first, second = (part[part["clip"].str.endswith(side)] for side in ("-a", "-b"))
+        both = first.index.intersection(second.index)
         if not len(both):
             continue
-        first, second = (side.loc[both] for side in sides)
-        matrix = np.stack([first[[own, rest]], second[[rest, own]]], axis=1)
-        said = prompt_swap(torch.tensor(matrix))
-        apart = said.difference[said.difference.isfinite()]
-        lines.append(
-            {
-                "masking": masking,
-                "method": method,
-                "dominant": said.dominant.mean().item(),
-                "difference dB": apart.mean().item(),
-                "mixtures": len(both),
-            }
-        )
+        rows = first.loc[both, names], second.loc[both, names[::-1]]
+        result = prompt_swap(torch.tensor(np.stack(rows, axis=1)))
+        finite = result.difference[result.difference.isfinite()]
+        values = {"dominant": result.dominant.mean().item(), "difference_dB": finite.mean().item()}
+        lines.append({**dict(zip(GROUP, group)), **values, "mixtures": len(both)})
     return pd.DataFrame(lines)
 
 
-def randomized(frame):
-    """Likeness of maps to those of the model as it was: means over clips, stage by stage.
+def randomized(frame: pd.DataFrame) -> pd.DataFrame:
+    """Average the similarity to the original maps over clips, for each randomization stage.
 
     Returns
     -------
     pandas.DataFrame
-        ``masking``, ``method``, ``stage`` in order, ``spearman``, ``ssim``, ``clips``.
+        ``domain``, ``method``, ``stage`` in order, ``spearman``, ``ssim`` and ``clips``.
     """
-    held = frame[frame.condition.str.startswith(RANDOMISED)]
-    if not len(held):
+    rows = frame[frame.condition.str.startswith(RANDOMIZED)]
+    if not len(rows):
         return pd.DataFrame()
-    held = held.assign(stage=held.condition.str.removeprefix(f"{RANDOMISED} "))
-    groups = held.groupby(["masking", "method", "stage"], sort=False)
-    means = groups[["spearman", "ssim"]].mean()
-    return means.assign(clips=groups.size()).reset_index()
+    rows = rows.assign(stage=rows.condition.str.removeprefix(f"{RANDOMIZED} "))
+    keys = [*GROUP, "stage"]
+    groups = rows[rows.metric.isin(["spearman", "ssim"])].groupby([*keys, "metric"], sort=False)
+    table = groups.value.mean().unstack("metric")
+    table["clips"] = rows.groupby(keys, sort=False)["clip"].nunique()
+    order = rows.drop_duplicates(keys)[keys]
+    return order.merge(table.reset_index(), on=keys)
 
 
-def reworded(frame):
-    """How alike maps stay when the prompt is paraphrased.
+def paraphrased(frame: pd.DataFrame) -> pd.DataFrame:
+    """Average the similarity of maps of paraphrased prompts.
 
     Returns
     -------
     pandas.DataFrame
-        ``masking``, ``method``, mean ``spearman`` and ``ssim`` to the map of the prompt as it was,
-        mean ``prompt cosine``, the correlation of the first and the last over clips and
-        paraphrases, and ``pairs``.
+        ``domain``, ``method``, means of ``spearman``, ``ssim`` and ``prompt_cosine``, the
+        ``correlation`` of ``spearman`` and ``prompt_cosine``, and the number of ``pairs``.
     """
-    held = frame[frame.condition.str.startswith(PARAPHRASE)]
+    metrics = ["spearman", "ssim", "prompt_cosine"]
+    conditions = [c for c in frame.condition.unique() if c.startswith(PARAPHRASE)]
+    wide = _wide(frame, conditions, metrics)
     lines = []
-    for (masking, method), part in held.groupby(["masking", "method"], sort=False):
-        means = part[["spearman", "ssim", "prompt cosine"]].mean()
-        varied = min(part.spearman.nunique(), part["prompt cosine"].nunique()) > 1
-        correlation = part.spearman.corr(part["prompt cosine"]) if varied else np.nan
-        line = {"masking": masking, "method": method, **means}
-        lines.append({**line, "correlation": correlation, "pairs": len(part)})
+    for group, part in wide.groupby(GROUP, sort=False):
+        varied = min(part.spearman.nunique(), part.prompt_cosine.nunique()) > 1
+        correlation = part.spearman.corr(part.prompt_cosine) if varied else np.nan
+        values = {**part[metrics].mean(), "correlation": correlation, "pairs": len(part)}
+        lines.append({**dict(zip(GROUP, group)), **values})
     return pd.DataFrame(lines)
+
+
+def _wide(frame, conditions, metrics):
+    """Return one row per domain, method, condition and clip, with the metrics as columns."""
+    keys = [*GROUP, "condition", "clip"]
+    rows = frame[frame.condition.isin(conditions) & frame.metric.isin(metrics)]
+    wide = rows.set_index([*keys, "metric"]).value.unstack("metric").reset_index()
+    order = rows.drop_duplicates(keys)[keys]
+    wide = order.merge(wide, on=keys).reindex(columns=[*keys, *metrics])
+    return wide.dropna(subset=metrics)

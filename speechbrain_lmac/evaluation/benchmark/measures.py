@@ -1,171 +1,174 @@
-"""What is measured of an explainer's maps on a batch, and how many encoder passes it takes."""
+"""Measures of the benchmark: functions from an explainer's attributions to scores."""
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import soundfile
 import torch
 
 from speechbrain_lmac.audio.io import safe_gain, save_audio
-from speechbrain_lmac.evaluation.scoring import ask, column, explain, faithfulness
-from speechbrain_lmac.metrics import faithfulness as metrics
-from speechbrain_lmac.metrics import insertion_deletion, localization, stability
-from speechbrain_lmac.metrics.randomization import spearman, ssim
-from speechbrain_lmac.metrics.top_k import BUDGETS, top_k_mask
+from speechbrain_lmac.evaluation.benchmark.batches import ItemBatch
+from speechbrain_lmac.evaluation.scoring import (
+    Attributions,
+    ClassPrompts,
+    Scores,
+    explain,
+    make_batch,
+    score_faithfulness,
+)
+from speechbrain_lmac.explainers.base import Explainer
+from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
+from speechbrain_lmac.metrics import faithfulness, insertion_deletion, localization
+from speechbrain_lmac.metrics.similarity import perturbed, spearman, ssim
+from speechbrain_lmac.metrics.top_k import TOP_K_FRACTIONS, top_k_mask
+from speechbrain_lmac.models.classifiers.yamnet import YAMNet
 
-HEARD_BUDGET = 0.2
-"""Share of cells of the explanations that the judge hears."""
+YAMNET_FRACTION = 0.2
+"""Mask area of the explanations that the independent classifier gets."""
+
+Measure = Callable[[InterpreterNetwork, Explainer, ItemBatch, Attributions], Scores]
+"""Function that scores the attributions of one explainer for one batch."""
 
 
-class Measure(NamedTuple):
-    """One kind of measurement."""
-
-    take: Callable
-    """``(model, explainer, batch, explained)`` -> column -> a number for each clip."""
-    passes: Callable
-    """``(explainer, classifier)`` -> encoder passes a clip, at most."""
-
-
-def basic(budgets=BUDGETS):
-    """Measures that every row has; at equal budgets, shares of cells, beside the raw mask."""
-    passes = 2 * (1 + len(budgets))
+def basic_measures(fractions: Sequence[float] = TOP_K_FRACTIONS) -> list[Measure]:
+    """List the measures of every item: faithfulness, amount of the mask, localization."""
     return [
-        Measure(partial(_faithfulness, budgets=budgets), lambda explainer, classifier: passes),
-        Measure(_presence, _none),
-        Measure(partial(_ground_truth, budgets=budgets), _none),
+        partial(_faithfulness, fractions=fractions),
+        measure_amount,
+        partial(_localization, fractions=fractions),
     ]
 
 
-def presence():
-    """The measure of prompts that name nothing that is there."""
-    return [Measure(_presence, _none)]
+def subset_measures(fills: Sequence[str], yamnet: YAMNet | None = None) -> list[Measure]:
+    """List the measures of a subset: curves with the given fills, written audio, YAMNet."""
+    measures: list[Measure] = [partial(_curves, fills=fills), _written]
+    if yamnet is not None:
+        measures.append(partial(_independent_classifier, yamnet=yamnet))
+    return measures
 
 
-def deep(fills, judge=None):
-    """Measures of the smaller subset.
-
-    Arguments
-    ---------
-    fills : sequence of str
-        Of the curves.
-    judge : YAMNet or None
-        An independent model that hears what is written.
-
-    Returns
-    -------
-    list of Measure
-    """
-    points = 2 * len(fills) * len(insertion_deletion.SHARES)
-    found = [
-        Measure(partial(_curves, fills=fills), lambda explainer, classifier: points),
-        Measure(_written, lambda explainer, classifier: 2),
-    ]
-    if judge is not None:
-        found.append(Measure(partial(_judged, judge=judge), _none))
-    return found
+def take_measures(
+    model: InterpreterNetwork,
+    explainer: Explainer,
+    batch: ItemBatch,
+    attributions: Attributions,
+    measures: Sequence[Measure],
+) -> Scores:
+    """Score attributions by several measures; add encoder passes and seconds per clip."""
+    scores: Scores = {}
+    for measure in measures:
+        scores.update(measure(model, explainer, batch, attributions))
+    count = len(batch.items)
+    scores["seconds", None] = [attributions.seconds] * count
+    scores["passes", None] = [attributions.passes] * count
+    return scores
 
 
-def stable():
-    """The measure of what little changes of a clip do to a map: it asks the explainer again."""
-    return Measure(
-        _stability,
-        lambda explainer, classifier: 2 * (1 + explainer.passes(classifier)),
-    )
+def _faithfulness(model, explainer, batch, attributions, fractions):
+    return score_faithfulness(model, batch.batch, attributions, fractions)
 
 
-def _none(explainer, classifier):
-    return 0
-
-
-def _faithfulness(model, explainer, batch, explained, budgets):
-    return faithfulness(model, batch.asked, explained, budgets)
-
-
-def _presence(model, explainer, batch, explained):
-    encoded, asked = batch.asked.encoded, batch.asked
-    kept = (explained.masks.square() * encoded.power).sum(dim=(1, 2))
-    logits = model.classifier.logits(encoded.encoding.vector, asked.inputs.class_queries)
-    return {
-        "similarity": logits.gather(1, asked.target.unsqueeze(1)).squeeze(1).tolist(),
-        "map mean": explained.maps.mean(dim=(1, 2)).tolist(),
-        "mask mean": explained.masks.mean(dim=(1, 2)).tolist(),
-        "kept energy": (kept / encoded.power.sum(dim=(1, 2)).clamp(min=1e-20)).tolist(),
+def measure_amount(
+    model: InterpreterNetwork, explainer: Explainer, batch: ItemBatch, attributions: Attributions
+) -> Scores:
+    """Measure how much a map and its mask contain, and the similarity of clip and prompt."""
+    encoded, target = batch.batch.encoded, batch.batch.target.unsqueeze(1)
+    energy = (attributions.masks.square() * encoded.power).sum(dim=(1, 2))
+    logits = model.classifier.logits(encoded.encoding.vector, batch.batch.prompts.embeddings)
+    values = {
+        "clap_similarity": logits.gather(1, target).squeeze(1),
+        "map_mean": attributions.maps.mean(dim=(1, 2)),
+        "mask_mean": attributions.masks.mean(dim=(1, 2)),
+        "masked_in_energy": energy / encoded.power.sum(dim=(1, 2)).clamp(min=1e-20),
     }
+    return {(name, None): value.tolist() for name, value in values.items()}
 
 
-def _ground_truth(model, explainer, batch, explained, budgets):
-    """Where the name that is explained is that of a stem; NaN elsewhere."""
-    if not batch.truth.any():
+def _localization(model, explainer, batch, attributions, fractions):
+    """Compare explanations with the sources of a mixture; NaN where the target is not explained."""
+    if not batch.has_reference.any():
         return {}
-    encoded = batch.asked.encoded
-    wavs = encoded.wavs
-    own, rest = batch.asked.inputs.target_power, batch.asked.inputs.residual_power
-    found = {"pointing": localization.pointing(explained.ranks, own, rest)}
-    masks = {None: explained.masks}
-    masks.update({budget: top_k_mask(explained.ranks, budget) for budget in budgets})
-    for budget, mask in masks.items():
-        sound = model.classifier.apply_mask(encoded, mask)
-        for name, stem in (("SI-SDRi", batch.own), ("SI-SDRi of the rest", batch.rest)):
-            gain = localization.si_sdr_improvement(sound, wavs, stem)
-            found[column(name, budget)] = gain
-        share = localization.energy_share(mask, own, rest)
-        found[column("energy share", budget)] = share
+    encoded, inputs = batch.batch.encoded, batch.batch.inputs
+    powers = inputs.target_power, inputs.residual_power
+    ranks = attributions.ranks
+    values = {("pointing_game", None): localization.pointing_game(ranks, *powers)}
+    masks = {None: attributions.masks}
+    masks.update({fraction: top_k_mask(ranks, fraction) for fraction in fractions})
+    sources = (("SI-SDRi", batch.target_wavs), ("SI-SDRi_residual", batch.residual_wavs))
+    for fraction, mask in masks.items():
+        explanation = model.classifier.apply_mask(encoded, mask)
+        for name, wavs in sources:
+            gain = localization.si_sdr_improvement(explanation, encoded.wavs, wavs)
+            values[name, fraction] = gain
+        energy = localization.target_energy_fraction(mask, *powers)
+        values["target_energy_fraction", fraction] = energy
     return {
-        name: torch.where(batch.truth, values.float(), torch.nan).tolist()
-        for name, values in found.items()
+        key: torch.where(batch.has_reference, value.float(), torch.nan).tolist()
+        for key, value in values.items()
     }
 
 
-def _curves(model, explainer, batch, explained, fills):
-    asked, found = batch.asked, {}
+def _curves(model, explainer, batch, attributions, fills):
+    """Measure insertion and deletion: the area under each curve and its points."""
+    given, scores = batch.batch, {}
     for fill in fills:
         for kind in insertion_deletion.KINDS:
-            line = insertion_deletion.curve(
+            curve = insertion_deletion.curve(
                 model.classifier,
-                asked.encoded,
-                explained.ranks,
-                asked.inputs.class_queries,
-                asked.target,
+                given.encoded,
+                attributions.ranks,
+                given.prompts.embeddings,
+                given.target,
                 fill=fill,
                 kind=kind,
             )
-            found[f"{kind} {fill}"] = insertion_deletion.area(line).tolist()
-            for place, share in enumerate(insertion_deletion.SHARES):
-                found[f"{kind} {fill}@{100 * share:g}"] = line[:, place].tolist()
-    return found
+            name = f"{kind}_{fill}"
+            scores[name, None] = insertion_deletion.area_under_curve(curve).tolist()
+            for place, fraction in enumerate(insertion_deletion.CURVE_FRACTIONS):
+                scores[name, fraction] = curve[:, place].tolist()
+    return scores
 
 
-def _stability(model, explainer, batch, explained):
-    asked, likeness = batch.asked, []
-    changed = stability.perturbed(asked.encoded.wavs, asked.inputs.seeds)
-    for wavs in changed.values():
-        again = asked._replace(encoded=model.classifier.encode_clips(wavs))
-        maps = explain(model, explainer, again).maps
-        likeness.append(spearman(explained.maps, maps))
-    return {"stability": torch.stack(likeness).mean(dim=0).tolist()}
+def measure_stability(
+    model: InterpreterNetwork, explainer: Explainer, batch: ItemBatch, attributions: Attributions
+) -> Scores:
+    """Measure the rank correlation with the maps of quieter and slightly noisy clips.
+
+    The explainer runs again for each of the two changes.
+    """
+    given, correlations = batch.batch, []
+    for wavs in perturbed(given.encoded.wavs, given.inputs.seeds).values():
+        changed = given._replace(encoded=model.classifier.encode_clips(wavs))
+        maps = explain(model, explainer, changed).maps
+        correlations.append(spearman(attributions.maps, maps))
+    return {("stability", None): torch.stack(correlations).mean(dim=0).tolist()}
 
 
 @torch.no_grad()
-def _written(model, explainer, batch, explained):
-    """The explanation as a file holds it, heard again: is ``q`` still ``q``?"""
-    classifier, asked = model.classifier, batch.asked
-    sounds = classifier.apply_mask(asked.encoded, explained.masks)
-    heard = torch.stack(
+def _written(model, explainer, batch, attributions):
+    """Encode the explanation as read from its audio file: is ``p_masked_in`` still the same?"""
+    classifier, given = model.classifier, batch.batch
+    sounds = classifier.apply_mask(given.encoded, attributions.masks)
+    wavs = torch.stack(
         [_through_file(s, classifier.audio_classifier.sample_rate) for s in sounds.cpu()]
     )
-    again = classifier.encode_clips(heard.to(sounds.device)).encoding.vector
-    text, place = asked.inputs.class_queries, asked.target.unsqueeze(1)
-    written = classifier.logits(again, text).softmax(dim=1).gather(1, place).squeeze(1)
-    masked = classifier.encode_masked_vector(asked.encoded, explained.masks)
-    q = classifier.logits(masked, text).softmax(dim=1).gather(1, place).squeeze(1)
-    return {"q written": written.tolist(), "written gap": (written - q).abs().tolist()}
+    written = classifier.encode_clips(wavs.to(sounds.device)).encoding.vector
+    masked = classifier.encode_masked_vector(given.encoded, attributions.masks)
+    p_written, p_masked_in = (
+        classifier.logits(embedding, given.prompts.embeddings)
+        .softmax(dim=1)
+        .gather(1, given.target.unsqueeze(1))
+        .squeeze(1)
+        for embedding in (written, masked)
+    )
+    gap = (p_written - p_masked_in).abs()
+    return {("p_written", None): p_written.tolist(), ("written_gap", None): gap.tolist()}
 
 
 def _through_file(sound, sample_rate):
-    """A sound as its file holds it; silence too."""
+    """Write a sound to a file and read it again."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "explanation.wav"
         save_audio(path, safe_gain(sound) * sound, sample_rate)
@@ -173,87 +176,51 @@ def _through_file(sound, sample_rate):
     return torch.from_numpy(samples)
 
 
-def _judged(model, explainer, batch, explained, judge):
-    """What another model makes of the clip, of what is kept and of what is removed."""
-    classifier, asked = model.classifier, batch.asked
-    wavs, place = asked.encoded.wavs, asked.target.cpu().unsqueeze(1)
-    kept = classifier.apply_mask(asked.encoded, top_k_mask(explained.ranks, HEARD_BUDGET))
-    p, q, r = (
-        judge.probabilities(
-            sounds.cpu(), classifier.audio_classifier.sample_rate, asked.prompts.names
+def _independent_classifier(model, explainer, batch, attributions, yamnet):
+    """Compute AD, FF and Fid-In with another classifier on the audio of the explanation."""
+    classifier, given = model.classifier, batch.batch
+    wavs, target = given.encoded.wavs, given.target.cpu()
+    masked_in = classifier.apply_mask(
+        given.encoded, top_k_mask(attributions.ranks, YAMNET_FRACTION)
+    )
+    distributions = [
+        yamnet.probabilities(
+            sounds.cpu(), classifier.audio_classifier.sample_rate, given.prompts.names
         )
-        for sounds in (wavs, kept, wavs - kept)
-    )
-    stays = q.argmax(dim=1) == asked.target.cpu()
-    p, q, r = (shares.gather(1, place).squeeze(1) for shares in (p, q, r))
-    return {
-        "judge p": p.tolist(),
-        "judge AD": metrics.average_drop(p, q).tolist(),
-        "judge FF": metrics.faithfulness(p, r).tolist(),
-        "judge Fid-In": metrics.input_fidelity(stays).tolist(),
+        for sounds in (wavs, masked_in, wavs - masked_in)
+    ]
+    is_top1 = distributions[1].argmax(dim=1) == target
+    p, q, r = (values.gather(1, target.unsqueeze(1)).squeeze(1) for values in distributions)
+    values = {
+        "yamnet_p": p,
+        "yamnet_AD": faithfulness.average_drop(p, q),
+        "yamnet_FF": faithfulness.faithfulness(p, r),
+        "yamnet_Fid-In": faithfulness.input_fidelity(is_top1),
     }
+    return {(name, None): value.tolist() for name, value in values.items()}
 
 
-def measure(model, explainer, batch, explained, measures):
-    """Take measures of an explainer's maps of a batch.
+def similarity_measure(original: InterpreterNetwork, prompts: ClassPrompts) -> Measure:
+    """Return the measure of how similar maps are to those of the original model and prompts.
 
-    Arguments
-    ---------
-    model : InterpreterNetwork
-        What is explained.
-    explainer : Explainer
-        Whose maps these are.
-    batch : Batch
-        What they are of.
-    explained : Attributions
-        The maps.
-    measures : list of Measure
-        What to take.
-
-    Returns
-    -------
-    dict
-        Column -> a number for each clip.
+    It caches the original maps, with which every change is compared.
     """
-    columns = {}
-    for this in measures:
-        columns.update(this.take(model, explainer, batch, explained))
-    return columns
+    return partial(_similarity, original=original, prompts=prompts, cache={})
 
 
-def likeness(original, prompts):
-    """The measure of how much of a map is left when the model or the prompt was changed.
-
-    Arguments
-    ---------
-    original : InterpreterNetwork
-        What the changed one is compared with.
-    prompts : ClassPrompts
-        The unchanged ones.
-
-    Returns
-    -------
-    Measure
-        It keeps the original's maps, which every change is held against.
-    """
-    return Measure(
-        partial(_likeness, original=original, prompts=prompts, kept={}),
-        lambda explainer, classifier: 1 + explainer.passes(classifier),
-    )
-
-
-def _likeness(model, explainer, batch, explained, original, prompts, kept):
-    asked = batch.asked
-    if (explainer, asked.ids) not in kept:
-        encoded = original.classifier.encode_clips(asked.encoded.wavs)
-        before = ask(original, asked.ids, encoded, prompts, asked.target)
-        maps = explain(original, explainer, before).maps
-        kept[explainer, asked.ids] = before.inputs.query, maps.cpu()
-    text, maps = kept[explainer, asked.ids]
-    maps = maps.to(explained.maps)
-    cosine = (text * asked.inputs.query).sum(dim=1)
+def _similarity(model, explainer, batch, attributions, original, prompts, cache):
+    given = batch.batch
+    if (explainer, given.ids) not in cache:
+        encoded = original.classifier.encode_clips(given.encoded.wavs)
+        before = make_batch(original, given.ids, encoded, prompts, given.target)
+        cache[explainer, given.ids] = (
+            before.inputs.query,
+            explain(original, explainer, before).maps.cpu(),
+        )
+    text, maps = cache[explainer, given.ids]
+    maps = maps.to(attributions.maps)
     return {
-        "spearman": spearman(maps, explained.maps).tolist(),
-        "ssim": ssim(maps, explained.maps).tolist(),
-        "prompt cosine": cosine.tolist(),
+        ("spearman", None): spearman(maps, attributions.maps).tolist(),
+        ("ssim", None): ssim(maps, attributions.maps).tolist(),
+        ("prompt_cosine", None): (text * given.inputs.query).sum(dim=1).tolist(),
     }

@@ -1,83 +1,119 @@
-"""Rows that are measured once: written as they come, found again by a run that goes on."""
+"""Storage of benchmark results: one JSON record per item and method, one long-format table."""
 
 import fcntl
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 import pandas as pd
 
+from speechbrain_lmac.evaluation.scoring import to_frame
 from speechbrain_lmac.utils.errors import InputError
+from speechbrain_lmac.utils.files import whole
 
-KEY = ("masking", "condition", "method", "clip")
-"""What a row is about; there is one row for each."""
+FORMAT = 2
+"""Version of the results format, part of ``run_config.json``."""
+KEY = ("domain", "condition", "method", "clip")
+"""Identity of a record."""
+COLUMNS = (
+    *("domain", "condition", "method", "clip", "recording", "target"),
+    *("metric", "fraction", "value"),
+)
+TABLE_FILE = "results.csv.gz"
+OLD_FILES = ("rows.csv", "rows_mel.jsonl", "rows_stft.jsonl", "spent.json")
 
 
-class Rows:
-    """A file of rows, one JSON object a line; a line cut off by a kill is dropped and made again.
+class RecordFile:
+    """An append-only file of records, one JSON object per line.
+
+    A line that a kill cut off is dropped, and its item is measured again.
 
     Arguments
     ---------
     path : str or Path
-        Made if absent.
+        File of the records; it is created by the first :meth:`add`.
     decoder : str
-        Rows of other decoders, after a training perhaps, stay in the file and count for nothing;
-        rows that no decoder has part in are those of ``""``.
+        Hash of the decoder. Records of other decoders stay in the file but are ignored. Records
+        that involve no decoder have the hash ``""``.
 
     Example
     -------
     >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "rows.jsonl"
-    >>> about = {"masking": "mel", "condition": "clean", "method": "energy", "clip": "a"}
-    >>> Rows(path).add([{**about, "AD": 3.0}])
-    >>> ("mel", "clean", "energy", "a") in Rows(path)
+    >>> path = Path(tempfile.mkdtemp()) / "results.jsonl"
+    >>> key = {"domain": "mel", "condition": "clean", "method": "energy", "clip": "a"}
+    >>> RecordFile(path).add([{**key, "scores": [["AD", None, 3.0]]}])
+    >>> ("mel", "clean", "energy", "a") in RecordFile(path)
     True
     """
 
-    def __init__(self, path, decoder=""):
+    def __init__(self, path: str | Path, decoder: str = ""):
         self.path = Path(path)
         self.decoders = ("", decoder)
-        self.file = None
+        self._file: BinaryIO | None = None
         self._read()
 
     def _read(self):
-        """All whole lines that count, the first of each key; how long the whole ones are."""
-        whole = b""
-        if self.path.is_file():
-            whole = self.path.read_bytes()
-            whole = whole[: whole.rfind(b"\n") + 1]
-        held = [json.loads(line) for line in whole.splitlines()]
-        held = [row for row in held if row.get("decoder", "") in self.decoders]
-        found = {_key(row): row for row in reversed(held)}
-        self.keys, self.rows = set(found), list(reversed(found.values()))
-        return len(whole)
+        """Read all complete lines; keep the first record of each key. Return their length."""
+        text = self.path.read_bytes() if self.path.is_file() else b""
+        text = text[: text.rfind(b"\n") + 1]
+        records = [json.loads(line) for line in text.splitlines()]
+        records = [r for r in records if r.get("decoder", "") in self.decoders]
+        unique = {_key(record): record for record in reversed(records)}
+        self._keys, self.records = set(unique), list(reversed(unique.values()))
+        return len(text)
 
-    def _take(self):
-        """Become the one that writes; what another has written meanwhile is read."""
-        self.file = open(self.path, "a+b")  # noqa: SIM115 - held as long as rows are added
+    def _open(self):
+        """Lock the file for writing, and read what another run has written meanwhile."""
+        self._file = open(self.path, "a+b")  # noqa: SIM115 - open as long as records are added
         try:
-            fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise InputError(f"another run is writing {self.path}; let it end") from error
-        self.file.truncate(self._read())
+            raise InputError(f"{self.path} is in use by another run. Wait for its end.") from error
+        self._file.truncate(self._read())
+        return self._file
 
-    def __contains__(self, key):
-        return key in self.keys
+    def __contains__(self, key: tuple) -> bool:
+        return key in self._keys
 
-    def add(self, rows):
-        """Append rows, all of a batch at once."""
-        if self.file is None:
-            self._take()
-        self.file.write("".join(json.dumps(row) + "\n" for row in rows).encode())
-        self.file.flush()
-        os.fsync(self.file.fileno())
-        self.rows.extend(rows)
-        self.keys.update(_key(row) for row in rows)
-
-    def frame(self):
-        """All rows as a DataFrame; what was not measured of a row is NaN."""
-        return pd.DataFrame(self.rows)
+    def add(self, records: Iterable[dict]) -> None:
+        """Append records, all of a batch at once."""
+        records = list(records)
+        file = self._file or self._open()
+        file.write("".join(json.dumps(record) + "\n" for record in records).encode())
+        file.flush()
+        os.fsync(file.fileno())
+        self.records.extend(records)
+        self._keys.update(_key(record) for record in records)
 
 
-def _key(row):
-    return tuple(row[name] for name in KEY)
+def _key(record):
+    return tuple(record[name] for name in KEY)
+
+
+def write_table(folder: str | Path, files: Iterable[RecordFile]) -> pd.DataFrame:
+    """Write the scores of all records to ``results.csv.gz``, and return them with all facts."""
+    frame = to_frame(record for file in files for record in file.records)
+    compression = {"method": "gzip", "mtime": 1}  # the same scores give the same bytes
+    with whole(Path(folder) / TABLE_FILE) as partial:
+        frame[list(COLUMNS)].to_csv(partial, index=False, compression=compression)
+    return frame
+
+
+def read_table(folder: str | Path) -> pd.DataFrame:
+    """Read ``results.csv.gz`` of a results folder; raise InputError if there is none."""
+    path = Path(folder) / TABLE_FILE
+    if not path.is_file():
+        raise InputError(f"{folder} must hold {TABLE_FILE}. Run evaluate.py to its end.")
+    return pd.read_csv(path)
+
+
+def check_format(folder: str | Path) -> None:
+    """Raise InputError if a folder holds results of an older version."""
+    found = [name for name in OLD_FILES if (Path(folder) / name).exists()]
+    if found:
+        raise InputError(
+            f"{folder} must be new or hold results of format {FORMAT}, got {found[0]} of an older "
+            "version. Give another --output_folder."
+        )

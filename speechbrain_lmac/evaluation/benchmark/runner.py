@@ -1,229 +1,227 @@
-"""The bench on one plane: tune, plan, do."""
+"""Benchmark of one masking domain: tune baselines, list the work, measure what is missing."""
 
 import json
+from collections.abc import Iterator, Sequence
 
 from tqdm import tqdm
 
 from speechbrain_lmac.evaluation.benchmark import conditions, measures, tuning
-from speechbrain_lmac.evaluation.benchmark.batches import chunks, load, mean_features
-from speechbrain_lmac.evaluation.benchmark.conditions import ABSENT, Scene
-from speechbrain_lmac.evaluation.benchmark.config import (
-    UNTUNED,
-    asks_stems,
-    chosen_explainers,
-    manifest_hash,
-    possible,
+from speechbrain_lmac.evaluation.benchmark.batches import chunks, load_batch, mean_features
+from speechbrain_lmac.evaluation.benchmark.conditions import ABSENT, Condition, EvaluationItem
+from speechbrain_lmac.evaluation.benchmark.config import BenchmarkConfig, manifest_hash
+from speechbrain_lmac.evaluation.benchmark.results import RecordFile
+from speechbrain_lmac.evaluation.benchmark.sanity_checks import SanityCheck, sanity_checks
+from speechbrain_lmac.evaluation.benchmark.systems import (
+    DEFAULT,
+    SystemUnderTest,
+    choose_explainers,
+    is_applicable,
+    needs_sources,
     row_name,
 )
-from speechbrain_lmac.evaluation.benchmark.results import Rows
-from speechbrain_lmac.evaluation.benchmark.sanity_checks import alterations
-from speechbrain_lmac.evaluation.benchmark.tasks import Task, do, piece, planned_passes
+from speechbrain_lmac.evaluation.benchmark.tasks import (
+    Task,
+    WorkUnit,
+    count_pending,
+    make_unit,
+    run_unit,
+)
 from speechbrain_lmac.evaluation.scoring import clip_seed
+from speechbrain_lmac.explainers.base import Explainer
 from speechbrain_lmac.metrics.insertion_deletion import FILLS
 from speechbrain_lmac.utils.files import write_text
 
-SILENCE = "silence"
 EXPENSIVE_PASSES = 200
-"""Encoder passes of an explanation from which on it is not asked again and again."""
+"""Explainers with more encoder passes per clip are not run again for stability and checks."""
 
 
 class DomainRunner:
-    """What is planned and done on one plane; its rows and choices are files of their own.
+    """Runs the benchmark in one masking domain. Records and tuning results have their own files.
 
     Arguments
     ---------
-    bench : BenchmarkConfig
-        The run.
-    subject : SystemUnderTest
-        One of its subjects.
+    config : BenchmarkConfig
+        Configuration of the run.
+    system : SystemUnderTest
+        System of the masking domain.
     """
 
-    def __init__(self, bench, subject):
-        self.bench = bench
-        self.subject = subject
-        self.classifier = subject.model.classifier
-        self.rows = Rows(bench.folder / f"rows_{subject.masking}.jsonl", subject.stamp)
-        self.choices = bench.folder / f"tuning_{subject.masking}.json"
-        held = self.choices.read_text() if self.choices.is_file() else "[]"
-        self.tuned = json.loads(held)
+    def __init__(self, config: BenchmarkConfig, system: SystemUnderTest):
+        self.config = config
+        self.system = system
+        self.classifier = system.model.classifier
+        path = config.folder / f"results_{system.domain}.jsonl"
+        self.records = RecordFile(path, system.decoder_id)
+        self.tuning_path = config.folder / f"tuning_{system.domain}.json"
+        text = self.tuning_path.read_text() if self.tuning_path.is_file() else "[]"
+        self.tuning_rows: list[dict] = json.loads(text)
 
-    def planned(self):
-        """Encoder passes that are still to be made, at most."""
-        return self._planned_tuning() + self._planned(self._works(), self._alterations())
+    def is_done(self) -> bool:
+        """Return whether nothing is left to tune or to measure."""
+        checks = [check.unit for check in self._sanity_checks()]
+        units = [*self._units(), *checks]
+        return not self._untuned() and not count_pending(units, self.records)
 
-    def run(self, position=0):
-        """Do all that is not done.
+    def run(self, position: int = 0) -> None:
+        """Tune and measure everything that is missing.
 
         Arguments
         ---------
         position : int
-            Line of the progress bar.
+            Line of the progress bar. Default: 0.
         """
         self._tune(position)
-        works, changed = list(self._works()), self._alterations()
-        total = self._planned(works, changed)
+        units, checks = list(self._units()), self._sanity_checks()
+        total = count_pending([*units, *(check.unit for check in checks)], self.records)
         if not total:
             return
-        average = self._average()
+        size = self.config.clip_seconds, self.config.batch_size
+        average = self._mean_features()
         with tqdm(
             total=total,
-            desc=self.subject.masking,
-            unit="pass",
+            desc=self.system.domain,
+            unit="record",
             dynamic_ncols=True,
             position=position,
         ) as bar:
-            do(works, self.rows, self.bench.settings, average, bar)
-            for alteration in changed:
-                do(alteration.altered(self.rows), self.rows, self.bench.settings, average, bar)
+            for unit in units:
+                run_unit(unit, self.records, *size, average, bar)
+            for check in checks:
+                for unit in check.changed_units(self.records):
+                    run_unit(unit, self.records, *size, average, bar)
 
-    def _planned(self, works, changed):
-        return planned_passes([*works, *(a.work for a in changed)], self.rows)
-
-    def _average(self):
-        """The mean of the validation clips, or of those tested where there are none; None
-        if nobody asks for them.
-        """
-        asked = chosen_explainers(self.bench.hparams, self.subject).values()
-        if not any("mean_features" in explainer.needs for explainer in asked):
+    def _mean_features(self):
+        """Average the decoder features over validation clips, or over test clips without them."""
+        explainers = choose_explainers(self.config.hparams, self.system).values()
+        if not any("mean_features" in explainer.needs for explainer in explainers):
             return None
-        scenes = self.bench.valid or [Scene(clip.ID, clip) for clip in self.bench.clips.tested]
-        seconds, size = self.bench.settings["clip_seconds"], self.bench.settings["batch_size"]
-        return mean_features(self.subject.model, scenes, seconds, size)
+        clips = self.config.clips.valid or self.config.clips.test
+        items = [EvaluationItem(clip.ID, clip) for clip in clips]
+        size = self.config.clip_seconds, self.config.batch_size
+        return mean_features(self.system.model, items, *size)
 
-    def _untuned(self):
-        """Explainers that are still to be tuned."""
-        if not self.bench.hparams["tune_baselines"]:
+    def _untuned(self) -> dict[str, Explainer]:
+        """Return the explainers that are yet to be tuned."""
+        if not self.config.hparams["tune_baselines"]:
             return {}
-        done = {row["method"] for row in self.tuned}
+        done = {row["method"] for row in self.tuning_rows}
         return {
             name: explainer
-            for name, explainer in chosen_explainers(self.bench.hparams, self.subject).items()
+            for name, explainer in choose_explainers(self.config.hparams, self.system).items()
             if name not in done and len(explainer.variants(self.classifier)) > 1
         }
 
-    def _planned_tuning(self):
-        return sum(
-            len(self.bench.valid) * (variant.passes(self.classifier) + tuning.PASSES)
-            for explainer in self._untuned().values()
-            for variant in explainer.variants(self.classifier)
-        )
-
     def _tune(self, position):
-        seconds, size = self.bench.settings["clip_seconds"], self.bench.settings["batch_size"]
-        batches = []
+        config, model, batches = self.config, self.system.model, []
+        items = [EvaluationItem(clip.ID, clip) for clip in config.clips.valid]
         for name, explainer in self._untuned().items():
             batches = batches or [
-                load(self.subject.model, part, [], self.bench.prompts, seconds, None).asked
-                for part in chunks(self.bench.valid, size)
+                load_batch(model, part, [], config.prompts, config.clip_seconds, None).batch
+                for part in chunks(items, config.batch_size)
             ]
-            self.tuned += tuning.tune(self.subject.model, name, explainer, batches, position)
-            write_text(self.choices, json.dumps(self.tuned, indent=1))
+            self.tuning_rows += tuning.tune(model, name, explainer, batches, position)
+            write_text(self.tuning_path, json.dumps(self.tuning_rows, indent=1))
 
-    def explainers(self):
-        """Row name -> explainer as it was tuned; and those as they come, where that is another."""
-        tuned, plain, open_yet = {}, {}, self._untuned()
-        for name, explainer in chosen_explainers(self.bench.hparams, self.subject).items():
-            rows = [row for row in self.tuned if row["method"] == name]
-            best = tuning.chosen(explainer, rows, self.classifier)
-            tuned[row_name(name, self.subject)] = best
-            if best != explainer or name in open_yet:
-                plain[name + UNTUNED] = explainer
-        return tuned, plain
+    def explainers(self) -> tuple[dict[str, Explainer], dict[str, Explainer]]:
+        """Return tuned explainers by row name, and default ones where tuning changed them."""
+        tuned, default, untuned = {}, {}, self._untuned()
+        for name, explainer in choose_explainers(self.config.hparams, self.system).items():
+            rows = [row for row in self.tuning_rows if row["method"] == name]
+            best = tuning.chosen_variant(explainer, rows, self.classifier)
+            tuned[row_name(name, self.system)] = best
+            if best != explainer or name in untuned:
+                default[name + DEFAULT] = explainer
+        return tuned, default
 
-    def _works(self):
-        for condition in self.bench.conditions:
-            if condition == ABSENT:
-                yield self._absent()
-                continue
-            scenes = self.bench.scenes(condition)
-            deep = {scene.ID for scene in self._subset(scenes)}
+    def _units(self) -> Iterator[WorkUnit]:
+        """Yield the units of all conditions, the subset with more measures first."""
+        for condition in self.config.conditions:
+            items = self.config.items(condition)
+            subset_ids = {item.ID for item in self._subset(items)}
             for subset in (True, False):
-                held = [scene for scene in scenes if (scene.ID in deep) == subset]
+                part = [item for item in items if (item.ID in subset_ids) == subset]
                 tasks = [
-                    Task(name, e, self._measures(e, condition, subset))
-                    for name, e in self._asked(condition, subset).items()
+                    Task(name, explainer, self._measures(explainer, condition, subset))
+                    for name, explainer in self._explainers_of(condition, subset).items()
                 ]
-                stamp = {"subset": subset, **self._stamp(scenes)}
-                prompts = self.bench.prompts
-                yield piece(self.subject, prompts, condition.name, held, scenes, tasks, stamp)
+                facts, prompts = self._facts(items, subset), self.config.prompts
+                yield make_unit(self.system, prompts, condition.name, part, items, tasks, facts)
+        if self.config.has_absent:
+            yield self._absent_unit()
 
-    def _asked(self, condition, subset):
-        """Explainers of a condition, tuned and untuned; those that are dear on the subset."""
-        tuned, plain = self.explainers()
-        dear = () if subset else self.bench.hparams["subset_only_explainers"]
+    def _explainers_of(self, condition: Condition, subset: bool) -> dict[str, Explainer]:
+        """Return the tuned and default explainers of a condition; expensive ones on the subset."""
+        tuned, default = self.explainers()
+        skipped = () if subset else self.config.hparams["subset_only_explainers"]
         return {
             name: explainer
-            for name, explainer in {**tuned, **plain}.items()
-            if possible(explainer, condition) and name.removesuffix(UNTUNED) not in dear
+            for name, explainer in {**tuned, **default}.items()
+            if is_applicable(explainer, condition) and name.removesuffix(DEFAULT) not in skipped
         }
 
-    def _measures(self, explainer, condition, subset):
-        basic = measures.basic(self.bench.hparams["top_k_fractions"])
+    def _measures(self, explainer: Explainer, condition: Condition, subset: bool):
+        basic = measures.basic_measures(self.config.hparams["top_k_fractions"])
         if not subset:
             return basic
-        fills = list(FILLS) if condition.kind == conditions.CLEAN else [SILENCE]
-        found = [*basic, *measures.deep(fills, self.bench.judge)]
-        dear = explainer.passes(self.classifier) > EXPENSIVE_PASSES
-        return found if dear else [*found, measures.stable()]
+        fills = list(FILLS) if condition.kind == conditions.CLEAN else ["silence"]
+        chosen = [*basic, *measures.subset_measures(fills, self.config.yamnet)]
+        expensive = explainer.passes(self.classifier) > EXPENSIVE_PASSES
+        return chosen if expensive else [*chosen, measures.measure_stability]
 
-    def _absent(self):
-        """The two-class mixtures, each asked for something that it does not hold."""
-        scenes = self.bench.scenes(conditions.parse(conditions.TWO_SOURCE))
-        labels = sorted({clip.label for clip in self.bench.clips.tested})
-        asked_for = [absent_label(scene, labels, self.bench.hparams["seed"]) for scene in scenes]
-        scenes = [
-            scene._replace(ID=f"{scene.ID}-{ABSENT}", prompt=label)
-            for scene, label in zip(scenes, asked_for)
+    def _absent_unit(self) -> WorkUnit:
+        """Return two-source mixtures, each prompted with a class that it does not contain."""
+        items = self.config.items(conditions.parse(conditions.TWO_SOURCE))
+        labels = sorted({clip.label for clip in self.config.clips.test})
+        absent = [absent_label(item, labels, self.config.hparams["seed"]) for item in items]
+        items = [
+            item._replace(ID=f"{item.ID}-{ABSENT}", prompt=label)
+            for item, label in zip(items, absent)
             if label is not None
         ]
         tuned, _ = self.explainers()
         tasks = [
-            Task(name, explainer, measures.presence())
+            Task(name, explainer, [measures.measure_amount])
             for name, explainer in tuned.items()
             if explainer.passes(self.classifier) <= EXPENSIVE_PASSES
-            and name not in self.bench.hparams["subset_only_explainers"]
-            and not asks_stems(explainer)
+            and name not in self.config.hparams["subset_only_explainers"]
+            and not needs_sources(explainer)
         ]
-        stamp = {"subset": False, **self._stamp(scenes)}
-        return piece(self.subject, self.bench.prompts, ABSENT, scenes, scenes, tasks, stamp)
+        facts, prompts = self._facts(items, False), self.config.prompts
+        return make_unit(self.system, prompts, ABSENT, items, items, tasks, facts)
 
-    def _alterations(self):
-        """What becomes of maps when the model is randomized, or the prompt worded otherwise."""
-        clips = self.bench.clips.tested[: self.bench.sizes["randomized"]]
+    def _sanity_checks(self) -> list[SanityCheck]:
+        clips = self.config.clips.test[: self.config.num_clips["randomized"]]
         if not clips:
             return []
-        scenes = [Scene(clip.ID, clip, clip.label) for clip in clips]
+        items = [EvaluationItem(clip.ID, clip, clip.label) for clip in clips]
         tuned, _ = self.explainers()
-        asked = {
-            name: e
-            for name, e in tuned.items()
-            if e.passes(self.classifier) <= EXPENSIVE_PASSES
-            and (not e.is_mask or name in (self.subject.method, "sobel-edges"))
+        explainers = {
+            name: explainer
+            for name, explainer in tuned.items()
+            if explainer.passes(self.classifier) <= EXPENSIVE_PASSES
+            and (not explainer.is_mask or name in (self.system.method, "sobel-edges"))
         }
-        stamp = {"subset": True, **self._stamp(scenes)}
-        return alterations(
-            self.subject, self.bench.prompts, scenes, asked, stamp, self.bench.hparams["seed"]
-        )
+        facts, seed = self._facts(items, True), self.config.hparams["seed"]
+        return sanity_checks(self.system, self.config.prompts, items, explainers, facts, seed)
 
-    def _subset(self, scenes):
-        """The scenes of the first clips; of mixtures of two, both sides."""
-        count = self.bench.sizes["subset"]
-        place = {clip.ID: i for i, clip in enumerate(self.bench.clips.tested)}
-        first: dict = {}
-        for scene in scenes:
-            key = scene.row.ID if scene.row else scene.ID
-            first[key] = min(first.get(key, len(place)), place[scene.clip.ID])
-        ordered = sorted(scenes, key=lambda s: first[s.row.ID if s.row else s.ID])
+    def _subset(self, items: Sequence[EvaluationItem]) -> Sequence[EvaluationItem]:
+        """Return the items of the first clips; of two-source mixtures, both prompts."""
+        count = self.config.num_clips["subset"]
+        place = {clip.ID: i for i, clip in enumerate(self.config.clips.test)}
+        first: dict[str, int] = {}
+        for item in items:
+            key = item.mixture.ID if item.mixture else item.ID
+            first[key] = min(first.get(key, len(place)), place[item.clip.ID])
+        ordered = sorted(items, key=lambda i: first[i.mixture.ID if i.mixture else i.ID])
         return ordered if count is None else ordered[:count]
 
-    def _stamp(self, scenes):
-        return {
-            "clap": self.bench.clap_sha256[:16],
-            "manifest": manifest_hash(self.bench.clips.tested, self.bench.prompts, scenes)[:16],
-        }
+    def _facts(self, items: Sequence[EvaluationItem], subset: bool) -> dict:
+        manifest = manifest_hash(self.config.clips.test, self.config.prompts, items)
+        clap = self.config.clap_sha256
+        return {"subset": subset, "clap": clap[:16], "manifest": manifest[:16]}
 
 
-def absent_label(scene, labels, seed):
-    """A label that a mixture does not hold, drawn by the scene; None if it holds them all."""
-    left = [label for label in labels if label not in (scene.clip.label, scene.other_label)]
-    return left[clip_seed(scene.ID, seed) % len(left)] if left else None
+def absent_label(item: EvaluationItem, labels: Sequence[str], seed: int) -> str | None:
+    """Draw a label that a mixture does not contain; None if it contains them all."""
+    absent = [label for label in labels if label not in (item.clip.label, item.other_label)]
+    return absent[clip_seed(item.ID, seed) % len(absent)] if absent else None

@@ -1,93 +1,89 @@
-"""What becomes of maps when the model is randomized, or the prompt put into other words."""
+"""Sanity checks: how maps change with a randomized model, or with a paraphrased prompt."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from torch import nn
+
 from speechbrain_lmac.data.prompts import paraphrases
-from speechbrain_lmac.evaluation.benchmark.measures import likeness
-from speechbrain_lmac.evaluation.benchmark.tasks import Task, WorkUnit, piece
+from speechbrain_lmac.evaluation.benchmark.conditions import EvaluationItem
+from speechbrain_lmac.evaluation.benchmark.measures import similarity_measure
+from speechbrain_lmac.evaluation.benchmark.results import RecordFile
+from speechbrain_lmac.evaluation.benchmark.systems import SystemUnderTest
+from speechbrain_lmac.evaluation.benchmark.tasks import Task, WorkUnit, make_unit
 from speechbrain_lmac.evaluation.scoring import ClassPrompts
+from speechbrain_lmac.explainers.base import Explainer
 from speechbrain_lmac.metrics.randomization import stages
+from speechbrain_lmac.models.base import AudioClassifier
 
-RANDOMISED = "randomized"
+RANDOMIZED = "randomized"
 PARAPHRASE = "paraphrase"
-CHEAP = 10
-"""Encoder passes of an explanation up to which it is asked in other words as well."""
+MAX_PASSES = 10
+"""Explainers with more encoder passes are not run on paraphrases."""
 
 
-class Alteration(NamedTuple):
-    """Maps of a changed model or prompt, to be held against the unchanged one's."""
+class SanityCheck(NamedTuple):
+    """A changed model or prompt whose maps are compared with the original maps."""
 
-    work: WorkUnit
-    """As it is planned, with the unchanged model."""
-    model: Callable
-    """Makes the changed model."""
+    unit: WorkUnit
+    """Work unit with the original model."""
+    changed_model: Callable[[], nn.Module]
+    """Builds the changed model."""
 
-    def altered(self, rows):
-        """The work with the changed model, which is only built if something is to be done."""
-        if any(self.work.pending(task, rows) for task in self.work.tasks):
-            subject = self.work.subject._replace(model=self.model().eval())
-            yield self.work._replace(subject=subject)
+    def changed_units(self, records: RecordFile) -> Iterator[WorkUnit]:
+        """Yield the unit with the changed model, which is built only if a record is missing."""
+        if self.unit.num_pending(records):
+            model = self.changed_model().eval()
+            system = self.unit.system._replace(model=model)  # type: ignore[arg-type]
+            yield self.unit._replace(system=system)
 
 
-def alterations(subject, prompts, scenes, explainers, stamp, seed):
-    """All alterations, in order.
-
-    Arguments
-    ---------
-    subject : SystemUnderTest
-        What is explained.
-    prompts : ClassPrompts
-        What clips are scored against.
-    scenes : list of Scene
-        Each asked for the name of what it holds, whatever the changed model decides.
-    explainers : dict
-        Row name -> explainer.
-    stamp : dict
-        Columns that all rows share.
-    seed : int
-        Of the random weights.
-
-    Returns
-    -------
-    list of Alteration
-    """
-    measure = [likeness(subject.model, prompts)]
-    tasks = [Task(name, explainer, measure) for name, explainer in explainers.items()]
-    cheap = [t for t in tasks if t.explainer.passes(subject.model.classifier) <= CHEAP]
-    found = []
-    for stage in stages(subject.model, seed):
-        if stage.name == "decoder" and subject.method is None:
+def sanity_checks(
+    system: SystemUnderTest,
+    prompts: ClassPrompts,
+    items: Sequence[EvaluationItem],
+    explainers: Mapping[str, Explainer],
+    facts: dict,
+    seed: int,
+) -> list[SanityCheck]:
+    """List all sanity checks in order, for items that are prompted with their own label."""
+    measures = [similarity_measure(system.model, prompts)]
+    tasks = [Task(name, explainer, measures) for name, explainer in explainers.items()]
+    classifier = system.model.classifier
+    fast = [task for task in tasks if task.explainer.passes(classifier) <= MAX_PASSES]
+    checks = []
+    for stage in stages(system.model, seed):
+        if stage.name == "decoder" and system.method is None:
             continue
-        changed = prompts._replace(text=stage.text(prompts.text))
-        name = f"{RANDOMISED} {stage.name}"
-        work = piece(subject, changed, name, scenes, scenes, tasks, stamp)
-        found.append(Alteration(work, stage.model))
+        changed = prompts._replace(embeddings=stage.text(prompts.embeddings))
+        name = f"{RANDOMIZED} {stage.name}"
+        unit = make_unit(system, changed, name, items, items, tasks, facts)
+        checks.append(SanityCheck(unit, stage.model))
     for number, changed in enumerate(
-        reworded(subject.model.classifier.audio_classifier, prompts, scenes)
+        paraphrase_prompts(classifier.audio_classifier, prompts, items)
     ):
         name = f"{PARAPHRASE} {number + 1}"
-        work = piece(subject, changed, name, scenes, scenes, cheap, stamp)
-        found.append(Alteration(work, lambda: subject.model))
-    return found
+        unit = make_unit(system, changed, name, items, items, fast, facts)
+        checks.append(SanityCheck(unit, lambda: system.model))
+    return checks
 
 
-def reworded(clap, prompts, scenes):
-    """Prompts in which the names that scenes ask for are paraphrased, one paraphrase at a time.
+def paraphrase_prompts(
+    audio_classifier: AudioClassifier, prompts: ClassPrompts, items: Sequence[EvaluationItem]
+) -> list[ClassPrompts]:
+    """Replace the embeddings of prompted classes by those of each paraphrase in turn.
 
-    Returns
-    -------
-    list of Prompts
-        Empty if a name has no paraphrases.
+    Returns nothing if a prompted class has no paraphrases.
     """
-    labels = sorted({scene.prompt for scene in scenes})
+    labels = sorted({item.prompt for item in items})
     known = paraphrases()
     if not all(label in known for label in labels):
         return []
-    found = []
+    changed = []
     for number in range(min(len(known[label]) for label in labels)):
-        text = prompts.text.clone()
+        embeddings = prompts.embeddings.clone()
         for label in labels:
-            text[prompts.names.index(label)] = clap.queries([known[label][number]])[0]
-        found.append(ClassPrompts(prompts.names, text))
-    return found
+            vector = audio_classifier.queries([known[label][number]])[0]
+            embeddings[prompts.names.index(label)] = vector
+        changed.append(ClassPrompts(prompts.names, embeddings))
+    return changed

@@ -1,286 +1,258 @@
-"""Tables of the bench: what is claimed at equal budgets, and what stands beside it unclaimed."""
+"""Tables of the benchmark in Markdown, LaTeX and CSV."""
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
-from speechbrain_lmac.evaluation.benchmark.assessment import (
+from speechbrain_lmac.evaluation.benchmark import diagnostics
+from speechbrain_lmac.evaluation.benchmark.comparison import assess
+from speechbrain_lmac.evaluation.benchmark.scores import (
     CHECKS,
     COMPARED,
-    COUNTS,
-    FAMILIES,
+    CONTROLS,
     HEADLINE,
-    IDEAL,
-    MEDIAN_SECONDS,
-    OF_IDEAL,
+    LOCALIZATION,
+    MAX_SILENT,
+    MEAN,
+    ORACLE,
     RAW,
-    SILENCED,
-    TRUTH,
-    UNCLAIMED,
-    assess,
-    silenced,
+    SI_SDRI,
+    Score,
 )
-from speechbrain_lmac.evaluation.benchmark.comparison import CONTROLS, MAX_SILENT, direction
-from speechbrain_lmac.evaluation.benchmark.formats import Cell, Table, latex, latex_text, markdown
+from speechbrain_lmac.metrics.registry import MASK_METRICS, METRICS
+from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.files import whole
 
-CLIPS, PAIRS = "clips", "pairs"
-COUNTED = {CLIPS: "AD", PAIRS: "SI-SDRi"}
-"""Column that counts clips -> the metric that they have."""
-SHARES = ("silent", "failed", SILENCED)
-"""Shown in per cent."""
-ARROWS = {1: " ↑", -1: " ↓", 0: ""}
-TITLES = {
-    **{metric: metric.removesuffix("@mean") for metric in (*HEADLINE, *UNCLAIMED)},
-    **{"SI-SDRi": "SI-SDRi, dB", "SI-SDRi@mean": "SI-SDRi, dB, equal budgets"},
-    **{"energy share@mean": "energy share, equal budgets", MEDIAN_SECONDS: "seconds"},
-    **{name: f"{name}, %" for name in SHARES},
-}
-"""Heads of columns that are not the metric's own name."""
 MARKS = {"better": "▲", "tie": "=", "worse": "▼"}
-DECIMALS = {
-    **{"AD": 1, "AD (as published)": 1, "AI": 1, "AG": 1, "judge AD": 1, "COMP": 2, "SI-SDRi": 2},
-    **{OF_IDEAL: 0, "passes": 0, **dict.fromkeys(SHARES, 1)},
-}
-"""Of a metric's mean, 3 unless it stands here."""
 NO_VALUE = "-"
+COST: tuple[Score, ...] = (("passes", RAW), ("seconds", RAW))
+TABLES: dict[str, tuple[Score, ...]] = {
+    "Equal mask area (mean over the top 5, 10, 20 and 40 % of T-F bins)": (*HEADLINE, *COST),
+    "Localization of known sources": (
+        *(*LOCALIZATION, ("fraction_of_oracle", RAW), ("silenced", RAW)),
+    ),
+    "Checks on a subset": CHECKS,
+    "Soft masks (not comparable: their means differ)": (
+        *((name, RAW) for name in MASK_METRICS),
+        *(("failed", RAW), ("constant", RAW)),
+    ),
+}
+"""Title -> scores of each table."""
+LATEX_SYMBOLS = {
+    **{"↑": r"$\uparrow$", "↓": r"$\downarrow$"},
+    **{"▲": r"$\bigtriangleup$", "▼": r"$\bigtriangledown$"},
+}
 
 
-def headline(held, reference):
-    """What is claimed: faithfulness at equal budgets; AI and AG last.
+class Table(NamedTuple):
+    """A table of formatted cells, one row per method."""
 
-    Arguments
-    ---------
-    held : pandas.DataFrame
-        Of :func:`assess`, one masking and condition.
-    reference : str
-        The method that the marks speak of.
+    title: str
+    cells: pd.DataFrame
+    bold: pd.DataFrame | None = None
+    """Cells to print in bold, bool, like ``cells``."""
+    notes: tuple[str, ...] = ()
 
-    Returns
-    -------
-    Table
-        Its notes say every verdict in words.
-    """
-    columns = [*HEADLINE, *UNCLAIMED, CLIPS, "passes", MEDIAN_SECONDS]
-    notes = [words(held, metric, reference) for metric in HEADLINE]
-    return _table("At equal budgets, mean over the top 5, 10, 20 and 40 %", held, columns, notes)
+    def to_markdown(self) -> str:
+        """Format as Markdown, with the title as a heading and the notes as a list."""
+        cells = self.cells.astype(str)
+        if self.bold is not None:
+            cells = cells.where(~self.bold, "**" + cells + "**")
+        body = cells.to_markdown(index=False, disable_numparse=True)
+        notes = "".join(f"- {note}\n" for note in self.notes)
+        return f"### {self.title}\n\n{body}\n" + (f"\n{notes}" if notes else "")
 
-
-def ground_truth(held, reference):
-    """What the stems of a mixture say of the explanations; as :func:`headline`."""
-    columns = ["SI-SDRi", OF_IDEAL, *TRUTH[1:], SILENCED, PAIRS]
-    notes = [words(held, metric, reference) for metric in TRUTH[:2]]
-    return _table("Against the stems", held, columns, notes)
-
-
-def checks(held, reference):
-    """What is measured on a smaller subset: other fills, a judge, changed and written clips."""
-    notes = [words(held, metric, reference) for metric in ("judge AD", "stability")]
-    return _table("Further checks", held, CHECKS, notes)
+    def to_latex(self) -> str:
+        """Format as LaTeX for the package booktabs."""
+        style = self.cells.astype(str).style.hide().format(escape="latex")
+        style = style.format_index(axis=1, escape="latex")
+        if self.bold is not None:
+            css = self.bold.map(lambda bold: "textbf:--rwrap;" if bold else "")
+            style = style.apply(lambda _: css, axis=None)
+        text = style.to_latex(hrules=True, column_format="l" + "r" * (len(self.cells.columns) - 1))
+        for symbol, command in LATEX_SYMBOLS.items():
+            text = text.replace(symbol, command)
+        return f"\\paragraph{{{_escape(self.title)}}}\n\n{text}"
 
 
-def raw(held):
-    """The explainers' own soft masks, which claim nothing."""
-    title = "Raw masks; their means differ, so they do not compare"
-    return _table(title, held.assign(verdict=""), [*RAW, *COUNTS, CLIPS], bold=False)
+class Report(NamedTuple):
+    """All summaries of a run."""
+
+    summary: pd.DataFrame
+    """Result of :func:`~speechbrain_lmac.evaluation.benchmark.comparison.assess`."""
+    diagnostics: dict[str, pd.DataFrame]
+    reference: str
 
 
-def cost(held, reference):
-    """Encoder passes and time of each method, beyond hearing the clip.
-
-    Arguments
-    ---------
-    held : pandas.DataFrame
-        Of :func:`assess`, one masking.
-    reference : str
-        The method whose time is 1.
-
-    Returns
-    -------
-    Table
-    """
-    names = ["passes", MEDIAN_SECONDS]
-    wide = held[held.metric.isin(names)].pivot_table("mean", "method", "metric", sort=False)
-    wide = wide.reindex(columns=names)
-    own = wide[MEDIAN_SECONDS].get(reference, np.nan)
-    rows = []
-    for name, passes, seconds in wide.itertuples():
-        cells = (Cell(_number(value, 3)) for value in (passes, 1000 * seconds, seconds / own))
-        rows.append((Cell(name), *cells))
-    head = ("method", "encoder passes", "ms a clip, median", f"times {reference}")
-    return Table("Encoder passes and time, beyond hearing the clip", head, tuple(rows))
-
-
-def words(held, metric, reference):
-    """The verdicts on one metric as a sentence; empty where it is not compared."""
-    part = held[(held.metric == metric) & (held.method != reference)]
-    groups = {verdict: list(part.method[part.verdict == verdict]) for verdict in MARKS}
-    verbs = {"better": "is better than", "tie": "ties with", "worse": "is worse than"}
-    said = []
-    for verdict, names in groups.items():
-        those = "all others" if len(names) == len(part) > 1 else ", ".join(names)
-        said += [f"{verbs[verdict]} {those}"] if names else []
-    return f"{_title(metric)}: {reference} {'; '.join(said)}." if said else ""
-
-
-def legend(reference):
-    """How the marks, brackets and bold cells are to be read."""
-    return (
-        f"{MARKS['better']} {reference} is better than the row, {MARKS['worse']} worse, "
-        f"{MARKS['tie']} tie. Better: the paired bootstrap 95 % interval, resampled by source "
-        "recording, excludes 0, and a sign-flip test, Holm-corrected over the table, says so too. "
-        "Brackets: 95 % interval of the mean. Bold: the best explainer of those on all clips; "
-        f"controls ({', '.join(CONTROLS)}) and the {IDEAL} mask are none. Rows on fewer clips "
-        f"(insertion, deletion and further checks are of the subset) are set against {reference} "
-        "on the clips that both have; n recordings that all agree prove p of 2^(1 - n) at best. "
-        "SI-SDR is over the pairs that no explainer silences, and who silences more than 5 % is "
-        "not called better. AI and AG are not compared."
-    )
-
-
-def _table(title, held, columns, notes=(), bold=True):
-    """Methods x those of the columns that have a value anywhere."""
-    rows = {(row.method, row.metric): row for row in held.itertuples()}
-    columns = [name for name in columns if name in {*COUNTED, *held.metric}]
-    best = {name: _best(held, name) if bold else () for name in columns}
-    lines = []
-    for method in held.method.unique():
-        if any((method, name) in rows for name in columns):
-            cells = (_cell(rows, method, name, method in best[name]) for name in columns)
-            lines.append((Cell(method), *cells))
-    head = ("method", *(_title(name) + _arrow(name) for name in columns))
-    return Table(title, head, tuple(lines), tuple(note for note in notes if note))
-
-
-def _best(held, metric):
-    """The best explainers of those measured on all clips and not too silent."""
-    if metric not in COMPARED:
-        return ()
-    part = held[held.metric == metric]
-    shares = held[(held.metric == silenced(metric)) & (metric in TRUTH[:2])]
-    silent = shares.method[shares["mean"] > MAX_SILENT]
-    full = part[(part.clips == part.clips.max()) & ~part.method.isin((*CONTROLS, IDEAL, *silent))]
-    heights = full["mean"] * direction(metric)
-    return tuple(full.method[heights == heights.max()])
-
-
-def _cell(rows, method, metric, bold):
-    row = rows.get((method, COUNTED.get(metric, metric)))
-    if row is None:
-        return Cell(NO_VALUE)
-    if metric in COUNTED:
-        return Cell(f"{row.clips:.0f}")
-    if metric == MEDIAN_SECONDS:
-        return Cell(_number(row.mean, 2))
-    scale, decimals = 100 if metric in SHARES else 1, DECIMALS.get(metric.split("@")[0], 3)
-    text = _fixed(scale * row.mean, decimals)
-    if metric in COMPARED and np.isfinite(row.low):
-        # brackets are rounded further where nothing is lost by it
-        short = decimals - (row.high - row.low >= 5 * 10.0 ** (1 - decimals))
-        text += f" [{_fixed(row.low, short)}, {_fixed(row.high, short)}]"
-    return Cell(text, MARKS.get(row.verdict, ""), bold)
-
-
-def _fixed(value, decimals):
-    """Like ``format``, but zero has no sign."""
-    return f"{round(value, decimals) + 0.0:.{decimals}f}"
-
-
-def _number(value, digits):
-    """Significant digits, never in powers of ten."""
-    if not np.isfinite(value):
-        return NO_VALUE
-    return np.format_float_positional(value, digits, fractional=False, trim="-")
-
-
-def _title(metric):
-    return TITLES.get(metric, metric)
-
-
-def _arrow(metric):
-    return ARROWS[direction(metric)] if metric in (*COMPARED, *UNCLAIMED, *RAW) else ""
-
-
-def tables(held, reference):
-    """All tables of :func:`assess`: pairs of a heading and a list of :class:`Table`."""
-    found, said = [], False
-    for (masking, condition), part in held.groupby(["masking", "condition"], sort=False):
-        made = [headline(part, reference), ground_truth(part, reference)]
-        made += [checks(part, reference), raw(part)]
-        families = (*FAMILIES, RAW)
-        made = [table for table, f in zip(made, families) if part.metric.isin(f).any()]
-        if made and not said:
-            made[0] = made[0]._replace(notes=(*made[0].notes, legend(reference)))
-            said = True
-        if made:
-            found.append((f"{masking}, {condition}", made))
-    for masking, part in held.groupby("masking", sort=False):
-        found.append((f"{masking}, cost", [cost(part, reference)]))
-    return found
-
-
-def plain(title, frame, note):
-    """A table of a frame as it is, its first column being the methods'.
+def write_summary(
+    folder: str | Path,
+    frame: pd.DataFrame,
+    tuning_rows: Sequence[dict],
+    description: str,
+    method: str | None,
+) -> Report:
+    """Write ``summary.md``, ``summary.tex`` and ``summary.csv``, all or none.
 
     Arguments
     ---------
-    title : str
-        What it is of.
-    frame : pandas.DataFrame
-        Numbers are rounded, words are not.
-    note : str
-        For below.
-
-    Returns
-    -------
-    Table
-    """
-    rows = [
-        tuple(Cell(_fixed(value, 3) if isinstance(value, float) else str(value)) for value in row)
-        for row in frame.itertuples(index=False)
-    ]
-    return Table(title, tuple(frame.columns), tuple(rows), (note,))
-
-
-def summary(frame, reference, folder, what, more=()):
-    """Write ``summary.md``, ``summary.tex`` and ``summary.csv``, whole or not at all.
-
-    Arguments
-    ---------
-    frame : pandas.DataFrame
-        Of the bench.
-    reference : str
-        The method that others are set against.
     folder : str or Path
-        Made if absent.
-    what : str
-        Which clips, names and models these are; the heading.
-    more : sequence
-        Further pairs of a heading and a list of :class:`Table`.
+        Results folder.
+    frame : pandas.DataFrame
+        Long-format results with all facts.
+    tuning_rows : list of dict
+        Rows of :func:`~speechbrain_lmac.evaluation.benchmark.tuning.tune` with their ``domain``.
+    description : str
+        CLAP, clips and classes of the run.
+    method : str or None
+        Method that is compared with all others. None or without rows: the first explainer.
 
     Returns
     -------
-    pandas.DataFrame
-        Of :func:`assess`, as in ``summary.csv``.
+    Report
 
     Raises
     ------
     InputError
-        If the frame is not one of the bench, or the folder cannot be written.
+        If no condition was scored, or the folder cannot be written.
     """
-    held = assess(frame, reference)
-    parts, sections = [f"# {what}\n"], [rf"\section*{{{latex_text(what)}}}"]
-    for heading, made in (*tables(held, reference), *more):
-        parts += [f"## {heading}\n", *map(markdown, made)]
-        sections += [rf"\subsection*{{{latex_text(heading)}}}", *map(latex, made)]
-    texts = {"md": "\n".join(parts), "tex": "\n".join(sections), "csv": held.to_csv(index=False)}
-    _write({Path(folder) / f"summary.{ending}": text for ending, text in texts.items()})
-    return held
-
-
-def _write(texts):
-    """All files are on the disk before the first takes its name."""
+    scored = diagnostics.scored_conditions(frame)
+    if not len(scored):
+        raise InputError("conditions must include one other than absent_prompt.")
+    methods = [str(name) for name in scored.method.unique()]
+    first = next((name for name in methods if name not in CONTROLS), methods[0])
+    reference = method if method in methods else first
+    summary = assess(scored, reference)
+    found = diagnostics.all_tables(frame, tuning_rows)
+    sections = [*summary_tables(summary, reference), *diagnostic_tables(found)]
+    parts = [f"# {description}\n", legend(reference) + "\n"]
+    latex = [rf"\section*{{{_escape(description)}}}"]
+    for heading, tables in sections:
+        parts += [f"## {heading}\n", *(table.to_markdown() for table in tables)]
+        latex += [rf"\subsection*{{{_escape(heading)}}}", *(table.to_latex() for table in tables)]
+    texts = {"md": "\n".join(parts), "tex": "\n".join(latex), "csv": summary.to_csv(index=False)}
     with ExitStack() as stack:
-        for path, text in texts.items():
-            stack.enter_context(whole(path)).write_text(text, encoding="utf-8")
+        for ending, text in texts.items():
+            path = stack.enter_context(whole(Path(folder) / f"summary.{ending}"))
+            path.write_text(text, encoding="utf-8")
+    return Report(summary, found, reference)
+
+
+def summary_tables(summary: pd.DataFrame, reference: str) -> list[tuple[str, list[Table]]]:
+    """Return the tables of each masking domain and condition, with their heading."""
+    sections = []
+    for (domain, condition), part in summary.groupby(["domain", "condition"], sort=False):
+        tables = [make_table(part, title, scores, reference) for title, scores in TABLES.items()]
+        sections.append((f"{domain}, {condition}", [table for table in tables if table]))
+    return sections
+
+
+def diagnostic_tables(found: dict[str, pd.DataFrame]) -> list[tuple[str, list[Table]]]:
+    """Return the tables of :func:`~.diagnostics.all_tables`, one for each masking domain."""
+    sections = []
+    for heading, frame in found.items():
+        if not len(frame):
+            continue
+        note = (diagnostics.NOTES[heading],)
+        tables = []
+        for domain, part in frame.groupby("domain", sort=False):
+            part = part.drop(columns="domain").reset_index(drop=True)
+            cells = part.map(lambda v: _fixed(v, 3) if isinstance(v, float) else str(v))
+            tables.append(Table(str(domain), cells, None, note))
+        sections.append((heading, tables))
+    return sections
+
+
+def make_table(
+    part: pd.DataFrame, title: str, scores: Sequence[Score], reference: str
+) -> Table | None:
+    """Format scores of one masking domain and condition, methods by scores."""
+    rows = {(r.method, (r.metric, r.fraction)): r for r in part.itertuples()}
+    present = {score for _, score in rows}
+    compared = [score for score in scores if score in present]
+    if not any(score not in COST for score in compared):
+        return None
+    main = next(score for score in compared if score not in COST)
+    methods = [m for m in part.method.unique() if any((m, score) in rows for score in compared)]
+    best = {score: _best(part, score) for score in compared}
+    cells = {"method": methods}
+    bold = {"method": [False] * len(methods)}
+    for score in compared:
+        cells[heading(score)] = [_cell(rows.get((m, score)), score, reference) for m in methods]
+        bold[heading(score)] = [m in best[score] for m in methods]
+    clips = [rows.get((m, main)) for m in methods]
+    cells["clips"] = [f"{row.clips:.0f}" if row else NO_VALUE for row in clips]
+    bold["clips"] = [False] * len(methods)
+    notes = [verdict_sentence(part, score, reference) for score in compared if score in COMPARED]
+    return Table(title, pd.DataFrame(cells), pd.DataFrame(bold), tuple(filter(None, notes)))
+
+
+def heading(score: Score) -> str:
+    """Return the column heading of a score."""
+    metric, fraction = score
+    soft = fraction == RAW and (metric, MEAN) in COMPARED and metric != "AD"
+    return METRICS[metric].heading + (" (soft mask)" if soft and score in COMPARED else "")
+
+
+def verdict_sentence(part: pd.DataFrame, score: Score, reference: str) -> str:
+    """Describe the verdicts on one score in one line; empty if it is not compared."""
+    rows = part[(part.metric == score[0]) & (part.fraction == score[1])]
+    rows = rows[(rows.method != reference) & rows.verdict.notna()]
+    phrases = {"better": "better than", "tie": "ties with", "worse": "worse than"}
+    clauses = []
+    for verdict, phrase in phrases.items():
+        names = list(rows.method[rows.verdict == verdict])
+        everyone = len(names) == len(rows) > 1
+        if names:
+            clauses.append(f"{phrase} {'all others' if everyone else ', '.join(names)}")
+    return f"{heading(score)[:-2]}: {reference} {'; '.join(clauses)}." if clauses else ""
+
+
+def legend(reference: str) -> str:
+    """Explain the marks of the tables."""
+    return (
+        f"{MARKS['better']} {reference} is better than the row, {MARKS['worse']} worse, "
+        f"{MARKS['tie']} tie. Better and worse need a 95 % interval of the paired difference that "
+        "excludes 0 (BCa bootstrap over recordings), and p < 0.05 (Wilcoxon, Holm-corrected over "
+        "the table). Brackets: 95 % interval of the mean. Bold: best explainer on all clips, "
+        f"without controls ({', '.join(CONTROLS)}) and {ORACLE}. Methods on fewer clips are "
+        "compared on the shared clips. SI-SDRi excludes clips that an explainer silences."
+    )
+
+
+def _best(part, score):
+    """Return the best explainers of those on all clips that rarely silence a clip."""
+    if score not in COMPARED:
+        return ()
+    rows = part[(part.metric == score[0]) & (part.fraction == score[1])]
+    silenced = part[(part.metric == "silenced") & (score[0] == SI_SDRI)]
+    excluded = (*CONTROLS, ORACLE, *silenced.method[silenced["mean"] > MAX_SILENT])
+    rows = rows[(rows.clips == rows.clips.max()) & ~rows.method.isin(excluded)]
+    heights = rows["mean"] * (1 if METRICS[score[0]].higher_is_better else -1)
+    return tuple(rows.method[heights == heights.max()])
+
+
+def _cell(row, score, reference):
+    """Format mean, interval and verdict."""
+    if row is None:
+        return NO_VALUE
+    decimals = METRICS[score[0]].decimals
+    text = _fixed(row.mean, decimals)
+    if np.isfinite(row.low):
+        # a wide interval needs one decimal less
+        short = decimals - (row.high - row.low >= 5 * 10.0 ** (1 - decimals))
+        text += f" [{_fixed(row.low, short)}, {_fixed(row.high, short)}]"
+    verdict = MARKS.get(row.verdict, "") if row.method != reference else ""
+    return f"{text} {verdict}".strip()
+
+
+def _fixed(value, decimals):
+    """Format a number without a negative zero."""
+    return f"{round(value, decimals) + 0.0:.{decimals}f}" if np.isfinite(value) else NO_VALUE
+
+
+def _escape(text):
+    return "".join(f"\\{sign}" if sign in "&%$#_{}" else sign for sign in text)

@@ -1,154 +1,122 @@
-"""The work of a bench run, planned before it starts, and done batch by batch."""
+"""Work units of a benchmark run: who explains which items, and the loop that measures them."""
 
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from speechbrain_lmac.evaluation.benchmark.batches import chunks, load, partners
-from speechbrain_lmac.evaluation.benchmark.conditions import recordings
-from speechbrain_lmac.evaluation.benchmark.config import SystemUnderTest
-from speechbrain_lmac.evaluation.benchmark.measures import measure
-from speechbrain_lmac.evaluation.scoring import ClassPrompts, explain, rows_of
+from tqdm import tqdm
+
+from speechbrain_lmac.evaluation.benchmark.batches import (
+    ItemBatch,
+    chunks,
+    find_partners,
+    load_batch,
+)
+from speechbrain_lmac.evaluation.benchmark.conditions import EvaluationItem, recording_groups
+from speechbrain_lmac.evaluation.benchmark.measures import Measure, take_measures
+from speechbrain_lmac.evaluation.benchmark.results import RecordFile
+from speechbrain_lmac.evaluation.benchmark.systems import SystemUnderTest
+from speechbrain_lmac.evaluation.scoring import ClassPrompts, explain, to_records
 from speechbrain_lmac.explainers.base import Explainer
+from speechbrain_lmac.masking.decoder import DecoderFeatures
 
 
 class Task(NamedTuple):
-    """One explainer on some scenes of a condition."""
+    """One explainer and its measures."""
 
     method: str
+    """Name of the explainer in the results."""
     explainer: Explainer
-    measures: list
-
-    def passes(self, classifier):
-        """Encoder passes a scene, at most."""
-        counts = [this.passes(self.explainer, classifier) for this in self.measures]
-        return self.explainer.passes(classifier) + sum(counts)
+    measures: list[Measure]
 
 
 class WorkUnit(NamedTuple):
-    """Scenes of one condition on one plane, and who is asked about them."""
+    """Items of one condition in one masking domain, and the tasks to run on them."""
 
-    subject: SystemUnderTest
+    system: SystemUnderTest
     prompts: ClassPrompts
     condition: str
-    scenes: list
-    tasks: list
-    others: list
-    """A partner of each scene, if a control asks for it."""
-    recordings: dict
-    """Scene's ID -> what is resampled."""
-    stamp: dict
-    """Columns that all its rows share."""
+    items: Sequence[EvaluationItem]
+    tasks: Sequence[Task]
+    partners: Sequence[EvaluationItem]
+    """A partner of each item, if a control needs one."""
+    recordings: dict[str, str]
+    """Item ID -> group of recordings, which statistics resample as a whole."""
+    facts: dict
+    """Fields that all records share."""
 
-    def key(self, task, scene):
-        """What the row of a task and a scene is found by."""
-        return (self.subject.masking, self.condition, task.method, scene.ID)
+    def key(self, task: Task, item: EvaluationItem) -> tuple:
+        """Return the identity of the record of a task and an item."""
+        return (self.system.domain, self.condition, task.method, item.ID)
 
-    def pending(self, task, rows):
-        """Scenes that have no row yet."""
-        return [scene for scene in self.scenes if self.key(task, scene) not in rows]
+    def num_pending(self, records: RecordFile) -> int:
+        """Count the records that are missing."""
+        return sum(self.key(t, item) not in records for t in self.tasks for item in self.items)
 
 
-def piece(subject, prompts, condition, scenes, circle, tasks, stamp):
-    """Put work together.
-
-    Arguments
-    ---------
-    subject : SystemUnderTest
-        What is explained.
-    prompts : ClassPrompts
-        What clips are scored against.
-    condition : str
-        Its name.
-    scenes : list of Scene
-        Those of this piece.
-    circle : list of Scene
-        All of the condition, among which partners are found.
-    tasks : list of Task
-        Who is asked.
-    stamp : dict
-        Columns that all rows share.
-
-    Returns
-    -------
-    Work
-    """
-    others = []
+def make_unit(
+    system: SystemUnderTest,
+    prompts: ClassPrompts,
+    condition: str,
+    items: Sequence[EvaluationItem],
+    all_items: Sequence[EvaluationItem],
+    tasks: Sequence[Task],
+    facts: dict,
+) -> WorkUnit:
+    """Build a work unit."""
+    partners: list[EvaluationItem] = []
     if any("other_clips" in task.explainer.needs for task in tasks):
-        found = dict(zip((scene.ID for scene in circle), partners(circle)))
-        others = [found[scene.ID] for scene in scenes]
-    linked = dict(zip((scene.ID for scene in circle), recordings(circle)))
-    return WorkUnit(subject, prompts, condition, scenes, tasks, others, linked, stamp)
+        by_id = dict(zip((item.ID for item in all_items), find_partners(all_items)))
+        partners = [by_id[item.ID] for item in items]
+    groups = dict(zip((item.ID for item in all_items), recording_groups(all_items)))
+    return WorkUnit(system, prompts, condition, items, tasks, partners, groups, facts)
 
 
-def planned_passes(works, rows):
-    """Encoder passes, forward or backward, one clip each, that are still to be made: at most."""
-    total = 0
-    for work in works:
-        classifier = work.subject.model.classifier
-        pending = [len(work.pending(task, rows)) for task in work.tasks]
-        counts = [task.passes(classifier) for task in work.tasks]
-        heard = (1 + bool(work.others)) * max(pending, default=0)
-        total += heard + sum(a * b for a, b in zip(pending, counts))
-    return total
-
-
-def do(works, rows, settings, average, bar):
-    """Do what is not done yet.
-
-    Arguments
-    ---------
-    works : iterable of WorkUnit
-        Those with rows are passed over.
-    rows : Rows
-        Written as they come.
-    settings : dict
-        With ``clip_seconds`` and ``batch_size``.
-    average : DecoderFeatures
-        Of :func:`~speechbrain_lmac.evaluation.benchmark.batches.mean_features`.
-    bar : tqdm
-        Of passes.
-    """
-    for work in works:
-        _do(work, rows, settings, average, bar)
-
-
-def _do(work, rows, settings, average, bar):
-    size, model = settings["batch_size"], work.subject.model
-    others = chunks(work.others, size) if work.others else iter(())
-    for scenes in chunks(work.scenes, size):
-        partners_here = next(others, [])
-        pending = [t for t in work.tasks if any(work.key(t, s) not in rows for s in scenes)]
+def run_unit(
+    unit: WorkUnit,
+    records: RecordFile,
+    clip_seconds: float,
+    batch_size: int,
+    average: DecoderFeatures | None,
+    bar: tqdm,
+) -> None:
+    """Measure the missing records of a work unit, batch by batch."""
+    model = unit.system.model
+    partner_parts = chunks(unit.partners, batch_size) if unit.partners else iter(())
+    for items in chunks(unit.items, batch_size):
+        partners = next(partner_parts, [])
+        pending = [t for t in unit.tasks if any(unit.key(t, i) not in records for i in items)]
         if not pending:
             continue
-        batch = load(model, scenes, partners_here, work.prompts, settings["clip_seconds"], average)
-        bar.update(len(scenes))
+        batch = load_batch(model, items, partners, unit.prompts, clip_seconds, average)
         for task in pending:
-            bar.set_postfix_str(f"{work.condition} {task.method[:20]}")
-            made = _rows(work, task, batch)
-            fresh = [row for row, s in zip(made, scenes) if work.key(task, s) not in rows]
-            rows.add(fresh)
-            bar.update(len(fresh) * task.passes(model.classifier))
+            bar.set_postfix_str(f"{unit.condition} {task.method[:20]}")
+            measured = zip(items, _measure(unit, task, batch))
+            missing = [record for item, record in measured if unit.key(task, item) not in records]
+            records.add(missing)
+            bar.update(len(missing))
 
 
-def _rows(work, task, batch):
-    """One row for each scene of a batch."""
-    model = work.subject.model
-    explained = explain(model, task.explainer, batch.asked)
-    columns = measure(model, task.explainer, batch, explained, task.measures)
-    columns["seconds"] = [explained.seconds] * len(batch.scenes)
-    columns["passes"] = [task.explainer.passes(model.classifier)] * len(batch.scenes)
-    rows = []
-    for scene, row in zip(batch.scenes, rows_of(batch.asked, columns)):
-        rows.append(
-            {
-                "masking": work.subject.masking,
-                "condition": work.condition,
-                "method": task.method,
-                "recording": work.recordings[scene.ID],
-                "label": scene.clip.label,
-                "snr_db": scene.snr_db if scene.row is not None else None,
-                **row,
-                **work.stamp,
-                "decoder": work.subject.stamp if task.explainer.learned else "",
-            }
-        )
-    return rows
+def _measure(unit: WorkUnit, task: Task, batch: ItemBatch) -> list[dict]:
+    """Run one task on a batch and return one record per item."""
+    model = unit.system.model
+    attributions = explain(model, task.explainer, batch.batch)
+    scores = take_measures(model, task.explainer, batch, attributions, task.measures)
+    return [
+        {
+            "domain": unit.system.domain,
+            "condition": unit.condition,
+            "method": task.method,
+            "recording": unit.recordings[item.ID],
+            "label": item.clip.label,
+            "snr_db": item.snr_db if item.mixture is not None else None,
+            **unit.facts,
+            "decoder": unit.system.decoder_id if task.explainer.learned else "",
+            **record,
+        }
+        for item, record in zip(batch.items, to_records(batch.batch, scores))
+    ]
+
+
+def count_pending(units: Iterable[WorkUnit], records: RecordFile) -> int:
+    """Count the missing records of work units."""
+    return sum(unit.num_pending(records) for unit in units)

@@ -1,38 +1,33 @@
-"""Baselines get their layer, sign and smoothing chosen on other clips, as LMAC-ZS its epoch."""
+"""Tuning of baselines: layer, sign and smoothing are chosen on validation clips."""
+
+from collections.abc import Sequence
 
 from tqdm import tqdm
 
-from speechbrain_lmac.evaluation.scoring import explain, faithfulness, in_out_margin
-from speechbrain_lmac.metrics.top_k import BUDGETS
+from speechbrain_lmac.evaluation.scoring import (
+    EvaluationBatch,
+    explain,
+    in_out_margin,
+    score_faithfulness,
+)
+from speechbrain_lmac.explainers.base import Explainer
+from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
+from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 
-PASSES = 2 * (1 + len(BUDGETS))
-"""Of the encoder that judging one variant on one clip takes, beyond its own."""
 
+def tune(
+    model: InterpreterNetwork,
+    name: str,
+    explainer: Explainer,
+    batches: Sequence[EvaluationBatch],
+    position: int = 0,
+) -> list[dict]:
+    """Score all variants of an explainer and choose one.
 
-def tune(model, name, explainer, batches, position=0):
-    """Choose among an explainer's variants.
-
-    The criterion is the one that selects LMAC-ZS's epoch: the mean of ``q - r`` over the equal
-    budgets, on validation clips.
-
-    Arguments
-    ---------
-    model : InterpreterNetwork
-        What is explained.
-    name : str
-        Of the explainer, for the progress bar.
-    explainer : Explainer
-        With its variants; itself first.
-    batches : list of EvaluationBatch
-        Validation clips.
-    position : int
-        Line of the progress bar.
-
-    Returns
-    -------
-    list of dict
-        A row per variant: ``method``, ``variant``, ``score``, ``default``, ``chosen``; of equal
-        scores the first is chosen.
+    The criterion is that which selects the training epoch of LMAC-ZS: the mean of
+    ``p_masked_in - p_masked_out`` over validation clips and top-k fractions. Returns one row per
+    variant: ``method``, ``variant``, ``score``, ``default`` and ``chosen`` (the first of equal
+    scores); no rows if there is nothing to choose.
     """
     variants = explainer.variants(model.classifier)
     if len(variants) == 1:
@@ -45,7 +40,7 @@ def tune(model, name, explainer, batches, position=0):
         leave=False,
         position=position,
     )
-    scores = [score(model, variant, batches) for variant in bar]
+    scores = [mean_margin(model, variant, batches) for variant in bar]
     best = scores.index(max(scores))
     return [
         {
@@ -59,16 +54,20 @@ def tune(model, name, explainer, batches, position=0):
     ]
 
 
-def score(model, explainer, batches):
-    """Mean of ``q - r`` over clips and equal budgets."""
-    kept = []
-    for asked in batches:
-        explained = explain(model, explainer, asked)
-        kept.extend(in_out_margin(faithfulness(model, asked, explained)))
-    return sum(kept) / len(kept)
+def mean_margin(
+    model: InterpreterNetwork, explainer: Explainer, batches: Sequence[EvaluationBatch]
+) -> float:
+    """Average ``p_masked_in - p_masked_out`` over clips and top-k fractions."""
+    margins: list[float] = []
+    for batch in batches:
+        attributions = explain(model, explainer, batch)
+        margins.extend(in_out_margin(score_faithfulness(model, batch, attributions)))
+    return sum(margins) / len(margins)
 
 
-def chosen(explainer, rows, classifier):
-    """The variant that rows of :func:`tune`, perhaps of an earlier run, chose."""
-    named = {str(variant): variant for variant in explainer.variants(classifier)}
-    return next((named[row["variant"]] for row in rows if row["chosen"]), explainer)
+def chosen_variant(
+    explainer: Explainer, rows: Sequence[dict], classifier: MaskedClassifier
+) -> Explainer:
+    """Return the variant that rows of :func:`tune` chose; the explainer itself without rows."""
+    variants = {str(variant): variant for variant in explainer.variants(classifier)}
+    return next((variants[row["variant"]] for row in rows if row["chosen"]), explainer)

@@ -28,7 +28,7 @@ from speechbrain_lmac.masking.grid import upsample_to_grid
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 from speechbrain_lmac.masking.log_power import normalized_log_power
 from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
-from speechbrain_lmac.metrics.top_k import as_masks, rank_bins, top_k_mask
+from speechbrain_lmac.metrics.top_k import normalize_attributions, rank_bins, top_k_mask
 from speechbrain_lmac.utils.errors import InputError
 
 MEL = pytest.mark.parametrize("domain", ["mel"], indirect=True)
@@ -111,8 +111,10 @@ def test_what_an_explainer_says_it_needs_is_all_it_looks_at(name, model, encoded
 
 @pytest.mark.parametrize("name", EXPLAINERS)
 def test_a_map_does_not_depend_on_the_batch(name, model, encoded, inputs):
-    together = as_masks(QUICK[name](model, encoded, inputs))[1]
-    alone = as_masks(QUICK[name](model, *one_of(model.classifier, encoded, inputs, 1)))[0]
+    together = normalize_attributions(QUICK[name](model, encoded, inputs))[1]
+    alone = normalize_attributions(
+        QUICK[name](model, *one_of(model.classifier, encoded, inputs, 1))
+    )[0]
     torch.testing.assert_close(together, alone, atol=1e-3, rtol=0)
 
 
@@ -211,15 +213,20 @@ def test_smoothgrad_without_noise_is_saliency(model, encoded, inputs):
     for sign in ("absolute", "positive"):
         expected = Saliency(sign)(model, encoded, inputs)
         found = SmoothGrad(sign, noise=0.0, samples=2)(model, encoded, inputs)
-        torch.testing.assert_close(as_masks(found), as_masks(expected), atol=1e-4, rtol=0)
+        torch.testing.assert_close(
+            normalize_attributions(found), normalize_attributions(expected), atol=1e-4, rtol=0
+        )
 
 
 def test_noise_is_drawn_alike_however_passes_are_grouped(model, encoded, inputs):
     one, many = (
-        as_masks(SmoothGrad(samples=5, chunk=chunk)(model, encoded, inputs)) for chunk in (1, 9)
+        normalize_attributions(SmoothGrad(samples=5, chunk=chunk)(model, encoded, inputs))
+        for chunk in (1, 9)
     )
     torch.testing.assert_close(one, many, atol=1e-2, rtol=0)  # a kink may be crossed
-    other = as_masks(SmoothGrad(samples=5)(model, encoded, inputs._replace(seeds=(7, 8, 9))))
+    other = normalize_attributions(
+        SmoothGrad(samples=5)(model, encoded, inputs._replace(seeds=(7, 8, 9)))
+    )
     assert (other - many).abs().mean() > 1e-3
 
 
@@ -262,7 +269,9 @@ def test_integrated_gradients_equal_captum_on_the_spectrogram(exact, text):
     )
     even = IntegratedGradients(range_db=1e-6, steps=8, chunk=5)  # so short a fade is linear
     found = even(InterpreterNetwork(classifier, None), encoded, inputs)
-    torch.testing.assert_close(as_masks(found), as_masks(expected.abs()), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        normalize_attributions(found), normalize_attributions(expected.abs()), atol=1e-5, rtol=0
+    )
 
 
 def test_blur_keeps_a_constant_and_the_sum_of_what_lies_inside():
@@ -333,8 +342,8 @@ def test_gradcam_plus_plus_equals_its_equation_on_torchcams_maps_and_gradients(
     _, hooked = torchcam_maps(torchcam.GradCAMpp, model, encoded, inputs.query, layer)
     clips = zip(*(values.detach().double().numpy() for values in hooked))
     cams = torch.from_numpy(np.stack([eq_19(*clip) for clip in clips])).float()
-    expected = as_masks(upsample_to_grid(cams, model.classifier.grid(encoded)))
-    ours = as_masks(GradCAMPlusPlus(layer)(model, encoded, inputs))
+    expected = normalize_attributions(upsample_to_grid(cams, model.classifier.grid(encoded)))
+    ours = normalize_attributions(GradCAMPlusPlus(layer)(model, encoded, inputs))
     torch.testing.assert_close(ours, expected, atol=1e-3, rtol=0)
 
 

@@ -9,11 +9,11 @@ import torch
 
 from speechbrain_lmac.metrics.faithfulness import si_sdr
 from speechbrain_lmac.metrics.localization import (
-    energy_share,
-    pointing,
+    pointing_game,
     presence_auc,
     prompt_swap,
     si_sdr_improvement,
+    target_energy_fraction,
 )
 from speechbrain_lmac.metrics.top_k import rank_bins
 from speechbrain_lmac.utils.errors import InputError
@@ -37,7 +37,8 @@ def tones(*frequencies):
     return [torch.sin(2 * math.pi * frequency * time) for frequency in frequencies]
 
 
-def test_improvement_is_what_was_taken_off():
+def test_si_sdr_improvement_of_known_levels():
+    """A residual attenuated by 20 dB improves SI-SDR by 20 dB."""
     own, rest = tones(440, 1000)
     mixture = own + rest
     for left, decibels in [(1.0, 0), (0.1, 20), (10.0, -20)]:
@@ -45,52 +46,63 @@ def test_improvement_is_what_was_taken_off():
         assert gain.item() == pytest.approx(decibels, abs=1e-3)
 
 
-def test_silence_improves_nothing_and_without_a_source_there_is_no_truth():
+def test_si_sdr_improvement_of_silence():
+    """Minus infinity for a silent explanation, NaN for a silent source."""
     own, rest = tones(440, 1000)
     assert si_sdr_improvement(torch.zeros_like(own), own + rest, own) == -torch.inf
     assert si_sdr_improvement(rest, rest, torch.zeros_like(own)).isnan()
 
 
-def test_a_mask_of_ones_has_the_stems_own_share(stems):
+def test_full_mask_has_the_mixture_fraction(stems):
+    """A constant mask leaves the fraction of the mixture."""
     own, rest = stems
     share = own.sum(dim=(1, 2)) / (own + rest).sum(dim=(1, 2))
-    torch.testing.assert_close(energy_share(torch.ones_like(own), own, rest), share)
-    torch.testing.assert_close(energy_share(0.01 * torch.ones_like(own), own, rest), share)
+    torch.testing.assert_close(target_energy_fraction(torch.ones_like(own), own, rest), share)
+    torch.testing.assert_close(
+        target_energy_fraction(0.01 * torch.ones_like(own), own, rest), share
+    )
 
 
-def test_energy_share_is_the_mean_ratio_under_what_is_kept(stems):
-    """The definition, cell by cell, in NumPy."""
+def test_energy_fraction_equals_its_definition(stems):
+    """The definition, bin by bin, in NumPy."""
     own, rest = (power.double().numpy() for power in stems)
     mask = random_maps(2, 30, 20)
     weight = mask.numpy().astype(float) ** 2 * (own + rest)
     expected = (weight * own / (own + rest)).sum(axis=(1, 2)) / weight.sum(axis=(1, 2))
-    torch.testing.assert_close(energy_share(mask, *stems), torch.from_numpy(expected).float())
+    torch.testing.assert_close(
+        target_energy_fraction(mask, *stems), torch.from_numpy(expected).float()
+    )
 
 
-def test_cells_of_one_source_alone_have_all_or_nothing_of_it(stems):
+def test_energy_fraction_of_disjoint_sources(stems):
+    """1 on the bins of the target, 0 elsewhere and for a silent mask."""
     own, rest = stems
     apart = random_maps(2, 30, 20, seed=5) > 0.5
     own, rest = own * apart, rest * ~apart
-    assert energy_share(apart.float(), own, rest).tolist() == [1, 1]
-    assert energy_share((~apart).float(), own, rest).tolist() == [0, 0]
-    assert energy_share(torch.zeros_like(own), own, rest).tolist() == [0, 0]
+    assert target_energy_fraction(apart.float(), own, rest).tolist() == [1, 1]
+    assert target_energy_fraction((~apart).float(), own, rest).tolist() == [0, 0]
+    assert target_energy_fraction(torch.zeros_like(own), own, rest).tolist() == [0, 0]
 
 
-def test_pointing_looks_at_the_best_cell_alone(stems):
+def test_pointing_game_uses_the_best_bin(stems):
+    """The peak decides."""
     own, rest = stems
     maps = torch.zeros_like(own)
     maps[0].view(-1)[(own - rest)[0].argmax()] = 1
     maps[1].view(-1)[(own - rest)[1].argmin()] = 1
     ranks = rank_bins(maps, SEEDS)
-    assert pointing(ranks, own, rest).tolist() == [1, 0]
-    assert pointing(ranks, rest, own).tolist() == [0, 1]
+    assert pointing_game(ranks, own, rest).tolist() == [1, 0]
+    assert pointing_game(ranks, rest, own).tolist() == [0, 1]
 
 
-def test_pointing_of_a_constant_map_is_chance():
+def test_pointing_game_of_constant_map_is_chance():
+    """Ties are a seeded draw."""
     ranks = rank_bins(torch.ones(400, 10, 10), range(400))
     own = torch.zeros(400, 10, 10)
     own[:, :, :3] = 2
-    assert pointing(ranks, own, torch.ones_like(own)).mean().item() == pytest.approx(0.3, abs=0.07)
+    assert pointing_game(ranks, own, torch.ones_like(own)).mean().item() == pytest.approx(
+        0.3, abs=0.07
+    )
 
 
 @pytest.fixture
@@ -103,32 +115,37 @@ def swapped(domain, wavs):
     return torch.stack(pairs).view(1, 2, 2)
 
 
-def test_a_mask_that_follows_the_prompt_is_on_the_diagonal(swapped):
+def test_swap_of_oracle_masks_is_dominant(swapped):
+    """Exchanged prompts reverse the sign."""
     followed, crossed = prompt_swap(swapped), prompt_swap(swapped.flip(1))
     assert (followed.dominant, crossed.dominant) == (1, 0)
     assert followed.difference > 10
     torch.testing.assert_close(followed.difference, -crossed.difference)
 
 
-def test_a_mask_that_does_not_know_the_prompt_is_on_no_diagonal(swapped):
+def test_swap_of_equal_masks_is_not_dominant(swapped):
+    """A mask that ignores the prompt has no difference."""
     deaf = prompt_swap(swapped[:, :1].expand(1, 2, 2))
     assert deaf.dominant == 0
     assert deaf.difference.abs() < 1e-5
 
 
-def test_silent_explanations_follow_nothing():
+def test_swap_of_silence_is_undefined():
+    """Not dominant, and no difference."""
     seen = prompt_swap(torch.tensor([[[9.0, 1.0], [-math.inf, -math.inf]]]))
     assert seen.dominant == 0
     assert seen.difference.isnan()
 
 
 @pytest.mark.parametrize("shape", [(1, 2, 3), (1, 1, 1)])
-def test_swap_needs_a_prompt_for_each_stem(shape):
-    with pytest.raises(InputError, match="a prompt for each stem"):
+def test_swap_needs_a_prompt_per_source(shape):
+    """Fewer prompts, or one source, are refused."""
+    with pytest.raises(InputError, match="one prompt for each of at least two sources"):
         prompt_swap(torch.zeros(shape))
 
 
-def test_auc_is_the_chance_that_a_present_one_scores_higher():
+def test_auc_equals_all_pairs():
+    """The fraction of pairs in order, ties counted half."""
     rng = np.random.default_rng(0)
     scores, present = rng.integers(0, 6, 60) / 5, rng.random(60) < 0.3
     pairs = [
@@ -142,13 +159,14 @@ def test_auc_is_the_chance_that_a_present_one_scores_higher():
 
 
 @pytest.mark.parametrize("present", [[True, True], [False, False]])
-def test_auc_needs_both_kinds(present):
-    with pytest.raises(InputError, match="both kinds"):
+def test_auc_needs_present_and_absent(present):
+    """One kind alone is refused."""
+    with pytest.raises(InputError, match="needs present and absent prompts"):
         presence_auc([0.1, 0.2], present)
 
 
-def test_swap_is_clip_by_clip():
-    """Three clips of three stems, one loop for each clip, prompt and stem."""
+def test_swap_is_per_clip():
+    """Three clips of three sources, in loops."""
     matrix = 4 * random_maps(3, 3, 3, seed=6) + 3 * torch.eye(3)
     matrix[1] = matrix[1].flip(0)
     found = prompt_swap(matrix)

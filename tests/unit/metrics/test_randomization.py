@@ -1,11 +1,9 @@
-"""Randomization: what is drawn anew and what is not, and how alike two maps are."""
+"""Model randomization: which weights change, and which maps depend on them."""
 
 import copy
 
 import pytest
 import torch
-from scipy.stats import spearmanr
-from torchmetrics.functional.image import structural_similarity_index_measure
 
 from speechbrain_lmac.explainers.base import ExplainerInputs
 from speechbrain_lmac.explainers.controls import EnergyMask
@@ -13,17 +11,14 @@ from speechbrain_lmac.explainers.lmac import LMAC
 from speechbrain_lmac.metrics.randomization import (
     permute,
     random_text,
-    spearman,
-    ssim,
     stages,
     weights,
 )
-from speechbrain_lmac.metrics.top_k import as_masks
+from speechbrain_lmac.metrics.similarity import spearman, ssim
 from speechbrain_lmac.models.registry import load_clap
-from speechbrain_lmac.utils.errors import InputError
 
 
-def heard_weights(module, score):
+def used_weights(module, score):
     """Ids of the weights that a score depends on, by autograd."""
     held = list(module.parameters())
     for weight in held:
@@ -32,24 +27,25 @@ def heard_weights(module, score):
     return {id(weight) for weight, slope in zip(held, gradients) if slope is not None}
 
 
-def test_blocks_hold_every_weight_that_is_heard_once(any_clap, wavs):
+def test_audio_blocks_hold_every_used_weight(any_clap, wavs):
+    """Each weight that the embedding depends on is in one block."""
     clap = copy.deepcopy(any_clap)
     blocks = [id(weight) for block in clap.audio_blocks for weight in block.parameters()]
     assert len(set(blocks)) == len(blocks)
-    assert heard_weights(clap, lambda: clap(wavs[:1]).vector.sum()) == set(blocks)
+    assert used_weights(clap, lambda: clap(wavs[:1]).vector.sum()) == set(blocks)
 
 
 @pytest.mark.parametrize("name", ["microsoft", "transformers"])
-def test_so_do_those_of_other_published_claps(published, wavs, name):
+def test_audio_blocks_of_published_claps(published, wavs, name):
     """Random weights: for plumbing only."""
     clap = load_clap(name, **published[f"lmac_zs_{name}"]["clap"])
     blocks = [id(weight) for block in clap.audio_blocks for weight in block.parameters()]
     assert len(set(blocks)) == len(blocks)
-    assert heard_weights(clap, lambda: clap(wavs[:1]).vector.sum()) == set(blocks)
+    assert used_weights(clap, lambda: clap(wavs[:1]).vector.sum()) == set(blocks)
 
 
-def test_blocks_run_from_the_output_down(any_clap, wavs):
-    """Gradients reach a block by way of those before it, so hooks see the blocks in their order."""
+def test_audio_blocks_run_from_the_output(any_clap, wavs):
+    """Forward hooks fire in the reverse order of the blocks."""
     clap, seen = copy.deepcopy(any_clap), []
     for place, block in enumerate(clap.audio_blocks):
         leaf = next(part for part in block.modules() if list(part.parameters(recurse=False)))
@@ -60,7 +56,8 @@ def test_blocks_run_from_the_output_down(any_clap, wavs):
     assert set(seen) == set(range(len(clap.audio_blocks)))
 
 
-def test_permuting_keeps_every_entry_and_the_order_of_none(clap):
+def test_permute_keeps_entries_not_order(clap):
+    """The sorted entries of each tensor stay the same."""
     block, again, other = (copy.deepcopy(clap.audio_blocks[1]) for _ in range(3))
     for module, seed in ((block, 1), (again, 1), (other, 2)):
         permute(module, seed)
@@ -85,7 +82,8 @@ def changed(model, twin):
     ]
 
 
-def test_stages_run_in_their_order_and_leave_the_model(model):
+def test_stages_are_cascading(model):
+    """Each stage changes its blocks, and the original model never."""
     before = {name: value.clone() for name, value in model.state_dict().items()}
     blocks = len(model.classifier.audio_classifier.audio_blocks)
     found = {stage.name: changed(model, stage.model()) for stage in stages(model)}
@@ -94,14 +92,16 @@ def test_stages_run_in_their_order_and_leave_the_model(model):
     assert all((value == before[name]).all() for name, value in model.state_dict().items())
 
 
-def test_a_stage_is_the_same_each_time_and_another_by_another_seed(model):
+def test_stages_depend_on_the_seed(model):
+    """A stage is reproducible."""
     stage, other = stages(model)[-1], stages(model, seed=1)[-1]
     assert changed(stage.model(), stage.model()) == []
     blocks = len(model.classifier.audio_classifier.audio_blocks)
     assert changed(stage.model(), other.model()) == list(range(1, blocks + 1))
 
 
-def test_what_is_not_drawn_anew_is_shared(model):
+def test_unchanged_weights_are_shared(model):
+    """A stage copies the changed block alone."""
     twin = stages(model)[2].model()
     held = {id(weight) for weight in model.parameters()}
     own = [id(weight) for weight in twin.parameters() if id(weight) not in held]
@@ -110,8 +110,8 @@ def test_what_is_not_drawn_anew_is_shared(model):
     ]
 
 
-def test_a_random_encoder_still_hears(model, wavs, text):
-    """Signals neither die nor explode: clips differ, and the decision is lost."""
+def test_random_encoder_keeps_its_scale(model, wavs, text):
+    """Signals neither vanish nor explode: clips differ, and the prediction is lost."""
     twin = stages(model)[-1].model()
     own, random = (m.classifier.encode_clips(wavs).encoding for m in (model, twin))
     for before, after in zip(own.hidden, random.hidden):
@@ -121,12 +121,14 @@ def test_a_random_encoder_still_hears(model, wavs, text):
     assert (random.vector @ own.vector.T).diagonal().abs().max() < 0.5
 
 
-def test_only_the_text_stage_changes_the_prompts(model, text):
+def test_only_the_text_stage_changes_prompts(model, text):
+    """All other stages return the embeddings."""
     for stage in stages(model):
         assert (stage.text(text) == text).all() != (stage.name == "text")
 
 
-def test_random_prompts_have_unit_norm_and_a_place_of_their_own(text):
+def test_random_text_depends_on_its_index(text):
+    """Unit vectors by index and seed alone."""
     random = random_text(text)
     torch.testing.assert_close(random.norm(dim=1), torch.ones(3))
     assert (random @ text.T).abs().max() < 0.5
@@ -135,7 +137,8 @@ def test_random_prompts_have_unit_norm_and_a_place_of_their_own(text):
     assert (random_text(text, seed=1) != random).any()
 
 
-def test_what_does_not_ask_the_model_survives(model, wavs, text):
+def test_energy_survives_every_stage(model, wavs, text):
+    """A control that ignores the model does not change."""
     inputs = ExplainerInputs(text, (1, 2, 3))
     for stage in stages(model):
         twin = stage.model()
@@ -146,7 +149,7 @@ def test_what_does_not_ask_the_model_survives(model, wavs, text):
         torch.testing.assert_close(ssim(before, after), torch.ones(3))
 
 
-def test_the_learnt_map_hangs_on_every_part(model, wavs, text):
+def test_decoder_depends_on_every_part(model, wavs, text):
     """An untrained decoder: for plumbing only."""
     explain = LMAC()
     before = explain(model, model.classifier.encode_clips(wavs), ExplainerInputs(text, (1, 2, 3)))
@@ -159,41 +162,3 @@ def test_the_learnt_map_hangs_on_every_part(model, wavs, text):
             assert (moved > 1e-3).all()
         else:
             assert (moved == 0).all()
-
-
-def test_spearman_equals_scipys_with_ties():
-    generator = torch.Generator().manual_seed(0)
-    first = torch.rand(4, 12, 15, generator=generator).round(decimals=1)
-    second = (first + torch.rand(4, 12, 15, generator=generator)).round(decimals=1)
-    second[3] = -first[3]
-    expected = [
-        spearmanr(a.flatten(), b.flatten()).statistic for a, b in zip(first.numpy(), second.numpy())
-    ]
-    torch.testing.assert_close(spearman(first, second), torch.tensor(expected).float())
-
-
-def test_a_constant_map_ranks_nothing():
-    varied, constant = torch.rand(1, 9, 9), torch.full((1, 9, 9), 0.3)
-    assert spearman(varied, constant) == spearman(constant, varied) == 0
-    assert spearman(constant, 2 * constant) == 1
-
-
-def test_ssim_equals_torchmetrics():
-    """On the places where the window lies within the map; beyond, it mirrors the map."""
-    generator = torch.Generator().manual_seed(0)
-    first = as_masks(torch.rand(3, 40, 25, generator=generator) ** 3)
-    noise = torch.rand(3, 40, 25, generator=generator)
-    second = as_masks(first + torch.tensor([0.0, 0.1, 2.0])[:, None, None] * noise)
-    _, places = structural_similarity_index_measure(
-        first.unsqueeze(1), second.unsqueeze(1), data_range=1.0, return_full_image=True
-    )
-    oracle = places[:, 0, 5:-5, 5:-5].mean(dim=(1, 2))
-    torch.testing.assert_close(ssim(first, second), oracle, atol=1e-5, rtol=0)
-    assert oracle[0] > 0.999 > oracle[1] > oracle[2]
-
-
-def test_ssim_looks_at_maps_as_they_are_heard():
-    maps = torch.rand(2, 20, 20)
-    torch.testing.assert_close(ssim(maps, 7 * maps), torch.ones(2))
-    with pytest.raises(InputError, match="take longer clips"):
-        ssim(maps[:, :10], maps[:, :10])

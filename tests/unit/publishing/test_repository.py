@@ -14,11 +14,13 @@ from huggingface_hub import constants
 from speechbrain_lmac import Interpreter
 from speechbrain_lmac.data import manifest
 from speechbrain_lmac.data.datasets import read_clips
-from speechbrain_lmac.evaluation.scoring import EQUAL, column, write_rows
+from speechbrain_lmac.evaluation.evaluate import write_scores
+from speechbrain_lmac.evaluation.scoring import to_frame
 from speechbrain_lmac.masking.decoder import MaskDecoder
 from speechbrain_lmac.masking.domains import MelDomain
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
+from speechbrain_lmac.metrics.registry import TOP_K_METRICS
 from speechbrain_lmac.pretrained.export import export_interpreter
 from speechbrain_lmac.publishing.repository import push, write_repository
 from speechbrain_lmac.utils.errors import InputError
@@ -47,10 +49,10 @@ def finished_run(folder, model, small_set):
     clips = read_clips(small_set)
     manifest.write(folder / "train.csv", clips[:4])
     manifest.write(folder / "test.csv", clips[4:6])
-    shares = (None, 0.05, 0.1, 0.2, 0.4)
-    values = {column(name, share): 1.0 for name in EQUAL for share in shares}
-    rows = [{"method": m, "clip": "a", **values} for m in ("LMAC-ZS-D", "energy")]
-    write_rows(folder / "metrics.csv", rows)
+    fractions = (None, 0.05, 0.1, 0.2, 0.4)
+    scores = [[name, fraction, 1.0] for name in TOP_K_METRICS for fraction in fractions]
+    rows = [{"method": m, "clip": "a", "scores": scores} for m in ("LMAC-ZS-D", "energy")]
+    write_scores(folder / "metrics.csv", to_frame(rows))
     settings = {
         "seed": 1,
         "number_of_epochs": 2,

@@ -103,9 +103,9 @@ def value(model, batches, prompts, objective):
     encoded = classifier.encode_clips(wavs + over)
     own = torch.tensor([list(KINDS).index(label) for label in labels])
     own = torch.stack([own, own.roll(1), own.roll(2)])
-    classes = classifier.competing(prompts.text)
+    classes = classifier.competing(prompts.embeddings)
     sources = torch.stack([classifier.domain.power(wavs), classifier.domain.power(over)])
-    pairs = PromptPairs(encoded.encoding.vector, prompts.text[own], own, classes, sources)
+    pairs = PromptPairs(encoded.encoding.vector, prompts.embeddings[own], own, classes, sources)
     return objective.of_masks(model(encoded, pairs.queries), pairs)[0].item()
 
 

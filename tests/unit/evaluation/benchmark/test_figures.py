@@ -1,4 +1,5 @@
-import numpy as np
+"""Figures of the benchmark: every method is named, visible and distinct."""
+
 import pandas as pd
 import pytest
 import torch
@@ -9,22 +10,22 @@ from matplotlib.text import Text
 from speechbrain_lmac.evaluation.benchmark.figures import (
     curve_points,
     draw_curves,
-    draw_mean_against_similarity,
     draw_metrics,
-    draw_randomisation,
-    draw_side_by_side,
+    draw_presence,
+    draw_randomization,
 )
+from speechbrain_lmac.evaluation.benchmark.gallery import draw_gallery
 from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.utils.errors import InputError
 
-pytestmark = pytest.mark.filterwarnings("error")  # a missing letter of a font is a warning
+pytestmark = pytest.mark.filterwarnings("error")  # a missing glyph is a warning
 METHODS = [*EXPLAINERS, "50 $ or 60 $"]
-"""All that a table may hold, and a name that could be taken for mathematics."""
+"""All methods, and a name that could be taken for mathematics."""
 
 
 @pytest.fixture
 def drawn(monkeypatch):
-    """The figures that were saved, as they were when they were."""
+    """Record the figures that are saved."""
     saved, save = [], Figure.savefig
 
     def spy(figure, *args, **kwargs):
@@ -35,19 +36,23 @@ def drawn(monkeypatch):
     return saved
 
 
-def held():
+def summary():
     rows = [
         {"method": name, "metric": metric, "mean": i, "low": i - 1, "high": i + 1, "clips": 9}
         for i, name in enumerate(METHODS)
-        for metric in ("AD@mean", "FF@mean", "Fid-In@mean")
+        for metric in ("AD", "FF", "Fid-In")
     ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).assign(fraction="mean")
 
 
 def points():
-    shares = (0, 2, 50, 100)
-    columns = {f"{kind} silence@{s}": s / 100 for kind in ("insertion", "deletion") for s in shares}
-    return curve_points(pd.DataFrame([{"method": name, **columns} for name in METHODS]))
+    rows = [
+        (name, f"{kind}_silence", fraction, fraction)
+        for name in METHODS
+        for kind in ("insertion", "deletion")
+        for fraction in (0, 0.02, 0.5, 1)
+    ]
+    return curve_points(pd.DataFrame(rows, columns=["method", "metric", "fraction", "value"]))
 
 
 def randomized():
@@ -58,9 +63,9 @@ def randomized():
     )
 
 
-def similarities():
+def presences():
     return pd.DataFrame(
-        {"method": name, "present": present, "similarity": 5.0, "mean": 0.2}
+        {"method": name, "present": present, "clap_similarity": 5.0, "mask_mean": 0.2}
         for name in METHODS
         for present in (True, False)
     )
@@ -72,16 +77,16 @@ def maps():
 
 
 PICTURES = {
-    "metrics": lambda path: draw_metrics(held(), "lmac", path),
+    "metrics": lambda path: draw_metrics(summary(), "lmac", path),
     "curves": lambda path: draw_curves(points(), "lmac", path),
-    "randomization": lambda path: draw_randomisation(randomized(), "lmac", path),
-    "similarity": lambda path: draw_mean_against_similarity(similarities(), path),
-    "side by side": lambda path: draw_side_by_side(maps(), -80 * torch.rand(40, 65), (5, 8), path),
+    "randomization": lambda path: draw_randomization(randomized(), "lmac", path),
+    "presence": lambda path: draw_presence(presences(), path),
+    "gallery": lambda path: draw_gallery(maps(), -80 * torch.rand(40, 65), (5, 8), path),
 }
 
 
-def words(figure):
-    """All words that are seen, with where it lies in pixels."""
+def visible_words(figure):
+    """Return all visible words with their position in pixels."""
     renderer = figure.canvas.get_renderer()
     texts = [text for text in figure.findobj(Text) if text.get_visible()]
     texts = [text for text in texts if any(map(str.isalpha, text.get_text()))]  # not ticks
@@ -89,53 +94,55 @@ def words(figure):
 
 
 @pytest.mark.parametrize("name", PICTURES)
-def test_every_method_is_named_within_the_picture(name, tmp_path, drawn):
+def test_every_method_is_named_inside_the_figure(name, tmp_path, drawn):
+    """All names are visible, on a light background."""
     path = tmp_path / "picture.png"
     PICTURES[name](path)
     pixels = imread(path)[..., :3]
     assert 900 <= pixels.shape[1] <= 1800 and pixels.shape[0] < 2400
     assert (pixels[:3] == 1).all() and (pixels[:, :3] == 1).mean() > 0.9  # a light background
     figure = drawn[0]
-    seen = words(figure)
-    assert set(METHODS) <= {text for text, _ in seen}
-    for text, box in seen:
+    found = visible_words(figure)
+    assert set(METHODS) <= {text for text, _ in found}
+    for text, box in found:
         inside = box.x0 >= -1 and box.y0 >= -1
         assert inside and box.x1 <= figure.bbox.x1 + 1 and box.y1 <= figure.bbox.y1 + 1, text
 
 
 @pytest.mark.parametrize("name", PICTURES)
-def test_no_method_is_written_over_another(name, tmp_path, drawn):
+def test_names_do_not_overlap(name, tmp_path, drawn):
+    """No two names of methods overlap."""
     PICTURES[name](tmp_path / "picture.png")
-    boxes = [(text, box) for text, box in words(drawn[0]) if text in METHODS]
+    boxes = [(text, box) for text, box in visible_words(drawn[0]) if text in METHODS]
     for i, (text, box) in enumerate(boxes):
         for other, its in boxes[i + 1 :]:
             assert not box.overlaps(its), (text, other)
 
 
-def test_lower_is_better_stands_on_top(tmp_path, drawn):
-    draw_metrics(held(), "lmac", tmp_path / "picture.png")
+def test_metrics_are_sorted_by_drop(tmp_path, drawn):
+    """The lowest AD stands on top."""
+    draw_metrics(summary(), "lmac", tmp_path / "picture.png")
     axis = drawn[0].axes[0]
     heights = dict(zip((t.get_text() for t in axis.get_yticklabels()), axis.get_yticks()))
     assert sorted(METHODS, key=lambda name: -heights[name]) == METHODS
 
 
-def test_dots_stand_at_their_means(tmp_path, drawn):
-    draw_metrics(held(), "lmac", tmp_path / "picture.png")
+def test_dots_are_at_the_means(tmp_path, drawn):
+    """One dot for each method."""
+    draw_metrics(summary(), "lmac", tmp_path / "picture.png")
     dots = drawn[0].axes[1].collections[-1].get_offsets()
     assert sorted(dots[:, 0]) == list(range(len(METHODS)))
 
 
-def test_curves_of_the_bench_are_means_over_clips():
-    frame = pd.DataFrame(
-        {
-            "method": ["b", "b", "a"],
-            "insertion noise_floor@2": [0.2, 0.4, 0.5],
-            "deletion mean@100": [0, 0, np.nan],
-            "insertion noise_floor": 7,
-            "AD@5": 7,
-        }
-    )
-    found = curve_points(frame).set_index(["method", "kind", "fill", "share"]).p
+def test_curve_points_are_means():
+    """Means over clips of the points of curves, without areas and other metrics."""
+    rows = [
+        *(("b", "insertion_noise_floor", 0.02, 0.2), ("b", "insertion_noise_floor", 0.02, 0.4)),
+        *(("a", "insertion_noise_floor", 0.02, 0.5), ("b", "deletion_mean", 1.0, 0)),
+        *(("b", "insertion_noise_floor", None, 7), ("b", "AD", 0.05, 7)),
+    ]
+    frame = pd.DataFrame(rows, columns=["method", "metric", "fraction", "value"])
+    found = curve_points(frame).set_index(["method", "kind", "fill", "fraction"]).p
     assert found.to_dict() == pytest.approx(
         {
             ("b", "insertion", "noise_floor", 0.02): 0.3,
@@ -146,20 +153,23 @@ def test_curves_of_the_bench_are_means_over_clips():
 
 
 def test_stages_keep_their_order(tmp_path, drawn):
-    draw_randomisation(randomized(), "lmac", tmp_path / "picture.png")
+    """The order of the table, not of the alphabet."""
+    draw_randomization(randomized(), "lmac", tmp_path / "picture.png")
     labels = [text.get_text() for text in drawn[0].axes[0].get_xticklabels()]
     assert labels == ["text", "decoder", "audio-1", "audio-2"]
 
 
-def test_no_two_methods_look_alike(tmp_path, drawn):
+def test_methods_have_distinct_lines(tmp_path, drawn):
+    """Color, dashes and width together."""
     draw_curves(points(), "lmac", tmp_path / "picture.png")
     lines = drawn[0].axes[0].get_lines()
     looks = {(line.get_color(), str(line._dash_pattern), line.get_linewidth()) for line in lines}
     assert len(looks) == len(METHODS)
 
 
-def test_nothing_measured_is_said(tmp_path):
-    with pytest.raises(InputError, match="nothing was measured"):
-        draw_curves(curve_points(pd.DataFrame({"method": ["a"], "AD": [1]})), "a", tmp_path / "x")
-    with pytest.raises(InputError, match="nothing was measured"):
-        draw_side_by_side([], torch.zeros(2, 2), (1, 1), tmp_path / "x.png")
+def test_empty_results_are_refused(tmp_path):
+    """The error names the figure."""
+    with pytest.raises(InputError, match=r"needs .* to show, got none"):
+        draw_curves(points()[:0], "a", tmp_path / "x")
+    with pytest.raises(InputError, match=r"needs .* to show, got none"):
+        draw_gallery([], torch.zeros(2, 2), (1, 1), tmp_path / "x.png")

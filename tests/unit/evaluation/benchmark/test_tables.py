@@ -1,251 +1,247 @@
+"""Tables of the benchmark on results with a known order of the methods."""
+
 import re
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from speechbrain_lmac.evaluation.benchmark.assessment import assess
-from speechbrain_lmac.evaluation.benchmark.formats import Cell, Table, latex, markdown
+from speechbrain_lmac.evaluation.benchmark.comparison import assess
+from speechbrain_lmac.evaluation.benchmark.scores import HEADLINE, LOCALIZATION
 from speechbrain_lmac.evaluation.benchmark.tables import (
-    cost,
-    ground_truth,
-    headline,
-    raw,
-    summary,
-    tables,
-    words,
+    TABLES,
+    Table,
+    make_table,
+    summary_tables,
+    verdict_sentence,
+    write_summary,
 )
 from speechbrain_lmac.utils.errors import InputError
 
-BUDGETS = (5, 10, 20, 40)
+FRACTIONS = (0.05, 0.1, 0.2, 0.4)
 LEVELS = {
-    "gradcam++": 60,
-    "lmac": 40,
-    "saliency": 40,
-    "scorecam": 30,
-    "energy": 20,
-    "oracle-irm": 10,
+    **{"gradcam++": 60, "lmac": 40, "saliency": 40, "scorecam": 30, "energy": 20},
+    **{"oracle-irm": 10},
 }
-"""AD of each method; what the tables must find again."""
+"""AD of each method, which the tables must reproduce."""
 
 
-def bench(maskings=("mel",), conditions=("clean", "two_source"), clips=60):
-    """Rows of a bench whose truth is known: lmac is better than gradcam++, ties with saliency
-    and is worse than energy; scorecam is only on the subset."""
+def make_results(domains=("mel",), conditions=("clean", "two_source"), clips=60):
+    """Return results with a known order: lmac is better than gradcam++, ties with saliency and is
+    worse than energy; scorecam has the subset only.
+    """
     rows = []
-    for masking in maskings:
+    for domain in domains:
         for condition in conditions:
             generator = np.random.default_rng(0)
             common = generator.normal(0, 5, clips)
             for method, level in LEVELS.items():
                 for i in range(20 if method == "scorecam" else clips):
-                    row = {"masking": masking, "condition": condition, "method": method}
-                    row |= {"clip": f"c{i}", "recording": f"r{i}", "subset": i < 20}
-                    height = level + common[i] + generator.normal(0, 1)
-                    for end in ("", *(f"@{b}" for b in BUDGETS)):
-                        row |= {f"AD{end}": height, f"FF{end}": 1 - height / 100}
-                        row |= {f"Fid-In{end}": float(i % 2), f"AI{end}": 0, f"AG{end}": 0}
-                    row |= {"AD (as published)": height / 4, "SPS": 0.5, "MM": 0.3}
-                    row |= {"COMP/ln": 0.9, "silent": float(i == 0), "failed": 0.0}
-                    if condition == "two_source":
-                        row |= {f"SI-SDRi@{b}": 10 - level / 10 for b in BUDGETS}
-                        row |= {"SI-SDRi": 10 - level / 10, "pointing": 1.0}
-                    if i < 20:
-                        row["deletion silence"] = height / 100
-                    rows.append(row | {"passes": level / 10, "seconds": level / 1000})
-    return pd.DataFrame(rows)
+                    ad = level + common[i] + generator.normal(0, 1)
+                    facts = (domain, condition, method, f"c{i}", f"r{i}")
+                    rows += [(*facts, *score) for score in scores_of(ad, level, i, condition)]
+    names = ["domain", "condition", "method", "clip", "recording", "metric", "fraction", "value"]
+    frame = pd.DataFrame(rows, columns=names).assign(snr_db=np.nan)
+    return frame.astype({"fraction": float})
+
+
+def scores_of(ad, level, i, condition):
+    for fraction in (None, *FRACTIONS):
+        yield from (("AD", fraction, ad), ("FF", fraction, 1 - ad / 100))
+        yield ("Fid-In", fraction, float(i % 2))
+        if condition == "two_source":
+            yield ("SI-SDRi", fraction, 10 - level / 10)
+    yield from (("AD_double_softmax", None, ad / 4), ("SPS", None, 0.5), ("MM", None, 0.3))
+    yield from (("silent", None, float(i == 0)), ("failed", None, 0.0))
+    if condition == "two_source":
+        yield ("pointing_game", None, 1.0)
+    if i < 20:
+        yield ("deletion_silence", None, ad / 100)
+    yield from (("passes", None, level / 10), ("seconds", None, level / 1000))
 
 
 @pytest.fixture(scope="module")
-def held():
-    return assess(bench(), "lmac", resamples=2000)
+def summary():
+    return assess(make_results(), "lmac", resamples=2000)
 
 
-def of(held, condition):
-    return held[held.condition == condition]
+def part(summary, condition):
+    return summary[summary.condition == condition]
+
+
+def headline(summary, condition="clean"):
+    return make_table(part(summary, condition), "title", HEADLINE, "lmac")
 
 
 def cells(table):
-    """(method, head) -> Cell"""
-    return {
-        (row[0].text, head): cell
-        for row in table.rows
-        for head, cell in zip(table.head[1:], row[1:])
-    }
+    """Return heading -> method -> text of the cell."""
+    return table.cells.set_index("method").to_dict()
 
 
-def test_marks_say_who_is_better(held):
-    found = cells(headline(of(held, "clean"), "lmac"))
-    marks = {method: found[method, "AD ↓"].mark for method in LEVELS}
+def test_marks_show_the_verdicts(summary):
+    """The mark of a row is the verdict on the reference."""
+    marks = {m: text[-1] for m, text in cells(headline(summary))["AD ↓"].items()}
+    assert marks.pop("lmac") not in "▲=▼"
     assert marks == {
-        "gradcam++": "▲",
-        "lmac": "",
-        "saliency": "=",
-        "scorecam": "▼",
-        "energy": "▼",
-        "oracle-irm": "▼",
+        **{"gradcam++": "▲", "saliency": "=", "scorecam": "▼", "energy": "▼", "oracle-irm": "▼"}
     }
 
 
-def test_the_reference_comes_first_and_others_keep_their_order(held):
-    """Whenever it joined in."""
-    table = headline(of(held, "clean"), "lmac")
+def test_reference_comes_first(summary):
+    """Other methods keep their order."""
     others = [method for method in LEVELS if method != "lmac"]
-    assert [row[0].text for row in table.rows] == ["lmac", *others]
+    assert list(headline(summary).cells["method"]) == ["lmac", *others]
 
 
-def test_the_best_explainer_is_bold_and_no_control_no_ideal_no_subset(held):
-    found = cells(headline(of(held, "clean"), "lmac"))
-    bold = {method for (method, head), cell in found.items() if head == "AD ↓" and cell.bold}
+def test_best_explainer_is_bold(summary):
+    """Controls, the oracle and methods on a subset are never bold."""
+    table = headline(summary)
+    bold = set(table.cells["method"][table.bold["AD ↓"]])
     assert len(bold) == 1 and bold < {"lmac", "saliency"}
 
 
-def test_ai_and_ag_come_last_and_are_never_marked(held):
-    table = headline(of(held, "clean"), "lmac")
-    heads = list(table.head)
-    assert heads[-5:] == ["AI ↑", "AG ↑", "clips", "passes", "seconds"]
-    for (_, head), cell in cells(table).items():
-        if head in ("AI ↑", "AG ↑"):
-            assert cell.mark == "" and not cell.bold and "[" not in cell.text
+def test_cell_has_mean_and_interval(summary):
+    """A normal interval of 60 independent clips."""
+    frame = make_results()
+    rows = frame[(frame.condition == "clean") & (frame.method == "gradcam++")]
+    values = rows[(rows.metric == "AD") & (rows.fraction == 0.05)].value
+    text = cells(headline(summary))["AD ↓"]["gradcam++"]
+    mean, low, high = map(float, re.fullmatch(r"(\S+) \[(\S+), (\S+)\] ▲", text).groups())
+    assert mean == pytest.approx(values.mean(), abs=0.05)
+    half = 1.96 * values.std() / np.sqrt(60)
+    assert (low, high) == pytest.approx((mean - half, mean + half), abs=0.6)
 
 
-def test_a_cell_holds_the_mean_within_its_interval(held):
-    frame = bench()
-    own = frame[(frame.condition == "clean") & (frame.method == "gradcam++")]
-    text = cells(headline(of(held, "clean"), "lmac"))["gradcam++", "AD ↓"].text
-    mean, low, high = map(float, re.fullmatch(r"(\S+) \[(\S+), (\S+)\]", text).groups())
-    assert mean == pytest.approx(own["AD@5"].mean(), abs=0.05)
-    half = 1.96 * own["AD@5"].std() / np.sqrt(60)
-    assert (low, high) == pytest.approx((mean - half, mean + half), abs=0.3)
-
-
-def test_fewer_clips_are_counted_and_paired(held):
-    found = cells(headline(of(held, "clean"), "lmac"))
-    assert found["scorecam", "clips"].text == "20" and found["energy", "clips"].text == "60"
-    row = of(held, "clean").set_index(["method", "metric"]).loc[("scorecam", "AD@mean")]
+def test_subset_methods_show_their_clips(summary):
+    """Methods on fewer clips are compared on the shared clips."""
+    found = cells(headline(summary))["clips"]
+    assert (found["scorecam"], found["energy"]) == ("20", "60")
+    rows = part(summary, "clean").set_index(["method", "metric", "fraction"])
+    row = rows.loc[("scorecam", "AD", "mean")]
     assert row.shared == 20 and row.difference == pytest.approx(10, abs=1)
 
 
-def test_verdicts_are_said_in_words(held):
-    part = of(held, "clean")
-    sentence = words(part, "AD@mean", "lmac")
+def test_verdict_sentences_fit_a_line(summary):
+    """One sentence for each compared score, in the notes of the table."""
+    rows = part(summary, "clean")
+    sentence = verdict_sentence(rows, ("AD", "mean"), "lmac")
     assert sentence == (
-        "AD: lmac is better than gradcam++; ties with saliency; "
-        "is worse than scorecam, energy, oracle-irm."
+        "AD: lmac better than gradcam++; ties with saliency; "
+        "worse than scorecam, energy, oracle-irm."
     )
-    assert sentence in headline(part, "lmac").notes
-    assert words(part, "Fid-In@mean", "lmac") == "Fid-In: lmac ties with all others."
-    assert words(part, "AI@mean", "lmac") == ""
+    assert sentence in headline(summary).notes
+    expected = "Fid-In: lmac ties with all others."
+    assert verdict_sentence(rows, ("Fid-In", "mean"), "lmac") == expected
+    assert verdict_sentence(rows, ("AI", "mean"), "lmac") == ""
 
 
-def test_raw_masks_are_set_against_nothing(held):
-    table = raw(of(held, "clean"))
+def test_soft_masks_have_no_verdict(summary):
+    """Soft masks are not compared."""
+    title = list(TABLES)[-1]
+    table = make_table(part(summary, "clean"), title, TABLES[title], "lmac")
+    assert not table.notes and not table.bold.drop(columns="method").any(axis=None)
+    assert not table.cells.map(lambda text: text[-1] in "▲=▼").any(axis=None)
+    assert {"AD_double_softmax ↓", "MM", "silent", "failed"} < set(table.cells)
+    assert cells(table)["silent"]["energy"] == "0.017"
+
+
+def test_fraction_of_oracle(summary):
+    """SI-SDRi relative to that of the oracle mask."""
+    scores = TABLES["Localization of known sources"]
+    table = make_table(part(summary, "two_source"), "title", scores, "lmac")
+    found = cells(table)["fraction_of_oracle"]
+    assert found == {name: f"{(10 - level / 10) / 9:.2f}" for name, level in LEVELS.items()}
+
+
+def test_silencing_explainer_is_not_best():
+    """An explainer that silences 6.7 % of the clips is neither bold nor better."""
+    frame = make_results(conditions=("two_source",))
+    rows = (frame.method == "saliency") & (frame.metric == "SI-SDRi") & frame.fraction.isna()
+    frame.loc[rows, "value"] = 9.5
+    frame.loc[rows & frame["clip"].isin(["c1", "c2", "c3", "c4"]), "value"] = -np.inf
+    table = make_table(assess(frame, "lmac", 200), "title", LOCALIZATION, "lmac")
+    heading = next(name for name in table.cells if name.startswith("SI-SDRi") and "soft" in name)
+    found, bold = cells(table)[heading], dict(zip(table.cells["method"], table.bold[heading]))
+    assert found["saliency"].startswith("9.50") and found["saliency"].endswith("=")
+    assert bold["lmac"] and not bold["saliency"]
+    assert {cells(table)["clips"][name] for name in ("lmac", "gradcam++")} == {"56"}
+
+
+def test_tables_without_scores_are_omitted(summary):
+    """Clean clips have no localization."""
+    made = {heading: [t.title for t in tables] for heading, tables in summary_tables(summary, "x")}
+    assert list(made) == ["mel, clean", "mel, two_source"]
+    assert not any("sources" in title for title in made["mel, clean"])
+    assert any("sources" in title for title in made["mel, two_source"])
+
+
+def test_domain_without_reference_has_no_marks():
+    """Verdicts need the reference."""
+    frame = make_results(domains=("mel", "stft"), conditions=("clean",))
+    frame = frame[(frame.domain == "mel") | (frame.method != "lmac")]
+    summary = assess(frame, "lmac", resamples=100)
+    table = make_table(summary[summary.domain == "stft"], "title", HEADLINE, "lmac")
     assert not table.notes
-    assert all(not cell.mark and not cell.bold for row in table.rows for cell in row)
-    assert {"AD (as published) ↓", "MM", "silent, %", "failed, %"} < set(table.head)
-    assert cells(table)["energy", "silent, %"].text == "1.7"
+    assert not table.cells.map(lambda text: text[-1] in "▲=▼").any(axis=None)
 
 
-def test_share_of_the_ideal(held):
-    found = cells(ground_truth(of(held, "two_source"), "lmac"))
-    shares = {name: found[name, "% of ideal"].text for name in LEVELS}
-    assert shares == {name: f"{100 * (10 - level / 10) / 9:.0f}" for name, level in LEVELS.items()}
+@pytest.fixture
+def plain():
+    table = pd.DataFrame({"method": ["a_b|c", "x"], "AD ↓": ["-1.0 [-2, 0] ▲", "0.0 ="]})
+    bold = pd.DataFrame({"method": [False, False], "AD ↓": [True, False]})
+    return Table("A 5 % table", table, bold, ("p & q",))
 
 
-def test_a_silent_explainer_is_neither_bold_nor_better():
-    frame = bench(conditions=("two_source",))
-    first = frame["clip"].isin(["c1", "c2", "c3", "c4"])
-    frame.loc[(frame.method == "saliency"), ["SI-SDRi"]] = 9.5
-    frame.loc[(frame.method == "saliency") & first, "SI-SDRi"] = -np.inf
-    held = assess(frame, "lmac", resamples=2000)
-    found = cells(ground_truth(held, "lmac"))
-    silent = found["saliency", "SI-SDRi, dB ↑"]
-    assert silent.text.startswith("9.50") and silent.mark == "=" and not silent.bold
-    assert found["lmac", "SI-SDRi, dB ↑"].bold
-    assert found["saliency", "silenced, %"].text == "6.7"
-    assert {found[name, "pairs"].text for name in ("lmac", "gradcam++")} == {"56"}
+def test_markdown_has_bold_cells_and_notes(plain):
+    """Numbers keep their format."""
+    text = plain.to_markdown()
+    assert "**-1.0 [-2, 0] ▲**" in text and "- p & q" in text and "| 0.0 =" in text
 
 
-def test_what_was_not_measured_has_no_table(held):
-    made = {heading: [table.title for table in made] for heading, made in tables(held, "lmac")}
-    assert list(made) == ["mel, clean", "mel, two_source", "mel, cost"]
-    assert not any("stems" in title for title in made["mel, clean"])
-    assert any("stems" in title for title in made["mel, two_source"])
-    absent = bench(conditions=("clean", "absent"))
-    absent.loc[absent.condition == "absent", list(absent.filter(regex="^(AD|FF|Fid|AI|AG)"))] = (
-        np.nan
-    )
-    absent = absent.drop(columns=["SPS", "MM", "COMP/ln", "deletion silence"])
-    held = assess(absent, "lmac", resamples=100)
-    assert [name for name, _ in tables(held, "lmac")] == ["mel, clean", "mel, cost"]
+def test_latex_is_escaped(plain):
+    """The result is ASCII, and braces match."""
+    text = plain.to_latex()
+    assert r"a\_b|c & \textbf{-1.0 [-2, 0] $\bigtriangleup$} \\" in text
+    assert r"5 \% table" in text and r"AD $\downarrow$" in text
+    assert text.isascii() and text.count("{") == text.count("}")
 
 
-def test_cost_is_relative_to_the_reference(held):
-    found = cells(cost(held, "lmac"))
-    assert found["gradcam++", "times lmac"].text == "1.5"
-    assert found["gradcam++", "ms a clip, median"].text == "60"
-    assert found["energy", "encoder passes"].text == "2"
-
-
-def test_a_plane_without_the_reference_has_no_marks():
-    frame = bench(maskings=("mel", "stft"), conditions=("clean",))
-    frame = frame[(frame.masking == "mel") | (frame.method != "lmac")]
-    held = assess(frame, "lmac", resamples=200)
-    table = headline(held[held.masking == "stft"], "lmac")
-    assert not table.notes and not any(cell.mark for row in table.rows for cell in row)
-
-
-PLAIN = Table(
-    "A 5 % table",
-    ("method", "AD ↓"),
-    ((Cell("a_b|c"), Cell("-1.0 [-2, 0]", "▲", True)), (Cell("x"), Cell("0.0", "="))),
-    ("p & q",),
-)
-
-
-def test_markdown_has_as_many_cells_in_every_line():
-    text = markdown(PLAIN)
-    lines = [line for line in text.splitlines() if line.startswith("|")]
-    assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {3}
-    assert "**-1.0 [-2, 0]** ▲" in text and "- p & q" in text
-
-
-def test_latex_escapes_what_it_would_read_as_its_own():
-    text = latex(PLAIN)
-    assert r"a\_b\textbar{}c & \textbf{-1.0 [-2, 0]} $\bigtriangleup$ \\" in text
-    assert r"5 \% table" in text and r"p \& q\par" in text
-    assert text.isascii()
-    assert text.count("{") == text.count("}")
-
-
-def test_the_summary_is_in_three_files(tmp_path):
-    frame = bench(maskings=("mel", "stft")).sample(frac=1, random_state=0)
-    held = summary(frame, "lmac", tmp_path / "new", "Fold 5, 100 % made up")
-    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == [
-        "summary.csv",
-        "summary.md",
-        "summary.tex",
-    ]
-    text = (tmp_path / "new" / "summary.md").read_text(encoding="utf-8")
-    assert text.startswith("# Fold 5, 100 % made up\n")
-    assert text.count("resampled by source recording") == 1  # the legend, once
-    assert text.count("| gradcam++ |") == 2 * (2 + 3) + 2
-    latex_text = (tmp_path / "new" / "summary.tex").read_text(encoding="utf-8")
-    assert latex_text.isascii() and r"stft, two\_source" in latex_text
-    written = pd.read_csv(tmp_path / "new" / "summary.csv")
-    pd.testing.assert_frame_equal(written, held, check_dtype=False)
+def test_summary_has_three_files(tmp_path):
+    """Markdown, LaTeX and CSV hold the same results."""
+    frame = make_results(domains=("mel", "stft")).sample(frac=1, random_state=0)
+    folder = tmp_path / "new"
+    report = write_summary(folder, frame, [], "Fold 5, 100 % made up", "lmac")
+    endings = sorted(path.name for path in folder.iterdir())
+    assert endings == ["summary.csv", "summary.md", "summary.tex"]
+    text = (folder / "summary.md").read_text(encoding="utf-8")
+    assert text.startswith("# Fold 5, 100 % made up\n") and text.count("Holm-corrected") == 1
+    assert text.count("| gradcam++ ") == 2 * (2 + 3)
+    latex = (folder / "summary.tex").read_text(encoding="utf-8")
+    assert latex.isascii() and r"stft, two\_source" in latex
+    written = pd.read_csv(folder / "summary.csv")
+    pd.testing.assert_frame_equal(written, report.summary, check_dtype=False)
     line = written.query(
-        "masking == 'stft' and condition == 'clean' and method == 'energy' and metric == 'AD@mean'"
+        "domain == 'stft' and condition == 'clean' and method == 'energy' and metric == 'AD' "
+        "and fraction == 'mean'"
     )
     assert line.verdict.tolist() == ["worse"] and line.difference.item() > 15
 
 
-def test_nothing_is_left_where_a_summary_cannot_be_made(tmp_path):
-    with pytest.raises(InputError, match="no method ours"):
-        summary(bench(), "ours", tmp_path / "out", "x")
+def test_summary_falls_back_to_an_explainer(tmp_path):
+    """Without the reference, the first method that is no control is the reference."""
+    frame = make_results(conditions=("clean",))
+    assert write_summary(tmp_path, frame, [], "x", None).reference == "gradcam++"
+
+
+def test_summary_writes_all_files_or_none(tmp_path):
+    """An error leaves no file."""
+    frame = make_results(conditions=("clean",))
+    with pytest.raises(InputError, match="conditions must include"):
+        absent = frame.assign(condition="absent_prompt")
+        write_summary(tmp_path / "out", absent, [], "x", "lmac")
     assert not (tmp_path / "out").exists()
     blocked = tmp_path / "file"
     blocked.write_text("")
     with pytest.raises(InputError, match="cannot be written"):
-        summary(bench(conditions=("clean",)), "lmac", blocked / "out", "x")
+        write_summary(blocked / "out", frame, [], "x", "lmac")
     assert blocked.read_text() == ""

@@ -1,0 +1,152 @@
+"""Systems under test: a classifier, its masking domain, an interpreter, and the explainers."""
+
+import csv
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from speechbrain_lmac.data.manifest import Clip
+from speechbrain_lmac.evaluation.benchmark.conditions import CLEAN, Condition
+from speechbrain_lmac.explainers import EXPLAINERS
+from speechbrain_lmac.explainers.base import Explainer
+from speechbrain_lmac.masking.decoder import MaskDecoder
+from speechbrain_lmac.masking.domains import build
+from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
+from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
+from speechbrain_lmac.pretrained.checkpoint import check_classifier, read_interpreter
+from speechbrain_lmac.pretrained.export import DECODER_FILE, load_decoder
+from speechbrain_lmac.utils.errors import InputError
+
+LEARNED = "lmac"
+"""Explainer whose rows are named after the method of the interpreter."""
+DEFAULT = " (default)"
+"""Suffix of the rows of a baseline with default settings, if tuning chose other settings."""
+
+
+class SystemUnderTest(NamedTuple):
+    """A model in one masking domain, and the origin of its decoder."""
+
+    domain: str
+    model: InterpreterNetwork
+    method: str | None
+    """Method of the interpreter. None: no interpreter, the decoder is untrained."""
+    decoder_sha256: str
+    sources: frozenset[str] | None = None
+    """Recordings that the interpreter was trained or selected on. None: unknown."""
+
+    @property
+    def decoder_id(self) -> str:
+        """First digits of the decoder's hash, which records that involve the decoder bear."""
+        return self.decoder_sha256[:16]
+
+
+def load_systems(hparams: Mapping) -> list[SystemUnderTest]:
+    """Load one system for each masking domain of the settings."""
+    sources = hparams["interpreters"] or {}
+    if not isinstance(sources, Mapping):
+        raise InputError(
+            'interpreters must be a mapping such as "{mel: FOLDER, stft: FOLDER}" or null, got '
+            f"{sources!r}."
+        )
+    clap = hparams["clap"]
+    return [load_system(clap, domain, sources.get(domain)) for domain in hparams["maskings"]]
+
+
+def load_system(clap, domain: str, source: str | Path | None) -> SystemUnderTest:
+    """Load the system of one masking domain; with an untrained decoder if ``source`` is None."""
+    classifier = MaskedClassifier(build(domain, clap))
+    if source is None:
+        untrained = MaskDecoder(clap.hidden_channels, clap.query_dim)
+        model = InterpreterNetwork(classifier, untrained).eval().to(clap.filterbank.device)
+        return SystemUnderTest(domain, model, None, "", frozenset())
+    try:
+        folder, config, files, weights = read_interpreter(source)
+    except InputError as error:
+        raise InputError(
+            f"interpreters, {domain}: {error} Train one by train.py with the settings of this CLAP "
+            f"and --masking {domain}, or set --interpreters null."
+        ) from error
+    check_classifier(config.notes, clap, folder)
+    domains = {kind.__name__ for kind in type(classifier.domain).__mro__}
+    if config.parts["domain"].kind.rpartition(".")[2] not in domains:
+        raise InputError(f"interpreters, {domain}: {folder} was trained in another masking domain.")
+    decoder = MaskDecoder(**config.parts["decoder"].settings)
+    load_decoder(decoder, folder / DECODER_FILE, weights)
+    model = InterpreterNetwork(classifier, decoder).eval().to(clap.filterbank.device)
+    sha256 = hashlib.sha256(files.decoder).hexdigest()
+    method = config.notes["method"]
+    return SystemUnderTest(domain, model, method, sha256, training_sources(folder))
+
+
+def training_sources(folder: Path) -> frozenset[str] | None:
+    """Read the recordings that an interpreter was trained and selected on; None if unknown."""
+    tables = [folder.parent / name for name in ("train.csv", "valid.csv")]
+    if not all(path.is_file() for path in tables):
+        return None
+    rows = [row for path in tables for row in csv.DictReader(path.open(encoding="utf-8"))]
+    return frozenset(row["src_file"] for row in rows)
+
+
+def check_held_out(systems: Iterable[SystemUnderTest], clips: Iterable[Clip]) -> None:
+    """Raise InputError if an interpreter was trained or selected on the recording of a clip."""
+    clips = list(clips)
+    for system in systems:
+        seen = system.sources or frozenset()
+        for clip in clips:
+            if clip.src_file in seen:
+                raise InputError(
+                    f"test_folds must be held out, but the {system.domain} interpreter was trained "
+                    f"or selected on {clip.ID}. Give other --test_folds."
+                )
+
+
+def check_one_method(systems: Iterable[SystemUnderTest]) -> None:
+    """Raise InputError for interpreters of different methods: one method is compared with all."""
+    methods = sorted({system.method for system in systems if system.method})
+    if len(methods) > 1:
+        raise InputError(
+            f"interpreters must be of one method, got {' and '.join(methods)}. Evaluate each "
+            "masking domain in a run of its own."
+        )
+
+
+def choose_explainers(hparams: Mapping, system: SystemUnderTest) -> dict[str, Explainer]:
+    """Return the explainers of the settings that a system supports, by name in the registry."""
+    unknown = [name for name in hparams["explainers"] if name not in EXPLAINERS]
+    if unknown:
+        raise InputError(f"explainers must be from {', '.join(EXPLAINERS)}, got {unknown[0]!r}.")
+    explainers = {name: _with_options(hparams, name) for name in hparams["explainers"]}
+    return {
+        name: explainer
+        for name, explainer in explainers.items()
+        if system.method is not None or not explainer.learned
+    }
+
+
+def _with_options(hparams, name):
+    options = hparams["explainer_kwargs"].get(name, {})
+    known = {field.name for field in fields(EXPLAINERS[name])}
+    unknown = sorted(set(options) - known)
+    if unknown:
+        raise InputError(
+            f"explainer_kwargs of {name} must be from {', '.join(sorted(known))}, got "
+            f"{unknown[0]!r}."
+        )
+    return replace(EXPLAINERS[name], **options)
+
+
+def row_name(name: str, system: SystemUnderTest) -> str:
+    """Return the name of an explainer in the results."""
+    return system.method if name == LEARNED and system.method else name
+
+
+def needs_sources(explainer: Explainer) -> bool:
+    """Return whether an explainer needs the sources of a mixture."""
+    return bool({"target_power", "residual_power"} & set(explainer.needs))
+
+
+def is_applicable(explainer: Explainer, condition: Condition) -> bool:
+    """Return whether an explainer works under a condition: clean clips have no other source."""
+    return condition.kind != CLEAN or not needs_sources(explainer)

@@ -1,0 +1,199 @@
+"""Evaluate explainers on sounds: ``evaluate_explainers`` returns all scores as one table."""
+
+from collections.abc import Iterable, Mapping, Sequence, Sized
+from pathlib import Path
+from typing import Any, Protocol
+
+import pandas as pd
+import torch
+from tqdm import tqdm
+
+from speechbrain_lmac.audio.io import fit, load_audio
+from speechbrain_lmac.data.prompts import TEMPLATE
+from speechbrain_lmac.evaluation.scoring import (
+    ClassPrompts,
+    explain,
+    make_batch,
+    score_faithfulness,
+    to_frame,
+    to_records,
+)
+from speechbrain_lmac.explainers import EXPLAINERS
+from speechbrain_lmac.explainers.base import Explainer
+from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
+from speechbrain_lmac.metrics.top_k import TOP_K_FRACTIONS
+from speechbrain_lmac.models.base import check_clip_seconds
+from speechbrain_lmac.utils.errors import InputError
+from speechbrain_lmac.utils.files import whole
+
+AVAILABLE_INPUTS = {"query", "seeds", "class_queries"}
+"""Explainer inputs that any clip has. Other inputs need mixtures or a whole data set."""
+
+
+class HasModel(Protocol):
+    """An object with an interpreter network, such as ``speechbrain_lmac.Interpreter``."""
+
+    model: Any
+
+
+def evaluate_explainers(
+    interpreter: InterpreterNetwork | HasModel,
+    sounds: Sequence[str | Path] | Mapping[str, torch.Tensor] | torch.Tensor,
+    class_names: Sequence[str],
+    explainers: Sequence[str] | Mapping[str, Explainer] = ("lmac", "gradcam++", "energy", "random"),
+    targets: Sequence[str] | None = None,
+    fractions: Sequence[float] = TOP_K_FRACTIONS,
+    clip_seconds: float = 5.0,
+    templates: Sequence[str] = (TEMPLATE,),
+    batch_size: int = 8,
+) -> pd.DataFrame:
+    """Score explainers on sounds: own masks, and binary masks of equal area.
+
+    Arguments
+    ---------
+    interpreter : Interpreter or InterpreterNetwork
+        Interpreter whose classifier is explained. The explainer ``lmac`` is its decoder.
+    sounds : sequence of path, dict of torch.Tensor, or torch.Tensor
+        Audio files; or waveforms ``[time]`` by clip ID, or one tensor ``[clips, time]``, at the
+        sample rate of the classifier.
+    class_names : sequence of str
+        Classes that the sounds are scored against, such as the labels of a data set.
+    explainers : sequence of str or dict
+        Names of :data:`~speechbrain_lmac.explainers.EXPLAINERS`, or explainers by name. Default:
+        ``lmac``, ``gradcam++``, ``energy`` and ``random``.
+    targets : sequence of str
+        Class to explain for each sound. Default: the prediction of the classifier.
+    fractions : sequence of float
+        Mask areas of the binary masks, as fractions of the T-F bins. Default: 5, 10, 20 and 40 %.
+    clip_seconds : float
+        Length that sounds are cut or padded to, in seconds. Default: 5.
+    templates : sequence of str
+        Prompt templates, whose mean embedding is used. Default: ``this is the sound of {}``.
+    batch_size : int
+        Clips per batch. It does not change the scores. Default: 8.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Long format: ``method``, ``clip``, ``target``, ``metric``, ``fraction`` and ``value``. The
+        fraction is NaN for scores of an explainer's own mask.
+
+    Raises
+    ------
+    InputError
+        If an explainer or a target is unknown, or a sound cannot be read.
+
+    Example
+    -------
+    >>> from speechbrain_lmac import Interpreter
+    >>> interpreter = Interpreter.from_hparams("mini-mel", run_opts={"device": "cpu"})
+    >>> noise = 0.1 * torch.randn(2, 32000, generator=torch.Generator().manual_seed(0))
+    >>> scores = evaluate_explainers(
+    ...     interpreter, noise, ["rain", "siren"], ["energy"], clip_seconds=1.0
+    ... )
+    >>> scores[(scores.metric == "AD") & (scores.fraction == 0.05)][["method", "clip"]]
+        method clip
+    ...
+    """
+    is_network = isinstance(interpreter, InterpreterNetwork)
+    model: Any = interpreter if is_network else interpreter.model
+    clap = model.classifier.audio_classifier
+    check_clip_seconds(clap, clip_seconds)
+    device = model.classifier.domain.positions.device
+    prompts = ClassPrompts(
+        tuple(class_names), clap.class_queries(list(class_names), list(templates))
+    )
+    clips = _load_sounds(sounds, clap.sample_rate, clip_seconds)
+    indices = _target_indices(targets, prompts, len(clips))
+    ids = list(clips)
+    batches = []
+    for start in range(0, len(ids), batch_size):
+        names = ids[start : start + batch_size]
+        wavs = torch.stack([clips[name] for name in names]).to(device)
+        target = None if indices is None else indices[start : start + batch_size].to(device)
+        batches.append((names, wavs, target))
+    return evaluate(model, choose_explainers(explainers), batches, prompts, fractions)
+
+
+def choose_explainers(explainers: Sequence[str] | Mapping[str, Explainer]) -> dict[str, Explainer]:
+    """Look up explainers that need no mixture or data set; raise InputError for any other."""
+    if not isinstance(explainers, Mapping):
+        unknown = [name for name in explainers if name not in EXPLAINERS]
+        if unknown:
+            raise InputError(
+                f"explainers must be from {', '.join(EXPLAINERS)}, got {unknown[0]!r}."
+            )
+        explainers = {name: EXPLAINERS[name] for name in explainers}
+    for name, explainer in explainers.items():
+        missing = set(explainer.needs) - AVAILABLE_INPUTS
+        if missing:
+            raise InputError(
+                f"explainer {name} needs {', '.join(sorted(missing))}, which only evaluate.py "
+                "provides. Leave it out."
+            )
+    return dict(explainers)
+
+
+def _load_sounds(sounds, sample_rate, seconds):
+    """Return waveforms of one length by clip ID."""
+    if isinstance(sounds, torch.Tensor):
+        sounds = {str(place): wav for place, wav in enumerate(sounds)}
+    if not isinstance(sounds, Mapping):
+        sounds = {str(path): load_audio(path, sample_rate) for path in sounds}
+    return {name: fit(wav, round(seconds * sample_rate)) for name, wav in sounds.items()}
+
+
+def _target_indices(targets, prompts, num_clips):
+    if targets is None:
+        return None
+    if len(targets) != num_clips or not set(targets) <= set(prompts.names):
+        raise InputError(
+            f"targets must be one of class_names for each of {num_clips} sounds, got "
+            f"{list(targets)!r}."
+        )
+    return torch.tensor([prompts.names.index(target) for target in targets])
+
+
+def evaluate(
+    model: InterpreterNetwork,
+    explainers: Mapping[str, Explainer],
+    batches: Iterable[tuple],
+    prompts: ClassPrompts,
+    fractions: Sequence[float] = TOP_K_FRACTIONS,
+) -> pd.DataFrame:
+    """Score explainers on batches of waveforms.
+
+    Arguments
+    ---------
+    model : InterpreterNetwork
+        Model to explain.
+    explainers : dict
+        Name -> explainer.
+    batches : iterable of tuple
+        Clip IDs, waveforms ``[batch, time]`` and, optionally, the index of the class to explain
+        ``[batch]`` (default: the prediction).
+    prompts : ClassPrompts
+        Classes that the clips are scored against.
+    fractions : sequence of float
+        Mask areas of the top-k masks. Default: ``TOP_K_FRACTIONS``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Long format, as :func:`evaluate_explainers` returns it.
+    """
+    records: list[dict] = []
+    total = len(batches) if isinstance(batches, Sized) else None
+    for ids, wavs, *target in tqdm(batches, "evaluating", total, unit="batch", dynamic_ncols=True):
+        batch = make_batch(model, ids, model.classifier.encode_clips(wavs), prompts, *target)
+        for name, explainer in explainers.items():
+            attributions = explain(model, explainer, batch)
+            scores = score_faithfulness(model, batch, attributions, fractions)
+            records.extend({"method": name, **record} for record in to_records(batch, scores))
+    return to_frame(records)
+
+
+def write_scores(path: str | Path, scores: pd.DataFrame) -> None:
+    """Write a long-format table as CSV, atomically."""
+    with whole(path) as partial:
+        scores.to_csv(partial, index=False)
