@@ -1,4 +1,4 @@
-"""LMAC-ZS-D for EfficientAT CLAP over the five folds of ESC-10, none tested by whom it taught.
+"""Cross-validation: LMAC-ZS-D for EfficientAT CLAP over the five folds of ESC-10.
 
 Usage: python -m experiments.cross_validation.crossfit --esc50 ESC10 --others others.csv
            [--tagger mn04_as_mAP_432.pt] [--judge yamnet.tflite] [--folds 1 2 3 4 5]
@@ -19,10 +19,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from speechbrain_lmac.evaluation.benchmark import report
-from speechbrain_lmac.evaluation.benchmark.comparison import with_means
+from speechbrain_lmac.evaluation.benchmark.figures import draw_all
+from speechbrain_lmac.evaluation.benchmark.results import TABLE_FILE, read_table
 from speechbrain_lmac.evaluation.benchmark.run import main as evaluate
+from speechbrain_lmac.evaluation.benchmark.scores import drop_silenced, with_score_names
+from speechbrain_lmac.evaluation.benchmark.tables import write_summary
 from speechbrain_lmac.masking.domains import DOMAINS
+from speechbrain_lmac.metrics.registry import METRICS
 from speechbrain_lmac.pretrained.export import DECODER_FILE
 from speechbrain_lmac.training.train import main as train
 from speechbrain_lmac.utils.config import as_arguments
@@ -31,19 +34,18 @@ from speechbrain_lmac.utils.errors import report_errors
 FOLDS = (1, 2, 3, 4, 5)
 SEED, OTHER_SEEDS, OF_SEEDS = 1986, (1, 2), 5
 """Of every fold; of one fold as well; that fold."""
-FURTHER = {"stft": {"number_of_epochs": 24, "valid_interval": 6}}
+MORE_TRAINING = {"stft": {"number_of_epochs": 24, "valid_interval": 6}}
 """Plane -> how an interpreter that knows its folds goes on with other sounds beside them. On the
 clips of fold 4, which select for fold 5, ``q - r`` rose there by it, and fell on the mel plane."""
-CONDITIONS = ["clean", "two_source", "absent"]
-DECIMALS = {"AD@mean": 1, "FF@mean": 3, "Fid-In@mean": 3, "SI-SDRi": 1}
-"""Metric -> decimals of its means over seeds."""
+CONDITIONS = ["clean", "two_source", "absent_prompt"]
+SCORES = (("AD", "mean"), ("FF", "mean"), ("Fid-In", "mean"), ("SI-SDRi", "raw"))
+"""Scores of the table of seeds."""
 SEEDS_NOTE = """\
 # Three trainings that differ in their seed alone
 
-EfficientAT CLAP's interpreters of fold {} (`experiments/cross_validation`), 80 clips, and mixtures
-of two of
-them at 0 dB (mixed); means over the top 5, 10, 20 and 40 % of cells; SI-SDRi in dB, of the mask
-as it is.
+Interpreters of EfficientAT CLAP for fold {} (`experiments/cross_validation`): 80 clips, and
+two-source mixtures of them at 0 dB (mixed). AD, FF and Fid-In are means over the top 5, 10, 20
+and 40 % of T-F bins. SI-SDRi is that of the soft mask, in dB.
 
 {}
 """
@@ -59,8 +61,8 @@ def main(arguments=None):
             for seed in OTHER_SEEDS:
                 measure(options, fold, seed, tune_baselines=False)
     done = [fold for fold in FOLDS if (bench(root, fold, SEED) / "summary.md").is_file()]
-    together(root, done)
-    seeds(root)
+    merge_folds(root, done)
+    write_seeds(root)
 
 
 def parser():
@@ -133,7 +135,7 @@ def measure(options, fold, seed, tune):
 
 def learn(folder, settings, others):
     """Train, from the folds alone and where it pays from other sounds as well."""
-    further = FURTHER.get(settings["masking"])
+    further = MORE_TRAINING.get(settings["masking"])
     if further is None:
         train_once(folder, settings)
         return
@@ -157,45 +159,48 @@ def train_once(folder, settings):
         )
 
 
-def together(root, done):
-    """Tables and figures of the rows of all folds."""
-    frames, tuned = [], []
+def merge_folds(root, done):
+    """Write tables and figures of the results of all folds together."""
+    frames, tuning = [], []
     for fold in done:
         folder = bench(root, fold, SEED)
-        frames.append(pd.read_csv(folder / "rows.csv", low_memory=False))
-        for masking in DOMAINS:
-            rows = json.loads((folder / f"tuning_{masking}.json").read_text())
-            tuned += [{"masking": f"{masking}, fold {fold}", **row} for row in rows]
+        frames.append(read_table(folder).assign(snr_db=0.0))
+        for domain in DOMAINS:
+            rows = json.loads((folder / f"tuning_{domain}.json").read_text())
+            tuning += [{"domain": f"{domain}, fold {fold}", **row} for row in rows]
+    if not frames:
+        return
     frame = pd.concat(frames, ignore_index=True)
     clips = frame[frame.condition == "clean"]["clip"].nunique()
-    what = f"EfficientAT CLAP, cross-fitted: {clips} clips of folds {done}, 50 names"
-    reference = next(name for name in frame.method.unique() if name.startswith("LMAC-ZS"))
-    report.write(root, frame, tuned, what, reference)
-    print(f"rows, tables and figures of folds {done}: {root}")
+    description = f"EfficientAT CLAP, cross-validated: {clips} clips of folds {done}, 50 classes"
+    method = next(name for name in frame.method.unique() if name.startswith("LMAC-ZS"))
+    report = write_summary(root, frame, tuning, description, method)
+    draw_all(root / "figures", frame, report)
+    print(f"results, tables and figures of folds {done}: {root}")
 
 
-def seeds(root):
-    """How far three trainings differ on one fold."""
-    folders = {seed: bench(root, OF_SEEDS, seed) / "rows.csv" for seed in (SEED, *OTHER_SEEDS)}
-    if not all(path.is_file() for path in folders.values()):
+def write_seeds(root):
+    """Write a table of three trainings of one fold that differ in their seed alone."""
+    folders = {seed: bench(root, OF_SEEDS, seed) for seed in (SEED, *OTHER_SEEDS)}
+    if not all((folder / TABLE_FILE).is_file() for folder in folders.values()):
         return
-    frames = [pd.read_csv(path, low_memory=False).assign(seed=s) for s, path in folders.items()]
-    frame = with_means(pd.concat(frames, ignore_index=True))
-    frame = frame[frame.method.str.startswith("LMAC-ZS")].replace(-float("inf"), float("nan"))
     lines = []
-    for masking in DOMAINS:
-        for seed in folders:
-            of_seed = frame[(frame.masking == masking) & (frame.seed == seed)]
-            line = {"plane": masking, "seed": seed}
+    for seed, folder in folders.items():
+        frame = read_table(folder)
+        scores = drop_silenced(with_score_names(frame[frame.method.str.startswith("LMAC-ZS")]))
+        means = scores.groupby(["domain", "condition", "metric", "fraction"]).value.mean()
+        for domain in DOMAINS:
+            line = {"domain": domain, "seed": seed}
             for condition, suffix in (("clean", ""), ("two_source", ", mixed")):
-                means = of_seed[of_seed.condition == condition][list(DECIMALS)].mean().dropna()
-                line |= {
-                    metric.removesuffix("@mean") + suffix: f"{mean:.{DECIMALS[metric]}f}"
-                    for metric, mean in means.items()
-                }
+                values = means[domain, condition]
+                for metric, fraction in SCORES:
+                    if (metric, fraction) in values.index:
+                        decimals = METRICS[metric].decimals
+                        line[metric + suffix] = f"{values[metric, fraction]:.{decimals}f}"
             lines.append(line)
-    table = pd.DataFrame(lines).to_markdown(index=False, disable_numparse=True)
-    (root / "seeds.md").write_text(SEEDS_NOTE.format(OF_SEEDS, table), encoding="utf-8")
+    table = pd.DataFrame(lines).sort_values("domain", kind="stable")
+    text = table.to_markdown(index=False, disable_numparse=True)
+    (root / "seeds.md").write_text(SEEDS_NOTE.format(OF_SEEDS, text), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""What was published, and its historic variants: for a reproduction table, never for a claim.
+"""Published figures of LMAC-ZS, for a reproduction table.
 
-Source: the poster of LMAC-ZS (NeurIPS 2024), ESC-50, Microsoft's CLAP, 80.7 % zero-shot accuracy
-with mel masking and 78.9 % with STFT masking. What is inferred is said to be.
+Source: the LMAC-ZS poster (NeurIPS 2024), ESC-50, Microsoft's CLAP, 80.7 % zero-shot accuracy with
+mel masking and 78.9 % with STFT masking. Inferred statements are marked as such.
 """
 
 import io
@@ -9,10 +9,10 @@ import io
 import pandas as pd
 
 METRICS = ("AI", "AD", "AG", "FF", "Fid-In", "SPS", "COMP", "MM")
-"""The poster's columns, as our tables call them."""
+"""Metrics of the paper, by our names."""
 
-AD_AS_PUBLISHED = "AD (as published)"
-"""Our column to set against the poster's AD."""
+AD_AS_PUBLISHED = "AD_double_softmax"
+"""Our metric to compare with the AD of the paper."""
 
 _TABLE = """
 mel  gradcam              2.90  45.85 1.01  0.28  0.19  0.71  9.52  0.15
@@ -30,77 +30,76 @@ stft lmac              43.35 4.29  10.57 0.78  0.90  0.65  11.86 0.10
 """
 
 PAPER = pd.read_csv(
-    io.StringIO(_TABLE), sep=r"\s+", names=["masking", "method", *METRICS]
-).set_index(["masking", "method"])
-"""The poster's table: indexed by masking and by method as ``EXPLAINERS`` calls it."""
+    io.StringIO(_TABLE), sep=r"\s+", names=["domain", "method", *METRICS]
+).set_index(["domain", "method"])
+"""The table of the paper, indexed by masking domain and by the name of the explainer."""
 
 NOTES = (
-    "AD is given as it is defined, and again as published: the poster's cannot exceed 63.2 = "
-    "100 (1 - 1/e), which is what a softmax taken of probabilities a second time does (inferred).",
-    "FF of the poster's STFT block is saturated, .78 or .79 in six of seven rows: it measures the "
-    "classifier, not the methods (inferred), and is not to be reproduced.",
-    "COMP is the entropy of a mask over its cells, bounded by the logarithm of their number: it "
-    "compares between planes and encoders of the same size only.",
+    "AD is shown as defined and after a second softmax. The AD of the paper never exceeds 63.2 = "
+    "100 (1 - 1/e), the bound of AD after a second softmax (inferred).",
+    "FF in the STFT block of the paper is .78 or .79 in six of seven rows. It describes the "
+    "classifier rather than the methods (inferred) and cannot be reproduced.",
+    "COMP is bounded by the logarithm of the number of T-F bins. It is comparable only between "
+    "masks of the same size.",
 )
-"""To be printed under the table."""
+"""Notes under the table."""
 
 
-def beside_paper(frame):
-    """Our means beside the poster's figures, cell by cell.
+def beside_paper(scores):
+    """Compare our means with the figures of the paper, cell by cell.
 
     Arguments
     ---------
-    frame : pandas.DataFrame
-        A row per clip, of the raw masks: columns ``masking``, ``method``, some of ``METRICS`` and,
-        if it was measured, ``"AD (as published)"``.
+    scores : pandas.DataFrame
+        Long-format scores with ``domain``, ``method``, ``clip``, ``metric``, ``fraction`` and
+        ``value``. Soft masks are compared.
 
     Returns
     -------
     pandas.DataFrame
-        A row per masking, method and metric that both have, in the poster's order: ``ours``,
-        ``poster`` and ``difference``. AD stands there twice, each against the poster's AD.
+        ``domain``, ``method``, ``metric``, ``ours``, ``paper`` and ``difference``, in the order of
+        the paper. ``AD_double_softmax`` is also compared with the AD of the paper.
 
     Example
     -------
-    >>> ours = {"masking": ["mel"] * 2, "method": ["lmac"] * 2, "Fid-In": [1.0, 0.0]}
-    >>> beside_paper(pd.DataFrame(ours))
-      masking   method  metric  ours  poster  difference
-    0     mel  lmac  Fid-In   0.5    0.68       -0.18
+    >>> facts = {"domain": "mel", "method": "lmac", "metric": "Fid-In", "fraction": float("nan")}
+    >>> beside_paper(pd.DataFrame([{**facts, "value": 1.0}, {**facts, "value": 0.0}]))
+      domain method  metric  ours  paper  difference
+    0    mel   lmac  Fid-In   0.5   0.68       -0.18
     """
-    poster = PAPER.assign(**{AD_AS_PUBLISHED: PAPER["AD"]})
-    columns = [name for name in (*METRICS, AD_AS_PUBLISHED) if name in frame.columns]
-    columns.sort(key=lambda name: METRICS.index(name.split(" ")[0]))
-    means = frame.groupby(["masking", "method"])[columns].mean()
+    paper = PAPER.assign(**{AD_AS_PUBLISHED: PAPER["AD"]})
+    names = sorted([*METRICS, AD_AS_PUBLISHED], key=lambda name: METRICS.index(name.split("_")[0]))
+    soft = scores[scores.fraction.isna()]
+    means = soft.groupby(["domain", "method", "metric"]).value.mean()
     rows = [
-        (*key, name, means.loc[key, name], poster.loc[key, name])
-        for key in poster.index
-        if key in means.index
-        for name in columns
+        (*key, name, means[(*key, name)], paper.loc[key, name])
+        for key in paper.index
+        for name in names
+        if (*key, name) in means.index
     ]
-    table = pd.DataFrame(rows, columns=["masking", "method", "metric", "ours", "poster"])
-    return table.assign(difference=table.ours - table.poster)
+    table = pd.DataFrame(rows, columns=["domain", "method", "metric", "ours", "paper"])
+    return table.assign(difference=table.ours - table.paper)
 
 
-def markdown(frame):
-    """The table of :func:`beside_paper` in Markdown, a line per method, its notes below.
-
-    Each cell is ours, then the poster's in brackets.
+def markdown(scores):
+    """Format the result of :func:`beside_paper` as Markdown, one row per method.
 
     Arguments
     ---------
-    frame : pandas.DataFrame
-        As for :func:`beside_paper`.
+    scores : pandas.DataFrame
+        Long-format scores, as for :func:`beside_paper`.
 
     Returns
     -------
     str
+        Table whose cells are ours, then the paper's in parentheses, with notes.
     """
-    table = beside_paper(frame)
-    cells = [f"{ours:.4g} ({theirs:.4g})" for ours, theirs in zip(table.ours, table.poster)]
+    table = beside_paper(scores)
+    cells = [f"{ours:.4g} ({theirs:.4g})" for ours, theirs in zip(table.ours, table.paper)]
     wide = table.assign(cell=cells).pivot(
-        index=["masking", "method"], columns="metric", values="cell"
+        index=["domain", "method"], columns="metric", values="cell"
     )
-    order = table[["masking", "method"]].drop_duplicates().apply(tuple, axis=1)
+    order = table[["domain", "method"]].drop_duplicates().apply(tuple, axis=1)
     wide = wide.loc[list(order), list(table.metric.drop_duplicates())].reset_index()
     notes = "\n".join(f"- {note}" for note in NOTES)
-    return f"{wide.to_markdown(index=False)}\n\nOurs, the poster's in brackets.\n\n{notes}\n"
+    return f"{wide.to_markdown(index=False)}\n\nOurs, the paper's in parentheses.\n\n{notes}\n"

@@ -29,6 +29,7 @@ from speechbrain_lmac.data import manifest
 from speechbrain_lmac.data.captions import SETS, read_captions
 from speechbrain_lmac.data.datasets import read_clips
 from speechbrain_lmac.data.prepare import prepare
+from speechbrain_lmac.evaluation.benchmark.results import read_table
 from speechbrain_lmac.evaluation.benchmark.run import main as evaluate
 from speechbrain_lmac.training.train import main as train
 from speechbrain_lmac.utils.config import as_arguments
@@ -183,7 +184,7 @@ def evaluated(options, masking, folder, explainers):
         "explainers": explainers,
         "subset_only_explainers": "[]",
         "gallery": False,
-        "options": QUICK if options.miniature else {},
+        "explainer_kwargs": QUICK if options.miniature else {},
         "tune_baselines": False,
         "top_k_fractions": "[]",
         "num_clips": "{clips: null, valid_clips: null, subset: 0, randomized: 0}",
@@ -196,7 +197,7 @@ def evaluated(options, masking, folder, explainers):
             *as_arguments({k: v for k, v in settings.items() if v is not None}),
         ]
     )
-    return pd.read_csv(output / "rows.csv")
+    return read_table(output)
 
 
 def baselines(options, masking):
@@ -223,11 +224,11 @@ def table(options, frames):
     for learnt_from, frame in frames.items():
         # an interpreter's rows bear its method's name, LMAC-ZS
         frame = frame.assign(method=frame.method.str.lower())
-        for masking, part in frame.groupby("masking", sort=False):
-            theirs = part.assign(masking=masking.removesuffix("_db"))
-            cells = beside_paper(theirs).drop(columns="masking")
+        for domain, part in frame.groupby("domain", sort=False):
+            same_domain = part.assign(domain=domain.removesuffix("_db"))
+            cells = beside_paper(same_domain).drop(columns="domain")
             clips = part["clip"].nunique()
-            how = HOW.get(masking, f"{masking} masking")
+            how = HOW.get(domain, f"{domain} masking")
             parts.append(f"## Trained on {learnt_from}, {how}, {clips} clips")
             parts.append(cells.to_markdown(index=False, floatfmt=".3f"))
     return "\n\n".join([*parts, *(f"- {note}" for note in (*NOTES, *OURS))]) + "\n"

@@ -87,7 +87,7 @@ def _question(classifier, batch, names, logits, parts):
     decides = torch.tensor([scene.decoy in ("cue", "alone") for scene in batch]).view(-1, 1, 1)
     decides = decides.to(event.device)
     return ExplainerInputs(
-        text=names[best[:, 0]],
+        query=names[best[:, 0]],
         seeds=tuple(scene.seed for scene in batch),
         class_queries=names,
         other_query=names[best[:, 1]],

@@ -179,9 +179,9 @@ def test_the_table_has_a_line_for_each_decoy_and_method(examined):
 def test_what_an_explainer_needs_and_has_not_is_named(unplanted):
     @dataclass(frozen=True)
     class Hungry(Event):
-        needs: ClassVar = ("text", "other")
+        needs: ClassVar = ("query", "other_clips")
 
-    with pytest.raises(InputError, match="hungry needs other, which the planted cue has not"):
+    with pytest.raises(InputError, match="hungry needs other_clips"):
         examine(unplanted, {"hungry": Hungry()}, clips=1)
 
 

@@ -1,8 +1,8 @@
-"""Do the metrics of ground truth say what theory says? On sounds of which all is known.
+"""Validation of the localization metrics on synthetic mixtures with a known order of maps.
 
-``python -m tests.reference.metric_orders`` makes mixtures of two synthetic events, prompts each
-event in turn, and measures maps that must come out in a known order: an oracle, its inverse, and
-controls that know nothing. It prints the table, and fails if anything is out of order.
+``python -m tests.reference.metric_orders`` mixes two synthetic events, prompts each in turn, and
+measures an oracle mask, its inverse, and controls. It prints the table, and fails if anything is
+out of order.
 """
 
 import sys
@@ -19,7 +19,7 @@ from speechbrain_lmac.explainers.controls import EnergyMask, FullMask, OracleIRM
 from speechbrain_lmac.masking.domains import DOMAINS
 from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 from speechbrain_lmac.metrics.localization import (
-    pointing,
+    pointing_game,
     si_sdr_improvement,
     target_energy_fraction,
 )
@@ -29,9 +29,9 @@ from speechbrain_lmac.models.clap.mini import MiniCLAP
 MIXTURES = 6
 SECONDS = 1.0
 DRAWS = 12
-"""Of random masks, and of the order of ties: energy lies in few cells, which one draw may miss."""
-BUDGET = 0.2
-"""Share of cells that is kept where maps compare at equal budgets."""
+"""Draws of random masks and of ties: energy lies in few bins, which one draw may miss."""
+FRACTION = 0.2
+"""Mask area at which maps are compared."""
 
 ORACLE, INVERTED, RANDOM, ONES, ENERGY = (
     "oracle",
@@ -40,53 +40,52 @@ ORACLE, INVERTED, RANDOM, ONES, ENERGY = (
     "full-mask",
     "energy",
 )
-SI_SDRI, SHARE, POINTING, STEM = "SI-SDRi", "energy share", "pointing", "stem's share"
-AT_BUDGET = f"{SHARE}, top {BUDGET:.0%}"
+SI_SDRI, ENERGY_FRACTION = "SI-SDRi", "target energy fraction"
+POINTING, OF_MIXTURE = "pointing game", "fraction of the mixture"
+AT_FRACTION = f"{ENERGY_FRACTION}, top {FRACTION:.0%}"
 
 EXACT_DB, EXACT = 1e-3, 1e-5
-"""Where theory says equal: the error of an STFT and its inverse, and of sums of cells."""
+"""Tolerance of equalities: the error of an STFT and its inverse, and of sums over bins."""
 CHANCE = 0.05
-"""Where theory says equal but for chance: a difference of means over all prompts and draws."""
+"""Tolerance of equalities up to chance: a difference of means over prompts and draws."""
 
 
 CONTROLS = {ORACLE: OracleIRM(), RANDOM: RandomMask(), ONES: FullMask(), ENERGY: EnergyMask()}
 
 
 def masks_of(encoded, inputs):
-    """The masks that are tried: name -> ``[batch, frames, bins]``."""
-    # controls are no explanations of a model, and are not given one
+    """Return the masks to compare: name -> ``[batch, frames, bins]``."""
+    # controls need no model
     masks = {name: control(None, encoded, inputs) for name, control in CONTROLS.items()}
     return {**masks, INVERTED: 1 - masks[ORACLE]}
 
 
-class Scenes(NamedTuple):
-    """Mixtures, each twice: prompted for either event."""
+class Mixtures(NamedTuple):
+    """Mixtures, each twice: with the prompt of either event."""
 
-    mixtures: tuple
-    """Name of each."""
+    names: tuple
     prompts: tuple
-    """What is prompted."""
-    own: torch.Tensor
-    """Stems of what is prompted, ``[batch, time]``."""
-    rest: torch.Tensor
-    """The other stems."""
+    target: torch.Tensor
+    """Waveforms of the prompted sources, ``[batch, time]``."""
+    residual: torch.Tensor
+    """Waveforms of the other sources, ``[batch, time]``."""
 
 
-def scenes(count=MIXTURES, seconds=SECONDS):
-    """So many mixtures of two kinds of events -> Scenes, a batch of twice as many."""
+def make_mixtures(count=MIXTURES, seconds=SECONDS):
+    """Mix two kinds of events ``count`` times -> Mixtures, a batch of twice as many."""
     kinds = [*KINDS, next(iter(KINDS))]
     rows = []
     for seed, (first, second) in enumerate(list(pairwise(kinds))[:count]):
-        scene, name = mixture(first, second, seed, seconds), f"{first} + {second}"
-        rows.append((name, first, scene.first, scene.second))
-        rows.append((name, second, scene.second, scene.first))
-    mixtures, prompts, own, rest = zip(*rows)
-    return Scenes(mixtures, prompts, torch.stack(own), torch.stack(rest))
+        mixed, name = mixture(first, second, seed, seconds), f"{first} + {second}"
+        rows.append((name, first, mixed.first, mixed.second))
+        rows.append((name, second, mixed.second, mixed.first))
+    names, prompts, target, residual = zip(*rows)
+    return Mixtures(names, prompts, torch.stack(target), torch.stack(residual))
 
 
 @torch.no_grad()
 def measure(domain, batch):
-    """Every metric of every map: a row for each prompt and map.
+    """Compute every metric of every map: one row per prompt and map.
 
     Arguments
     ---------
@@ -99,30 +98,32 @@ def measure(domain, batch):
     -------
     pandas.DataFrame
     """
-    mixed = batch.own + batch.rest
-    own, rest = domain.power(batch.own), domain.power(batch.rest)
+    mixed = batch.target + batch.residual
+    powers = domain.power(batch.target), domain.power(batch.residual)
     encoded = MaskedClassifier(domain).encode_clips(mixed)
     text = domain.audio_classifier.class_queries(batch.prompts)
     drawn = []
     for draw in range(DRAWS):
-        named = [f"{draw}/{row}" for row in zip(batch.mixtures, batch.prompts)]
+        named = [f"{draw}/{row}" for row in zip(batch.names, batch.prompts)]
         seeds = tuple(zlib.crc32(name.encode()) for name in named)
-        inputs = ExplainerInputs(text, seeds, target_power=own, residual_power=rest)
+        inputs = ExplainerInputs(text, seeds, target_power=powers[0], residual_power=powers[1])
         drawn.append((masks_of(encoded, inputs), seeds))
     frames = []
     for name, masks in drawn[0][0].items():
         ranks = [rank_bins(tried[name], seeds) for tried, seeds in drawn]
         columns = {
-            SI_SDRI: si_sdr_improvement(domain.apply_mask(mixed, masks), mixed, batch.own),
-            SHARE: _mean(target_energy_fraction(tried[name], own, rest) for tried, _ in drawn),
-            POINTING: pointing(ranks[0], own, rest),
-            AT_BUDGET: _mean(
-                target_energy_fraction(top_k_mask(rank, BUDGET), own, rest) for rank in ranks
+            SI_SDRI: si_sdr_improvement(domain.apply_mask(mixed, masks), mixed, batch.target),
+            ENERGY_FRACTION: _mean(
+                target_energy_fraction(tried[name], *powers) for tried, _ in drawn
             ),
-            STEM: target_energy_fraction(torch.ones_like(own), own, rest),
+            POINTING: pointing_game(ranks[0], *powers),
+            AT_FRACTION: _mean(
+                target_energy_fraction(top_k_mask(rank, FRACTION), *powers) for rank in ranks
+            ),
+            OF_MIXTURE: target_energy_fraction(torch.ones_like(powers[0]), *powers),
         }
         values = {metric: column.tolist() for metric, column in columns.items()}
-        about = {"map": name, "mixture": batch.mixtures, "prompt": batch.prompts}
+        about = {"map": name, "mixture": batch.names, "prompt": batch.prompts}
         frames.append(pd.DataFrame({**about, **values}))
     return pd.concat(frames, ignore_index=True)
 
@@ -131,12 +132,12 @@ def _mean(values):
     return torch.stack(list(values)).mean(dim=0)
 
 
-def run(planes=tuple(DOMAINS), count=MIXTURES):
-    """Measure on synthetic mixtures.
+def run(domains=tuple(DOMAINS), count=MIXTURES):
+    """Measure maps of synthetic mixtures.
 
     Arguments
     ---------
-    planes : sequence of str
+    domains : sequence of str
         Keys of ``DOMAINS``, of MiniCLAP.
     count : int
         Mixtures.
@@ -144,15 +145,15 @@ def run(planes=tuple(DOMAINS), count=MIXTURES):
     Returns
     -------
     pandas.DataFrame
-        A row for each plane, map and prompt.
+        A row for each domain, map and prompt.
     """
-    clap, batch = MiniCLAP(), scenes(count)
-    measured = [measure(DOMAINS[domain](clap), batch).assign(domain=domain) for domain in planes]
+    clap, batch = MiniCLAP(), make_mixtures(count)
+    measured = [measure(DOMAINS[domain](clap), batch).assign(domain=domain) for domain in domains]
     return pd.concat(measured, ignore_index=True)
 
 
 def check(frame):
-    """What is not as theory says.
+    """List violations of the expected order.
 
     Arguments
     ---------
@@ -162,21 +163,21 @@ def check(frame):
     Returns
     -------
     list of str
-        A sentence for each violation; empty if all is well.
+        One sentence per violation.
     """
     found = []
-    for domain, rows in frame.groupby("plane"):
+    for domain, rows in frame.groupby("domain"):
         found += [f"{domain}: {what}" for what in [*_order(rows), *_identities(rows)]]
     return found
 
 
 def _order(rows):
-    """The oracle is best and its inverse worst.
+    """Check that the oracle is best and its inverse worst.
 
-    Taken as the mean over both prompts of a mixture, of which a map that does not know the prompt
-    has half the energy: for one prompt alone the loudest cells may happen to be the source's.
+    Means are over both prompts of a mixture. For one prompt alone, the loudest bins may happen to
+    belong to the target.
     """
-    for metric in (SI_SDRI, SHARE, AT_BUDGET):
+    for metric in (SI_SDRI, ENERGY_FRACTION, AT_FRACTION):
         means = rows.groupby(["mixture", "map"])[metric].agg(lambda pair: pair.mean(skipna=False))
         table = means.unstack()
         others = table.drop(columns=[ORACLE, INVERTED])
@@ -186,33 +187,33 @@ def _order(rows):
             yield f"the inverted oracle is not the worst map by {metric}"
     maps = dict(list(rows.groupby("map")))
     if not (maps[ORACLE][POINTING] == 1).all():
-        yield "the oracle points beside the source"
+        yield "the oracle does not point at the source"
     if not (maps[INVERTED][POINTING] == 0).all():
         yield "the inverted oracle points at the source"
 
 
 def _identities(rows):
-    """A mask of ones keeps the mixture; what does not know the prompt cannot tell sources apart."""
+    """Check that full masks keep the mixture, and that controls do not separate the sources."""
     maps = dict(list(rows.groupby("map")))
     ones, random = maps[ONES], maps[RANDOM]
     if not (ones[SI_SDRI].abs() <= EXACT_DB).all():
-        yield "a mask of ones improves SI-SDR, or spoils it"
-    if not ((ones[SHARE] - ones[STEM]).abs() <= EXACT).all():
-        yield "a mask of ones does not have the stem's share of energy"
-    if not ((maps[ENERGY].groupby("mixture")[SHARE].mean() - 0.5).abs() <= EXACT).all():
-        yield "the loudest cells are more than one half each of two sources'"
-    for metric in (SHARE, AT_BUDGET):
+        yield "a full mask changes SI-SDR"
+    if not ((ones[ENERGY_FRACTION] - ones[OF_MIXTURE]).abs() <= EXACT).all():
+        yield "a full mask does not have the energy fraction of the mixture"
+    if not ((maps[ENERGY].groupby("mixture")[ENERGY_FRACTION].mean() - 0.5).abs() <= EXACT).all():
+        yield "the energy masks of two prompts do not have half of the energy each"
+    for metric in (ENERGY_FRACTION, AT_FRACTION):
         if not abs(random[metric].mean() - ones[metric].mean()) <= CHANCE:
-            yield f"a random mask and one of ones differ in {metric}"
+            yield f"a random mask and a full mask differ in {metric}"
 
 
 def main():
-    """Print the means and what is out of order; exit status 1 if anything is."""
+    """Print the means and all violations; exit with status 1 if there are any."""
     frame = run()
-    means = frame.groupby(["plane", "map"], sort=False).mean(numeric_only=True)
+    means = frame.groupby(["domain", "map"], sort=False).mean(numeric_only=True)
     table = means.reset_index().to_markdown(index=False, floatfmt=".3f")
     violations = check(frame)
-    verdict = "\n".join(violations) or "all metrics are as theory says"
+    verdict = "\n".join(violations) or "all metrics follow theory"
     sys.stdout.write(f"{table}\n\n{verdict}\n")
     sys.exit(1 if violations else 0)
 

@@ -1,4 +1,4 @@
-"""The published variants and what they are known to do wrong."""
+"""Published variants of masking and of AD, and the table of the paper."""
 
 import math
 
@@ -16,7 +16,6 @@ from experiments.paper_table.published import (
     markdown,
 )
 from speechbrain_lmac.masking.domains import DecibelMelDomain, MelDomain
-from speechbrain_lmac.masking.masked_classifier import MaskedSimilarity
 from speechbrain_lmac.metrics.faithfulness import average_drop, double_softmax_drop
 
 
@@ -29,7 +28,8 @@ def random_like(power, seed=0):
     return torch.rand(power.shape, generator=torch.Generator().manual_seed(seed))
 
 
-def test_decibels_are_torchaudios(decibels, wavs):
+def test_decibel_masking_equals_torchaudio(decibels, wavs):
+    """Masked decibels converted by torchaudio."""
     power = decibels.power(wavs)
     mask = random_like(power)
     masked_decibels = mask * amplitude_to_DB(power, 10.0, 1e-10, 0.0)
@@ -37,13 +37,15 @@ def test_decibels_are_torchaudios(decibels, wavs):
     torch.testing.assert_close(decibels.masked(power, mask), expected, rtol=1e-4, atol=0)
 
 
-def test_a_mask_of_ones_is_the_clip_on_every_plane(decibels, domain, wavs):
+def test_full_mask_is_the_clip_in_every_domain(decibels, domain, wavs):
+    """On power and on decibels."""
     for each in (decibels, domain):
         power = each.power(wavs).clamp(min=1e-10)
         torch.testing.assert_close(each.masked(power, torch.ones_like(power)), power)
 
 
-def test_on_decibels_nothing_is_loud_and_on_power_it_is_silence(decibels, clap, wavs):
+def test_zero_mask_on_decibels_is_loud(decibels, clap, wavs):
+    """0 dB is power 1; on power, 0 is silence."""
     power = decibels.power(wavs)
     nothing = torch.zeros_like(power)
     assert (decibels.masked(power, nothing) == 1).all()
@@ -52,14 +54,16 @@ def test_on_decibels_nothing_is_loud_and_on_power_it_is_silence(decibels, clap, 
     assert (decibels.masked(faint, nothing[:1, :4]) > faint).all()
 
 
-def test_power_is_scaled_by_the_masks_square(domain, wavs):
+def test_masking_scales_power_by_the_square(domain, wavs):
+    """Half the amplitude is a quarter of the power."""
     power = domain.power(wavs)
     half = torch.full_like(power, 0.5)
     torch.testing.assert_close(domain.masked(power, half), power / 4)
     torch.testing.assert_close(domain.masked(power, half), domain.power(wavs / 2))
 
 
-def test_lmac_zs_leads_the_posters_table_where_its_authors_say_so():
+def test_paper_table_has_its_leaders():
+    """LMAC-ZS leads the metrics that the paper names."""
     assert PAPER.shape == (12, len(METRICS))
     for masking, metrics in (("mel", ["AI", "AG", "Fid-In", "SPS"]), ("stft", ["AI", "Fid-In"])):
         block = PAPER.loc[masking]
@@ -67,52 +71,59 @@ def test_lmac_zs_leads_the_posters_table_where_its_authors_say_so():
         assert block["AD"].idxmin() == "lmac"
 
 
-def test_the_posters_drop_keeps_below_the_bound_of_a_second_softmax_and_ours_need_not():
+def test_paper_drop_is_below_the_softmax_bound():
+    """The AD of the paper fits a second softmax; a plain AD exceeds the bound."""
     bound = 100 * (1 - 1 / math.e)
     generator = torch.Generator().manual_seed(0)
     before, after = (20 * torch.randn(2000, 5, generator=generator) for _ in range(2))
     target = before.argmax(dim=1)
-    dropped = double_softmax_drop(MaskedSimilarity(before, after, after), target)
+    dropped = double_softmax_drop(before, after, target)
     assert 60 < dropped.max() <= bound + 1e-3
     p, q = (logits.softmax(dim=1).gather(1, target[:, None])[:, 0] for logits in (before, after))
     assert average_drop(p, q).max() > 99
     assert PAPER["AD"].max() < bound
 
 
-def frame(**changes):
-    rows = PAPER.reset_index().assign(**{AD_AS_PUBLISHED: 1.0})
-    return pd.concat([rows.assign(clip=clip, **changes) for clip in (1, 2)])
+def paper_scores(**changes):
+    """The figures of the paper as scores of two clips, in long format."""
+    wide = PAPER.reset_index().assign(**{AD_AS_PUBLISHED: 1.0, **changes})
+    scores = wide.melt(["domain", "method"], var_name="metric").assign(fraction=float("nan"))
+    return pd.concat([scores.assign(clip=clip) for clip in (1, 2)])
 
 
-def test_the_poster_beside_itself_differs_nowhere():
-    table = beside_paper(frame())
+def test_paper_compared_with_itself_is_equal():
+    """In the order of the paper."""
+    table = beside_paper(paper_scores())
     own = table[table.metric != AD_AS_PUBLISHED]
     assert len(own) == 12 * len(METRICS)
     assert own.difference.abs().max() < 1e-9
-    order = own[["masking", "method"]].drop_duplicates()
+    order = own[["domain", "method"]].drop_duplicates()
     assert list(order.itertuples(index=False, name=None)) == list(PAPER.index)
 
 
-def test_means_are_over_clips_and_differences_are_ours_less_the_posters():
-    rows = [("stft", "scorecam", fidelity) for fidelity in (1.0, 0.0, 0.5, 0.5)]
-    table = beside_paper(pd.DataFrame(rows, columns=["masking", "method", "Fid-In"]))
-    (row,) = table.itertuples()
-    assert (row.ours, row.poster) == (0.5, 0.75)
+def test_differences_are_ours_minus_paper():
+    """Means are over clips."""
+    rows = [("stft", "scorecam", "Fid-In", value) for value in (1.0, 0.0, 0.5, 0.5)]
+    scores = pd.DataFrame(rows, columns=["domain", "method", "metric", "value"])
+    (row,) = beside_paper(scores.assign(fraction=float("nan"))).itertuples()
+    assert (row.ours, row.paper) == (0.5, 0.75)
     assert row.difference == pytest.approx(-0.25)
 
 
-def test_what_the_poster_has_not_is_left_out_and_what_was_not_measured_too():
-    ours = frame().query("method == 'lmac'")[["masking", "method", "AD", AD_AS_PUBLISHED]]
-    more = pd.concat([ours, ours.assign(method="energy")])
-    table = beside_paper(more)
+def test_unmatched_rows_are_left_out():
+    """Methods of one side only, metrics without values, and masks of equal area."""
+    scores = paper_scores().query("method == 'lmac' and metric in ['AD', @AD_AS_PUBLISHED]")
+    more = [scores.assign(method="energy"), scores.assign(fraction=0.05, value=0.0)]
+    table = beside_paper(pd.concat([scores, *more]))
     assert set(table.method) == {"lmac"}
     assert list(table.metric[:2]) == ["AD", AD_AS_PUBLISHED]
-    assert (table.poster[:2] == 17.12).all()
+    assert (table.paper[:2] == 17.12).all() and table.ours[0] == 17.12
 
 
-def test_the_printed_table_says_what_its_columns_are():
-    text = markdown(frame(**{"Fid-In": 0.123}))
-    assert "| mel       | lmac " in text and "0.123 (0.68)" in text
-    assert text.index("| stft      | scorecam") < text.index("| stft      | lmac")
+def test_printed_table_has_notes():
+    """Ours, then the paper's in parentheses."""
+    text = markdown(paper_scores(**{"Fid-In": 0.123}))
+    assert "| mel      | lmac " in text and "0.123 (0.68)" in text
+    assert text.index("| stft     | scorecam") < text.index("| stft     | lmac")
     for note in published.NOTES:
         assert note in text

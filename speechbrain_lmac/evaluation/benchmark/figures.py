@@ -82,8 +82,8 @@ def curve_points(frame: pd.DataFrame) -> pd.DataFrame:
     rows = frame[frame.metric.str.startswith(KINDS) & frame.fraction.notna()]
     means = rows.groupby(["method", "metric", "fraction"], sort=False).value.mean()
     points = means.rename("p").reset_index()
-    names = points.metric.str.partition("_")
-    return points.assign(kind=names[0], fill=names[2]).drop(columns="metric")
+    names = points.metric.str.split("_", n=1)
+    return points.assign(kind=names.str[0], fill=names.str[-1]).drop(columns="metric")
 
 
 def draw_curves(points: pd.DataFrame, reference: str, path: str | Path) -> None:

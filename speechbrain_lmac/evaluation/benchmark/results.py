@@ -1,6 +1,7 @@
 """Storage of benchmark results: one JSON record per item and method, one long-format table."""
 
 import fcntl
+import gzip
 import json
 import os
 from collections.abc import Iterable
@@ -95,9 +96,9 @@ def _key(record):
 def write_table(folder: str | Path, files: Iterable[RecordFile]) -> pd.DataFrame:
     """Write the scores of all records to ``results.csv.gz``, and return them with all facts."""
     frame = to_frame(record for file in files for record in file.records)
-    compression = {"method": "gzip", "mtime": 1}  # the same scores give the same bytes
+    text = frame[list(COLUMNS)].to_csv(index=False).encode()
     with whole(Path(folder) / TABLE_FILE) as partial:
-        frame[list(COLUMNS)].to_csv(partial, index=False, compression=compression)
+        partial.write_bytes(gzip.compress(text, mtime=1))  # the same scores give the same bytes
     return frame
 
 
@@ -106,7 +107,7 @@ def read_table(folder: str | Path) -> pd.DataFrame:
     path = Path(folder) / TABLE_FILE
     if not path.is_file():
         raise InputError(f"{folder} must hold {TABLE_FILE}. Run evaluate.py to its end.")
-    return pd.read_csv(path)
+    return pd.read_csv(path, dtype=dict.fromkeys(("clip", "recording", "target"), str))
 
 
 def check_format(folder: str | Path) -> None:

@@ -149,9 +149,7 @@ def test_fill_is_weighted_by_the_mask(classifier, wavs):
     by_hand = mask**2 * encoded.power + (1 - mask**2) * fill
     torch.testing.assert_close(filled, classifier.domain.encode(by_hand).vector)
     silent = classifier.encode_masked(encoded.encoder_power, mask, samples, 0 * fill).vector
-    assert (
-        silent == classifier.encode_masked(encoded.encoder_power, mask, samples).vector
-    ).all()
+    assert (silent == classifier.encode_masked(encoded.encoder_power, mask, samples).vector).all()
 
 
 def test_area_is_the_mean_height():
