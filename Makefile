@@ -79,7 +79,7 @@ bench: setup
 	$(BIN)/python evaluate.py hparams/evaluate_efficientat.yaml --data_folder $(ESC50) \
 		--clap "{weights: $(TAGGER)}" --noise_folders "{speech: $(SPEECH)}" --yamnet_weights $(JUDGE) \
 		--interpreters "{mel: $(BENCH)/mel, stft: $(BENCH)/stft}" --output_folder $(BENCH)/tagger
-	$(BIN)/python -m experiments.result_pages.pages $(BENCH)/tagger $(BENCH)/tagger.md
+	$(BIN)/python -m experiments.result_pages.pages $(BENCH)/efficientat $(BENCH)/efficientat.md
 
 study: setup
 	$(if $(and $(ESC50),$(TAGGER)),,$(error give ESC50= TAGGER=))

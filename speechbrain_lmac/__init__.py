@@ -7,7 +7,7 @@ import tempfile
 from speechbrain_lmac.utils.version import VERSION
 
 __version__ = VERSION
-__all__ = ["Interpretation", "Interpreter"]
+__all__ = ["Interpretation", "Interpreter", "evaluate_explainers"]
 
 # Read when torch is loaded. A thread that is done waits for the others; by default it does so for
 # milliseconds at full load, and where another program wants that core all work nearly stands still.
@@ -40,4 +40,8 @@ def __getattr__(name):
         from speechbrain_lmac.inference.interpretation import Interpretation
 
         return Interpretation
+    if name == "evaluate_explainers":
+        from speechbrain_lmac.evaluation.evaluate import evaluate_explainers
+
+        return evaluate_explainers
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -85,7 +85,7 @@ def evaluate_explainers(
 
     Example
     -------
-    >>> from speechbrain_lmac import Interpreter
+    >>> from speechbrain_lmac import Interpreter, evaluate_explainers
     >>> interpreter = Interpreter.from_hparams("mini-mel", run_opts={"device": "cpu"})
     >>> noise = 0.1 * torch.randn(2, 32000, generator=torch.Generator().manual_seed(0))
     >>> scores = evaluate_explainers(

@@ -16,6 +16,7 @@ from experiments.result_pages import pages
 from speechbrain_lmac import Interpreter
 from speechbrain_lmac.data.captions import read_captions
 from speechbrain_lmac.data.datasets import read_clips
+from speechbrain_lmac.evaluation.benchmark.scores import CONTROLS
 from speechbrain_lmac.models.clap.microsoft import MicrosoftCLAP
 from speechbrain_lmac.training import train as training
 from speechbrain_lmac.utils.config import path_of
@@ -30,12 +31,13 @@ def train(cwd=REPOSITORY, hparams="hparams/lmac_zs.yaml", **settings):
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
 
 
-def test_train_from_an_empty_folder(small_set, tmp_path):
+def test_training_runs_from_an_empty_folder(small_set, tmp_path):
+    """All test clips and methods are scored, and the interpreter loads."""
     hparams = str(path_of("lmac_zs.yaml"))
     run = train(tmp_path, hparams, data_folder=small_set, masking="stft", output_folder="out")
     assert run.returncode == 0, run.stderr
-    rows = pd.read_csv(tmp_path / "out" / "metrics.csv")
-    assert set(rows.method) == {
+    scores = pd.read_csv(tmp_path / "out" / "metrics.csv")
+    assert set(scores.method) == {
         *(
             "LMAC-ZS-D",
             "gradcam++",
@@ -44,15 +46,16 @@ def test_train_from_an_empty_folder(small_set, tmp_path):
             "full-mask",
         )
     }
-    assert len(rows) == 10 * 5  # clips x methods
+    drops = scores[(scores.metric == "AD") & (scores.fraction == 0.05)]
+    assert len(drops) == 10 * 5  # clips x methods
     table = (tmp_path / "out" / "table.md").read_text()
     assert "| gradcam++ " in table and table in run.stdout + run.stderr
-    assert "less energy: AD" in table
+    assert "minus energy: AD" in table
     assert len(pd.read_csv(tmp_path / "out" / "train.csv")) == 30
     Interpreter.from_hparams(source=tmp_path / "out", run_opts={"device": "cpu"})
 
 
-def test_evaluate_from_an_empty_folder(small_set, tmp_path):
+def test_evaluation_runs_from_an_empty_folder(small_set, tmp_path):
     """From the command line, with a settings file of the package."""
     settings = {
         "data_folder": small_set,
@@ -69,9 +72,9 @@ def test_evaluate_from_an_empty_folder(small_set, tmp_path):
         text=True,
     )
     assert run.returncode == 0, run.stderr
-    assert "encoder passes to be made, at most" in run.stdout
-    rows = pd.read_csv(tmp_path / "results" / "evaluate" / "rows.csv")
-    assert set(rows.masking) == {"mel", "stft"}
+    assert "results, tables and figures: results/evaluate" in run.stdout
+    scores = pd.read_csv(tmp_path / "results" / "evaluate" / "results.csv.gz")
+    assert set(scores.domain) == {"mel", "stft"}
 
 
 def refused(settings, capsys):
@@ -106,7 +109,8 @@ def spoil_wav(folder, samples):
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_bad_settings_end_in_one_sentence(small_set, tmp_path, capsys, setting, message):
+def test_training_refuses_settings_in_a_sentence(small_set, tmp_path, capsys, setting, message):
+    """No traceback, and the folder stays free for the right settings."""
     settings = {**QUICK, "data_folder": small_set, "output_folder": tmp_path, **setting}
     said = refused(settings, capsys)
     assert said.err.splitlines()[-1].startswith("error: ")
@@ -124,7 +128,8 @@ def test_bad_settings_end_in_one_sentence(small_set, tmp_path, capsys, setting, 
         (np.zeros(16000, dtype=np.float32), "all silence"),
     ],
 )
-def test_bad_sounds_end_in_one_sentence(small_set, tmp_path, capsys, samples, message):
+def test_training_refuses_audio_in_a_sentence(small_set, tmp_path, capsys, samples, message):
+    """NaN and silence are named."""
     folder = shutil.copytree(small_set, tmp_path / "set")
     spoil_wav(folder, samples)
     settings = {**QUICK, "data_folder": folder, "output_folder": tmp_path / "out"}
@@ -132,15 +137,16 @@ def test_bad_sounds_end_in_one_sentence(small_set, tmp_path, capsys, samples, me
     assert message in said.err and "Traceback" not in said.out + said.err
 
 
-def test_scores_of_the_shipped_interpreters_are_json(tmp_path, siren_file):
+def test_pretrained_interpreter_writes_scores(tmp_path, siren_file):
+    """``scores.json`` names the explained prompt."""
     why = Interpreter.from_hparams(source="mini-mel", run_opts={"device": "cpu"})
     why.interpret_file(siren_file, ["siren", "rain"]).save(tmp_path)
     scores = json.loads((tmp_path / "scores.json").read_text())
     assert scores["prompts"][scores["target"]]["prompt"] == "siren"
 
 
-def test_the_poster_in_small_is_laid_out_as_the_sets_are(tmp_path):
-    """What the reproduction's miniature writes is read by what reads the real sets."""
+def test_miniature_has_the_layout_of_the_sets(tmp_path):
+    """The readers of the real data sets read the miniature."""
     made = miniature.make(tmp_path)
     clips = read_captions({name: made[name] for name in ("clotho", "macs")})
     assert {clip.split for clip in clips} == {"train", "valid"}
@@ -148,24 +154,63 @@ def test_the_poster_in_small_is_laid_out_as_the_sets_are(tmp_path):
     assert MicrosoftCLAP(made["clap"], made["tokenizer"]).sample_rate == 44100
 
 
-def test_a_page_of_the_bench_shows_its_tables_and_figures(tmp_path, monkeypatch):
-    results = tmp_path / "results"
-    (results / "figures").mkdir(parents=True)
-    (results / "summary.md").write_text("# what; 9 minutes on cpu\n\n| a table |\n")
-    (results / "rows.csv").write_text("clap,decoder\nabc,def\n")
-    (results / "figures" / "mel_two_source_metrics.png").write_bytes(b"png")
+@pytest.fixture
+def results(tmp_path):
+    """Results of a run with three methods, a tie and a win, and one figure."""
+    folder = tmp_path / "results"
+    (folder / "figures").mkdir(parents=True)
+    rows = [
+        {"method": method, "metric": metric, "fraction": "mean", "mean": mean, "verdict": verdict}
+        for method, mean, verdict in (
+            ("ours", 30, None),
+            ("cam", 50, "better"),
+            ("energy", 40, "tie"),
+        )
+        for metric in ("AD", "FF", "Fid-In")
+    ]
+    facts = {"domain": "mel", "condition": "two_source", "clips": 80, "low": None, "high": None}
+    pd.DataFrame([{**facts, **row} for row in rows]).to_csv(folder / "summary.csv", index=False)
+    (folder / "summary.md").write_text("# 80 clips\n")
+    (folder / "results_mel.jsonl").write_text(json.dumps({"clap": "abc", "decoder": "def"}) + "\n")
+    (folder / "run_metadata.json").write_text(json.dumps({"packages": {"torch": "2.11"}}))
+    (folder / "figures" / "mel_two_source_metrics.png").write_bytes(b"png")
+    return folder
+
+
+def test_result_page_shows_table_and_verdicts(results, tmp_path):
+    """One figure, one table and one line per score; complete tables beside the page."""
     page = tmp_path / "page.md"
-    monkeypatch.setattr("sys.argv", ["pages", str(results), str(page)])
-    pages.main()
+    pages.main([str(results), str(page)])
     text = page.read_text()
-    assert text.startswith("# what\n") and "| a table |" in text
-    assert "abc" in text and "def" in text
-    assert "equal budgets, two_source, mel](page/mel_two_source_metrics.png)" in text
+    assert text.startswith("# 80 clips\n") and "abc" in text and "def" in text
+    assert "(page/mel_two_source_metrics.png)" in text and "page/summary.csv" in text
     assert (tmp_path / "page" / "mel_two_source_metrics.png").read_bytes() == b"png"
+    assert "| ours " in text and "50.0 ▲" in text and "40.0 =" in text
+    assert "AD ↓: ours is better than 1 of 2 (cam), ties with 1 of 2 (energy)." in text
+    assert max(map(len, (line for line in text.splitlines() if line.startswith("- ")))) < 120
+
+
+def test_result_page_needs_a_finished_run(results, tmp_path, capsys):
+    """Missing results and other file names are refused."""
+    for arguments in ([str(tmp_path), "page.md"], [str(results), "page.html"]):
+        with pytest.raises(SystemExit):
+            pages.main(arguments)
+    said = capsys.readouterr().err
+    assert "must hold summary.csv" in said and "page must end in .md" in said
+
+
+def test_result_page_has_at_most_ten_methods():
+    """The reference, the best baselines and controls, and the oracle."""
+    names = ["ours", *(f"cam {i}" for i in range(9)), "cam 0 (default)", *CONTROLS, "oracle-irm"]
+    rows = pd.DataFrame({"method": names, "mean": range(len(names))})
+    chosen = pages.choose_methods(rows.assign(metric="AD", fraction="mean"), "ours")
+    assert chosen[:5] == ["ours", "cam 0", "cam 1", "cam 2", "cam 3"] and len(chosen) == 10
+    assert chosen[-1] == "oracle-irm" and set(chosen[5:9]) == set(CONTROLS[:4])
 
 
 @pytest.mark.parametrize("fold", crossfit.FOLDS)
-def test_no_fold_is_tested_by_whom_it_taught(fold):
+def test_folds_are_disjoint(fold):
+    """Each fold is trained on, selected on or tested, never two of these."""
     held = crossfit.split(fold)
     assert held["test_folds"] == [fold]
     assert sorted(fold for folds in held.values() for fold in folds) == sorted(crossfit.FOLDS)

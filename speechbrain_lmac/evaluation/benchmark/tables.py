@@ -95,7 +95,7 @@ def write_summary(
     description: str,
     method: str | None,
 ) -> Report:
-    """Write ``summary.md``, ``summary.tex`` and ``summary.csv``, all or none.
+    """Write ``summary.md``, ``summary.tex`` and one CSV file per table, all or none.
 
     Arguments
     ---------
@@ -133,11 +133,13 @@ def write_summary(
     for heading, tables in sections:
         parts += [f"## {heading}\n", *(table.to_markdown() for table in tables)]
         latex += [rf"\subsection*{{{_escape(heading)}}}", *(table.to_latex() for table in tables)]
-    texts = {"md": "\n".join(parts), "tex": "\n".join(latex), "csv": summary.to_csv(index=False)}
+    texts = {"summary.md": "\n".join(parts), "summary.tex": "\n".join(latex)}
+    for name, table in {"summary": summary, **found}.items():
+        if len(table):
+            texts[name.lower().replace(" ", "_") + ".csv"] = table.to_csv(index=False)
     with ExitStack() as stack:
-        for ending, text in texts.items():
-            path = stack.enter_context(whole(Path(folder) / f"summary.{ending}"))
-            path.write_text(text, encoding="utf-8")
+        for name, text in texts.items():
+            stack.enter_context(whole(Path(folder) / name)).write_text(text, encoding="utf-8")
     return Report(summary, found, reference)
 
 
