@@ -10,13 +10,12 @@ from tqdm import tqdm
 
 from speechbrain_lmac.audio.io import fit, load_audio
 from speechbrain_lmac.data.prompts import TEMPLATE
+from speechbrain_lmac.evaluation.long_format import to_frame, to_records
 from speechbrain_lmac.evaluation.scoring import (
     ClassPrompts,
     explain,
     make_batch,
     score_faithfulness,
-    to_frame,
-    to_records,
 )
 from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.explainers.base import Explainer
@@ -189,7 +188,8 @@ def evaluate(
         for name, explainer in explainers.items():
             attributions = explain(model, explainer, batch)
             scores = score_faithfulness(model, batch, attributions, fractions)
-            records.extend({"method": name, **record} for record in to_records(batch, scores))
+            new = to_records(batch.ids, batch.target_names, scores)
+            records.extend({"method": name, **record} for record in new)
     return to_frame(records)
 
 

@@ -1,12 +1,15 @@
-"""One clip under several explainers, at the same share of cells: to be compared by ear."""
+"""Listening test: one clip under several explainers, all at the same mask area."""
 
 import csv
 import hashlib
 import json
 import random
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import torch
 
 from speechbrain_lmac.evaluation.scoring import ClassPrompts, explain, make_batch
 from speechbrain_lmac.explainers import EXPLAINERS
@@ -21,112 +24,128 @@ METHODS = (
     *("lmac", "integrated-gradients", "smoothgrad", "input-x-gradient", "gradcam", "gradcam++"),
     *("gscorecam", "energy", "random"),
 )
-"""That are compared; ScoreCAM and the optimum take minutes."""
-BUDGET = 0.2
-"""Share of cells that each keeps."""
+"""Methods that are compared by default. ScoreCAM and the optimized mask take minutes."""
+FRACTION = 0.2
+"""Mask area of every method, as a fraction of the T-F bins."""
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 class Take(NamedTuple):
-    """What one method keeps of the clip."""
+    """The masked-in sound of one method."""
 
     name: str
-    """Of the method, or a letter."""
-    player: object
+    """Name of the method, or a letter that hides it."""
+    player: Any
     presence: float | None
-    """Probability of the prompt in it; None where names are hidden."""
+    """Presence probability of the prompt in the sound. None if names are hidden."""
 
 
-def takes(interpreter, wav, prompt, methods=METHODS, budget=BUDGET):
-    """What every method keeps of a clip for a prompt.
+def takes(
+    interpreter: Any,
+    wav: torch.Tensor,
+    prompt: str,
+    methods: Sequence[str] = METHODS,
+    fraction: float = FRACTION,
+) -> tuple[Any, list[Take], Any]:
+    """Render the masked-in sound of every method for one clip and prompt.
 
     Arguments
     ---------
     interpreter : Interpreter
-        Whose CLAP is explained; ``lmac`` is its own.
+        Interpreter whose classifier is explained. The method ``lmac`` is its decoder.
     wav : torch.Tensor
-        ``[time]``, at its rate.
+        Waveform at the sample rate of the interpreter, ``[time]``.
     prompt : str
-        What is explained.
+        Prompt to explain.
     methods : sequence of str
-        Of :data:`~speechbrain_lmac.explainers.EXPLAINERS`.
-    budget : float
-        Share of cells that each keeps.
+        Names of :data:`~speechbrain_lmac.explainers.EXPLAINERS`. Default: ``METHODS``.
+    fraction : float
+        Mask area of every method, as a fraction of the T-F bins. Default: 0.2.
 
     Returns
     -------
     Player, list of Take, tuple
-        The clip, what each method keeps, and the frequency axis.
+        Player of the clip, sounds of the methods, and the frequency axis.
     """
     unknown = [name for name in methods if name not in METHODS]
     if unknown:
-        raise InputError(f"no method to compare is called {unknown[0]}: {', '.join(METHODS)}")
-    model, background = interpreter.model, interpreter.background
+        raise InputError(f"methods must be from {', '.join(METHODS)}, got {unknown[0]!r}.")
+    model, presence = interpreter.model, interpreter.background
     classifier = model.classifier
+    audio_classifier = classifier.audio_classifier
     encoded = classifier.encode_clips(wav.unsqueeze(0).to(interpreter.device))
-    text = classifier.audio_classifier.queries([prompt])
-    names = background.against(text)
-    asked = make_batch(
-        model, [prompt], encoded, ClassPrompts((prompt,), names), text.new_zeros(1).long()
-    )
-    studio = PlayerFactory(classifier.audio_classifier, wav)
-    original, _ = studio.player("The clip", wav, "the clip")
-    found = []
+    query = audio_classifier.queries([prompt])
+    prompts = ClassPrompts((prompt,), presence.against(query))
+    batch = make_batch(model, [prompt], encoded, prompts, query.new_zeros(1).long())
+    factory = PlayerFactory(audio_classifier, wav)
+    original, _ = factory.player("The clip", wav, "the clip")
+    sounds = []
     for name in methods:
-        kept = top_k_mask(explain(model, EXPLAINERS[name], asked).ranks, budget)
-        sound = classifier.apply_mask(encoded, kept)[0].detach().cpu()
-        player, written = studio.player(name, sound, f"what {name} keeps")
-        heard = classifier.audio_classifier(written.unsqueeze(0).to(interpreter.device)).vector
-        found.append(Take(name, player, background.probability(heard, text).item()))
-    return original, found, studio.axis
+        mask = top_k_mask(explain(model, EXPLAINERS[name], batch).ranks, fraction)
+        sound = classifier.apply_mask(encoded, mask)[0].detach().cpu()
+        player, written = factory.player(name, sound, f"masked-in sound of {name}")
+        vector = audio_classifier(written.unsqueeze(0).to(interpreter.device)).vector
+        sounds.append(Take(name, player, presence.probability(vector, query).item()))
+    return original, sounds, factory.axis
 
 
-def blinded(found, seed):
-    """Takes in another order, under letters; and which letter is which method.
+def blinded(sounds: Sequence[Take], seed: int) -> tuple[list[Take], dict[str, str]]:
+    """Shuffle sounds and replace their names by letters; return the letters' methods too.
 
     Example
     -------
     >>> from collections import namedtuple
     >>> Player = namedtuple("Player", "label alt")
-    >>> given = [Take("energy", Player("energy", "what energy keeps"), 0.3)]
-    >>> blinded(given, seed=1)
-    ([Take(name='A', player=Player(label='A', alt='what A keeps'), presence=None)], {'A': 'energy'})
+    >>> given = [Take("energy", Player("energy", "masked-in sound of energy"), 0.3)]
+    >>> blinded(given, seed=1)[1]
+    {'A': 'energy'}
     """
-    order = list(found)
+    order = list(sounds)
     random.Random(seed).shuffle(order)
     hidden, key = [], {}
     for letter, take in zip(LETTERS, order):
-        player = take.player._replace(label=letter, alt=f"what {letter} keeps")
+        player = take.player._replace(label=letter, alt=f"masked-in sound of {letter}")
         hidden.append(Take(letter, player, None))
         key[letter] = take.name
     return hidden, key
 
 
-def write_comparison(path, name, prompt, original, found, axis, blind_seed=None):
-    """Write the page; a blind one without names, and its key beside it.
+def write_comparison(
+    path: str | Path,
+    name: str,
+    prompt: str,
+    original: Any,
+    sounds: list[Take],
+    axis: Any,
+    blind_seed: int | None = None,
+) -> list[Path]:
+    """Write the comparison page. A blind page has letters for names, and a key file.
 
     Arguments
     ---------
     path : str or Path
         HTML file to write.
-    name, prompt : str
-        Of the clip, and what is explained.
-    original, found, axis
-        Of :func:`takes`.
+    name : str
+        Name of the clip.
+    prompt : str
+        Explained prompt.
+    original, sounds, axis
+        Results of :func:`takes`.
     blind_seed : int
-        Shuffle and hide the names; the key goes to ``<path>.key.json``.
+        Seed that shuffles the methods and hides their names. The key is written to
+        ``<path>.key.json``. Default: names are shown.
 
     Returns
     -------
     list of Path
-        What was written.
+        Written files.
     """
     path, key_path = Path(path), None
-    sounds = "".join(take.player.sound for take in found)
-    content = f"{name}/{prompt}/{blind_seed}/{original.sound}/{sounds}"
+    audio = "".join(take.player.sound for take in sounds)
+    content = f"{name}/{prompt}/{blind_seed}/{original.sound}/{audio}"
     page = f"{name}: {prompt} [{hashlib.sha256(content.encode()).hexdigest()[:12]}]"
     if blind_seed is not None:
-        found, key = blinded(found, blind_seed)
+        sounds, key = blinded(sounds, blind_seed)
         key_path = check_new_key(path)
         text = json.dumps({"page": page, "methods": key}, indent=2, ensure_ascii=False)
     html = render(
@@ -135,91 +154,95 @@ def write_comparison(path, name, prompt, original, found, axis, blind_seed=None)
         page=page,
         prompt=prompt,
         original=original,
-        takes=found,
+        takes=sounds,
         axis=axis,
         blind=blind_seed is not None,
-        budget=BUDGET,
+        budget=FRACTION,
     )
     if key_path is None:
         return [write_page(path, html)]
-    # the key comes last: a page without one, of a run that was killed, is replaced; a key never is
+    # The key is written last. A page without a key (after a kill) is replaced; a key never is.
     with locked(path.absolute().parent):
         check_new_key(path)
         return [write_page(path, html), write_text(key_path, text + "\n")]
 
 
-def check_new_key(path):
-    """Where the key of a blind page goes; InputError if one is there."""
+def check_new_key(path: str | Path) -> Path:
+    """Return the path of the key of a blind page; raise InputError if the key exists."""
     key_path = Path(path).with_suffix(".key.json")
     if key_path.exists():
-        raise InputError(f"{key_path} is the key of a page; give another --output")
+        raise InputError(f"{key_path} is the key of a page. Give another --output.")
     return key_path
 
 
-def read_ratings(paths, keys):
-    """Ratings of blind pages with the methods' names: list of dict.
+def read_ratings(paths: Sequence[str | Path], keys: Sequence[str | Path]) -> list[dict]:
+    """Read ratings of blind pages, with the names of the methods.
 
     Arguments
     ---------
     paths : list of str or Path
-        CSV files that pages saved: ``rater,page,letter,rating,saved``. Rows are taken in the order
-        in which they were saved; where a file does not say, it is the file's own time.
+        CSV files that pages saved: ``rater,page,letter,rating,saved``. Rows without a time have
+        that of their file.
     keys : list of str or Path
-        Of the pages.
+        Key files of the pages.
 
     Returns
     -------
     list of dict
         ``rater``, ``page``, ``method``, ``rating`` and ``saved``, the earliest first.
     """
-    methods = {}
-    for path in keys:
-        try:
-            key = json.loads(Path(path).read_text(encoding="utf-8"))
-            held = methods.setdefault(key["page"], key["methods"])
-            if held != key["methods"]:
-                raise InputError(f"{path} is another key of a page that has one: {key['page']}")
-        except InputError:
-            raise
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path} is no key of a blind page: {error}") from error
-    asked = {page: frozenset(held.values()) for page, held in methods.items()}
-    if len(set(asked.values())) > 1:
+    methods = _read_keys(keys)
+    by_page = {page: frozenset(letters.values()) for page, letters in methods.items()}
+    if len(set(by_page.values())) > 1:
         raise InputError(
-            "ranks among different methods do not compare: give pages of the same methods; "
-            + "; ".join(f"{page} has {', '.join(sorted(held))}" for page, held in asked.items())
+            "pages must have the same methods: "
+            + "; ".join(f"{page} has {', '.join(sorted(names))}" for page, names in by_page.items())
         )
     rows = []
     for path in paths:
         try:
             with open(path, newline="", encoding="utf-8-sig") as file:
-                held = [*csv.DictReader(file)]
+                lines = [*csv.DictReader(file)]
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{path} cannot be read: {error}") from error
-        for line, row in enumerate(held, start=2):
-            try:
-                known = methods[row["page"]]
-                rating = float(row["rating"])
-                if not 1 <= rating <= 5:
-                    raise ValueError(f"a rating is 1 to 5, not {row['rating']}")
-                rows.append(
-                    {
-                        "rater": row["rater"] or str(path),
-                        "page": row["page"],
-                        "method": known[row["letter"]],
-                        "rating": rating,
-                        "saved": row.get("saved") or _saved(path),
-                    }
-                )
-            except (KeyError, TypeError, ValueError) as error:
-                raise InputError(
-                    f"{path}, line {line}: {error!s} fits no key that was given"
-                ) from error
+        rows += [_rating(path, line, row, methods) for line, row in enumerate(lines, start=2)]
     if not rows:
-        raise InputError("no rating was given")
+        raise InputError("ratings must hold at least one row, got none.")
     return sorted(rows, key=lambda row: row["saved"])
 
 
+def _read_keys(keys):
+    """Return page -> letter -> method."""
+    methods: dict[str, dict[str, str]] = {}
+    for path in keys:
+        try:
+            key = json.loads(Path(path).read_text(encoding="utf-8"))
+            letters = methods.setdefault(key["page"], key["methods"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{path} is no key of a blind page: {error}") from error
+        if letters != key["methods"]:
+            raise InputError(f"{path} is another key of a page that has one: {key['page']}")
+    return methods
+
+
+def _rating(path, line, row, methods):
+    """Check one row of a file and return it with its method."""
+    try:
+        letters = methods[row["page"]]
+        rating = float(row["rating"])
+        if not 1 <= rating <= 5:
+            raise ValueError(f"rating must be 1 to 5, got {row['rating']}")
+        return {
+            "rater": row["rater"] or str(path),
+            "page": row["page"],
+            "method": letters[row["letter"]],
+            "rating": rating,
+            "saved": row.get("saved") or _saved(path),
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}, line {line}: {error!s} fits no key that was given") from error
+
+
 def _saved(path):
-    """When a file was written, as pages say it."""
+    """Return the time at which a file was written, in the format of the pages."""
     return datetime.fromtimestamp(Path(path).stat().st_mtime, UTC).isoformat()

@@ -1,27 +1,29 @@
-"""Mean ranks of methods that people have rated without knowing their names."""
+"""Mean ranks of methods in a blind listening test."""
+
+from collections.abc import Sequence
 
 import pandas as pd
 
 from speechbrain_lmac.metrics.statistics import cluster_bootstrap_mean
 
 
-def mean_ranks(rows):
-    """Mean rank of each method with its 95 % interval over raters.
+def mean_ranks(rows: Sequence[dict]) -> pd.DataFrame:
+    """Compute the mean rank of each method with its 95 % interval over raters.
 
-    Of each page that somebody rated (the last time, if twice) methods are ranked by the rating, 1
-    for the best; ties share their mean rank. A rater's pages are alike, so whole raters are
-    resampled.
+    The methods of each page are ranked by each rater, 1 for the best; ties get their mean rank. The
+    last of several ratings counts. Pages of one rater are correlated, so the interval is over
+    raters.
 
     Arguments
     ---------
     rows : list of dict
-        ``rater``, ``page``, ``method`` and ``rating``, higher is better.
+        Rows with ``rater``, ``page``, ``method`` and ``rating``; a higher rating is better.
 
     Returns
     -------
     pandas.DataFrame
-        ``method``, ``mean rank``, ``low``, ``high``, ``mean rating``, ``ratings``, ``raters``,
-        the best first.
+        ``method``, ``mean rank``, ``low``, ``high``, ``mean rating``, ``ratings`` and ``raters``,
+        the best first. The interval is Student's for fewer than 20 raters.
 
     Example
     -------

@@ -1,13 +1,14 @@
-"""Scores of explainers on one batch of clips, in memory and as long-format tables."""
+"""Scores of explainers on one batch of clips."""
 
 import time
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
-import pandas as pd
 import torch
 
+from speechbrain_lmac.evaluation.encoder_passes import EncoderPasses
+from speechbrain_lmac.evaluation.long_format import Scores
 from speechbrain_lmac.explainers.base import Explainer, ExplainerInputs
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 from speechbrain_lmac.masking.masked_classifier import EncodedClips, MaskedClassifier
@@ -19,10 +20,6 @@ from speechbrain_lmac.metrics.top_k import (
     rank_bins,
     top_k_mask,
 )
-
-Scores = dict[tuple[str, float | None], list[float]]
-"""(metric, fraction) -> one value per clip. The fraction is the mask area, or ``None`` for scores
-of the explainer's own mask."""
 
 
 class ClassPrompts(NamedTuple):
@@ -43,6 +40,11 @@ class EvaluationBatch(NamedTuple):
     inputs: ExplainerInputs
     prompts: ClassPrompts
 
+    @property
+    def target_names(self) -> list[str]:
+        """Name of the explained class of each clip."""
+        return [self.prompts.names[index] for index in self.target.tolist()]
+
 
 class Attributions(NamedTuple):
     """Output of an explainer for a batch."""
@@ -61,43 +63,6 @@ class Attributions(NamedTuple):
     """Computation time per clip."""
     passes: float
     """Encoder passes per clip, forward and backward."""
-
-
-class EncoderPasses:
-    """Count the clips that pass through an audio encoder, forward or backward.
-
-    Arguments
-    ---------
-    encoder : torch.nn.Module
-        Module that every pass calls once, on a batch.
-
-    Example
-    -------
-    >>> layer = torch.nn.Linear(2, 1)
-    >>> with EncoderPasses(layer) as passes:
-    ...     layer(torch.zeros(3, 2)).sum().backward()
-    >>> passes.count
-    6
-    """
-
-    def __init__(self, encoder: torch.nn.Module):
-        self.encoder = encoder
-        self.count = 0
-
-    def __enter__(self):
-        self._handle = self.encoder.register_forward_hook(self._count_forward)
-        return self
-
-    def __exit__(self, *_):
-        self._handle.remove()
-
-    def _count_forward(self, _module, _args, output):
-        self._add(len(output))
-        if output.requires_grad:
-            output.register_hook(lambda gradient: self._add(len(gradient)))
-
-    def _add(self, clips):
-        self.count += clips
 
 
 def clip_seed(clip_id: str, seed: object = 0) -> int:
@@ -278,37 +243,3 @@ def in_out_margin(scores: Scores) -> list[float]:
         for fraction in TOP_K_FRACTIONS
         for p_in, p_out in zip(scores["p_masked_in", fraction], scores["p_masked_out", fraction])
     ]
-
-
-def to_records(batch: EvaluationBatch, scores: Scores) -> list[dict]:
-    """Convert scores to one record per clip: ``clip``, ``target`` and ``scores``.
-
-    ``scores`` is a list of ``[metric, fraction, value]``, without NaN values.
-    """
-    names = [batch.prompts.names[index] for index in batch.target.tolist()]
-    records = []
-    for place, (clip, target) in enumerate(zip(batch.ids, names)):
-        triples = [[*key, values[place]] for key, values in scores.items()]
-        measured = [triple for triple in triples if triple[2] == triple[2]]
-        records.append({"clip": clip, "target": target, "scores": measured})
-    return records
-
-
-def to_frame(records: Iterable[dict]) -> pd.DataFrame:
-    """Convert records to a long-format table: one row per clip, metric and fraction.
-
-    Example
-    -------
-    >>> to_frame([{"clip": "a", "scores": [["AD", None, 3.0], ["AD", 0.2, 5.0]]}])
-      clip metric  fraction  value
-    0    a     AD       NaN    3.0
-    1    a     AD       0.2    5.0
-    """
-    records = list(records)
-    facts = pd.DataFrame([{k: v for k, v in r.items() if k != "scores"} for r in records])
-    counts = [len(record["scores"]) for record in records]
-    triples = [triple for record in records for triple in record["scores"]]
-    scores = pd.DataFrame(triples, columns=["metric", "fraction", "value"])
-    scores["fraction"] = scores.fraction.astype(float)
-    repeated = facts.loc[facts.index.repeat(counts)].reset_index(drop=True)
-    return pd.concat([repeated, scores], axis=1)

@@ -1,8 +1,10 @@
-"""Zero-shot classification of a labeled set: how good is the CLAP that is to be explained?"""
+"""Zero-shot classification of a labeled data set: accuracy of the classifier to explain."""
 
 import argparse
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
@@ -10,7 +12,9 @@ from tqdm import tqdm
 
 from speechbrain_lmac.audio.io import check_audio, fit, load_audio
 from speechbrain_lmac.data.datasets import class_names, read_clips
-from speechbrain_lmac.data.prompts import TEMPLATE, paraphrases, speakable
+from speechbrain_lmac.data.manifest import Clip
+from speechbrain_lmac.data.prompts import TEMPLATE
+from speechbrain_lmac.evaluation.prompt_wordings import chosen_wordings
 from speechbrain_lmac.evaluation.zero_shot_tables import confusion, per_class, report
 from speechbrain_lmac.models.registry import CLAPS, load_clap
 from speechbrain_lmac.utils.device import check_device
@@ -18,13 +22,10 @@ from speechbrain_lmac.utils.errors import InputError, report_errors
 from speechbrain_lmac.utils.files import check_writable, write_text
 from speechbrain_lmac.utils.ownership import Ledger, owned
 
-PARAPHRASES = "paraphrases"
-"""Value of ``--prompts`` that stands for the shipped ones."""
-
 
 @report_errors
-def main(arguments=None):
-    """Classify a set as the command line says; print a report, write it where asked."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Classify a data set; print the report, and write it if there is an output folder."""
     options = parser().parse_args(arguments)
     check_device(options.device)
     if options.output_folder:
@@ -36,43 +37,47 @@ def main(arguments=None):
     clap = load_clap(options.clap, options.weights, **others).to(options.device)
     embeddings = embed_clips(clap, clips, options.clip_seconds)
     rows = classify(clap, embeddings, clips, names, wordings)
-    what = f"{options.clap} CLAP, {len(clips)} clips of {options.data_folder}, {len(names)} names"
+    what = f"{options.clap} CLAP, {len(clips)} clips of {options.data_folder}, {len(names)} classes"
     text = report(rows, names, what)
     print(text)
     if options.output_folder:
         write(Path(options.output_folder), rows, names, text)
 
 
-def parser():
-    """The command's arguments."""
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     this = argparse.ArgumentParser(
         prog="speechbrain-lmac zero-shot",
-        description="Zero-shot accuracy of a CLAP on a folder laid out as ESC-50 or UrbanSound8K.",
+        description="Zero-shot accuracy on data with the layout of ESC-50 or UrbanSound8K.",
     )
     add = this.add_argument
     add("--clap", required=True, choices=CLAPS)
     add("--data_folder", required=True, metavar="FOLDER")
-    add("--weights", metavar="FILE", help="of the CLAP, or a folder or Hub id, if not its own")
-    add("--tokenizer", metavar="FOLDER", help="of the CLAP, if not its own")
+    add(
+        "--weights",
+        metavar="FILE",
+        help="weights: file, folder or Hub id (default: those of the CLAP)",
+    )
+    add("--tokenizer", metavar="FOLDER", help="tokenizer (default: that of the CLAP)")
     add(
         "--prompts",
         nargs="+",
         default=[TEMPLATE],
         metavar="P",
-        help='templates such as "the sound of {}", or "paraphrases", or a csv file with the '
-        f'columns category and prompt; default "{TEMPLATE}"',
+        help='templates such as "the sound of {}", "paraphrases", or a csv file with the columns '
+        f'category and prompt (default: "{TEMPLATE}")',
     )
-    add("--classes", default="dataset", help="all names of the set, or those present (%(default)s)")
-    add("--folds", nargs="+", type=int, metavar="N", help="only these")
-    add("--without", metavar="FOLDER", help="leave out recordings that this set holds as well")
-    add("--clip_seconds", type=duration, metavar="S", help="cut or pad clips; default: as they are")
-    add("--output_folder", metavar="FOLDER", help="for predictions, confusion and tables")
+    add("--classes", default="dataset", help="classes: dataset or present (default: %(default)s)")
+    add("--folds", nargs="+", type=int, metavar="N", help="classify these folds only")
+    add("--without", metavar="FOLDER", help="exclude the recordings of this data set")
+    add("--clip_seconds", type=duration, metavar="S", help="cut or pad clips (default: unchanged)")
+    add("--output_folder", metavar="FOLDER", help="write predictions, confusion matrix and tables")
     add("--device", default="cpu")
     return this
 
 
-def duration(text):
-    """Seconds of the command line, positive."""
+def duration(text: str) -> float:
+    """Parse a positive number of seconds."""
     seconds = float(text)
     if not (math.isfinite(seconds) and seconds > 0):
         raise ValueError
@@ -80,121 +85,64 @@ def duration(text):
 
 
 WRITTEN = ("predictions.csv", "confusion.csv", "per_class.csv", "report.md")
-"""In the output folder."""
+"""Files of the output folder."""
 
 
-def ready_folder(folder):
-    """Make the output folder before the work, not after it."""
+def ready_folder(folder: str | Path) -> None:
+    """Create the output folder before the clips are classified."""
     check_writable(Path(folder) / "report.md")
     Ledger(folder).check(WRITTEN)
 
 
-def chosen_clips(data_folder, folds=None, without=None):
-    """Clips of a folder, of some folds, whose source recordings another set does not hold."""
+def chosen_clips(
+    data_folder: str | Path,
+    folds: Sequence[int] | None = None,
+    without: str | Path | None = None,
+) -> list[Clip]:
+    """Select clips of some folds, without the source recordings of another data set."""
     clips = read_clips(data_folder)
     if folds is not None:
         known = sorted({clip.fold for clip in clips})
         unknown = sorted(set(folds) - set(known))
         if unknown:
-            raise InputError(f"{data_folder} has no fold {unknown[0]}; there are {known}")
+            raise InputError(f"folds must be from {known}, got {unknown[0]}.")
         clips = [clip for clip in clips if clip.fold in folds]
     if without is not None:
         shared = {clip.src_file for clip in read_clips(without)}
         clips = [clip for clip in clips if clip.src_file not in shared]
     if not clips:
-        raise InputError(f"no clip of {data_folder} is left to classify")
+        raise InputError(f"{data_folder} must have clips outside the excluded set, got none.")
     return clips
 
 
-def chosen_wordings(names, prompts):
-    """Ways to put the names into words.
-
-    Arguments
-    ---------
-    names : sequence of str
-        Class names.
-    prompts : list of str
-        Templates that hold ``{}``, ``"paraphrases"``, paths of csv files.
-
-    Returns
-    -------
-    dict
-        What to call a wording -> a prompt per name.
-
-    Example
-    -------
-    >>> chosen_wordings(["sea_waves"], ["a recording of {}"])
-    {'a recording of {}': ['a recording of sea waves']}
-    """
-    wordings = {}
-    for choice in prompts:
-        if choice == PARAPHRASES:
-            wordings.update(_numbered(names, paraphrases(), choice))
-        elif choice.count("{}") == 1:
-            wordings[choice] = [choice.replace("{}", speakable(name)) for name in names]
-        elif choice.endswith(".csv"):
-            wordings.update(_numbered(names, read_prompts(choice), choice))
-        else:
-            raise InputError(
-                f"--prompts {choice!r} is no template with one {{}}, no csv file and not "
-                f"{PARAPHRASES!r}"
-            )
-    return wordings
-
-
-def _numbered(names, prompts, source):
-    missing = [name for name in names if name not in prompts]
-    if missing:
-        raise InputError(f"{source} has no prompt for {missing[0]!r}")
-    count = min(len(prompts[name]) for name in names)
-    uneven = [name for name in names if len(prompts[name]) > count]
-    if uneven:
-        raise InputError(f"{source} has more prompts for {uneven[0]!r} than for other names")
-    return {f"{source} {k + 1}": [prompts[name][k] for name in names] for k in range(count)}
-
-
-def read_prompts(path):
-    """Prompts of a csv file with the columns category and prompt: category -> list."""
-    try:
-        table = pd.read_csv(path, dtype=str, na_filter=False, encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise InputError(f"{path} cannot be read as csv: {error}") from error
-    if not {"category", "prompt"} <= set(table.columns):
-        raise InputError(f"{path} has no columns category and prompt")
-    empty = table[table.prompt.str.strip() == ""]
-    if len(empty):
-        raise InputError(f"{path} has an empty prompt for {empty.category.iloc[0]!r}")
-    return table.groupby("category").prompt.apply(list).to_dict()
-
-
 @torch.no_grad()
-def embed_clips(clap, clips, seconds=None):
-    """Embed clips one by one, each at its own length or all at one.
+def embed_clips(clap: Any, clips: Sequence[Clip], seconds: float | None = None) -> torch.Tensor:
+    """Encode clips one by one.
 
     Arguments
     ---------
     clap : CLAP
-        Any adapter.
+        Classifier of the clips.
     clips : list of Clip
-        Their files are read.
+        Clips to read and encode.
     seconds : float
-        Longer clips are cut, shorter ones padded with silence.
-
-    Raises
-    ------
-    InputError
-        If one cannot be heard: all are read before the first is embedded.
+        Length that clips are cut or padded to. Default: the length of each clip.
 
     Returns
     -------
     torch.Tensor
-        ``[clips, dim]``.
+        Clip vectors, ``[clips, dim]``.
+
+    Raises
+    ------
+    InputError
+        If a clip cannot be read. All clips are checked before the first is encoded.
     """
     embeddings = []
     device = clap.filterbank.device
-    for clip in tqdm(clips, desc="checking sounds", unit="clip", dynamic_ncols=True):
+    for clip in tqdm(clips, desc="checking audio", unit="clip", dynamic_ncols=True):
         check_audio(clip.wav, clip.start, clip.stop)
-    for clip in tqdm(clips, desc="listening", unit="clip", dynamic_ncols=True):
+    for clip in tqdm(clips, desc="encoding", unit="clip", dynamic_ncols=True):
         wav = load_audio(clip.wav, clap.sample_rate, clip.start, clip.stop)
         if seconds is not None:
             wav = fit(wav, round(seconds * clap.sample_rate))
@@ -202,21 +150,27 @@ def embed_clips(clap, clips, seconds=None):
     return torch.cat(embeddings)
 
 
-def classify(clap, embeddings, clips, names, wordings):
-    """Score every clip against every name, in every wording.
+def classify(
+    clap: Any,
+    embeddings: torch.Tensor,
+    clips: Sequence[Clip],
+    names: Sequence[str],
+    wordings: Mapping[str, Sequence[str]],
+) -> pd.DataFrame:
+    """Score every clip against every class, in every wording.
 
     Returns
     -------
     pandas.DataFrame
-        A row per clip and wording: ``clip``, ``label``, ``wording``, ``predicted``, ``rank`` of
-        the label (1: right) and ``confidence``, the prediction's share of a softmax over names.
+        One row per clip and wording: ``clip``, ``label``, ``wording``, ``predicted``, ``rank`` of
+        the label (1: correct) and ``confidence``, the probability of the prediction.
     """
     labels = torch.tensor([names.index(clip.label) for clip in clips], device=embeddings.device)
     tables = []
     for wording, prompts in wordings.items():
         logits = clap.logits(embeddings, clap.queries(prompts))
         if not logits.isfinite().all():
-            raise InputError(f"some scores under {wording!r} are no numbers; check the weights")
+            raise InputError(f"scores under {wording!r} must be finite. Check the weights.")
         order = logits.argsort(dim=1, descending=True, stable=True)
         rank = 1 + (order == labels.unsqueeze(1)).int().argmax(dim=1)
         best, confidence = order[:, 0], torch.softmax(logits, dim=1).amax(dim=1)
@@ -235,7 +189,7 @@ def classify(clap, embeddings, clips, names, wordings):
     return pd.concat(tables, ignore_index=True)
 
 
-def write(folder, rows, names, text):
+def write(folder: Path, rows: pd.DataFrame, names: Sequence[str], text: str) -> None:
     """Write ``predictions.csv``, ``confusion.csv``, ``per_class.csv`` and ``report.md``."""
     texts = (
         rows.to_csv(index=False),
@@ -243,6 +197,6 @@ def write(folder, rows, names, text):
         per_class(rows).to_csv(index_label="label"),
         text,
     )
-    for name, held in zip(WRITTEN, texts, strict=True):
-        write_text(folder / name, held, through=owned)
+    for name, content in zip(WRITTEN, texts, strict=True):
+        write_text(folder / name, content, through=owned)
     print(f"written to {folder}")

@@ -1,82 +1,85 @@
 """Tables of a zero-shot classification: accuracy, classes, confusion."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 from scipy.stats import binomtest
 
 MATRIX_NAMES = 12
-"""Up to so many names the confusion matrix is printed, not only written."""
+"""Largest number of classes whose confusion matrix is printed."""
 
 
-def accuracies(rows):
-    """Accuracy and top-3 of each wording, in per cent, with a 95 % Wilson interval.
+def accuracies(rows: pd.DataFrame) -> pd.DataFrame:
+    """Compute accuracy and top-3 accuracy of each wording in percent, with 95 % Wilson intervals.
 
     Arguments
     ---------
     rows : pandas.DataFrame
-        Of :func:`~speechbrain_lmac.evaluation.zero_shot.classify`.
+        Predictions from :func:`~speechbrain_lmac.evaluation.zero_shot.classify`.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by wording.
+        One row per wording.
     """
-    lines = {}
-    for wording, held in rows.groupby("wording", sort=False):
-        right = int((held["rank"] == 1).sum())
-        low, high = binomtest(right, len(held)).proportion_ci(method="wilson")
+    lines: dict = {}
+    for wording, part in rows.groupby("wording", sort=False):
+        right = int((part["rank"] == 1).sum())
+        low, high = binomtest(right, len(part)).proportion_ci(method="wilson")
         lines[wording] = {
-            "accuracy": 100 * right / len(held),
+            "accuracy": 100 * right / len(part),
             "95 %": f"{100 * low:.1f} to {100 * high:.1f}",
-            "top-3": 100 * (held["rank"] <= 3).mean(),
-            "confidence": 100 * held["confidence"].mean(),
+            "top-3": 100 * (part["rank"] <= 3).mean(),
+            "confidence": 100 * part["confidence"].mean(),
         }
     return pd.DataFrame.from_dict(lines, orient="index")
 
 
-def per_class(rows):
-    """Of each class that is present: clips, accuracy, top-3, and what it is taken for instead.
+def per_class(rows: pd.DataFrame) -> pd.DataFrame:
+    """Compute clips, accuracy, top-3 accuracy and confused classes of each label.
 
     Arguments
     ---------
     rows : pandas.DataFrame
-        Of :func:`~speechbrain_lmac.evaluation.zero_shot.classify`; wordings count alike.
+        Predictions from :func:`~speechbrain_lmac.evaluation.zero_shot.classify`. All wordings count
+        equally.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by label.
+        One row per label.
     """
-    lines = {}
-    for label, held in rows.groupby("label"):
-        wrong = held[held.predicted != label].predicted.value_counts()
+    lines: dict = {}
+    for label, part in rows.groupby("label"):
+        wrong = part[part.predicted != label].predicted.value_counts()
         lines[label] = {
-            "clips": held["clip"].nunique(),
-            "accuracy": 100 * (held["rank"] == 1).mean(),
-            "top-3": 100 * (held["rank"] <= 3).mean(),
+            "clips": part["clip"].nunique(),
+            "accuracy": 100 * (part["rank"] == 1).mean(),
+            "top-3": 100 * (part["rank"] <= 3).mean(),
             "taken for": ", ".join(
-                f"{name} {100 * count / len(held):.0f} %" for name, count in wrong.head(3).items()
+                f"{name} {100 * count / len(part):.0f} %" for name, count in wrong.head(3).items()
             ),
         }
     return pd.DataFrame.from_dict(lines, orient="index")
 
 
-def confusion(rows, names):
-    """How often each label was taken for each name: ``[labels present, names]``, counts."""
+def confusion(rows: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Count the predictions of each label, ``[labels, classes]``."""
     counts = pd.crosstab(rows.label, rows.predicted)
     return counts.reindex(columns=list(names), fill_value=0)
 
 
-def report(rows, names, what):
-    """Everything as Markdown.
+def report(rows: pd.DataFrame, names: Sequence[str], what: str) -> str:
+    """Format all tables as Markdown.
 
     Arguments
     ---------
     rows : pandas.DataFrame
-        Of :func:`~speechbrain_lmac.evaluation.zero_shot.classify`.
+        Predictions from :func:`~speechbrain_lmac.evaluation.zero_shot.classify`.
     names : sequence of str
-        What clips were scored against.
+        Classes that clips were scored against.
     what : str
-        The heading.
+        Heading.
 
     Returns
     -------

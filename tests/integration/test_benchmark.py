@@ -17,7 +17,7 @@ from speechbrain_lmac.evaluation.benchmark.conditions import make_items, parse, 
 from speechbrain_lmac.evaluation.benchmark.config import stratify
 from speechbrain_lmac.evaluation.benchmark.results import KEY, RecordFile
 from speechbrain_lmac.evaluation.benchmark.systems import DEFAULT
-from speechbrain_lmac.evaluation.scoring import to_frame
+from speechbrain_lmac.evaluation.long_format import to_frame
 from speechbrain_lmac.models.base import check_clip_seconds
 from speechbrain_lmac.models.clap.mini import MiniCLAP
 from speechbrain_lmac.models.input_window import FixedLengthInput

@@ -10,10 +10,10 @@ import torch
 
 from speechbrain_lmac.audio.io import safe_gain, save_audio
 from speechbrain_lmac.evaluation.benchmark.batches import ItemBatch
+from speechbrain_lmac.evaluation.long_format import Scores
 from speechbrain_lmac.evaluation.scoring import (
     Attributions,
     ClassPrompts,
-    Scores,
     explain,
     make_batch,
     score_faithfulness,

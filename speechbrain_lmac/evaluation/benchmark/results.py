@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 import pandas as pd
 
-from speechbrain_lmac.evaluation.scoring import to_frame
+from speechbrain_lmac.evaluation.long_format import to_frame
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.files import whole
 

@@ -97,6 +97,8 @@ def write_summary(
 ) -> Report:
     """Write ``summary.md``, ``summary.tex`` and one CSV file per table, all or none.
 
+    Raises InputError if no condition was scored, or the folder cannot be written.
+
     Arguments
     ---------
     folder : str or Path
@@ -109,15 +111,6 @@ def write_summary(
         CLAP, clips and classes of the run.
     method : str or None
         Method that is compared with all others. None or without rows: the first explainer.
-
-    Returns
-    -------
-    Report
-
-    Raises
-    ------
-    InputError
-        If no condition was scored, or the folder cannot be written.
     """
     scored = diagnostics.scored_conditions(frame)
     if not len(scored):

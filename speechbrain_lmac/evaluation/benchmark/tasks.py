@@ -15,7 +15,8 @@ from speechbrain_lmac.evaluation.benchmark.conditions import EvaluationItem, rec
 from speechbrain_lmac.evaluation.benchmark.measures import Measure, take_measures
 from speechbrain_lmac.evaluation.benchmark.results import RecordFile
 from speechbrain_lmac.evaluation.benchmark.systems import SystemUnderTest
-from speechbrain_lmac.evaluation.scoring import ClassPrompts, explain, to_records
+from speechbrain_lmac.evaluation.long_format import to_records
+from speechbrain_lmac.evaluation.scoring import ClassPrompts, explain
 from speechbrain_lmac.explainers.base import Explainer
 from speechbrain_lmac.masking.decoder import DecoderFeatures
 
@@ -101,6 +102,8 @@ def _measure(unit: WorkUnit, task: Task, batch: ItemBatch) -> list[dict]:
     model = unit.system.model
     attributions = explain(model, task.explainer, batch.batch)
     scores = take_measures(model, task.explainer, batch, attributions, task.measures)
+    given = batch.batch
+    records = to_records(given.ids, given.target_names, scores)
     return [
         {
             "domain": unit.system.domain,
@@ -113,7 +116,7 @@ def _measure(unit: WorkUnit, task: Task, batch: ItemBatch) -> list[dict]:
             "decoder": unit.system.decoder_id if task.explainer.learned else "",
             **record,
         }
-        for item, record in zip(batch.items, to_records(batch.batch, scores))
+        for item, record in zip(batch.items, records)
     ]
 
 

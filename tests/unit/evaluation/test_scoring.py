@@ -7,10 +7,10 @@ import pytest
 import soundfile
 import torch
 
+from speechbrain_lmac.evaluation.encoder_passes import EncoderPasses
 from speechbrain_lmac.evaluation.evaluate import evaluate, evaluate_explainers, write_scores
 from speechbrain_lmac.evaluation.scoring import (
     ClassPrompts,
-    EncoderPasses,
     explain,
     make_batch,
     score_faithfulness,

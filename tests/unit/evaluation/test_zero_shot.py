@@ -42,12 +42,14 @@ def rows(clips):
     return classify(Axes(), scores, clips, NAMES, chosen_wordings(NAMES, [TEMPLATE]))
 
 
-def test_rank_one_is_right_and_the_others_are_counted(rows):
+def test_rank_one_is_correct(rows):
+    """Other ranks are counted."""
     assert (rows["rank"] == [4, *[1] * 7]).all()
     assert ((rows["rank"] == 1) == (rows.predicted == rows.label)).all()
 
 
-def test_accuracy_lies_in_its_interval_and_never_above_top_3(rows):
+def test_accuracy_is_inside_its_interval(rows):
+    """Top-3 accuracy is at least as high."""
     (line,) = accuracies(rows).to_dict("records")
     low, high = map(float, line["95 %"].split(" to "))
     assert line["accuracy"] == 100 * 7 / 8
@@ -55,13 +57,15 @@ def test_accuracy_lies_in_its_interval_and_never_above_top_3(rows):
     assert line["accuracy"] <= line["top-3"]
 
 
-def test_confusion_holds_every_clip_once_and_its_diagonal_is_the_accuracy(rows, clips):
+def test_confusion_counts_every_clip_once(rows, clips):
+    """Its diagonal holds the correct predictions."""
     matrix = confusion(rows, NAMES)
     assert matrix.to_numpy().sum() == len(clips)
     assert sum(matrix.loc[label, label] for label in matrix.index) == 7
 
 
-def test_a_class_says_what_it_is_taken_for(rows, clips):
+def test_per_class_names_confused_classes(rows, clips):
+    """Every clip is counted."""
     table = per_class(rows)
     first = clips[0].label
     follower = NAMES[(NAMES.index(first) + 1) % 4]
@@ -69,33 +73,38 @@ def test_a_class_says_what_it_is_taken_for(rows, clips):
     assert table.clips.sum() == len(clips)
 
 
-def test_confidence_is_a_share_of_the_softmax(clips):
+def test_confidence_is_a_probability(clips):
+    """Equal scores have equal probabilities."""
     scores = torch.zeros(len(clips), len(NAMES))
     rows = classify(Axes(), scores, clips, NAMES, chosen_wordings(NAMES, [TEMPLATE]))
     assert rows["confidence"].tolist() == pytest.approx([1 / 4] * len(clips))
 
 
-def test_a_text_tower_that_tells_nothing_apart_is_right_by_chance_alone(clips):
+def test_equal_scores_predict_the_first_class(clips):
+    """The accuracy is that of chance."""
     scores = torch.zeros(len(clips), len(NAMES))
     rows = classify(Axes(), scores, clips, NAMES, chosen_wordings(NAMES, [TEMPLATE]))
     assert set(rows.predicted) == {"rain"}
     assert ((rows["rank"] == 1) == (rows.label == "rain")).all()
 
 
-def test_scores_that_are_no_numbers_are_refused(clips):
+def test_nan_scores_are_refused(clips):
+    """The error names the wording."""
     scores = torch.full((len(clips), len(NAMES)), torch.nan)
-    with pytest.raises(InputError, match="no numbers"):
+    with pytest.raises(InputError, match="must be finite"):
         classify(Axes(), scores, clips, NAMES, chosen_wordings(NAMES, [TEMPLATE]))
 
 
-def test_each_paraphrase_is_a_wording_of_its_own():
+def test_each_paraphrase_is_a_wording():
+    """Five paraphrases and a template."""
     wordings = chosen_wordings(["rain", "siren"], ["{}", "paraphrases"])
     assert len(wordings) == 1 + 5
     assert wordings["{}"] == ["rain", "siren"]
     assert wordings["paraphrases 1"][0] == "raindrops falling on a roof"
 
 
-def test_prompts_of_a_csv_file(tmp_path):
+def test_prompts_are_read_from_csv(tmp_path):
+    """Any order and a byte order mark."""
     path = tmp_path / "mine.csv"
     path.write_text("category,prompt\nrain,it pours\nsiren,tatütata\n", encoding="utf-8-sig")
     assert chosen_wordings(["siren", "rain"], [str(path)]) == {
@@ -106,13 +115,14 @@ def test_prompts_of_a_csv_file(tmp_path):
 @pytest.mark.parametrize(
     "prompts, message",
     [
-        (["the sound of"], "no template with one {}"),
-        (["{} and {}"], "no template with one {}"),
-        (["x" * 5000], "no template with one {}"),
+        (["the sound of"], "must be a template with one {}"),
+        (["{} and {}"], "must be a template with one {}"),
+        (["x" * 5000], "must be a template with one {}"),
         (["gone.csv"], "gone.csv cannot be read as csv"),
     ],
 )
-def test_prompts_that_are_none(prompts, message):
+def test_invalid_prompts_are_refused(prompts, message):
+    """The error names the prompt."""
     with pytest.raises(InputError, match=message):
         chosen_wordings(["rain"], prompts)
 
@@ -120,43 +130,49 @@ def test_prompts_that_are_none(prompts, message):
 @pytest.mark.parametrize(
     "content, message",
     [
-        (b"category,prompt\nrain,\n", "empty prompt for 'rain'"),
-        (b"name,prompt\nrain,it pours\n", "no columns category and prompt"),
+        (b"category,prompt\nrain,\n", "empty prompt, got one for 'rain'"),
+        (b"name,prompt\nrain,it pours\n", "must have the columns category and prompt"),
         ("category,prompt\nrain,es gießt\n".encode("latin-1"), "cannot be read as csv"),
-        (b"category,prompt\nrain,drops\nrain,it pours\nsiren,wail\n", "more prompts for 'rain'"),
+        (b"category,prompt\nrain,drops\nrain,it pours\nsiren,wail\n", "got more for 'rain'"),
         (b"", "cannot be read as csv"),
     ],
 )
-def test_a_csv_that_cannot_be_used(tmp_path, content, message):
+def test_invalid_csv_is_refused(tmp_path, content, message):
+    """Empty prompts, missing columns, encodings and uneven counts."""
     path = tmp_path / "mine.csv"
     path.write_bytes(content)
     with pytest.raises(InputError, match=message):
         chosen_wordings(["rain", "siren"], [str(path)])
 
 
-def test_a_template_may_hold_other_braces():
+def test_template_may_have_other_braces():
+    """Only ``{}`` is replaced."""
     assert chosen_wordings(["rain"], ["{} {0}"]) == {"{} {0}": ["rain {0}"]}
 
 
-def test_a_csv_without_a_name_says_which(tmp_path):
+def test_csv_must_cover_all_classes(tmp_path):
+    """The error names the class."""
     path = tmp_path / "mine.csv"
     path.write_text("category,prompt\nrain,it pours\n")
-    with pytest.raises(InputError, match="no prompt for 'siren'"):
+    with pytest.raises(InputError, match="got none for 'siren'"):
         chosen_wordings(["rain", "siren"], [str(path)])
 
 
-def test_recordings_of_another_set_are_left_out(small_set):
-    with pytest.raises(InputError, match=r"no clip of .* is left"):
+def test_recordings_of_another_set_are_excluded(small_set):
+    """Nothing remains if both sets are the same."""
+    with pytest.raises(InputError, match="outside the excluded set"):
         chosen_clips(small_set, without=small_set)
 
 
-def test_only_the_folds_asked_for(small_set):
+def test_folds_select_clips(small_set):
+    """Unknown folds are refused."""
     assert {clip.fold for clip in chosen_clips(small_set, folds=[2, 5])} == {2, 5}
-    with pytest.raises(InputError, match="has no fold 7"):
+    with pytest.raises(InputError, match=r"folds must be from .*, got 7"):
         chosen_clips(small_set, folds=[7])
 
 
-def test_the_command_writes_what_it_prints(small_set, tmp_path, capsys):
+def test_command_writes_its_report(small_set, tmp_path, capsys):
+    """Predictions and confusion matrix hold every clip."""
     arguments = ["--clap", "mini", "--data_folder", str(small_set), "--folds", "1"]
     main([*arguments, "--classes", "present", "--output_folder", str(tmp_path / "out")])
     rows = pd.read_csv(tmp_path / "out" / "predictions.csv")
@@ -166,7 +182,8 @@ def test_the_command_writes_what_it_prints(small_set, tmp_path, capsys):
     assert matrix.to_numpy().sum() == len(rows)
 
 
-def test_what_fails_leaves_no_report(tmp_path):
+def test_failed_command_writes_nothing(tmp_path):
+    """The output folder stays empty."""
     with pytest.raises(SystemExit):
         main(["--clap", "mini", "--data_folder", "nowhere", "--output_folder", str(tmp_path)])
     assert not list(tmp_path.iterdir())
@@ -182,7 +199,8 @@ def test_what_fails_leaves_no_report(tmp_path):
         (["--weights", "gone.safetensors"], "gone.safetensors"),
     ],
 )
-def test_bad_input_is_one_line(small_set, capsys, arguments, message):
+def test_invalid_input_ends_in_one_line(small_set, capsys, arguments, message):
+    """Exit status 2."""
     with pytest.raises(SystemExit) as stop:
         main(["--clap", "mini", "--data_folder", str(small_set), *arguments])
     assert stop.value.code == 2

@@ -15,7 +15,7 @@ from speechbrain_lmac import Interpreter
 from speechbrain_lmac.data import manifest
 from speechbrain_lmac.data.datasets import read_clips
 from speechbrain_lmac.evaluation.evaluate import write_scores
-from speechbrain_lmac.evaluation.scoring import to_frame
+from speechbrain_lmac.evaluation.long_format import to_frame
 from speechbrain_lmac.masking.decoder import MaskDecoder
 from speechbrain_lmac.masking.domains import MelDomain
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
