@@ -61,7 +61,7 @@ setup(
         "PyYAML",
         "torchmetrics",
         "tqdm>=4.66.3",
-        "typer",
+        "typer>=0.29,<1",
     ],
     extras_require={
         # YAMNet, an independent judge of explanations in the bench

@@ -1,41 +1,49 @@
-"""``speechbrain-lmac app``: the browser demo."""
+"""``speechbrain-lmac app``: the web app."""
+
+from typing import Annotated
+
+from typer import Option
 
 from speechbrain_lmac.utils.errors import InputError, first_line
 
-HELP = "try it in a browser: upload or record, type texts, hear and see"
 EXAMPLES = """\
-examples:
+\b
+Examples:
   speechbrain-lmac app
   speechbrain-lmac app --port 8000 --host 0.0.0.0 --allow-host studio.local
 """
 
 
-def add_arguments(parser):
-    """What may follow the command's name."""
-    add = parser.add_argument
-    add("--host", default="127.0.0.1", metavar="ADDRESS", help="default: this machine alone")
-    add(
-        "--allow-host",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="host name or address under which others may open it; '*' for any",
-    )
-    add("--port", type=int, metavar="NUMBER", help="default: the first that is free from 7860 on")
+def run(
+    host: Annotated[
+        str, Option(metavar="ADDRESS", help="Address to listen on. The default is local only.")
+    ] = "127.0.0.1",
+    allow_host: Annotated[
+        list[str] | None,
+        Option(
+            metavar="NAME",
+            help="Host name or address that browsers may use, '*' for any. Can be repeated.",
+        ),
+    ] = None,
+    port: Annotated[
+        int | None, Option(metavar="N", help="Port. Default: the first free one from 7860.")
+    ] = None,
+) -> int:
+    """Explain sounds in a web browser.
 
-
-def run(options):
-    """Serve until it is stopped; the exit status."""
+    Upload or record a sound, type prompts, and listen to the explanations."""
     try:
         import gradio  # noqa: F401
     except ImportError as error:
-        raise InputError("the app needs gradio: run pip install '.[demo]' in a clone") from error
-    from speechbrain_lmac.cli.batch import quietly
+        raise InputError("gradio must be installed. Run pip install '.[demo]'") from error
+    from speechbrain_lmac.cli.inputs import silence_libraries
     from speechbrain_lmac.cli.web import launch
 
-    quietly()
+    silence_libraries()
     try:
-        launch(options.allow_host, server_name=options.host, server_port=options.port)
+        launch(allow_host or (), server_name=host, server_port=port)
     except OSError as error:
-        raise InputError(f"{options.host} cannot be served at: {first_line(error)}") from error
+        raise InputError(
+            f"--host {host} and --port must be free to use: {first_line(error)}"
+        ) from error
     return 0

@@ -1,47 +1,60 @@
-"""``speechbrain-lmac classify``: what the CLAP takes sounds for."""
+"""``speechbrain-lmac classify``: zero-shot classification of sound files."""
 
-from speechbrain_lmac.cli.batch import add_source, for_each, load_interpreter
+from typing import Annotated
+
+from typer import Option
+
+from speechbrain_lmac.cli.batch import for_each
 from speechbrain_lmac.cli.files import expand, read_lines
+from speechbrain_lmac.cli.inputs import load_interpreter
+from speechbrain_lmac.cli.options import Device, Files, Json, Revision, Source
 from speechbrain_lmac.utils.errors import InputError
 
-HELP = "what the CLAP takes sounds for"
 EXAMPLES = """\
-examples:
-  speechbrain-lmac classify street.wav                       among ESC-50's 50 names
-  speechbrain-lmac classify *.wav --names dog cat "a door"
-  speechbrain-lmac classify *.wav --names-file species.txt --template "{} singing"
+\b
+Examples:
+  speechbrain-lmac classify street.wav                       among the 50 classes of ESC-50
+  speechbrain-lmac classify *.wav --labels dog cat "a door"
+  speechbrain-lmac classify *.wav --labels-file species.txt --template "{} singing"
 """
 
 
-def add_arguments(parser):
-    """What may follow the command's name."""
-    add = parser.add_argument
-    add("files", nargs="+", metavar="FILE", help="sound files, folders, globs or hf:// files")
-    add("--names", nargs="+", default=[], metavar="NAME", help="to choose from")
-    add("--names-file", metavar="FILE", help="a name a line")
-    add(
-        "--template",
-        metavar="TEXT",
-        help='that names are put into; default "this is the sound of {}"',
-    )
-    add("--top", type=int, default=3, metavar="N", help="names shown for each file; default 3")
-    add_source(parser)
+def run(
+    files: Files,
+    labels: Annotated[
+        list[str] | None,
+        Option(metavar="LABEL...", help="Labels to choose from. Default: the classes of ESC-50."),
+    ] = None,
+    labels_file: Annotated[
+        str | None,
+        Option(metavar="FILE", help="Text file with one label per line ('#' starts a comment)."),
+    ] = None,
+    template: Annotated[
+        str | None,
+        Option(
+            metavar="TEXT",
+            help='Prompt of a label, with {} for it. Default: "this is the sound of {}".',
+        ),
+    ] = None,
+    top: Annotated[int, Option(min=1, metavar="N", help="Labels printed per file.")] = 3,
+    source: Source = "mini-stft",
+    revision: Revision = None,
+    device: Device = "cpu",
+    json: Json = False,
+) -> int:
+    """Classify sounds with the audio classifier of an interpreter."""
+    choices = [*(labels or []), *(read_lines(labels_file) if labels_file else [])] or None
+    if choices and len(choices) == 1:
+        raise InputError(f"at least two labels must be given, got {choices[0]!r} only")
+    sounds = expand(files)
+    interpreter = load_interpreter(source, revision, device)
+    template_option = {} if template is None else {"template": template}
+    interpreter.choice(choices, **template_option)  # invalid labels fail here, not once per file
 
+    def classify(file, _):
+        result = interpreter.classify_file(file, choices, **template_option)
+        best = [{"label": name, "probability": value} for name, value in result.top(top)]
+        listed = ", ".join(f"{row['label']} {row['probability']:.0%}" for row in best)
+        return {"file": str(file), "labels": best}, [f"{file}: {listed}"]
 
-def run(options):
-    """Do it; the exit status."""
-    names = [*options.names, *(read_lines(options.names_file) if options.names_file else [])]
-    files = expand(options.files)
-    if len(names) == 1 or options.top < 1:
-        raise InputError("a choice takes at least two names, and --top is at least 1")
-    interpreter = load_interpreter(options)
-    template = {} if options.template is None else {"template": options.template}
-    interpreter.choice(names or None, **template)  # what cannot be asked is no file's fault
-
-    def work(file, _):
-        heard = interpreter.classify_file(file, names or None, **template)
-        top = [{"name": name, "probability": share} for name, share in heard.top(options.top)]
-        shares = ", ".join(f"{row['name']} {row['probability']:.0%}" for row in top)
-        return {"file": str(file), "names": top}, [f"{file}: {shares}"]
-
-    return for_each(files, work, options.json)
+    return for_each(sounds, classify, json)

@@ -1,77 +1,89 @@
-"""``speechbrain-lmac compare``: one clip under nine explainers, by name or blind."""
+"""``speechbrain-lmac compare``: one clip under nine explainers, with or without their names."""
 
 import secrets
 from pathlib import Path
+from typing import Annotated
 
-from speechbrain_lmac.cli.batch import add_source, json_line, load_interpreter
+from typer import Argument, Option
+
+from speechbrain_lmac.cli.batch import json_line
 from speechbrain_lmac.cli.files import expand
+from speechbrain_lmac.cli.inputs import load_interpreter
+from speechbrain_lmac.cli.options import Device, Json, Revision, Source
 from speechbrain_lmac.utils.errors import InputError, printable
 
-HELP = "one clip under nine explainers, on one page; --blind to rate them without names"
 EXAMPLES = """\
-examples:
+\b
+Examples:
   speechbrain-lmac compare street.wav --prompt "the sound of a siren"
   speechbrain-lmac compare street.wav --prompt siren --blind --output test1.html
   speechbrain-lmac ratings ratings*.csv --keys test1.key.json
 """
 
 
-def add_arguments(parser):
-    """What may follow the command's name."""
-    add = parser.add_argument
-    add("file", metavar="FILE", help="a sound file")
-    add("--prompt", required=True, metavar="TEXT")
-    add("--methods", nargs="+", metavar="NAME", help="some of those that are compared by default")
-    add("--blind", action="store_true", help="shuffle and hide the names, ask for ratings")
-    add("--seed", type=int, metavar="NUMBER", help="of the shuffling; at random by default")
-    add("--output", default="comparison.html", metavar="FILE", help="default: comparison.html")
-    add_source(parser)
+def run(
+    file: Annotated[str, Argument(metavar="FILE", help="Sound file.")],
+    prompt: Annotated[str, Option(metavar="TEXT", help="Prompt to explain.")],
+    methods: Annotated[
+        list[str] | None,
+        Option(metavar="METHOD...", help="Explainers to compare. Default: all nine."),
+    ] = None,
+    blind: Annotated[
+        bool, Option("--blind", help="Shuffle the explainers, hide their names, ask for ratings.")
+    ] = False,
+    seed: Annotated[
+        int | None, Option(metavar="N", help="Seed of the shuffling. Default: random.")
+    ] = None,
+    output: Annotated[str, Option(metavar="FILE", help="HTML file to write.")] = "comparison.html",
+    source: Source = "mini-stft",
+    revision: Revision = None,
+    device: Device = "cpu",
+    json: Json = False,
+) -> int:
+    """Compare nine explainers on one clip, on one HTML page.
 
-
-def run(options):
-    """Do it; the exit status."""
-    file, *more = expand([options.file])
-    if more:
-        raise InputError(f"{options.file} is {1 + len(more)} files: a page is of one")
-    from speechbrain_lmac.evaluation.listening_test import (
-        METHODS,
-        check_new_key,
-        takes,
-        write_comparison,
-    )
+    With --blind the page hides their names and asks for ratings; 'ratings' evaluates them.
+    """
+    path = _only_file(file)
+    if not prompt.strip():
+        raise InputError("--prompt must not be blank")
+    from speechbrain_lmac.evaluation.listening_test import check_new_key, write_comparison
     from speechbrain_lmac.reports.page import check_page
-    from speechbrain_lmac.utils.device import enough_for
 
-    check_page(options.output, [file])
-    if options.blind:
-        check_new_key(options.output)
-    interpreter = load_interpreter(options)
-    from speechbrain_lmac.audio.source import AudioSource
-    from speechbrain_lmac.inference.long_audio import needs_windowing
-
-    if not options.prompt.strip():
-        raise InputError("the prompt is empty")
-    sound = AudioSource(file)
-    if needs_windowing(interpreter, sound):
-        raise InputError(f"{file} is too long ({sound.seconds:.0f} s) to be compared: cut it")
-    with enough_for(file):
-        wav = sound.read(interpreter.sample_rate)
-        original, found, axis = takes(interpreter, wav, options.prompt, options.methods or METHODS)
-    seed = secrets.randbits(32) if options.seed is None else options.seed
-    written = write_comparison(
-        options.output,
-        printable(Path(file).name),
-        options.prompt,
-        original,
-        found,
-        axis,
-        seed if options.blind else None,
-    )
-    if options.json:
-        said = {"page": str(written[0]), "key": str(written[1]) if options.blind else None}
-        if not options.blind:
-            said["presence"] = {take.name: take.presence for take in found}
-        print(json_line(said))
+    check_page(output, [path])
+    if blind:
+        check_new_key(output)
+    interpreter = load_interpreter(source, revision, device)
+    original, takes, axis = _takes(interpreter, path, prompt, methods)
+    seed = secrets.randbits(32) if seed is None else seed
+    name = printable(Path(path).name)
+    written = write_comparison(output, name, prompt, original, takes, axis, seed if blind else None)
+    if json:
+        record = {"page": str(written[0]), "key": str(written[1]) if blind else None}
+        presence = {take.name: take.presence for take in takes}
+        print(json_line(record if blind else {**record, "presence": presence}))
     else:
         print(*written, sep="\n")
     return 0
+
+
+def _only_file(name):
+    """Return the one sound file that ``name`` stands for."""
+    path, *more = expand([name])
+    if more:
+        raise InputError(f"FILE must be one sound file, got {name} with {1 + len(more)} files")
+    return path
+
+
+def _takes(interpreter, path, prompt, methods):
+    """Return the masked clips of the explainers, as ``listening_test.takes``."""
+    from speechbrain_lmac.audio.source import AudioSource
+    from speechbrain_lmac.evaluation.listening_test import METHODS, takes
+    from speechbrain_lmac.inference.long_audio import needs_windowing
+    from speechbrain_lmac.utils.device import enough_for
+
+    sound = AudioSource(path)
+    if needs_windowing(interpreter, sound):
+        raise InputError(f"{path} must be a short clip, got {sound.seconds:.0f} s. Cut it")
+    with enough_for(path):
+        return takes(interpreter, sound.read(interpreter.sample_rate), prompt, methods or METHODS)

@@ -1,84 +1,95 @@
-"""``make demo``: hear an explanation, then the whole job from sounds to table, offline."""
+"""``speechbrain-lmac demo``: explain, train and evaluate on synthetic sounds, without a network."""
 
 import time
 from pathlib import Path
+from typing import Annotated
 
-from speechbrain_lmac import Interpreter
-from speechbrain_lmac.audio.io import save_audio
-from speechbrain_lmac.data.prompts import class_prompt
-from speechbrain_lmac.data.synthetic import SAMPLE_RATE, mixture
-from speechbrain_lmac.metrics.faithfulness import si_sdr
+from typer import Argument
+
 from speechbrain_lmac.utils.errors import report_errors
-from speechbrain_lmac.utils.ownership import owned
 
-KINDS = ("clock_alarm", "engine")
-"""The two sounds of the mixture."""
-
+EXAMPLES = """\
+\b
+Examples:
+  speechbrain-lmac demo
+  speechbrain-lmac demo results/first-look
+"""
+CLASSES = ("clock_alarm", "engine")
+"""Classes of the two sounds in the mixture."""
 SEED = 7
-"""Of the mixture; no training clip has it."""
-
+"""Seed of the mixture, which no training clip has."""
 EPOCHS = {"mel": 20, "stft": 20}
-"""Few: the demo shows the way, the shipped interpreters were trained for longer."""
+"""Training epochs by masking domain, fewer than for the pretrained interpreters."""
 
 
 @report_errors
-def main(arguments=()):
-    """Run the demo.
+def run(
+    folder: Annotated[str, Argument(metavar="FOLDER", help="Output folder.")] = "results/demo",
+) -> int:
+    """Explain, train and evaluate on synthetic sounds.
 
-    Arguments
-    ---------
-    arguments : sequence of str
-        Where everything is written, if not ``results/demo``.
+    It takes a few minutes on a CPU and needs no network. The same command resumes an interrupted
+    run.
     """
-    start, folder = time.monotonic(), Path(*arguments or ["results/demo"])
-    folder.mkdir(parents=True, exist_ok=True)
-    scene = mixture(*KINDS, seed=SEED)
-    path = folder / "mixture.wav"
+    from speechbrain_lmac.audio.io import save_audio
+    from speechbrain_lmac.data.synthetic import SAMPLE_RATE, mixture
+    from speechbrain_lmac.utils.ownership import owned
+
+    start, root = time.monotonic(), Path(folder)
+    root.mkdir(parents=True, exist_ok=True)
+    scene = mixture(*CLASSES, seed=SEED)
+    path = root / "mixture.wav"
     save_audio(path, scene.mixture, SAMPLE_RATE, through=owned)
 
-    say(f"1. A shipped interpreter explains {path} ({' and '.join(KINDS)} at 0 dB)")
-    explain("mini-mel", path, scene, folder / "shipped")
-    say(f"   {time.monotonic() - start:.0f} s after the start")
+    say(f"1. A pretrained interpreter explains {path} ({' and '.join(CLASSES)} at 0 dB)")
+    explain("mini-mel", path, scene, root / "pretrained")
+    say(f"   after {time.monotonic() - start:.0f} s")
 
-    say("2. The whole job: synthesize, train on each plane, evaluate")
-    results = {masking: train(masking, folder) for masking in EPOCHS}
+    say("2. Synthesize sounds, train and evaluate an interpreter in each masking domain")
+    results = {masking: train(masking, root) for masking in EPOCHS}
 
-    say("3. What the interpreters just trained make of the same mixture")
+    say("3. The new interpreters explain the same mixture")
     for trained in results.values():
         explain(trained, path, scene, trained / "mixture")
 
-    say("4. Where things are")
+    say("4. Files")
     for trained in results.values():
-        say(f"   tables {trained / 'table.md'}, rows {trained / 'metrics.csv'}")
-        say(f"   wavs and figure {trained / 'mixture'}, interpreter {trained / 'interpreter'}")
-    say(f"   {time.monotonic() - start:.0f} s in all")
+        say(f"   tables {trained / 'table.md'}, results per clip {trained / 'metrics.csv'}")
+        say(f"   sounds and figure {trained / 'mixture'}, interpreter {trained / 'interpreter'}")
+    say(f"   {time.monotonic() - start:.0f} s in total")
+    return 0
 
 
 def explain(source, path, scene, folder):
-    """Explain the mixture under its two prompts, and say what came of it."""
+    """Explain the mixture under both prompts and print how well the sources are separated."""
+    from speechbrain_lmac import Interpreter
+    from speechbrain_lmac.data.prompts import class_prompt
+    from speechbrain_lmac.metrics.faithfulness import si_sdr
+
     interpreter = Interpreter.from_hparams(source=source, run_opts={"device": "cpu"})
-    prompts = [class_prompt(kind) for kind in KINDS]
-    why = interpreter.interpret_file(path, prompts)
+    prompts = [class_prompt(name) for name in CLASSES]
+    result = interpreter.interpret_file(path, prompts)
     stems = (scene.first, scene.second)
-    for i, (written, stem) in enumerate(zip(why.save(folder), stems)):
-        before, after = si_sdr(scene.mixture, stem), si_sdr(why.waveform[i], stem)
-        say(f"   “{prompts[i]}”, p = {why.probabilities[i]:.2f}: {written}")
-        level = 10 * (why.waveform[i].square().mean() / stem.square().mean()).log10()
+    for i, (written, stem) in enumerate(zip(result.save(folder), stems)):
+        before, after = si_sdr(scene.mixture, stem), si_sdr(result.waveform[i], stem)
+        level = 10 * (result.waveform[i].square().mean() / stem.square().mean()).log10()
+        say(f"   “{prompts[i]}”, probability {result.probabilities[i]:.2f}: {written}")
         say(
-            f"      against its own stem: SI-SDR {before:+.1f} dB mixed, {after:+.1f} dB "
-            f"explained, level {level:+.1f} dB"
+            f"      compared with its source: SI-SDR {before:+.1f} dB in the mixture, "
+            f"{after:+.1f} dB masked-in, level {level:+.1f} dB"
         )
-    overlap = (why.mask[0] * why.mask[1]).sum() / (why.mask[0].norm() * why.mask[1].norm())
-    say(f"   cosine of the two masks {overlap:.2f}; figure {folder / 'figure.png'}")
+    overlap = (result.mask[0] * result.mask[1]).sum()
+    cosine = overlap / (result.mask[0].norm() * result.mask[1].norm())
+    say(f"   cosine similarity of the two masks {cosine:.2f}; figure {folder / 'figure.png'}")
 
 
 def train(masking, folder):
-    """Train, evaluate and export on one plane; return the results folder."""
-    from speechbrain_lmac.training.train import main as run
+    """Train, evaluate and export an interpreter in a masking domain; return its results folder."""
+    from speechbrain_lmac.training.train import main
     from speechbrain_lmac.utils.config import path_of
 
     results = folder / masking
-    run(
+    main(
         [
             str(path_of("lmac_zs.yaml")),
             *("--masking", masking),
@@ -92,5 +103,5 @@ def train(masking, folder):
 
 
 def say(line):
-    """Print at once, between the progress bars."""
+    """Print a line at once, between progress bars."""
     print(line, flush=True)

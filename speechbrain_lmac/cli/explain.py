@@ -1,89 +1,106 @@
-"""``speechbrain-lmac explain``: hear why sounds fit prompts."""
+"""``speechbrain-lmac explain``: write what each prompt's mask lets through."""
 
 from pathlib import Path
+from typing import Annotated
 
-from speechbrain_lmac.cli.batch import (
-    add_prompts,
-    add_source,
-    add_threshold,
-    for_each,
-    load_interpreter,
-    read_prompts,
-)
+from typer import Option
+
+from speechbrain_lmac.cli.batch import for_each
 from speechbrain_lmac.cli.files import expand, folders_for, take_folder
-from speechbrain_lmac.inference.outputs import REGIONS, check_output, names_of, release
+from speechbrain_lmac.cli.inputs import load_interpreter, read_prompts
+from speechbrain_lmac.cli.options import (
+    Against,
+    Device,
+    Files,
+    Json,
+    Prompts,
+    PromptsFile,
+    Revision,
+    Source,
+    Threshold,
+)
 
-HELP = "hear why sounds fit prompts: write what each prompt's mask keeps"
 EXAMPLES = """\
-examples:
-  speechbrain-lmac explain street.wav --prompt "the sound of a siren" --prompt "rain"
+\b
+Examples:
+  speechbrain-lmac explain street.wav --prompt "the sound of a siren" --prompt rain
   speechbrain-lmac explain recordings/ --prompts-file species.txt --output why
   speechbrain-lmac explain pet.wav --prompt dog --against cat
-
-For each file a folder in OUTPUT: what each prompt's mask keeps, figure.png, scores.json, and
-tables: evidence.csv (by 0.1 s: probability of the prompt among 50 everyday sounds, or with
---against of the two, x share of the energy that is kept), and regions of evidence as regions.csv
-and as a selection table for Raven. OUTPUT/regions.csv has the regions of all files that
-were explained into OUTPUT, each by its absolute path (links followed) or its hf:// name, as
-scores.json has it. A folder that holds another file's explanation is not written to.
-
-Files that this program did not write, or that have changed since, are not written over: nothing
-is done then. Hidden files, .speechbrain-lmac.json, list what was written.
-
-Sounds of up to 15 s also get what is removed, and the CLAP's scores of both. Longer ones are
-explained in windows of 5 s, every 2.5 s, faded into one another; where the CLAP hardly hears a
-prompt, nothing is kept for it.
 """
-SHOWN = (
+REPORTED = (
     "prompt",
     *("probability", "probability_of_explanation", "probability_of_residual"),
     *("presence", "presence_of_explanation", "presence_of_residual"),
     *("absent", "evidence", "regions"),
 )
-"""What is said of each prompt, null where it is not measured; all of it is in scores.json."""
-HIGH_RATE = 48000
-"""In Hz: a file of a higher rate was made for what people do not hear."""
+"""Fields of a prompt's JSON object, null if not measured. All fields are in scores.json."""
+FULL_BAND_RATE = 48000
+"""Highest sample rate, in Hz, of recordings that cover only what people can hear."""
+MAX_LISTED_REGIONS = 4
+"""Regions of a prompt that are printed."""
 
 
-def add_arguments(parser):
-    """What may follow the command's name."""
-    add = parser.add_argument
-    add("files", nargs="+", metavar="FILE", help="sound files, folders, globs or hf:// files")
-    add_prompts(parser)
-    add_threshold(parser)
-    add("--output", default="explanations", metavar="FOLDER", help="default: explanations")
-    add_source(parser)
+def run(
+    files: Files,
+    prompt: Prompts = None,
+    prompts_file: PromptsFile = None,
+    against: Against = None,
+    threshold: Threshold = 0.1,
+    output: Annotated[str, Option(metavar="FOLDER", help="Output folder.")] = "explanations",
+    source: Source = "mini-stft",
+    revision: Revision = None,
+    device: Device = "cpu",
+    json: Json = False,
+) -> int:
+    """Explain which part of a sound matches each prompt.
 
+    Each file gets a folder in OUTPUT with the masked-in sound of each prompt, figure.png,
+    scores.json and tables. evidence.csv holds, for each 0.1 s, the probability of the prompt times
+    the fraction of energy that its mask lets through. The probability is among 50 everyday sounds,
+    or between the two prompts if --against is given. Regions of activity are in regions.csv and in
+    a Raven selection table. OUTPUT/regions.csv collects the regions of all files.
 
-def run(options):
-    """Do it; the exit status."""
-    prompts = read_prompts(options)
-    files = expand(options.files, options.output)
-    root = Path(options.output)
-    there = check(files, prompts, options.prompts_file, root)
-    interpreter = load_interpreter(options)
-    interpreter.question(prompts, options.against)  # what cannot be asked is no file's fault
-    taken: set[str] = set()
+    Sounds up to 15 s also get the masked-out sounds and their scores. Longer recordings are
+    processed in overlapping 5 s windows. Windows in which a prompt is absent are silenced.
 
-    def work(file, _):
-        folder = take_folder(file, root, taken)
-        try:
-            record, lines = explain(interpreter, file, prompts, options, folder)
-            update_csv(root / REGIONS, {path_of(file): regions_of(record)})
-        finally:
-            release(folder, made=folder not in there)
-        return record, lines
-
+    Existing files are replaced only if this program wrote them and they have not changed since.
+    The hidden file .speechbrain-lmac.json lists what was written. A folder with the explanation of
+    another file is not used.
+    """
+    prompts = read_prompts(prompt, prompts_file, against)
+    sounds = expand(files, output)
+    root = Path(output)
+    existing = check_outputs(sounds, prompts, prompts_file, root)
+    interpreter = load_interpreter(source, revision, device)
+    interpreter.question(prompts, against)  # an invalid prompt fails here, not once per file
     from speechbrain_lmac.audio.source import path_of
+    from speechbrain_lmac.inference.outputs import REGIONS, release
     from speechbrain_lmac.reports.annotations import update_csv
 
-    return for_each(files, work, options.json)
+    taken: set[str] = set()
+
+    def explain_one(file, _):
+        folder = take_folder(file, root, taken)
+        try:
+            record, lines = explain(interpreter, file, prompts, against, threshold, folder)
+            update_csv(root / REGIONS, {path_of(file): regions_of(record)})
+        finally:
+            release(folder, made=folder not in existing)
+        return record, lines
+
+    return for_each(sounds, explain_one, json)
 
 
-def check(files, prompts, prompts_file, root):
-    """Raise InputError, before any work, if what is not ours or is an input would be replaced; of
-    the folders to write to those that are there.
+def check_outputs(files, prompts, prompts_file, root):
+    """Return the output folders that exist.
+
+    Raises
+    ------
+    InputError
+        If a file would be replaced that is an input or was not written by this program.
     """
+    from speechbrain_lmac.inference.outputs import REGIONS, check_output, names_of
+
     inputs = [*files, prompts_file]
     check_output(root, [REGIONS], inputs)
     folders = folders_for(files, root)
@@ -93,7 +110,7 @@ def check(files, prompts, prompts_file, root):
 
 
 def regions_of(record):
-    """Regions that a record of :func:`explain` holds, of all its prompts."""
+    """Return the regions in a record of :func:`explain`."""
     from speechbrain_lmac.reports.annotations import Region
 
     return [
@@ -101,65 +118,73 @@ def regions_of(record):
     ]
 
 
-def explain(interpreter, file, prompts, options, folder):
-    """Explain one file; its record, and lines to print."""
+def explain(interpreter, file, prompts, against, threshold, folder):
+    """Explain one file and write the explanation to a folder.
+
+    Returns
+    -------
+    dict, iterable of str
+        JSON record and lines to print.
+    """
     from speechbrain_lmac.audio.source import AudioSource
     from speechbrain_lmac.inference.long_audio import needs_windowing
 
-    sound, against, threshold = AudioSource(file), options.against, options.threshold
-    long = needs_windowing(interpreter, sound)
-    if long:
-        found = interpreter.interpret_file(
+    sound = AudioSource(file)
+    windowed = needs_windowing(interpreter, sound)
+    if windowed:
+        result = interpreter.interpret_file(
             file, prompts, against, save_to=folder, threshold=threshold
         )
-        written = found.files
+        paths = result.files
     else:
-        found = interpreter.interpret_file(file, prompts, against)
-        written = found.save(folder, threshold)
+        result = interpreter.interpret_file(file, prompts, against)
+        paths = result.save(folder, threshold)
     rows = [
-        {**{name: row.get(name) for name in SHOWN}, "explanation": str(path)}
-        for row, path in zip(found.rows(threshold), written)
+        {**{name: row.get(name) for name in REPORTED}, "explanation": str(path)}
+        for row, path in zip(result.rows(threshold), paths)
     ]
     record = {
         **{"file": str(file), "folder": str(folder), "seconds": sound.seconds},
         **{"against": against, "prompts": rows},
-        "warnings": [*_beyond(sound, interpreter), *found.warnings],
+        "warnings": [*_bandwidth_warning(sound, interpreter), *result.warnings],
     }
-    return record, _lines(record, _places if long else _shares)
+    return record, _lines(record, _describe_regions if windowed else _describe_scores)
 
 
-def _beyond(sound, interpreter):
-    """A note where a recording holds much that no CLAP of this rate hears."""
-    if sound.rate > HIGH_RATE > interpreter.sample_rate:
+def _bandwidth_warning(sound, interpreter):
+    """Yield a warning if the recording has content above the classifier's bandwidth."""
+    if sound.rate > FULL_BAND_RATE > interpreter.sample_rate:
         yield (
-            f"the CLAP hears up to {interpreter.sample_rate / 2000:g} kHz; this file goes up to "
-            f"{sound.rate / 2000:g} kHz"
+            f"the classifier uses frequencies up to {interpreter.sample_rate / 2000:g} kHz; "
+            f"this file has frequencies up to {sound.rate / 2000:g} kHz"
         )
 
 
-def _lines(record, said_of):
-    yield record["file"] + ("" if record["against"] else " (among everyday sounds)")
+def _lines(record, describe):
+    yield record["file"]
     for row in record["prompts"]:
         rather = f" rather than “{record['against']}”" if record["against"] else ""
-        yield f"  “{row['prompt']}”{rather}: {said_of(row, record['against'])}"
+        yield f"  “{row['prompt']}”{rather}: {describe(row, record['against'])}"
         yield f"    {row['explanation']}"
     for warning in record["warnings"]:
-        yield f"  note: {warning}"
+        yield f"  warning: {warning}"
 
 
-def _shares(row, against):
-    """What is said of a prompt in a short sound."""
+def _describe_scores(row, against):
+    """Return the scores of a prompt in a short sound as text."""
     name = "presence" if against is None else "probability"
     if row["absent"]:
-        return f"absent ({row[name]:.0%}); its explanation is faded out"
-    shares = [row[name], row[f"{name}_of_explanation"], row[f"{name}_of_residual"]]
-    return "{:.0%} in the clip, {:.0%} in what is kept, {:.0%} in what is removed".format(*shares)
+        return f"absent ({name} {row[name]:.0%}), explanation faded out"
+    scores = [row[name], row[f"{name}_of_explanation"], row[f"{name}_of_residual"]]
+    return f"{name} {{:.0%}} in the clip, {{:.0%}} masked-in, {{:.0%}} masked-out".format(*scores)
 
 
-def _places(row, _):
-    """What is said of a prompt in a long one."""
+def _describe_regions(row, _):
+    """Return the regions of a prompt in a long recording as text."""
     count = len(row["regions"])
     if not count:
-        return "absent" if row["absent"] else "nowhere"
-    where = ", ".join(f"{r['start']:.1f}-{r['stop']:.1f} s" for r in row["regions"][:4])
-    return f"{count} region{'s' * (count != 1)}: {where}{', ...' * (count > 4)}"
+        return "absent" if row["absent"] else "no region"
+    listed = row["regions"][:MAX_LISTED_REGIONS]
+    spans = ", ".join(f"{region['start']:.1f}-{region['stop']:.1f} s" for region in listed)
+    more = ", ..." if count > len(listed) else ""
+    return f"{count} region{'s' * (count != 1)}: {spans}{more}"

@@ -1,28 +1,27 @@
-"""Sound files that are named on a command line."""
+"""Sound files that a command line names, and the output folder of each."""
 
 import json
 import sys
+from collections.abc import Callable, Iterable, Sequence
 from glob import glob, has_magic
 from itertools import chain, count
 from pathlib import Path
 from unicodedata import normalize
 
-from speechbrain_lmac.inference.outputs import SCORES, reserve
 from speechbrain_lmac.utils.errors import InputError
-from speechbrain_lmac.utils.ownership import Ledger
 
 
-def expand(names, output=None):
-    """Sound files, in order and each once.
+def expand(names: Sequence[str], output: str | Path | None = None) -> list[str]:
+    """Return the sound files that names stand for, in order and each once.
 
     Arguments
     ---------
     names : list of str
-        Files, folders (all sounds in them and below that are not hidden), globs (``**`` for
-        folders below too), ``hf://`` files. Sounds in folders are known by their extensions or
-        first bytes; other files are counted, and the count is printed.
+        Files, folders, glob patterns or ``hf://`` files. A folder stands for all sounds in it and
+        in its subfolders that are not hidden; ``**`` in a pattern also matches subfolders. Sounds
+        are recognized by their extensions or first bytes. The number of other files is printed.
     output : str or Path
-        A folder that is written to: what lies there is found only by its own name.
+        Output folder. Its files are found only by their full names. Default: none.
 
     Returns
     -------
@@ -31,29 +30,29 @@ def expand(names, output=None):
     Raises
     ------
     InputError
-        If a name stands for nothing.
+        If a name stands for no sound file.
     """
     from speechbrain_lmac.audio.source import path_of
 
-    found: list[str] = []
-    passed = 0
+    files: list[str] = []
+    skipped = 0
     for name in names:
-        held, others = _named(name)
-        taken = [path for path in held if held == [name] or not _within(path, output)]
-        if not taken:
-            raise InputError(_nothing(name, others))
-        found.extend(taken)
-        passed += others
-    if passed:
-        print(f"files passed over, which are no sounds: {passed}", file=sys.stderr)
-    each: dict = {}
-    for file in found:
-        each.setdefault(path_of(file), file)
-    return list(each.values())
+        sounds, others = _find(name)
+        inputs = [path for path in sounds if sounds == [name] or not _is_inside(path, output)]
+        if not inputs:
+            raise InputError(_not_found(name, others))
+        files.extend(inputs)
+        skipped += others
+    if skipped:
+        print(f"skipped {skipped} files that are not sounds", file=sys.stderr)
+    unique: dict[str | None, str] = {}
+    for file in files:
+        unique.setdefault(path_of(file), file)
+    return list(unique.values())
 
 
-def _named(name):
-    """Sounds that a name stands for, and how many other files."""
+def _find(name: str) -> tuple[list[str], int]:
+    """Return the sounds that a name stands for and the number of other files."""
     from speechbrain_lmac.audio.decoding import find_sounds, is_sound
     from speechbrain_lmac.audio.source import HUB
 
@@ -63,25 +62,28 @@ def _named(name):
         sounds, others = find_sounds(name)
         return [str(path) for path in sounds], others
     matches = [path for path in sorted(glob(name, recursive=True)) if Path(path).is_file()]
-    sounds = [path for path in matches if is_sound(path)]
-    return sounds, len(matches) - len(sounds)
+    matching_sounds = [path for path in matches if is_sound(path)]
+    return matching_sounds, len(matches) - len(matching_sounds)
 
 
-def _within(path, folder):
+def _is_inside(path: str, folder: str | Path | None) -> bool:
     return folder is not None and Path(folder).resolve() in Path(path).resolve().parents
 
 
-def _nothing(name, others):
+def _not_found(name: str, others: int) -> str:
+    """Return the error message for a name without sound files."""
     if Path(name).is_dir():
-        return f"no sound files in the folder {name}, among {others} files"
+        return f"folder {name} must contain sound files, got {others} other files"
     if has_magic(name):
-        return f"no sound file matches {name}, among {others} files that do"
+        return f"pattern {name} must match a sound file, got {others} other files"
     return f"no such sound file: {name}"
 
 
-def folders_for(files, root):
-    """A folder for each file, by its name, and by a number where names are the same or a folder
-    already holds the explanation of another file.
+def folders_for(files: Sequence[str], root: Path) -> list[Path]:
+    """Return an output folder for each file.
+
+    Folders are named after the files. A number is added if several files have the same name, or if
+    a folder holds the explanation of another file.
 
     Example
     -------
@@ -89,61 +91,74 @@ def folders_for(files, root):
     ['out/dog', 'out/dog-2', 'out/cat']
     """
     taken: set[str] = set()
-    return [_free(file, root, taken, lambda folder, _: True) for file in files]
+    return [_first_free(file, root, taken, lambda folder, _: True) for file in files]
 
 
-def take_folder(file, root, taken):
-    """The folder of a file as of :func:`folders_for`, and reserved against other processes.
+def take_folder(file: str, root: Path, taken: set[str]) -> Path:
+    """Return the output folder of a file and reserve it against other processes.
 
     Arguments
     ---------
     file : str
-        What is explained.
+        File to explain.
     root : Path
-        That the folder is made in.
+        Parent of the output folder.
     taken : set of str
-        Names that earlier files have; the new one is added.
+        Folder names of earlier files. The new name is added.
 
     Returns
     -------
     Path
     """
-    return _free(file, root, taken, reserve)
+    from speechbrain_lmac.inference.outputs import reserve
+
+    return _first_free(file, root, taken, reserve)
 
 
-def _free(file, root, taken, take):
+def _first_free(
+    file: str, root: Path, taken: set[str], take: Callable[[Path, str | None], bool]
+) -> Path:
     from speechbrain_lmac.audio.source import path_of
 
-    stem, identity = Path(file).stem.strip(". ") or "sound", path_of(file)  # no way out of the root
+    stem = Path(file).stem.strip(". ") or "sound"  # no way out of the root
+    identity = path_of(file)
     for name in chain([stem], (f"{stem}-{number}" for number in count(2))):
-        folder, known = root / name, normalize("NFC", name).casefold()
-        if known in taken or _is_of_another(folder, identity):
+        folder, key = root / name, normalize("NFC", name).casefold()
+        if key in taken or _explains_another(folder, identity):
             continue
         if take(folder, identity):
-            taken.add(known)
+            taken.add(key)
             return folder
-    raise AssertionError("numbers do not end")
+    raise AssertionError("count() does not end")
 
 
-def _is_of_another(folder, identity):
-    """Whether a folder says that it explains another file, or is reserved for one."""
-    of = Ledger(folder).of
-    if of is None:
+def _explains_another(folder: Path, identity: str | None) -> bool:
+    """Return True if a folder holds, or is reserved for, the explanation of another file."""
+    from speechbrain_lmac.inference.outputs import SCORES
+    from speechbrain_lmac.utils.ownership import Ledger
+
+    explained = Ledger(folder).of
+    if explained is None:
         try:
-            of = json.loads((folder / SCORES).read_text(encoding="utf-8"))["file"]
+            explained = json.loads((folder / SCORES).read_text(encoding="utf-8"))["file"]
         except (OSError, ValueError, KeyError, TypeError):
             return False
-    return of is not None and of != identity
+    return explained is not None and explained != identity
 
 
-def read_lines(path):
-    """Lines of a text file, but for empty ones and those that begin with ``#``."""
+def read_lines(path: str | Path) -> list[str]:
+    """Return the lines of a text file, without blank lines and comments (``#``)."""
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read as text: {error}") from error
-    lines = [line.strip() for line in text.splitlines()]
-    lines = [line for line in lines if line and not line.startswith("#")]
+    lines = list(_content(text.splitlines()))
     if not lines:
-        raise InputError(f"{path} holds no line")
+        raise InputError(f"{path} must contain at least one line")
     return lines
+
+
+def _content(lines: Iterable[str]) -> Iterable[str]:
+    for line in map(str.strip, lines):
+        if line and not line.startswith("#"):
+            yield line

@@ -1,35 +1,45 @@
-"""``speechbrain-lmac publish``: a trained interpreter to the Hugging Face Hub."""
+"""``speechbrain-lmac publish``: upload a trained interpreter to the Hugging Face Hub."""
 
 from pathlib import Path
+from typing import Annotated
 
-HELP = "put a trained interpreter on the Hugging Face Hub"
+from typer import Argument, Option
+
 EXAMPLES = """\
-examples:
+\b
+Examples:
   speechbrain-lmac publish results/lmac_zs/stft/1986 --repo me/lmac-zs-dogs --dry-run
   HF_TOKEN=... speechbrain-lmac publish results/lmac_zs/stft/1986 --repo me/lmac-zs-dogs
 """
 
 
-def add_arguments(parser):
-    """What may follow the command's name."""
-    add = parser.add_argument
-    add("results", metavar="RESULTS", help="results folder of train.py")
-    add("--repo", required=True, metavar="USER/NAME", help="made if it is not there")
-    add("--license", metavar="ID", help="of the decoder, by the Hub's names: cc-by-4.0, mit ...")
-    add("--private", action="store_true", help="nobody else may see it")
-    add("--dry-run", action="store_true", help="write the folder, send nothing")
-    add("--output", metavar="FOLDER", help="default: hub/ in the results folder")
-
-
-def run(options):
-    """Do it; the exit status."""
-    from speechbrain_lmac.cli.batch import quietly
+def run(
+    results: Annotated[str, Argument(metavar="RESULTS", help="Results folder of 'train'.")],
+    repo: Annotated[
+        str, Option(metavar="USER/NAME", help="Hub repository, created if it does not exist.")
+    ],
+    license: Annotated[
+        str | None,
+        Option(metavar="ID", help="License of the decoder, as a Hub id: cc-by-4.0, mit ..."),
+    ] = None,
+    private: Annotated[
+        bool, Option("--private", help="Create the repository as a private one.")
+    ] = False,
+    dry_run: Annotated[
+        bool, Option("--dry-run", help="Write the folder and upload nothing.")
+    ] = False,
+    output: Annotated[
+        str | None, Option(metavar="FOLDER", help="Folder to write. Default: RESULTS/hub.")
+    ] = None,
+) -> int:
+    """Upload a trained interpreter to the Hugging Face Hub."""
+    from speechbrain_lmac.cli.inputs import silence_libraries
     from speechbrain_lmac.publishing.repository import push, write_repository
 
-    quietly()
-    folder = Path(options.output) if options.output else Path(options.results) / "hub"
-    write_repository(options.results, options.repo, folder, options.license)
+    silence_libraries()
+    folder = Path(output) if output else Path(results) / "hub"
+    write_repository(results, repo, folder, license)
     print(f"written: {folder}")
-    if not options.dry_run:
-        print(push(folder, options.repo, options.private))
+    if not dry_run:
+        print(push(folder, repo, private))
     return 0

@@ -1,29 +1,29 @@
-"""``speechbrain-lmac ratings``: what people preferred who did not know the names."""
+"""``speechbrain-lmac ratings``: evaluate the ratings of blind pages."""
 
-HELP = "mean ranks and intervals of what blind pages collected"
+from typing import Annotated
+
+from typer import Argument, Option
+
 EXAMPLES = """\
-examples:
+\b
+Examples:
   speechbrain-lmac ratings ratings*.csv --keys test1.key.json test2.key.json
 """
 
 
-def add_arguments(parser):
-    """What may follow the command's name."""
-    add = parser.add_argument
-    add("files", nargs="+", metavar="CSV", help="that blind pages saved")
-    add("--keys", nargs="+", required=True, metavar="JSON", help="of the pages")
-    add("--json", action="store_true", help="print a JSON object for each method")
-
-
-def run(options):
-    """Do it; the exit status."""
+def run(
+    files: Annotated[list[str], Argument(metavar="CSV", help="Files that blind pages saved.")],
+    keys: Annotated[list[str], Option(metavar="JSON...", help="Key files of the pages.")],
+    json: Annotated[bool, Option("--json", help="Print one JSON object per method.")] = False,
+) -> int:
+    """Print mean ranks of explainers with 95 % intervals over raters."""
     from speechbrain_lmac.evaluation.listening_test import read_ratings
     from speechbrain_lmac.evaluation.ratings import mean_ranks
 
-    ranks = mean_ranks(read_ratings(options.files, options.keys))
-    if options.json:
+    ranks = mean_ranks(read_ratings(files, keys))
+    if json:
         print(ranks.to_json(orient="records", lines=True).strip())
         return 0
     print(ranks.round(2).to_markdown(index=False))
-    print("Rank 1 is best; 95 % intervals over raters: of few raters they say little.")
+    print("Rank 1 is best. Intervals are over raters; with few raters they are unreliable.")
     return 0

@@ -1,84 +1,93 @@
 """``speechbrain-lmac report``: clips and their explanations as one HTML file."""
 
 from pathlib import Path
+from typing import Annotated
 
-from speechbrain_lmac.cli.batch import (
-    add_prompts,
-    add_source,
-    add_threshold,
-    for_each,
-    load_interpreter,
-    read_prompts,
-)
+from typer import Option
+
+from speechbrain_lmac.cli.batch import for_each
 from speechbrain_lmac.cli.files import expand
+from speechbrain_lmac.cli.inputs import load_interpreter, read_prompts
+from speechbrain_lmac.cli.options import (
+    Against,
+    Device,
+    Files,
+    Json,
+    Prompts,
+    PromptsFile,
+    Revision,
+    Source,
+    Threshold,
+)
 from speechbrain_lmac.utils.errors import InputError, printable
 
-HELP = "one HTML file to hear and see explanations in, without a network"
 EXAMPLES = """\
-examples:
+\b
+Examples:
   speechbrain-lmac report street.wav --prompt siren --prompt rain
   speechbrain-lmac report clips/ --prompts-file species.txt --output species.html
-
-Of clips of up to 15 s everything is heard; of longer recordings the places where each prompt is
-found. Interrupted, it writes the report of the files that are done.
 """
 
 
-def add_arguments(parser):
-    """What may follow the command's name."""
-    add = parser.add_argument
-    add("files", nargs="+", metavar="FILE", help="sound files, folders, globs or hf:// files")
-    add_prompts(parser)
-    add_threshold(parser)
-    add("--output", default="report.html", metavar="FILE", help="default: report.html")
-    add("--title", default="Listening report", metavar="TEXT")
-    add_source(parser)
+def run(
+    files: Files,
+    prompt: Prompts = None,
+    prompts_file: PromptsFile = None,
+    against: Against = None,
+    threshold: Threshold = 0.1,
+    output: Annotated[str, Option(metavar="FILE", help="HTML file to write.")] = "report.html",
+    title: Annotated[str, Option(metavar="TEXT", help="Title of the page.")] = "Listening report",
+    source: Source = "mini-stft",
+    revision: Revision = None,
+    device: Device = "cpu",
+    json: Json = False,
+) -> int:
+    """Write a listening report: one HTML file that needs no network.
 
-
-def run(options):
-    """Do it; the exit status."""
-    prompts = read_prompts(options)
-    files = expand(options.files)
+    Clips up to 15 s are shown in full. Longer recordings are shown with the regions of each
+    prompt. An interrupted command writes the report of the files processed so far.
+    """
+    prompts = read_prompts(prompt, prompts_file, against)
+    sounds = expand(files)
     from speechbrain_lmac.reports.page import check_page, write_report
 
-    check_page(options.output, [*files, options.prompts_file])
-    interpreter = load_interpreter(options)
-    interpreter.question(prompts, options.against)  # what cannot be asked is no file's fault
-
+    check_page(output, [*sounds, prompts_file])
+    interpreter = load_interpreter(source, revision, device)
+    interpreter.question(prompts, against)  # an invalid prompt fails here, not once per file
     clips: list = []
-    names = [Path(file).name for file in files]
+    headings = _headings(sounds)
 
-    def work(file, place):
-        name = names[place] if names.count(names[place]) == 1 else file
-        shown = show(interpreter, file, printable(name), prompts, options)
-        clips.append(shown)
-        record = {"file": file, "report": options.output, "warnings": list(shown.warnings)}
+    def explain(file, index):
+        clips.append(show(interpreter, file, headings[index], prompts, against, threshold))
+        record = {"file": file, "report": output, "warnings": list(clips[-1].warnings)}
         return record, [f"{file}: {len(prompts)} prompt{'s' * (len(prompts) != 1)}"]
 
     try:
-        status = for_each(files, work, options.json)
+        status = for_each(sounds, explain, json)
         if not clips:
-            raise InputError("no clip could be explained: there is no report")
+            raise InputError(f"{output} is not written: no file could be explained")
     finally:
         if clips:
-            path = write_report(
-                options.output, clips, _about(interpreter, options), printable(options.title)
-            )
-            if not options.json:
+            about = f"Interpreter {_name(source)} of {interpreter.hparams.classifier_name}"
+            path = write_report(output, clips, about, printable(title))
+            if not json:
                 print(path)
     return status
 
 
-def show(interpreter, file, name, prompts, options):
-    """What a page shows of a file, under a name: Heard, or Recording if it is long."""
+def show(interpreter, file, heading, prompts, against, threshold):
+    """Return a file's part of the page: ClipReport, or Recording for a long recording."""
     from speechbrain_lmac.audio.source import AudioSource
     from speechbrain_lmac.cli.page_parts import explained
 
-    return explained(
-        interpreter, AudioSource(file), name, prompts, options.against, options.threshold
-    )
+    return explained(interpreter, AudioSource(file), heading, prompts, against, threshold)
 
 
-def _about(interpreter, options):
-    name = Path(options.source).name if Path(options.source).exists() else options.source
-    return f"Interpreter {name}, of the CLAP {interpreter.hparams.classifier_name}"
+def _headings(files):
+    """Return the name of each file, or its path if several files have that name."""
+    names = [Path(file).name for file in files]
+    return [printable(name if names.count(name) == 1 else file) for name, file in zip(names, files)]
+
+
+def _name(source):
+    return Path(source).name if Path(source).exists() else source

@@ -1,7 +1,5 @@
 """Zero-shot classification of a labeled data set: accuracy of the classifier to explain."""
 
-import argparse
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,78 +9,12 @@ import torch
 from tqdm import tqdm
 
 from speechbrain_lmac.audio.io import check_audio, fit, load_audio
-from speechbrain_lmac.data.datasets import class_names, read_clips
+from speechbrain_lmac.data.datasets import read_clips
 from speechbrain_lmac.data.manifest import Clip
-from speechbrain_lmac.data.prompts import TEMPLATE
-from speechbrain_lmac.evaluation.prompt_wordings import chosen_wordings
-from speechbrain_lmac.evaluation.zero_shot_tables import confusion, per_class, report
-from speechbrain_lmac.models.registry import CLAPS, load_clap
-from speechbrain_lmac.utils.device import check_device
-from speechbrain_lmac.utils.errors import InputError, report_errors
+from speechbrain_lmac.evaluation.zero_shot_tables import confusion, per_class
+from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.files import check_writable, write_text
 from speechbrain_lmac.utils.ownership import Ledger, owned
-
-
-@report_errors
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Classify a data set; print the report, and write it if there is an output folder."""
-    options = parser().parse_args(arguments)
-    check_device(options.device)
-    if options.output_folder:
-        ready_folder(options.output_folder)
-    clips = chosen_clips(options.data_folder, options.folds, options.without)
-    names = class_names(options.data_folder, clips, options.classes)
-    wordings = chosen_wordings(names, options.prompts)
-    others = {} if options.tokenizer is None else {"tokenizer": options.tokenizer}
-    clap = load_clap(options.clap, options.weights, **others).to(options.device)
-    embeddings = embed_clips(clap, clips, options.clip_seconds)
-    rows = classify(clap, embeddings, clips, names, wordings)
-    what = f"{options.clap} CLAP, {len(clips)} clips of {options.data_folder}, {len(names)} classes"
-    text = report(rows, names, what)
-    print(text)
-    if options.output_folder:
-        write(Path(options.output_folder), rows, names, text)
-
-
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of the command line."""
-    this = argparse.ArgumentParser(
-        prog="speechbrain-lmac zero-shot",
-        description="Zero-shot accuracy on data with the layout of ESC-50 or UrbanSound8K.",
-    )
-    add = this.add_argument
-    add("--clap", required=True, choices=CLAPS)
-    add("--data_folder", required=True, metavar="FOLDER")
-    add(
-        "--weights",
-        metavar="FILE",
-        help="weights: file, folder or Hub id (default: those of the CLAP)",
-    )
-    add("--tokenizer", metavar="FOLDER", help="tokenizer (default: that of the CLAP)")
-    add(
-        "--prompts",
-        nargs="+",
-        default=[TEMPLATE],
-        metavar="P",
-        help='templates such as "the sound of {}", "paraphrases", or a csv file with the columns '
-        f'category and prompt (default: "{TEMPLATE}")',
-    )
-    add("--classes", default="dataset", help="classes: dataset or present (default: %(default)s)")
-    add("--folds", nargs="+", type=int, metavar="N", help="classify these folds only")
-    add("--without", metavar="FOLDER", help="exclude the recordings of this data set")
-    add("--clip_seconds", type=duration, metavar="S", help="cut or pad clips (default: unchanged)")
-    add("--output_folder", metavar="FOLDER", help="write predictions, confusion matrix and tables")
-    add("--device", default="cpu")
-    return this
-
-
-def duration(text: str) -> float:
-    """Parse a positive number of seconds."""
-    seconds = float(text)
-    if not (math.isfinite(seconds) and seconds > 0):
-        raise ValueError
-    return seconds
-
 
 WRITTEN = ("predictions.csv", "confusion.csv", "per_class.csv", "report.md")
 """Files of the output folder."""

@@ -12,11 +12,12 @@ import pytest
 import soundfile
 import torch
 
-from speechbrain_lmac.__main__ import main, stop_cleanly
+from speechbrain_lmac.__main__ import main
 from speechbrain_lmac.audio.io import save_audio
 from speechbrain_lmac.audio.streaming_writer import StreamingWavWriter
 from speechbrain_lmac.cli import explain
 from speechbrain_lmac.cli.batch import for_each
+from speechbrain_lmac.cli.command import unwind_on_signals
 from speechbrain_lmac.cli.files import take_folder
 from speechbrain_lmac.data import manifest
 from speechbrain_lmac.data.archives import Archive, obtain
@@ -227,7 +228,7 @@ def recording(tmp_path):
 def no_work(monkeypatch):
     """A command that is refused comes to no interpreter."""
 
-    def load(options):
+    def load(*options):
         raise AssertionError("an interpreter is loaded")
 
     for name in ("explain", "report", "compare"):
@@ -413,12 +414,12 @@ def test_signals_unwind(name, monkeypatch):
     before = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGHUP)}
     try:
         signal.signal(number, signal.SIG_DFL)  # whatever runs the tests may ignore it
-        stop_cleanly()
+        unwind_on_signals()
         with pytest.raises(SystemExit) as stopped:
             os.kill(os.getpid(), number)
         assert stopped.value.code == 128 + number
         signal.signal(number, signal.SIG_IGN)  # as nohup does
-        stop_cleanly()
+        unwind_on_signals()
         assert signal.getsignal(number) is signal.SIG_IGN
     finally:
         for each, handler in before.items():

@@ -2,14 +2,11 @@ import pandas as pd
 import pytest
 import torch
 
+from speechbrain_lmac.__main__ import main
 from speechbrain_lmac.data.datasets import read_clips
 from speechbrain_lmac.data.prompts import TEMPLATE
-from speechbrain_lmac.evaluation.zero_shot import (
-    chosen_clips,
-    chosen_wordings,
-    classify,
-    main,
-)
+from speechbrain_lmac.evaluation.prompt_wordings import chosen_wordings
+from speechbrain_lmac.evaluation.zero_shot import chosen_clips, classify
 from speechbrain_lmac.evaluation.zero_shot_tables import accuracies, confusion, per_class
 from speechbrain_lmac.models.class_set import ScaledDotProduct
 from speechbrain_lmac.utils.errors import InputError
@@ -173,8 +170,8 @@ def test_folds_select_clips(small_set):
 
 def test_command_writes_its_report(small_set, tmp_path, capsys):
     """Predictions and confusion matrix hold every clip."""
-    arguments = ["--clap", "mini", "--data_folder", str(small_set), "--folds", "1"]
-    main([*arguments, "--classes", "present", "--output_folder", str(tmp_path / "out")])
+    arguments = ["zero-shot", "--clap", "mini", "--data-folder", str(small_set), "--folds", "1"]
+    main([*arguments, "--classes", "present", "--output-folder", str(tmp_path / "out")])
     rows = pd.read_csv(tmp_path / "out" / "predictions.csv")
     assert len(rows) == 10
     assert (tmp_path / "out" / "report.md").read_text() in capsys.readouterr().out
@@ -185,7 +182,17 @@ def test_command_writes_its_report(small_set, tmp_path, capsys):
 def test_failed_command_writes_nothing(tmp_path):
     """The output folder stays empty."""
     with pytest.raises(SystemExit):
-        main(["--clap", "mini", "--data_folder", "nowhere", "--output_folder", str(tmp_path)])
+        main(
+            [
+                "zero-shot",
+                "--clap",
+                "mini",
+                "--data-folder",
+                "nowhere",
+                "--output-folder",
+                str(tmp_path),
+            ]
+        )
     assert not list(tmp_path.iterdir())
 
 
@@ -194,14 +201,14 @@ def test_failed_command_writes_nothing(tmp_path):
     [
         (["--classes", "some"], "classes is dataset or present, not 'some'"),
         (["--device", "toaster"], "--device toaster is not there"),
-        (["--clip_seconds", "nan"], "invalid duration value: 'nan'"),
-        (["--output_folder", "/dev/null/x"], "/dev/null/x/report.md cannot be written"),
+        (["--clip-seconds", "nan"], "'--clip-seconds': must be above 0, got nan"),
+        (["--output-folder", "/dev/null/x"], "/dev/null/x/report.md cannot be written"),
         (["--weights", "gone.safetensors"], "gone.safetensors"),
     ],
 )
 def test_invalid_input_ends_in_one_line(small_set, capsys, arguments, message):
     """Exit status 2."""
     with pytest.raises(SystemExit) as stop:
-        main(["--clap", "mini", "--data_folder", str(small_set), *arguments])
+        main(["zero-shot", "--clap", "mini", "--data-folder", str(small_set), *arguments])
     assert stop.value.code == 2
     assert message in capsys.readouterr().err

@@ -1,0 +1,74 @@
+"""Prompts and interpreters that a command line names."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from speechbrain_lmac.cli.files import read_lines
+from speechbrain_lmac.utils.errors import InputError
+
+
+def read_prompts(
+    prompts: Sequence[str] | None, prompts_file: str | None, against: str | None
+) -> list[str]:
+    """Return the prompts of a command line, each once.
+
+    Arguments
+    ---------
+    prompts : sequence of str
+        Values of ``--prompt``.
+    prompts_file : str
+        Value of ``--prompts-file``.
+    against : str
+        Value of ``--against``.
+
+    Raises
+    ------
+    InputError
+        If there is no prompt, or a prompt is blank or equal to ``against``.
+    """
+    given = [*(prompts or []), *(read_lines(prompts_file) if prompts_file else [])]
+    if not given:
+        raise InputError('a prompt must be given: --prompt "the sound of a dog" or --prompts-file')
+    if not all(prompt.strip() for prompt in given):
+        raise InputError("--prompt must not be blank")
+    if against is not None and not against.strip():
+        raise InputError("--against must not be blank")
+    if against in given:
+        raise InputError(f"--against must differ from each prompt, got {against!r} as both")
+    return list(dict.fromkeys(given))
+
+
+def load_interpreter(source: str, revision: str | None, device: str) -> Any:
+    """Load the interpreter that a command line names.
+
+    Arguments
+    ---------
+    source : str
+        Value of ``--source``.
+    revision : str
+        Value of ``--revision``.
+    device : str
+        Value of ``--device``.
+
+    Returns
+    -------
+    Interpreter
+    """
+    from speechbrain_lmac.inference.interpreter import Interpreter
+    from speechbrain_lmac.utils.device import check_device
+
+    silence_libraries()
+    check_device(device)
+    return Interpreter.from_hparams(source=source, revision=revision, run_opts={"device": device})
+
+
+def silence_libraries() -> None:
+    """Hide progress bars and log lines of other libraries."""
+    import logging
+    import warnings
+
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()
+    logging.getLogger("speechbrain").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", category=FutureWarning)

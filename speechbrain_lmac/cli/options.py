@@ -1,0 +1,57 @@
+"""Options that several commands share, as annotations for typer."""
+
+from typing import Annotated
+
+from typer import Argument, BadParameter, Option
+
+
+def check_fraction(value: float) -> float:
+    """Raise BadParameter unless a value is above 0 and at most 1."""
+    if not 0 < value <= 1:
+        raise BadParameter(f"must be above 0 and at most 1, got {value:g}")
+    return value
+
+
+def check_positive(value: float | None) -> float | None:
+    """Raise BadParameter unless a value is None, or finite and above 0."""
+    if value is not None and not 0 < value < float("inf"):
+        raise BadParameter(f"must be above 0, got {value:g}")
+    return value
+
+
+Files = Annotated[
+    list[str],
+    Argument(metavar="FILE", help="Sound files, folders, glob patterns or hf:// files."),
+]
+Prompts = Annotated[
+    list[str] | None,
+    Option("--prompt", metavar="TEXT", help="Prompt to explain. Can be repeated."),
+]
+PromptsFile = Annotated[
+    str | None,
+    Option(metavar="FILE", help="Text file with one prompt per line ('#' starts a comment)."),
+]
+Against = Annotated[
+    str | None,
+    Option(metavar="TEXT", help="Explain why each prompt fits better than this text."),
+]
+Threshold = Annotated[
+    float,
+    Option(
+        metavar="X",
+        callback=check_fraction,
+        help="Activity from which a region starts, above 0 and at most 1.",
+    ),
+]
+Source = Annotated[
+    str,
+    Option(
+        metavar="INTERPRETER",
+        help="mini-stft, mini-mel, a results folder, or a Hub repository USER/NAME.",
+    ),
+]
+Revision = Annotated[
+    str | None, Option(metavar="COMMIT", help="Git revision of the Hub repository.")
+]
+Device = Annotated[str, Option(metavar="DEVICE", help="Torch device: cpu, cuda, cuda:1 ...")]
+Json = Annotated[bool, Option("--json", help="Print one JSON object per line and nothing else.")]
