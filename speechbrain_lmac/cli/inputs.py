@@ -67,8 +67,8 @@ def silence_libraries() -> None:
     import logging
     import warnings
 
-    from transformers.utils import logging as transformers_logging
+    from huggingface_hub.utils import disable_progress_bars
 
-    transformers_logging.disable_progress_bar()
+    disable_progress_bars()  # transformers follows it, and is imported only if a model needs it
     logging.getLogger("speechbrain").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", category=FutureWarning)
