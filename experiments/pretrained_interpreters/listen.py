@@ -12,7 +12,7 @@ from pathlib import Path
 from speechbrain_lmac import Interpreter
 from speechbrain_lmac.audio.io import load_audio
 from speechbrain_lmac.audio.mixing import mix
-from speechbrain_lmac.reports.clip import heard
+from speechbrain_lmac.reports.clip import clip_section
 from speechbrain_lmac.reports.page import write_report
 from speechbrain_lmac.utils.errors import report_errors
 
@@ -47,10 +47,10 @@ def main(arguments=None):
         words = [kind.replace("_", " ") for kind in kinds]
         scene = mix(*(sound(kind) for kind in kinds), snr_db=0.0)
         why = interpreter.interpret(scene, [f"the sound of {word}" for word in words])
-        clips.append(heard(" and ".join(words).capitalize(), why))
+        clips.append(clip_section(" and ".join(words).capitalize(), why))
     name, prompts = ALONE
     why = interpreter.interpret(sound(name), prompts)
-    clips.append(heard(name.replace("_", " ").capitalize(), why))
+    clips.append(clip_section(name.replace("_", " ").capitalize(), why))
     about = (
         f"Interpreter {SOURCE} and MiniCLAP of speechbrain-lmac; recordings by seven "
         "authors of Freesound (CC0), unheard in training, mixed as loud as each other"

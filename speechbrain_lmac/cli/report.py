@@ -54,33 +54,34 @@ def run(
     check_page(output, [*sounds, prompts_file])
     interpreter = load_interpreter(source, revision, device)
     interpreter.question(prompts, against)  # an invalid prompt fails here, not once per file
-    clips: list = []
+    sections: list = []
     headings = _headings(sounds)
 
     def explain(file, index):
-        clips.append(show(interpreter, file, headings[index], prompts, against, threshold))
-        record = {"file": file, "report": output, "warnings": list(clips[-1].warnings)}
+        sections.append(show(interpreter, file, headings[index], prompts, against, threshold))
+        record = {"file": file, "report": output, "warnings": list(sections[-1].warnings)}
         return record, [f"{file}: {len(prompts)} prompt{'s' * (len(prompts) != 1)}"]
 
     try:
         status = for_each(sounds, explain, json)
-        if not clips:
+        if not sections:
             raise InputError(f"{output} is not written: no file could be explained")
     finally:
-        if clips:
-            about = f"Interpreter {_name(source)} of {interpreter.hparams.classifier_name}"
-            path = write_report(output, clips, about, printable(title))
+        if sections:
+            classifier = interpreter.hparams.classifier_name
+            about = f"Interpreter {_name(source)}, audio classifier {classifier}"
+            path = write_report(output, sections, about, printable(title))
             if not json:
                 print(path)
     return status
 
 
 def show(interpreter, file, heading, prompts, against, threshold):
-    """Return a file's part of the page: ClipReport, or Recording for a long recording."""
+    """Return the section of a file."""
     from speechbrain_lmac.audio.source import AudioSource
-    from speechbrain_lmac.cli.page_parts import explained
+    from speechbrain_lmac.cli.sections import explained_section
 
-    return explained(interpreter, AudioSource(file), heading, prompts, against, threshold)
+    return explained_section(interpreter, AudioSource(file), heading, prompts, against, threshold)
 
 
 def _headings(files):

@@ -1,11 +1,12 @@
-"""The browser demo: give a sound, type prompts, hear and see why."""
+"""The web app: upload or record a sound, type prompts, listen to the explanations."""
 
 import contextlib
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import gradio
 import torch
@@ -14,124 +15,127 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from speechbrain_lmac.audio.io import save_audio
 from speechbrain_lmac.audio.source import AudioSource
-from speechbrain_lmac.cli.page_parts import explained
+from speechbrain_lmac.cli.sections import explained_section
 from speechbrain_lmac.data.synthetic import SAMPLE_RATE, mixture
 from speechbrain_lmac.inference.interpreter import Interpreter
-from speechbrain_lmac.reports.page import frame
+from speechbrain_lmac.reports.page import embedded_report
 from speechbrain_lmac.utils.download import digest
 from speechbrain_lmac.utils.errors import InputError
 
 SOURCES = ("mini-stft", "mini-mel")
+"""Interpreters to choose from."""
 MAX_SECONDS = 600
-"""Longest sound that is explained, in seconds."""
+"""Maximum length of a sound, in seconds."""
 MAX_BYTES = 64 << 20
-"""Largest upload."""
+"""Maximum size of an upload."""
 MAX_PROMPTS, MAX_LETTERS = 20, 500
-"""Texts of one explanation, and letters of one text."""
+"""Maximum number of prompts, and of letters of a prompt."""
 MAX_WORK_SECONDS = 120
-"""Time that one explanation may take, in seconds."""
-KEPT_SECONDS = 600
-"""Age at which uploads that nobody explained are deleted, in seconds."""
+"""Time limit of an explanation, in seconds."""
+UPLOAD_LIFETIME = 600
+"""Age at which unused uploads are deleted, in seconds."""
 LOOPBACK = ("127.0.0.1", "localhost")
 EXAMPLES = (("clock_alarm", "engine"), ("chirping_birds", "car_horn"), ("siren", "footsteps"))
-"""Mixtures that it makes itself."""
+"""Classes of the synthetic example mixtures."""
 INTRODUCTION = f"""\
-# Hear why
+# Listen to an audio classifier's explanations
 
-A CLAP scores how well a sound fits a text. Give it a sound and some texts, and hear what each score
-rests on: what is **kept** of the sound for a text, and what is **removed**.
+A zero-shot audio classifier scores how well a sound matches a text. Give it a sound and some
+prompts. For each prompt you hear the part of the sound that the score is based on (**masked-in**)
+and the residual (**masked-out**).
 
-Up to {MAX_SECONDS // 60} minutes and {MAX_BYTES >> 20} MB. The file is deleted after use.
-Its samples are held until you leave.
+Maximum {MAX_SECONDS // 60} minutes and {MAX_BYTES >> 20} MB. The uploaded file is deleted after
+use. Its samples stay in memory until you leave.
 """
-HINT = '<p style="opacity: .7">Explanations come here.</p>'
+PLACEHOLDER = '<p style="opacity: .7">Explanations will appear here.</p>'
 FONTS = ["system-ui", "sans-serif"]
-"""On every machine: nothing is fetched."""
+"""Fonts that every machine has, so that none is downloaded."""
 
 
 class Upload(NamedTuple):
-    """A sound that was uploaded and read, its file gone."""
+    """Samples of an uploaded file that has been deleted."""
 
     name: str
     wav: torch.Tensor
-    """``[time]``."""
+    """Samples, ``[time]``."""
     rate: int
-    """In Hz."""
+    """Sample rate in Hz."""
 
 
-class TimedSound(AudioSource):
-    """Samples whose explanation must end in time."""
+class TimeLimitedSource(AudioSource):
+    """Samples that must be explained within ``MAX_WORK_SECONDS``."""
 
-    def __init__(self, upload):
+    def __init__(self, upload: Upload):
         super().__init__(upload.wav, upload.rate)
-        self._until = time.monotonic() + MAX_WORK_SECONDS
+        self._deadline = time.monotonic() + MAX_WORK_SECONDS
 
-    def blocks(self, sample_rate):
-        """As :meth:`AudioSource.blocks`; InputError when the time is over."""
+    def blocks(self, sample_rate: int) -> Iterator[torch.Tensor]:
+        """Yield blocks as :meth:`AudioSource.blocks`; InputError after the time limit."""
         for block in super().blocks(sample_rate):
-            if time.monotonic() > self._until:
+            if time.monotonic() > self._deadline:
                 raise InputError(
-                    f"an explanation must take at most {MAX_WORK_SECONDS} s. Give a shorter sound "
-                    "or fewer texts"
+                    f"an explanation must take at most {MAX_WORK_SECONDS} s. Use a shorter sound "
+                    "or fewer prompts"
                 )
             yield block
 
 
 @cache
-def interpreter(source):
-    """An interpreter, loaded once."""
+def interpreter(source: str) -> Interpreter:
+    """Load an interpreter once."""
     return Interpreter.from_hparams(source=source, run_opts={"device": "cpu"})
 
 
-def explain(sound, prompts, against, source, held=None):
-    """Explanations of an upload as a page in the page.
+def explain(
+    sound: str | None, prompts: str, against: str, source: str, previous: Upload | None = None
+) -> tuple[str, None, str, Upload]:
+    """Explain an upload.
 
     Arguments
     ---------
     sound : str or None
-        Path of the upload, deleted once it is read; None for the one that is ``held``.
+        Path of the upload, which is deleted after it is read. None for ``previous``.
     prompts : str
-        One a line.
+        Prompts, one per line.
     against : str
-        Explain why each prompt rather than this one; empty for none.
+        Text that each prompt is contrasted with. Empty for none.
     source : str
-        Of ``SOURCES``.
-    held : Upload or None
-        The sound that was explained before.
+        Name of the interpreter, from ``SOURCES``.
+    previous : Upload or None
+        Sound of the previous explanation.
 
     Returns
     -------
     tuple
-        HTML; what the upload's player shows next: nothing; a line on the sound; and the
-        :class:`Upload`, for the next time.
+        HTML of the explanations; None, which empties the upload field; a line about the sound; and
+        the :class:`Upload` for the next call.
     """
     try:
-        asked = _texts(prompts)
-        other = _texts(against, none=True)
-        if len(other) > 1:
-            raise InputError("give one text to explain against, on one line")
+        texts, contrast = _lines(prompts), _lines(against, optional=True)
+        if len(contrast) > 1:
+            raise InputError("the contrast must be one text on one line")
         if source not in SOURCES:
             raise InputError(f"the interpreter must be {' or '.join(SOURCES)}")
-        upload = held if sound is None else read_upload(sound, interpreter(source).sample_rate)
+        upload = previous if sound is None else read_upload(sound, interpreter(source).sample_rate)
         if upload is None:
-            raise InputError("give a sound first: upload one, record one, or take an example")
-        shown = explained(
-            interpreter(source), TimedSound(upload), upload.name, asked, (other or [None])[0]
-        )
+            raise InputError("a sound must be given. Upload or record one, or use an example")
+        limited = TimeLimitedSource(upload)
+        rather = contrast[0] if contrast else None
+        section = explained_section(interpreter(source), limited, upload.name, texts, rather)
     except InputError as error:
         raise gradio.Error(f"{str(error)[0].upper()}{str(error)[1:]}.") from error
-    page = frame([shown], f"Interpreter {source}", height="85vh")
-    about = f"Explained: {upload.name}. Change the texts and explain it again, or give another."
-    return page, None, about, upload
+    html = embedded_report([section], f"Interpreter {source}", height="85vh")
+    note = f"Explained: {upload.name}. Change the prompts and explain again, or use another sound."
+    return html, None, note, upload
 
 
-def read_upload(path, sample_rate):
-    """Read an uploaded file by its magic bytes, and delete it: :class:`Upload`.
+def read_upload(path: str | Path, sample_rate: int) -> Upload:
+    """Read an uploaded file by its content, not by its name, and delete it.
 
     Raises
     ------
     InputError
-        If it is too large, too long, or no sound.
+        If the file is too large, too long or not a sound.
     """
     path = Path(path)
     try:
@@ -139,63 +143,70 @@ def read_upload(path, sample_rate):
             raise InputError(f"a sound must be at most {MAX_BYTES >> 20} MB. Cut it")
         try:
             wav = AudioSource(path).read(sample_rate, MAX_SECONDS)
-        except InputError as error:  # without the server's folders
+        except InputError as error:  # without the folders of the server
             raise InputError(str(error).replace(str(path), path.name)) from error
         return Upload(path.name, wav, sample_rate)
     except OSError as error:
-        raise InputError("the upload is gone. Give the sound again") from error
+        raise InputError("the upload has expired. Upload the sound again") from error
     finally:
         with contextlib.suppress(OSError):
             if digest(path) not in _examples()[1]:
                 path.unlink()
 
 
-def _texts(text, none=False):
-    """Lines of a text field, each once."""
+def _lines(text: str, optional: bool = False) -> list[str]:
+    """Return the lines of a text field, each once."""
     lines = list(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip()))
     if len(lines) > MAX_PROMPTS or max(map(len, lines), default=0) > MAX_LETTERS:
-        raise InputError(f"give at most {MAX_PROMPTS} texts of at most {MAX_LETTERS} letters")
-    if not lines and not none:
-        raise InputError("give at least one prompt")
+        raise InputError(
+            f"prompts must be at most {MAX_PROMPTS} texts of at most {MAX_LETTERS} letters"
+        )
+    if not lines and not optional:
+        raise InputError("at least one prompt must be given")
     return lines
 
 
-def build():
-    """The app, to be launched: gradio.Blocks."""
+def build() -> gradio.Blocks:
+    """Build the app."""
     with gradio.Blocks(
-        title="Hear why", analytics_enabled=False, delete_cache=(60, KEPT_SECONDS)
+        title="Listenable maps", analytics_enabled=False, delete_cache=(60, UPLOAD_LIFETIME)
     ) as app:
         gradio.Markdown(INTRODUCTION)
-        held = gradio.State(None, time_to_live=KEPT_SECONDS)
+        previous = gradio.State(None, time_to_live=UPLOAD_LIFETIME)
         with gradio.Row():
             with gradio.Column(scale=1, min_width=300):
                 sound = gradio.Audio(
                     label="Sound", type="filepath", sources=["upload", "microphone"]
                 )
-                about = gradio.Markdown("")
+                note = gradio.Markdown("")
                 prompts = gradio.Textbox(
-                    label="Texts, one a line", lines=3, value="the sound of a dog"
+                    label="Prompts, one per line", lines=3, value="the sound of a dog"
                 )
-                against = gradio.Textbox(label="Rather than (may be empty)")
+                against = gradio.Textbox(label="Rather than this text (optional)")
                 source = gradio.Radio(list(SOURCES), value=SOURCES[0], label="Interpreter")
                 button = gradio.Button("Explain", variant="primary")
                 gradio.Examples(_examples()[0], [sound, prompts], label="Examples")
             with gradio.Column(scale=2, min_width=400):
-                found = gradio.HTML(HINT)
-        asked = [sound, prompts, against, source, held]
-        button.click(explain, asked, [found, sound, about, held], api_name="explain")
+                explanations = gradio.HTML(PLACEHOLDER)
+        inputs = [sound, prompts, against, source, previous]
+        button.click(explain, inputs, [explanations, sound, note, previous], api_name="explain")
     return app
 
 
-def launch(allowed_hosts=(), **options):
+def launch(allowed_hosts: Sequence[str] = (), **options: Any) -> Any:
     """Serve the app until it is stopped.
 
     Arguments
     ---------
     allowed_hosts : sequence of str
-        Host names under which it answers, beside those of this machine; ``"*"`` for any.
+        Host names that the app answers to in addition to the loopback names; ``"*"`` for any.
     **options
-        Of gradio's ``launch``.
+        Options of gradio's ``launch``.
+
+    Returns
+    -------
+    tuple
+        Return value of gradio's ``launch``.
     """
     theme = gradio.themes.Base(font=FONTS, font_mono=["monospace"])
     hosts = Middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK, *allowed_hosts])
@@ -205,13 +216,12 @@ def launch(allowed_hosts=(), **options):
 
 
 @cache
-def _examples():
-    """Rows of a sound file and its prompts, and the digests of the files."""
+def _examples() -> tuple[list[list[str]], frozenset[str]]:
+    """Return the rows of example sounds and prompts, and the digests of the sound files."""
     folder, rows = Path(tempfile.mkdtemp(prefix="speechbrain_lmac_")), []
-    for kinds in EXAMPLES:
-        words = [kind.replace("_", " ") for kind in kinds]
+    for classes in EXAMPLES:
+        words = [name.replace("_", " ") for name in classes]
         path = folder / f"{' and '.join(words)}.wav"
-        scene = mixture(*kinds, seed=11)
-        save_audio(path, 0.5 * scene.mixture, SAMPLE_RATE)
+        save_audio(path, 0.5 * mixture(*classes, seed=11).mixture, SAMPLE_RATE)
         rows.append([str(path), "\n".join(f"the sound of {word}" for word in words)])
     return rows, frozenset(digest(path) for path, _ in rows)

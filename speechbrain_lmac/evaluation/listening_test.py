@@ -14,7 +14,7 @@ import torch
 from speechbrain_lmac.evaluation.scoring import ClassPrompts, explain, make_batch
 from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.metrics.top_k import top_k_mask
-from speechbrain_lmac.reports.clip import PlayerFactory
+from speechbrain_lmac.reports.clip import ClipRenderer
 from speechbrain_lmac.reports.page import render, write_page
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.files import write_text
@@ -77,16 +77,16 @@ def takes(
     query = audio_classifier.queries([prompt])
     prompts = ClassPrompts((prompt,), presence.against(query))
     batch = make_batch(model, [prompt], encoded, prompts, query.new_zeros(1).long())
-    factory = PlayerFactory(audio_classifier, wav)
-    original, _ = factory.player("The clip", wav, "the clip")
+    renderer = ClipRenderer(audio_classifier, wav)
+    original, _ = renderer.player("The clip", wav, "the clip")
     sounds = []
     for name in methods:
         mask = top_k_mask(explain(model, EXPLAINERS[name], batch).ranks, fraction)
         sound = classifier.apply_mask(encoded, mask)[0].detach().cpu()
-        player, written = factory.player(name, sound, f"masked-in sound of {name}")
+        player, written = renderer.player(name, sound, f"masked-in sound of {name}")
         vector = audio_classifier(written.unsqueeze(0).to(interpreter.device)).vector
         sounds.append(Take(name, player, presence.probability(vector, query).item()))
-    return original, sounds, factory.axis
+    return original, sounds, renderer.axis
 
 
 def blinded(sounds: Sequence[Take], seed: int) -> tuple[list[Take], dict[str, str]]:
@@ -157,7 +157,7 @@ def write_comparison(
         takes=sounds,
         axis=axis,
         blind=blind_seed is not None,
-        budget=FRACTION,
+        fraction=FRACTION,
     )
     if key_path is None:
         return [write_page(path, html)]

@@ -331,10 +331,11 @@ class Interpretation:
     @in_float32
     def _repr_html_(self) -> str:
         """Players and pictures, in a notebook."""
-        from speechbrain_lmac.reports.clip import heard
-        from speechbrain_lmac.reports.page import frame
+        from speechbrain_lmac.reports.clip import clip_section
+        from speechbrain_lmac.reports.page import embedded_report
 
-        return frame([heard("The clip", self)], "", height=f"{26 + 26 * len(self.prompts)}rem")
+        height = f"{26 + 26 * len(self.prompts)}rem"
+        return embedded_report([clip_section("Clip", self)], "", height)
 
     def rows(self, threshold: float = THRESHOLD) -> list[dict]:
         """What ``scores.json`` says of each prompt, by plain numbers."""

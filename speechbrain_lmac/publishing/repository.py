@@ -18,7 +18,7 @@ from speechbrain_lmac.inference.interpreter import Interpreter
 from speechbrain_lmac.pretrained.checkpoint import fingerprint
 from speechbrain_lmac.pretrained.config import read_interpreter_config
 from speechbrain_lmac.pretrained.export import DECODER_FILE, HPARAMS_FILE, hyperparams
-from speechbrain_lmac.reports.plots import draw_interpretation, draw_top_k
+from speechbrain_lmac.reports.plots import draw_average_drop, draw_interpretation
 from speechbrain_lmac.utils.errors import InputError, first_line
 from speechbrain_lmac.utils.files import HIDDEN
 from speechbrain_lmac.utils.hub import check_reachable
@@ -95,7 +95,7 @@ def _fill(folder, results, repo_id, interpreter, text, license):
     rows = pd.read_csv(results / "metrics.csv")
     if not {"metric", "fraction", "value"} <= set(rows):
         raise InputError(f"{results / 'metrics.csv'} is of an older version: run train.py anew")
-    draw_top_k(rows, folder / "budgets.png")
+    draw_average_drop(rows, folder / "budgets.png")
     _example(interpreter, folder / "example.png")
     card = _card(interpreter, repo_id, results, rows, settings, license, folder)
     (folder / "README.md").write_text(card, encoding="utf-8")

@@ -1,175 +1,206 @@
-"""One clip of a report: what is heard and seen of it, and the numbers beside it."""
+"""Section of a listening report on a short clip: players, masks and scores of each prompt."""
 
 import math
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import torch
 
 from speechbrain_lmac.audio.stft import power_of
 from speechbrain_lmac.reports.media import (
     data_uri,
-    decoded,
+    decode_mp3,
+    encode_image,
+    encode_unclipped_mp3,
     matched_gain,
-    picture,
-    unclipped_mp3,
 )
 from speechbrain_lmac.reports.raster import AXIS_HZ, RANGE_DB, height_of
 
+Axis = tuple[tuple[str, float], ...]
+"""Pairs of a frequency's name in kHz and its height in an image, 0 (bottom) to 1 (top)."""
+
 
 class Player(NamedTuple):
-    """A sound to be played, and what it looks like."""
+    """An audio player and its spectrogram."""
 
     label: str
     sound: str
-    """Data URI."""
+    """Data URI of the sound."""
     image: str
-    """Data URI."""
+    """Data URI of the spectrogram."""
     alt: str
+    """Description of the sound for screen readers."""
     gain_db: float
-    """By which it is louder in the report than it is."""
+    """Gain of the sound in the report."""
     silent: bool
 
 
-class Row(NamedTuple):
-    """A prompt's explanation."""
+class PromptCard(NamedTuple):
+    """The explanation of a prompt."""
 
     prompt: str
-    players: tuple
+    players: tuple[Player, ...]
     mask: str
-    """Data URI of a picture."""
+    """Data URI of the mask's image."""
     level_db: float
+    """Level of the masked-in sound relative to the clip."""
     absent: bool
     scores: tuple
-    """Rows of (name, in the clip, in what is kept, in what is removed)."""
+    """Rows of name, and value for the clip, the masked-in and the masked-out sound."""
 
 
-class ClipReport(NamedTuple):
-    """A clip and its explanations."""
+class ClipSection(NamedTuple):
+    """A clip and the explanation of each prompt."""
 
     name: str
     seconds: float
     against: str | None
     original: Player
-    rows: tuple
-    warnings: tuple
-    axis: tuple
-    """Pairs of a frequency's name and its height on pictures."""
+    cards: tuple[PromptCard, ...]
+    warnings: tuple[str, ...]
+    axis: Axis
 
     @property
-    def block(self):
-        """Template of its part of a page."""
+    def template(self) -> str:
+        """File name of the section's template."""
         return "clip.html.j2"
 
 
-def axis_of(sample_rate):
-    """Pairs of a frequency's name and its height on pictures of sounds of a rate in Hz."""
+def axis_of(sample_rate: int) -> Axis:
+    """Return the frequency axis of sounds with a sample rate in Hz."""
     return tuple((f"{hertz / 1000:g}", height_of(hertz, sample_rate / 2)) for hertz in AXIS_HZ)
 
 
-class PlayerFactory:
-    """Sounds and pictures of one clip, all in its terms.
+class ClipRenderer:
+    """Renders sounds of one clip at the clip's loudness and on its color scale.
 
     Arguments
     ---------
-    clap : CLAP
-        Whose spectrogram is drawn.
+    audio_classifier : AudioClassifier
+        Audio classifier that defines the spectrogram and the loudness.
     original : torch.Tensor
-        The clip, ``[time]``.
+        Clip, ``[time]``.
     """
 
-    def __init__(self, clap, original):
-        self.spectrogram, self.rate, self.original = clap.spectrogram, clap.sample_rate, original
-        self.energy = clap.encoded_energy
+    def __init__(self, audio_classifier: Any, original: torch.Tensor):
+        self.spectrogram, self.rate = audio_classifier.spectrogram, audio_classifier.sample_rate
+        self.energy, self.original = audio_classifier.encoded_energy, original
         top = self._decibels(original).max().item()
         self.limits = (top - RANGE_DB, top)
-        self.played = None
+        self.reference = original
 
     @property
-    def axis(self):
-        """Pairs of a frequency's name and its height on pictures."""
+    def axis(self) -> Axis:
+        """Frequency axis of the images."""
         return axis_of(self.rate)
 
-    def player(self, label, wav, what):
-        """A sound to be played: Player; and what the player makes of it, at its own level."""
-        if wav is not self.original:
-            like = self.played if self.played is not None else self.original
-            gain = matched_gain(wav, like, self.energy)
-        else:
-            gain = matched_gain(wav, wav, self.energy)
-        encoded, gain = unclipped_mp3(wav, gain, self.rate)
-        if wav is self.original:
-            self.played = gain * wav
-        image = picture(self._decibels(wav), self.rate / 2, "magma", self.limits)
-        shown = Player(
+    def player(self, label: str, wav: torch.Tensor, alt: str) -> tuple[Player, torch.Tensor]:
+        """Render a player, at the loudness of the original if that was rendered before.
+
+        Arguments
+        ---------
+        label : str
+            Caption of the player.
+        wav : torch.Tensor
+            Sound, ``[time]``.
+        alt : str
+            Description of the sound for screen readers.
+
+        Returns
+        -------
+        Player, torch.Tensor
+            Player, and the sound that it plays, decoded and without the gain, ``[time]``.
+        """
+        is_original = wav is self.original
+        gain = matched_gain(wav, wav if is_original else self.reference, self.energy)
+        encoded, gain = encode_unclipped_mp3(wav, gain, self.rate)
+        if is_original:
+            self.reference = gain * wav
+        image = encode_image(self._decibels(wav), self.rate / 2, "magma", self.limits)
+        player = Player(
             label,
             data_uri("audio/mpeg", encoded),
             data_uri("image/webp", image),
-            what,
+            alt,
             20 * math.log10(gain),
             silent=not wav.any(),
         )
-        return shown, decoded(encoded)[: len(wav)] / gain
+        return player, decode_mp3(encoded)[: len(wav)] / gain
 
-    def mask(self, gains):
-        """A picture of gains ``[frames, bins]``: data URI."""
-        return data_uri("image/webp", picture(gains, self.rate / 2, "viridis", (0, 1)))
+    def mask_image(self, gains: torch.Tensor) -> str:
+        """Render gains ``[frames, bins]`` in [0, 1] as an image: data URI."""
+        return data_uri("image/webp", encode_image(gains, self.rate / 2, "viridis", (0, 1)))
 
-    def _decibels(self, wav):
+    def _decibels(self, wav: torch.Tensor) -> torch.Tensor:
         power = power_of(self.spectrogram(wav.unsqueeze(0).to(self.spectrogram.window.device)))
         return 10 * power.squeeze(0).clamp(min=1e-10).log10().cpu()
 
 
-def heard(name, why):
-    """What a report shows of a clip.
+def clip_section(name: str, interpretation: Any) -> ClipSection:
+    """Render the section of a clip.
 
-    Scores are those of the sounds in the report, decoded again: what the listener hears.
+    Scores are computed from the sounds of the report, as a browser decodes them.
 
     Arguments
     ---------
     name : str
-        What the clip is called.
-    why : Interpretation
-        Its explanations.
+        Heading of the section.
+    interpretation : Interpretation
+        Explanations of the clip.
 
     Returns
     -------
-    Heard
+    ClipSection
     """
-    classifier = why.model.classifier
-    studio = PlayerFactory(classifier.audio_classifier, why.original)
-    original, written = studio.player("The clip", why.original, name)
-    players, played = [], []
-    for prompt, kept, removed in zip(why.prompts, why.waveform, why.residual):
-        sides = [
-            studio.player(word.capitalize(), wav, f"what is {word} for “{prompt}”")
-            for word, wav in (("kept", kept), ("removed", removed))
-        ]
-        players.append(tuple(shown for shown, _ in sides))
-        played.append(torch.stack([wav for _, wav in sides]))
-    kept, removed = torch.stack(played, dim=1)
-    found = [why.heard_in(sounds) for sounds in (written.expand_as(kept), kept, removed)]
-    gains = classifier.domain.gains(why.mask.to(classifier.audio_classifier.filterbank.device))
-    rows = tuple(
-        Row(
-            prompt,
-            players[i],
-            studio.mask(gains[i]),
-            why.level_db[i].item(),
-            why.absent[i].item(),
-            tuple(_scores(why, i, *found)),
-        )
-        for i, prompt in enumerate(why.prompts)
+    classifier = interpretation.model.classifier
+    renderer = ClipRenderer(classifier.audio_classifier, interpretation.original)
+    original, decoded = renderer.player("Clip", interpretation.original, name)
+    pairs = [_render_pair(renderer, interpretation, i) for i in range(len(interpretation.prompts))]
+    masked_in, masked_out = torch.stack([sounds for _, sounds in pairs], dim=1)
+    versions = (decoded.expand_as(masked_in), masked_in, masked_out)
+    scores = [interpretation.heard_in(sounds) for sounds in versions]
+    gains = classifier.domain.gains(
+        interpretation.mask.to(classifier.audio_classifier.filterbank.device)
     )
-    seconds = len(why.original) / why.sample_rate
-    return ClipReport(name, seconds, why.against, original, rows, tuple(why.warnings), studio.axis)
+    cards = tuple(
+        PromptCard(
+            prompt,
+            pairs[i][0],
+            renderer.mask_image(gains[i]),
+            interpretation.level_db[i].item(),
+            interpretation.absent[i].item(),
+            tuple(_score_rows(interpretation, i, *scores)),
+        )
+        for i, prompt in enumerate(interpretation.prompts)
+    )
+    seconds = len(interpretation.original) / interpretation.sample_rate
+    warnings = tuple(interpretation.warnings)
+    against = interpretation.against
+    return ClipSection(name, seconds, against, original, cards, warnings, renderer.axis)
 
 
-def _scores(why, i, *heard_in):
+def _render_pair(
+    renderer: ClipRenderer, interpretation: Any, i: int
+) -> tuple[tuple[Player, ...], torch.Tensor]:
+    """Render the masked-in and the masked-out sound of prompt ``i``, ``[2, time]``."""
+    sounds = {"masked-in": interpretation.waveform[i], "masked-out": interpretation.residual[i]}
+    players, decoded = zip(
+        *(
+            renderer.player(kind.capitalize(), wav, f"{kind} for “{interpretation.prompts[i]}”")
+            for kind, wav in sounds.items()
+        )
+    )
+    return players, torch.stack(decoded)
+
+
+def _score_rows(interpretation: Any, i: int, *scores: Any) -> Iterator[tuple]:
+    """Yield the rows of the table of scores of prompt ``i``."""
     names = {"logit": "similarity (logit)", "share": "probability among the prompts"}
-    if why.against is not None:
-        names["share"] = f"probability rather than “{why.against}”"
-    if len(why.prompts) == 1 and why.against is None:
+    if interpretation.against is not None:
+        names["share"] = f"probability rather than “{interpretation.against}”"
+    if len(interpretation.prompts) == 1 and interpretation.against is None:
         del names["share"]  # it is 1 by definition
-    names["presence"] = "probability among everyday sounds"
+    names["presence"] = "presence among everyday sounds"
     for field, name in names.items():
-        yield (name, field != "logit", *(getattr(found, field)[i].item() for found in heard_in))
+        values = (getattr(version, field)[i].item() for version in scores)
+        yield (name, field != "logit", *values)

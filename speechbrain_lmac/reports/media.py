@@ -1,8 +1,9 @@
-"""Sounds and pictures as text that stands in an HTML file."""
+"""Sounds and images as data URIs for HTML."""
 
 import base64
 import io
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,20 +14,25 @@ from PIL import Image
 from speechbrain_lmac.audio.io import PEAK
 from speechbrain_lmac.reports.raster import pixels
 
-TRIES = 4
+MAX_TRIES = 4
+"""Times that a sound is encoded until it does not clip."""
 MAX_GAIN_DB = 20.0
-"""By which a faint sound is raised to be heard beside the clip."""
+"""Maximum gain of a faint sound."""
 
 
-def matched_gain(wav, like, energy):
-    """Gain under which a sound is as loud as another, and does not clip.
+def matched_gain(
+    wav: torch.Tensor, reference: torch.Tensor, energy: Callable[[torch.Tensor], torch.Tensor]
+) -> float:
+    """Return the gain that makes a sound as loud as a reference without clipping.
 
     Arguments
     ---------
-    wav, like : torch.Tensor
-        ``[time]`` both.
+    wav : torch.Tensor
+        Sound, ``[time]``.
+    reference : torch.Tensor
+        Reference sound, ``[time]``.
     energy : callable
-        Sounds ``[batch, time]`` -> ``[batch]``: of what counts as loud.
+        Measure of loudness: sounds ``[batch, time]`` -> ``[batch]``.
 
     Returns
     -------
@@ -40,13 +46,13 @@ def matched_gain(wav, like, energy):
     5.0
     """
     peak = wav.abs().max().item()
-    own, wanted = (energy(sound.unsqueeze(0)).item() for sound in (wav, like))
+    own, wanted = (energy(sound.unsqueeze(0)).item() for sound in (wav, reference))
     matched = (wanted / own) ** 0.5 if own > 0 else 1.0
     return min(matched, PEAK / max(peak, PEAK * 1e-6), 10 ** (MAX_GAIN_DB / 20))
 
 
-def mp3(wav, sample_rate):
-    """A sound as MP3, which every browser plays: bytes."""
+def encode_mp3(wav: torch.Tensor, sample_rate: int) -> bytes:
+    """Encode a sound ``[time]`` as MP3, which all browsers play."""
     samples = wav.detach().cpu().numpy().astype(np.float32)
     with tempfile.TemporaryDirectory() as folder:  # in memory, libsndfile would call us back
         path = Path(folder) / "sound.mp3"  # from C, where an interruption has nowhere to go
@@ -54,23 +60,35 @@ def mp3(wav, sample_rate):
         return path.read_bytes()
 
 
-def unclipped_mp3(wav, gain, sample_rate):
-    """A sound as MP3 that plays without clipping: bytes, and the gain that it has at last.
+def encode_unclipped_mp3(wav: torch.Tensor, gain: float, sample_rate: int) -> tuple[bytes, float]:
+    """Encode a sound as MP3 with a gain that is lowered until the decoded sound does not clip.
 
-    Coding changes peaks: where what is decoded goes beyond full scale, the gain is lowered.
+    Arguments
+    ---------
+    wav : torch.Tensor
+        Sound, ``[time]``.
+    gain : float
+        Gain to start from. Lossy encoding changes peaks, so it may have to be lowered.
+    sample_rate : int
+        Sample rate in Hz.
+
+    Returns
+    -------
+    bytes, float
+        Encoded sound and final gain.
     """
-    encoded = mp3(gain * wav, sample_rate)
-    for _ in range(TRIES):
-        peak = decoded(encoded).abs().max().item()
+    encoded = encode_mp3(gain * wav, sample_rate)
+    for _ in range(MAX_TRIES):
+        peak = decode_mp3(encoded).abs().max().item()
         if peak <= 1:
             break
         gain *= PEAK / peak
-        encoded = mp3(gain * wav, sample_rate)
+        encoded = encode_mp3(gain * wav, sample_rate)
     return encoded, gain
 
 
-def decoded(encoded):
-    """What a player makes of encoded sound, ``[time]``."""
+def decode_mp3(encoded: bytes) -> torch.Tensor:
+    """Decode MP3 as a player does: ``[time]``."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "sound.mp3"
         path.write_bytes(encoded)
@@ -78,32 +96,38 @@ def decoded(encoded):
     return torch.from_numpy(samples)
 
 
-def picture(values, nyquist, colors, limits):
-    """A plane as a picture: WebP, bytes.
+def encode_image(
+    values: torch.Tensor, nyquist: float, colors: str, limits: tuple[float, float]
+) -> bytes:
+    """Encode time-frequency values as a WebP image on a mel axis.
 
     Arguments
     ---------
     values : torch.Tensor
-        ``[frames, bins]``, linear in frequency; shown on a mel axis, low below.
+        Values on a linear frequency axis, ``[frames, bins]``.
     nyquist : float
         Frequency of the last bin, in Hz.
     colors : str
-        Color map of matplotlib.
+        Name of a color map of matplotlib.
     limits : tuple of float
-        Values of its two ends.
+        Values at the two ends of the color map.
+
+    Returns
+    -------
+    bytes
     """
-    pixel = pixels(values, nyquist, colors, limits)
     buffer = io.BytesIO()
-    Image.fromarray(pixel).save(buffer, format="WEBP", quality=80, method=4)
+    image = Image.fromarray(pixels(values, nyquist, colors, limits))
+    image.save(buffer, format="WEBP", quality=80, method=4)
     return buffer.getvalue()
 
 
-def data_uri(kind, content):
-    """Bytes as the address of themselves.
+def data_uri(media_type: str, content: bytes) -> str:
+    """Return bytes as a data URI.
 
     Example
     -------
     >>> data_uri("image/webp", b"abc")
     'data:image/webp;base64,YWJj'
     """
-    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
+    return f"data:{media_type};base64,{base64.b64encode(content).decode('ascii')}"

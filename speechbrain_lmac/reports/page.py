@@ -1,116 +1,135 @@
-"""Clips and their explanations as one HTML file."""
+"""Listening reports: sections on clips and recordings as one HTML file."""
 
 import hashlib
 import os
 import re
 from base64 import b64encode
-from hashlib import sha256
+from collections.abc import Iterable, Sequence
 from importlib.resources import files
+from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from speechbrain_lmac.reports.clip import ClipSection
 from speechbrain_lmac.reports.media import MAX_GAIN_DB
+from speechbrain_lmac.reports.recording import RecordingSection
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.files import check_no_input, check_writable, write_text
 from speechbrain_lmac.utils.version import VERSION
 
 TEMPLATES = files("speechbrain_lmac.reports") / "templates"
-SEAL = "\n<!-- speechbrain-lmac sha256 {} -->\n"
-"""Ends a page: SHA-256 of all that comes before."""
-SEALED = re.compile(SEAL.format("([0-9a-f]{64})").encode() + rb"\Z")
+CHECKSUM = "\n<!-- speechbrain-lmac sha256 {} -->\n"
+"""Last line of a page: SHA-256 of the text before it."""
+CHECKSUM_AT_END = re.compile(CHECKSUM.format("([0-9a-f]{64})").encode() + rb"\Z")
 GENERATOR = b'<meta name="generator" content="speechbrain-lmac '
-"""In the head of every page; those of earlier versions have no seal."""
+"""Text in the head of each page. Pages of the first versions have no checksum."""
+
+Section = ClipSection | RecordingSection
 
 
-def write_report(path, clips, about, title="Listening report"):
-    """Write a report that opens without a network.
+def write_report(
+    path: str | Path, sections: Sequence[Section], about: str, title: str = "Listening report"
+) -> Path:
+    """Write a listening report that opens without a network.
 
     Arguments
     ---------
     path : str or Path
-        File to write, whole or not at all.
-    clips : list of ClipReport or Recording
-        Of :func:`~speechbrain_lmac.reports.clip.heard` and
-        :func:`~speechbrain_lmac.reports.recording.recording`.
+        HTML file to write. It is written atomically.
+    sections : list of ClipSection or RecordingSection
+        Sections from :func:`~speechbrain_lmac.reports.clip.clip_section` and
+        :func:`~speechbrain_lmac.reports.recording.recording_section`.
     about : str
-        What explained them.
+        Name of the interpreter and its classifier.
     title : str
-        Its heading.
+        Title of the page.
 
     Returns
     -------
     Path
+
+    Raises
+    ------
+    InputError
+        If the file exists and was not written by this package, or has changed since.
     """
-    text = render("report.html.j2", title=title, clips=clips, about=about, within=False)
-    return write_page(path, text)
+    content = {"title": title, "sections": sections, "about": about, "embedded": False}
+    return write_page(path, render("report.html.j2", **content))
 
 
-def write_page(path, text):
-    """Write a page and its seal, as a whole; InputError as of :func:`check_page`."""
+def write_page(path: str | Path, text: str) -> Path:
+    """Write a page and its checksum atomically; InputError as in :func:`check_page`."""
     check_page(path)
-    seal = SEAL.format(hashlib.sha256(text.encode("utf-8")).hexdigest())
-    return write_text(path, text + seal)
+    checksum = CHECKSUM.format(hashlib.sha256(text.encode("utf-8")).hexdigest())
+    return write_text(path, text + checksum)
 
 
-def check_page(path, inputs=()):
-    """Raise InputError, before any work, if a page cannot be written, or would replace a file
-    that is an input, was not written here or has changed since.
+def check_page(path: str | Path, inputs: Iterable[str | Path | None] = ()) -> None:
+    """Check that a page can be written and replaces no file of the user.
 
     Arguments
     ---------
     path : str or Path
-        Where the page goes.
+        File to write.
     inputs : iterable of str, Path or None
         Files that are read.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written, is an input, was not written by this package, or has changed
+        since.
     """
     check_no_input(path, inputs)
     check_writable(path)
     if os.path.exists(path) and not is_page(path):
         raise InputError(
-            f"{path} is no page of speechbrain-lmac, or has changed since: it is left alone; move "
-            "it, or give another --output"
+            f"{path} must be an unchanged page of speechbrain-lmac to be replaced. Move it, or "
+            "give another --output"
         )
 
 
-def is_page(path):
-    """Whether a file is a page as it was written here."""
+def is_page(path: str | Path) -> bool:
+    """Return True if a file is an unchanged page of this package."""
     with open(path, "rb") as file:
         head = file.read(1000)
         if GENERATOR not in head:
             return False
         content = head + file.read()
-    seal = SEALED.search(content[-200:])
-    if seal is None:
+    checksum = CHECKSUM_AT_END.search(content[-200:])
+    if checksum is None:
         return b"speechbrain-lmac sha256" not in content[-200:]
-    body = content[: len(content) - len(seal[0])]
-    return hashlib.sha256(body).hexdigest().encode() == seal[1]
+    body = content[: len(content) - len(checksum[0])]
+    return hashlib.sha256(body).hexdigest().encode() == checksum[1]
 
 
-def frame(clips, about, height):
-    """A report as a page within a page: HTML of its own frame, whose style is its own.
+def embedded_report(sections: Sequence[Section], about: str, height: str) -> str:
+    """Return a report as an ``<iframe>`` for another page.
 
     Arguments
     ---------
-    clips : list of ClipReport
-        Of :func:`~speechbrain_lmac.reports.clip.heard`.
+    sections : list of ClipSection or RecordingSection
+        Sections, as for :func:`write_report`.
     about : str
-        What explained them.
+        Name of the interpreter and its classifier.
     height : str
-        Of the frame, in CSS.
+        Height of the frame, in CSS.
 
     Returns
     -------
     str
     """
-    page = render("report.html.j2", title="Why", clips=clips, about=about, within=True)
+    content = {"title": "Explanations", "sections": sections, "about": about, "embedded": True}
+    page = render("report.html.j2", **content)
     style = f"width: 100%; height: {height}; border: 0; border-radius: 8px"
     attributes = f'title="Explanations" sandbox="allow-scripts" style="{style}"'
     return f'<iframe {attributes} srcdoc="{escape(page)}"></iframe>'
 
 
-def render(template, **content):
-    """A template, filled: str."""
+def render(template: str, **content: Any) -> str:
+    """Render a template of this package with its style sheet and scripts."""
     environment = Environment(
         loader=PackageLoader("speechbrain_lmac.reports"),
         autoescape=True,
@@ -118,22 +137,22 @@ def render(template, **content):
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["clock"] = clock
+    environment.filters["duration"] = format_duration
     return environment.get_template(template).render(
         version=VERSION,
-        most_gain_db=MAX_GAIN_DB,
-        policy=policy(),
-        style=_file("style.css"),
-        script=_file("script.js"),
-        ratings=_file("ratings.js"),
+        max_gain_db=MAX_GAIN_DB,
+        policy=content_security_policy(),
+        style=_asset("style.css"),
+        script=_asset("script.js"),
+        ratings=_asset("ratings.js"),
         **content,
     )
 
 
-def policy():
-    """What a page may load and run: its own style and scripts, by their hashes, and data in it."""
+def content_security_policy() -> str:
+    """Return the policy of a page: its style and scripts, by their hashes, and embedded data."""
     style, *scripts = (
-        f"'sha256-{b64encode(sha256(_file(name).encode()).digest()).decode()}'"
+        f"'sha256-{b64encode(hashlib.sha256(_asset(name).encode()).digest()).decode()}'"
         for name in ("style.css", "script.js", "ratings.js")
     )
     return (
@@ -143,12 +162,12 @@ def policy():
     )
 
 
-def clock(seconds):
-    """A time as people say it.
+def format_duration(seconds: float) -> str:
+    """Return a duration in seconds as text.
 
     Example
     -------
-    >>> clock(7.25), clock(61.5), clock(3723)
+    >>> format_duration(7.25), format_duration(61.5), format_duration(3723)
     ('7.2 s', '1:01.5', '1:02:03.0')
     """
     minutes, rest = divmod(round(seconds, 1), 60)
@@ -158,5 +177,5 @@ def clock(seconds):
     return f"{hours}:{minutes:02d}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"
 
 
-def _file(name):
+def _asset(name: str) -> Markup:
     return Markup((TEMPLATES / name).read_text(encoding="utf-8"))

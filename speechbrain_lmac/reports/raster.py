@@ -1,30 +1,32 @@
-"""Time-frequency values as pixels, on a mel axis."""
+"""Time-frequency values as pixels on a mel axis."""
 
 import numpy as np
 import torch
 from matplotlib import colormaps
 
 RANGE_DB = 70
-"""Range below the loudest bin, in dB; what is fainter is drawn as silence."""
+"""Dynamic range of spectrograms, in dB below the loudest bin."""
 AXIS_HZ = (250, 1000, 4000, 10000)
-"""Frequencies that are named beside pictures."""
+"""Frequencies that the axis of an image names."""
 HEIGHT, WIDTH = 128, 480
-"""Size of pictures, in pixels."""
+"""Size of images, in pixels."""
 
 
-def pixels(values, nyquist, colors, limits):
-    """Values as RGB pixels, low frequencies at the foot.
+def pixels(
+    values: torch.Tensor, nyquist: float, colors: str, limits: tuple[float, float]
+) -> np.ndarray:
+    """Return values as RGB pixels with low frequencies at the bottom.
 
     Arguments
     ---------
     values : torch.Tensor
-        ``[frames, bins]``, linear in frequency.
+        Values on a linear frequency axis, ``[frames, bins]``.
     nyquist : float
         Frequency of the last bin, in Hz.
     colors : str
-        Color map of matplotlib.
+        Name of a color map of matplotlib.
     limits : tuple of float
-        Values of its two ends.
+        Values at the two ends of the color map.
 
     Returns
     -------
@@ -37,13 +39,16 @@ def pixels(values, nyquist, colors, limits):
     return (255 * colormaps[colors](shades)[::-1, :, :3]).astype(np.uint8)
 
 
-def height_of(hertz, nyquist):
-    """Height of a frequency on a picture, 0 at its foot and 1 at its head."""
+def height_of(hertz: float, nyquist: float) -> float:
+    """Return the height of a frequency in an image, 0 (bottom) to 1 (top)."""
     return float(np.log1p(hertz / 700) / np.log1p(nyquist / 700))
 
 
-def on_mel_axis(values, nyquist):
-    """``[frames, bins]`` -> ``[HEIGHT, WIDTH]``, even in mel; a pixel is the mean of its bins."""
+def on_mel_axis(values: torch.Tensor, nyquist: float) -> torch.Tensor:
+    """Resample ``[frames, bins]`` to ``[HEIGHT, WIDTH]``, equidistant in mel.
+
+    A pixel is the mean of its bins.
+    """
     bins = values.shape[1]
     hertz = 700 * np.expm1(np.linspace(0, np.log1p(nyquist / 700), HEIGHT + 1))
     edges = torch.from_numpy(hertz / nyquist * (bins - 1))

@@ -1,148 +1,171 @@
-"""A long recording in a report: where each prompt is found in it, and how that sounds."""
+"""Section of a listening report on a long recording: activity and regions of each prompt."""
 
 import os
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import soundfile
 import torch
 
 from speechbrain_lmac.reports.annotations import Region
-from speechbrain_lmac.reports.clip import Player, PlayerFactory, axis_of
-from speechbrain_lmac.reports.media import data_uri, picture
+from speechbrain_lmac.reports.clip import Axis, ClipRenderer, Player, axis_of
+from speechbrain_lmac.reports.media import data_uri, encode_image
 from speechbrain_lmac.reports.raster import RANGE_DB
 
-AROUND_SECONDS = 0.5
-"""Heard before and after a region."""
+MARGIN_SECONDS = 0.5
+"""Length of an excerpt before and after its region."""
 MAX_EXCERPT_SECONDS = 10.0
-"""Of a region that are heard."""
-MOST = 6
-"""Regions of a prompt that are heard: those of most evidence."""
-COLUMNS = 480
-"""Of the curve."""
+"""Maximum length of an excerpt."""
+MAX_EXCERPTS = 6
+"""Maximum number of excerpts per prompt: the regions of highest activity."""
+CURVE_POINTS = 480
+"""Maximum number of points of a curve."""
 
 
 class Excerpt(NamedTuple):
-    """A region, and how it sounds."""
+    """A region and its sounds."""
 
     region: Region
     start: float
-    """Of what is heard, in seconds, as ``seconds``, its length."""
+    """Start of the excerpt, in seconds."""
     seconds: float
-    players: tuple
+    """Length of the excerpt, in seconds."""
+    players: tuple[Player, ...]
 
 
-class Found(NamedTuple):
-    """Where a prompt is found."""
+class ActivityCard(NamedTuple):
+    """Activity, regions and excerpts of a prompt."""
 
     prompt: str
     absent: bool
-    curve: tuple
-    """Evidence, 0 to 1, in equal steps over the recording."""
-    stretches: tuple
-    """Pairs of begin and end of the regions, as shares of the recording."""
-    excerpts: tuple
-    """In order of time."""
+    curve: tuple[float, ...]
+    """Activity in [0, 1], at equal steps over the recording."""
+    spans: tuple[tuple[float, float], ...]
+    """Start and end of each region, as fractions of the recording."""
+    excerpts: tuple[Excerpt, ...]
+    """Excerpts in order of time."""
 
 
-class Recording(NamedTuple):
-    """A recording and where its prompts are."""
+class RecordingSection(NamedTuple):
+    """A recording and the activity of each prompt."""
 
     name: str
     seconds: float
     against: str | None
-    picture: str
-    """Data URI."""
-    found: tuple
-    warnings: tuple
-    axis: tuple
+    image: str
+    """Data URI of the spectrogram."""
+    cards: tuple[ActivityCard, ...]
+    warnings: tuple[str, ...]
+    axis: Axis
     threshold: float
 
     @property
-    def block(self):
-        """Template of its part of a page."""
+    def template(self) -> str:
+        """File name of the section's template."""
         return "recording.html.j2"
 
 
-def recording(name, sound, timeline, clap, threshold):
-    """What a report shows of a long sound.
+def recording_section(
+    name: str, sound: Any, timeline: Any, audio_classifier: Any, threshold: float
+) -> RecordingSection:
+    """Render the section of a recording.
 
     Arguments
     ---------
     name : str
-        What the sound is called.
+        Heading of the section.
     sound : AudioSource
-        The sound itself.
+        Recording.
     timeline : Timeline
-        Of it, with its explanations written.
-    clap : CLAP
-        Whose spectrogram is drawn.
+        Activity of the prompts, with their explanations written to files.
+    audio_classifier : AudioClassifier
+        Audio classifier that defines the spectrogram.
     threshold : float
-        Evidence that makes a region.
+        Activity from which a region starts, in [0, 1].
 
     Returns
     -------
-    Recording
+    RecordingSection
     """
-    rate, regions = clap.sample_rate, timeline.regions(threshold)
-    shown = [_most_evident(regions, prompt) for prompt in timeline.prompts]
+    rate, regions = audio_classifier.sample_rate, timeline.regions(threshold)
+    shown = [_most_active(regions, prompt) for prompt in timeline.prompts]
     spans = [[_span(region, timeline.duration, rate) for region in part] for part in shown]
     cuts = iter(sound.cut(rate, [span for part in spans for span in part]))
-    found = []
-    for i, prompt in enumerate(timeline.prompts):
-        excerpts = []
-        for region, (first, stop) in zip(shown[i], spans[i]):
-            whole = next(cuts)
-            kept, _ = soundfile.read(
-                os.fsencode(timeline.files[i]), stop - first, first, dtype="float32"
-            )
-            kept = torch.from_numpy(kept) / timeline.gain
-            players = _players(clap, prompt, whole, kept)
-            excerpts.append(Excerpt(region, first / rate, len(whole) / rate, players))
-        mine = [region for region in regions if region.prompt == prompt]
-        stretches = tuple(
-            (region.start / timeline.duration, region.stop / timeline.duration) for region in mine
+    cards = tuple(
+        ActivityCard(
+            prompt,
+            timeline.absent[i].item(),
+            _curve(timeline.evidence[i]),
+            tuple(
+                (region.start / timeline.duration, region.stop / timeline.duration)
+                for region in regions
+                if region.prompt == prompt
+            ),
+            tuple(_excerpts(audio_classifier, timeline, i, zip(shown[i], spans[i]), cuts)),
         )
-        absent = timeline.absent[i].item()
-        found.append(
-            Found(prompt, absent, _curve(timeline.evidence[i]), stretches, tuple(excerpts))
-        )
+        for i, prompt in enumerate(timeline.prompts)
+    )
     level = 10 * timeline.picture.clamp(min=1e-10).log10()
     limits = (level.max().item() - RANGE_DB, level.max().item())
-    image = data_uri("image/webp", picture(level, rate / 2, "magma", limits))
-    return Recording(
+    return RecordingSection(
         name,
         timeline.duration,
         timeline.against,
-        image,
-        tuple(found),
+        data_uri("image/webp", encode_image(level, rate / 2, "magma", limits)),
+        cards,
         tuple(timeline.warnings),
         axis_of(rate),
         threshold,
     )
 
 
-def _most_evident(regions, prompt):
-    """Regions of a prompt to be heard, in order of time."""
-    mine = sorted((r for r in regions if r.prompt == prompt), key=lambda r: -r.evidence)
-    return sorted(mine[:MOST], key=lambda region: region.start)
+def _most_active(regions: list[Region], prompt: str) -> list[Region]:
+    """Return the regions of a prompt with the highest activity, in order of time."""
+    of_prompt = sorted((r for r in regions if r.prompt == prompt), key=lambda r: -r.evidence)
+    return sorted(of_prompt[:MAX_EXCERPTS], key=lambda region: region.start)
 
 
-def _span(region, duration, rate):
-    """First sample to be heard of a region, and the one after the last."""
-    start = max(0.0, region.start - AROUND_SECONDS)
-    stop = min(duration, region.stop + AROUND_SECONDS, start + MAX_EXCERPT_SECONDS)
+def _span(region: Region, duration: float, rate: int) -> tuple[int, int]:
+    """Return the first sample of an excerpt and the one after its last."""
+    start = max(0.0, region.start - MARGIN_SECONDS)
+    stop = min(duration, region.stop + MARGIN_SECONDS, start + MAX_EXCERPT_SECONDS)
     return round(start * rate), round(stop * rate)
 
 
-def _players(clap, prompt, whole, kept) -> tuple[Player, ...]:
-    studio = PlayerFactory(clap, whole)
-    heard, _ = studio.player("The recording", whole, f"the recording, with “{prompt}”")
-    alone, _ = studio.player("Kept", kept, f"what is kept for “{prompt}”")
-    return heard, alone
+def _excerpts(
+    audio_classifier: Any, timeline: Any, i: int, parts: Iterator, cuts: Iterator[torch.Tensor]
+) -> Iterator[Excerpt]:
+    """Yield the excerpts of prompt ``i``.
+
+    Arguments
+    ---------
+    audio_classifier : AudioClassifier
+        Audio classifier that defines the spectrogram.
+    timeline : Timeline
+        Activity of the prompts, with their explanations written to files.
+    i : int
+        Index of the prompt.
+    parts : iterator
+        Pairs of a region and its span in samples.
+    cuts : iterator of torch.Tensor
+        Original sound of each span, ``[time]``.
+    """
+    prompt, rate = timeline.prompts[i], audio_classifier.sample_rate
+    for region, (first, stop) in parts:
+        original = next(cuts)
+        path = os.fsencode(timeline.files[i])
+        samples, _ = soundfile.read(path, stop - first, first, dtype="float32")
+        masked_in = torch.from_numpy(samples) / timeline.gain
+        renderer = ClipRenderer(audio_classifier, original)
+        players = (
+            renderer.player("Recording", original, f"recording, with “{prompt}”")[0],
+            renderer.player("Masked-in", masked_in, f"masked-in for “{prompt}”")[0],
+        )
+        yield Excerpt(region, first / rate, len(original) / rate, players)
 
 
-def _curve(evidence):
-    """Greatest evidence of each part of a sound."""
-    count = min(COLUMNS, len(evidence))
-    pooled = torch.nn.functional.adaptive_max_pool1d(evidence.view(1, 1, -1), count)
+def _curve(activity: torch.Tensor) -> tuple[float, ...]:
+    """Return the maximum activity of each part of a recording."""
+    count = min(CURVE_POINTS, len(activity))
+    pooled = torch.nn.functional.adaptive_max_pool1d(activity.view(1, 1, -1), count)
     return tuple(pooled.flatten().tolist())

@@ -336,19 +336,19 @@ def test_a_page_leaves_a_file_of_the_user(recording, no_work, command, capsys):
     path = recording.with_name("page.html")
     path.write_text("<html>mine</html>")
     refused(command, recording, "--prompt", "siren", "--output", path)
-    assert "is no page of speechbrain-lmac" in capsys.readouterr().err
+    assert "must be an unchanged page of speechbrain-lmac" in capsys.readouterr().err
     assert path.read_text() == "<html>mine</html>"
 
 
 def test_a_page_replaces_an_earlier_one(tmp_path):
-    """Also of a version that wrote no seal; not one that was edited."""
+    """Also one of a version without checksums; not one that was edited."""
     path = tmp_path / "page.html"
     path.write_text(PAGE)
     write_page(path, PAGE)
     write_page(path, PAGE.replace("</html>", "<p>2</p></html>"))
     assert "<p>2</p>" in path.read_text()
     path.write_text(path.read_text().replace("<p>2</p>", "<p>my notes</p>"))
-    with pytest.raises(InputError, match="left alone"):
+    with pytest.raises(InputError, match="must be an unchanged page"):
         check_page(path)
 
 

@@ -1,4 +1,4 @@
-"""The browser demo in a real browser: upload, type, play."""
+"""The web app: its functions, and in a real browser."""
 
 import io
 import urllib.error
@@ -42,11 +42,11 @@ def upload(tmp_path):
     return make
 
 
-def test_app_names_what_is_missing(upload):
+def test_app_reports_missing_inputs(upload):
     noise = np.random.default_rng(0).standard_normal(8000) * 0.1
     for sound, prompts, said in (
-        (None, "a dog", "Give a sound first"),
-        (upload(noise), " \n", "at least one prompt"),
+        (None, "a dog", "A sound must be given"),
+        (upload(noise), " \n", "At least one prompt"),
         (upload(np.zeros(100), name="silent.wav"), "a dog", "all silence"),
         (upload(noise), "\n".join(f"dog {i}" for i in range(21)), "at most 20 texts"),
         (upload(noise), "d" * 501, "at most 20 texts of at most 500 letters"),
@@ -58,22 +58,22 @@ def test_app_names_what_is_missing(upload):
 
 
 @pytest.mark.parametrize("name", ["wav8", "float", "extensible", "alaw", "flac", "opus", "m4a"])
-def test_app_reads_uploads_by_the_one_reader(upload, name):
-    """What is explained is what ``interpret_file`` explains of the same bytes."""
+def test_app_reads_uploads_as_interpret_file(upload, name):
+    """An upload is read as ``interpret_file`` reads the same bytes."""
     samples = 0.5 * synthesize("siren", seed=3, seconds=1.0).unsqueeze(1).numpy()
     path = upload(written(name, samples, 48000))
-    told = interpreter(MEL).interpret_file(path, ["siren"])
-    read = read_upload(path, told.sample_rate)
-    assert np.array_equal(read.wav.numpy(), told.original.numpy())
+    expected = interpreter(MEL).interpret_file(path, ["siren"])
+    upload_read = read_upload(path, expected.sample_rate)
+    assert np.array_equal(upload_read.wav.numpy(), expected.original.numpy())
 
 
-def test_app_upload_is_deleted_and_held(upload):
-    """The file goes, the samples stay for the next texts; examples stay."""
+def test_app_deletes_uploads_keeps_samples(upload):
+    """The file is deleted, its samples stay for the next prompts; example files stay."""
     noise = np.random.default_rng(0).standard_normal(8000) * 0.1
     path = upload(noise, name="card 7.wav")
-    _, player, about, held = explain(path, "a dog", "", MEL)
-    assert not Path(path).exists() and player is None and "card 7.wav" in about
-    html, *_ = explain(None, "a cat", "", MEL, held)
+    _, player, note, previous = explain(path, "a dog", "", MEL)
+    assert not Path(path).exists() and player is None and "card 7.wav" in note
+    html, *_ = explain(None, "a cat", "", MEL, previous)
     assert "card 7.wav" in html and "a cat" in html
     bad = upload(b"no sound")
     with pytest.raises(gradio.Error, match="no known sound format"):
@@ -84,8 +84,8 @@ def test_app_upload_is_deleted_and_held(upload):
     assert Path(example).exists()
 
 
-def test_app_refuses_what_is_too_much(upload, tmp_path, monkeypatch):
-    """A playlist of a server's file, a small file of hours, a large file, work without end."""
+def test_app_limits_uploads(upload, tmp_path, monkeypatch):
+    """A playlist of a local file, a small file of hours, a large file, and endless work."""
     (tmp_path / "secret.wav").write_bytes(Path(upload(np.sin(np.arange(9000)))).read_bytes())
     playlist = upload(b"#EXTM3U\n#EXTINF:1,\nsecret.wav\n", name="list.m3u8")
     with pytest.raises(gradio.Error, match="no known sound format") as refused:
@@ -103,16 +103,16 @@ def test_app_refuses_what_is_too_much(upload, tmp_path, monkeypatch):
         explain(upload(np.sin(np.arange(9000))), "a dog", "", MEL)
 
 
-def test_app_explains_long_recordings_whole(upload):
-    """Twenty seconds are twenty seconds, by the name of the file."""
+def test_app_explains_long_recordings(upload):
+    """All 20 s are explained, under the name of the file."""
     tone = 0.3 * np.sin(np.arange(20 * 16000) / 5)
     html, *_ = explain(upload(tone), "a dog\na cat", "", MEL)
     assert "street.wav" in html and "20.0 s" in html
 
 
 @pytest.mark.parametrize(("host", "status"), [("127.0.0.1", 200), ("evil.example", 400)])
-def test_app_answers_to_its_own_names(address, host, status):
-    """A page elsewhere that binds its name to this machine gets no answer."""
+def test_app_answers_known_hosts_only(address, host, status):
+    """A web page whose host name points to this machine gets no answer."""
     request = urllib.request.Request(address, headers={"Host": host})
     try:
         found = urllib.request.urlopen(request, timeout=30).status
@@ -123,16 +123,16 @@ def test_app_answers_to_its_own_names(address, host, status):
 
 @needs_chromium
 @pytest.mark.parametrize("width", [1280, 390])
-def test_upload_type_and_play(address, width, tmp_path):
+def test_app_in_a_browser(address, width, tmp_path):
     scene = mixture("siren", "rain", seed=5, seconds=2.0)
     path = tmp_path / "street.wav"
     soundfile.write(path, 0.5 * scene.mixture.numpy(), SAMPLE_RATE)
     with page(width, offline=False) as (shown, errors):
-        asked = []
-        shown.on("request", lambda request: asked.append(request.url))
+        requested = []
+        shown.on("request", lambda request: requested.append(request.url))
         shown.goto(address)
         shown.locator("input[type=file]").first.set_input_files(path)
-        shown.get_by_label("Texts, one a line").fill("the sound of siren\nthe sound of rain")
+        shown.get_by_label("Prompts, one per line").fill("the sound of siren\nthe sound of rain")
         shown.get_by_text("mini-mel").click()
         shown.get_by_role("button", name="Explain").click()
         frame = shown.frame_locator('iframe[title="Explanations"]')
@@ -156,6 +156,8 @@ def test_upload_type_and_play(address, width, tmp_path):
         )
         assert playing > 0
         shown.screenshot(path=tmp_path / "app.png", full_page=True)
-        elsewhere = [url for url in asked if not url.startswith((address, "data:", "blob:", "ws:"))]
+        elsewhere = [
+            url for url in requested if not url.startswith((address, "data:", "blob:", "ws:"))
+        ]
         assert not elsewhere
     assert not errors

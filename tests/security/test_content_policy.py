@@ -2,7 +2,7 @@
 
 import pytest
 
-from speechbrain_lmac.reports.page import frame, policy, write_report
+from speechbrain_lmac.reports.page import content_security_policy, embedded_report, write_report
 from tests.helpers.browser import needs_chromium, page
 
 INJECTED = """<script>window.taken = 1</script><img src="x" onerror="window.taken = 2">
@@ -29,7 +29,7 @@ def test_an_injected_script_does_not_run(written):
 @needs_chromium
 def test_the_apps_frame_cannot_reach_the_app(tmp_path):
     outer = tmp_path / "app.html"
-    outer.write_text(f"<!DOCTYPE html><title>app</title>{frame([], 'A test', '50vh')}")
+    outer.write_text(f"<!DOCTYPE html><title>app</title>{embedded_report([], 'A test', '50vh')}")
     with page() as (shown, errors):
         shown.goto(outer.as_uri())
         inner = shown.frames[1]
@@ -42,6 +42,6 @@ def test_the_apps_frame_cannot_reach_the_app(tmp_path):
 
 
 def test_the_policy_names_no_address():
-    directives = dict(part.strip().split(" ", 1) for part in policy().split(";"))
+    directives = dict(part.strip().split(" ", 1) for part in content_security_policy().split(";"))
     assert directives["default-src"] == "'none'" and directives["media-src"] == "data:"
-    assert "unsafe" not in directives["script-src"] and "http" not in policy()
+    assert "unsafe" not in directives["script-src"] and "http" not in content_security_policy()

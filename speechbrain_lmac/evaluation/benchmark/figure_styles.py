@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from speechbrain_lmac.evaluation.benchmark.scores import CONTROLS, ORACLE
-from speechbrain_lmac.reports.plots import shorten
+from speechbrain_lmac.reports.canvas import shorten
 
 WIDTH = 9.0
 """Width of all figures, in inches."""

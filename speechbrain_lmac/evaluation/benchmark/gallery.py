@@ -16,7 +16,7 @@ from speechbrain_lmac.evaluation.benchmark.figure_styles import (
 )
 from speechbrain_lmac.evaluation.benchmark.runner import DomainRunner
 from speechbrain_lmac.evaluation.scoring import explain
-from speechbrain_lmac.reports.plots import draw_plane
+from speechbrain_lmac.reports.canvas import draw_time_frequency
 from speechbrain_lmac.reports.raster import RANGE_DB
 from speechbrain_lmac.utils.errors import InputError
 
@@ -75,10 +75,11 @@ def draw_gallery(
         raise InputError(f"{path} needs masks to show, got none.")
     axes, figure = new_panels(1 + len(panels), 1.75, DPI_OF_MAPS)
     top = float(level_db.max())
-    images = {"clip, dB": draw_plane(axes[0], level_db, extent, "magma", (top - RANGE_DB, top))}
+    clip = draw_time_frequency(axes[0], level_db, extent, "magma", (top - RANGE_DB, top))
+    images = {"clip, dB": clip}
     axes[0].set_title("clip", fontsize=10)
     for axis, (title, mask) in zip(axes[1:], panels):
-        images["mask"] = draw_plane(axis, mask, extent, "viridis", (0, 1))
+        images["mask"] = draw_time_frequency(axis, mask, extent, "viridis", (0, 1))
         axis.set_title(short_name(title), fontsize=10)
     for axis in axes:
         axis.set_ylabel("")

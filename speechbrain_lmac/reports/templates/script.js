@@ -1,28 +1,28 @@
-// One sound at a time, and a line that shows where it is.
+// Plays one sound at a time and moves a playhead over its spectrogram.
 const sounds = [...document.querySelectorAll("audio")];
 for (const sound of sounds) {
-  const line = sound.closest("figure").querySelector(".plane i");
-  const show = () => {
-    if (!line) return;
-    const share = sound.duration ? sound.currentTime / sound.duration : 0;
-    line.style.left = `${100 * share}%`;
-    line.style.opacity = share > 0 ? 1 : 0;
-    if (!sound.paused) requestAnimationFrame(show);
+  const playhead = sound.closest("figure").querySelector(".spectrogram i");
+  const move = () => {
+    if (!playhead) return;
+    const position = sound.duration ? sound.currentTime / sound.duration : 0;
+    playhead.style.left = `${100 * position}%`;
+    playhead.style.opacity = position > 0 ? 1 : 0;
+    if (!sound.paused) requestAnimationFrame(move);
   };
   sound.addEventListener("play", () => {
     sounds.filter((other) => other !== sound).forEach((other) => other.pause());
-    requestAnimationFrame(show);
+    requestAnimationFrame(move);
   });
-  sound.addEventListener("seeked", show);
-  sound.addEventListener("ended", show);
+  sound.addEventListener("seeked", move);
+  sound.addEventListener("ended", move);
 }
-for (const plane of document.querySelectorAll(".plane")) {
-  const sound = plane.closest("figure").querySelector("audio");
+for (const spectrogram of document.querySelectorAll(".spectrogram")) {
+  const sound = spectrogram.closest("figure").querySelector("audio");
   if (!sound) continue;
-  plane.style.cursor = "pointer";
-  plane.addEventListener("click", (event) => {
+  spectrogram.style.cursor = "pointer";
+  spectrogram.addEventListener("click", (event) => {
     if (!sound.duration) return;
-    sound.currentTime = (event.offsetX / plane.clientWidth) * sound.duration;
+    sound.currentTime = (event.offsetX / spectrogram.clientWidth) * sound.duration;
     sound.play();
   });
 }

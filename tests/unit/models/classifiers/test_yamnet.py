@@ -131,7 +131,8 @@ def test_zero_shot_accuracy_on_real_recordings(judge):
 
 def test_other_files_are_refused_in_words(tmp_path):
     pytest.importorskip("ai_edge_litert")
-    with pytest.raises(InputError, match=r"no such file: .*gone\.tflite\. Leave it out to download"):
+    message = r"no such file: .*gone\.tflite\. Leave it out to download"
+    with pytest.raises(InputError, match=message):
         YAMNet(tmp_path / "gone.tflite")
     (tmp_path / "empty.tflite").write_bytes(b"")
     with pytest.raises(InputError, match="is not Google's YAMNet with its labels"):

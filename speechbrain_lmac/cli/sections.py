@@ -1,0 +1,49 @@
+"""Explanations of a sound of any length as a section of a page."""
+
+import tempfile
+from collections.abc import Sequence
+from typing import Any
+
+from speechbrain_lmac.inference.long_audio import needs_windowing
+from speechbrain_lmac.inference.timeline import THRESHOLD
+from speechbrain_lmac.reports.clip import ClipSection, clip_section
+from speechbrain_lmac.reports.recording import RecordingSection, recording_section
+
+
+def explained_section(
+    interpreter: Any,
+    sound: Any,
+    name: str,
+    prompts: Sequence[str],
+    against: str | None = None,
+    threshold: float = THRESHOLD,
+) -> ClipSection | RecordingSection:
+    """Explain a sound and render its section: a short clip in full, a long recording by regions.
+
+    Arguments
+    ---------
+    interpreter : Interpreter
+        Interpreter that explains the sound.
+    sound : AudioSource
+        Sound to explain.
+    name : str
+        Heading of the section.
+    prompts : list of str
+        Prompts to explain.
+    against : str
+        Text that each prompt is contrasted with. Default: none.
+    threshold : float
+        Activity from which a region starts, above 0 and at most 1. Default: ``THRESHOLD``.
+
+    Returns
+    -------
+    ClipSection or RecordingSection
+    """
+    if not needs_windowing(interpreter, sound):
+        return clip_section(name, interpreter.interpret_file(sound, prompts, against))
+    with tempfile.TemporaryDirectory(prefix="speechbrain_lmac_") as folder:
+        timeline = interpreter.interpret_file(
+            sound, prompts, against, save_to=folder, threshold=threshold
+        )
+        classifier = interpreter.model.classifier.audio_classifier
+        return recording_section(name, sound, timeline, classifier, threshold)
