@@ -1,5 +1,6 @@
 """Prompts and interpreters that a command line names."""
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -69,6 +70,10 @@ def silence_libraries() -> None:
 
     from huggingface_hub.utils import disable_progress_bars
 
-    disable_progress_bars()  # transformers follows it, and is imported only if a model needs it
+    disable_progress_bars()  # transformers follows it if it is imported later
+    if "transformers" in sys.modules:
+        from transformers.utils import logging as transformers_logging
+
+        transformers_logging.disable_progress_bar()
     logging.getLogger("speechbrain").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", category=FutureWarning)
