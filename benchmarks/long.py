@@ -38,7 +38,7 @@ def main():
         interpreter = Interpreter.from_hparams(source=options.source, run_opts={"device": "cpu"})
         begin = time.perf_counter()
         prompts = list(PROMPTS[: options.prompts])
-        timeline = interpreter.interpret_file(path, prompts, save_to=Path(folder) / "why")
+        timeline = interpreter.interpret_recording(path, prompts, Path(folder) / "why")
         seconds = time.perf_counter() - begin
         found = [region for region in timeline.regions() if region.prompt == prompts[0]]
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

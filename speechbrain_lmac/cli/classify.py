@@ -49,7 +49,7 @@ def run(
     sounds = expand(files)
     interpreter = load_interpreter(source, revision, device)
     template_option = {} if template is None else {"template": template}
-    interpreter.choice(choices, **template_option)  # invalid labels fail here, not once per file
+    interpreter.label_queries(choices, **template_option)  # invalid labels fail once
 
     def classify(file, _):
         result = interpreter.classify_file(file, choices, **template_option)

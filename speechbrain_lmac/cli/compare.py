@@ -79,7 +79,7 @@ def _takes(interpreter, path, prompt, methods):
     """Return the masked clips of the explainers, as ``listening_test.takes``."""
     from speechbrain_lmac.audio.source import AudioSource
     from speechbrain_lmac.evaluation.listening_test import METHODS, takes
-    from speechbrain_lmac.inference.long_audio import needs_windowing
+    from speechbrain_lmac.inference.recording import needs_windowing
     from speechbrain_lmac.utils.device import enough_for
 
     sound = AudioSource(path)

@@ -29,9 +29,9 @@ Examples:
 """
 REPORTED = (
     "prompt",
-    *("probability", "probability_of_explanation", "probability_of_residual"),
-    *("presence", "presence_of_explanation", "presence_of_residual"),
-    *("absent", "evidence", "regions"),
+    *("probability", "probability_masked_in", "probability_masked_out"),
+    *("presence", "presence_masked_in", "presence_masked_out"),
+    *("absent", "activity", "regions"),
 )
 """Fields of a prompt's JSON object, null if not measured. All fields are in scores.json."""
 FULL_BAND_RATE = 48000
@@ -55,10 +55,10 @@ def run(
     """Explain which part of a sound matches each prompt.
 
     Each file gets a folder in OUTPUT with the masked-in sound of each prompt, figure.png,
-    scores.json and tables. evidence.csv holds, for each 0.1 s, the probability of the prompt times
+    scores.json and tables. activity.csv holds, for each 0.1 s, the probability of the prompt times
     the fraction of energy that its mask lets through. The probability is among 50 everyday sounds,
     or between the two prompts if --against is given. Regions of activity are in regions.csv and in
-    a Raven selection table. OUTPUT/regions.csv collects the regions of all files.
+    a selection table for Raven. OUTPUT/regions.csv collects the regions of all files.
 
     Sounds up to 15 s also get the masked-out sounds and their scores. Longer recordings are
     processed in overlapping 5 s windows. Windows in which a prompt is absent are silenced.
@@ -72,7 +72,7 @@ def run(
     root = Path(output)
     existing = check_outputs(sounds, prompts, prompts_file, root)
     interpreter = load_interpreter(source, revision, device)
-    interpreter.question(prompts, against)  # an invalid prompt fails here, not once per file
+    interpreter.query(prompts, against)  # an invalid prompt fails once
     from speechbrain_lmac.audio.source import path_of
     from speechbrain_lmac.inference.outputs import REGIONS, release
     from speechbrain_lmac.reports.annotations import update_csv
@@ -99,13 +99,14 @@ def check_outputs(files, prompts, prompts_file, root):
     InputError
         If a file would be replaced that is an input or was not written by this program.
     """
-    from speechbrain_lmac.inference.outputs import REGIONS, check_output, names_of
+    from speechbrain_lmac.audio.source import path_of
+    from speechbrain_lmac.inference.outputs import REGIONS, check_output, output_names
 
     inputs = [*files, prompts_file]
     check_output(root, [REGIONS], inputs)
     folders = folders_for(files, root)
-    for folder in folders:
-        check_output(folder, names_of(prompts), inputs)
+    for file, folder in zip(files, folders):
+        check_output(folder, output_names(prompts, path_of(file)), inputs)
     return {folder for folder in folders if folder.exists()}
 
 
@@ -127,13 +128,13 @@ def explain(interpreter, file, prompts, against, threshold, folder):
         JSON record and lines to print.
     """
     from speechbrain_lmac.audio.source import AudioSource
-    from speechbrain_lmac.inference.long_audio import needs_windowing
+    from speechbrain_lmac.inference.recording import needs_windowing
 
     sound = AudioSource(file)
     windowed = needs_windowing(interpreter, sound)
     if windowed:
-        result = interpreter.interpret_file(
-            file, prompts, against, save_to=folder, threshold=threshold
+        result = interpreter.interpret_recording(
+            file, prompts, folder, against, threshold=threshold
         )
         paths = result.files
     else:
@@ -175,7 +176,7 @@ def _describe_scores(row, against):
     name = "presence" if against is None else "probability"
     if row["absent"]:
         return f"absent ({name} {row[name]:.0%}), explanation faded out"
-    scores = [row[name], row[f"{name}_of_explanation"], row[f"{name}_of_residual"]]
+    scores = [row[name], row[f"{name}_masked_in"], row[f"{name}_masked_out"]]
     return f"{name} {{:.0%}} in the clip, {{:.0%}} masked-in, {{:.0%}} masked-out".format(*scores)
 
 

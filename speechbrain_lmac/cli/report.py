@@ -53,7 +53,7 @@ def run(
 
     check_page(output, [*sounds, prompts_file])
     interpreter = load_interpreter(source, revision, device)
-    interpreter.question(prompts, against)  # an invalid prompt fails here, not once per file
+    interpreter.query(prompts, against)  # an invalid prompt fails once
     sections: list = []
     headings = _headings(sounds)
 

@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Sequence
 from typing import Any
 
-from speechbrain_lmac.inference.long_audio import needs_windowing
+from speechbrain_lmac.inference.recording import needs_windowing
 from speechbrain_lmac.inference.timeline import THRESHOLD
 from speechbrain_lmac.reports.clip import ClipSection, clip_section
 from speechbrain_lmac.reports.recording import RecordingSection, recording_section
@@ -42,8 +42,8 @@ def explained_section(
     if not needs_windowing(interpreter, sound):
         return clip_section(name, interpreter.interpret_file(sound, prompts, against))
     with tempfile.TemporaryDirectory(prefix="speechbrain_lmac_") as folder:
-        timeline = interpreter.interpret_file(
-            sound, prompts, against, save_to=folder, threshold=threshold
+        timeline = interpreter.interpret_recording(
+            sound, prompts, folder, against, threshold=threshold
         )
         classifier = interpreter.model.classifier.audio_classifier
         return recording_section(name, sound, timeline, classifier, threshold)

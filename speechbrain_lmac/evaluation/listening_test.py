@@ -70,7 +70,7 @@ def takes(
     unknown = [name for name in methods if name not in METHODS]
     if unknown:
         raise InputError(f"methods must be from {', '.join(METHODS)}, got {unknown[0]!r}.")
-    model, presence = interpreter.model, interpreter.background
+    model, presence = interpreter.model, interpreter.presence_classifier
     classifier = model.classifier
     audio_classifier = classifier.audio_classifier
     encoded = classifier.encode_clips(wav.unsqueeze(0).to(interpreter.device))

@@ -1,1 +1,1 @@
-"""Explanations of clips and recordings by a trained interpreter."""
+"""Classification and explanation of clips and recordings by a trained interpreter."""

@@ -1,5 +1,7 @@
-"""The folder that explanations of a sound are written to, and what its files are called."""
+"""Output folder of an explanation: file names, ownership and atomic writing."""
 
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -8,69 +10,127 @@ from speechbrain_lmac.utils.files import LOCK, check_no_input, said, temporary
 from speechbrain_lmac.utils.ownership import LEDGER, Ledger, locked
 
 EXPLANATION, RESIDUAL = "-explanation.wav", "-residual.wav"
-"""Endings of the files of an explanation."""
+"""Ends of the names of masked-in and masked-out sounds."""
 ORIGINAL = "original.wav"
 SCORES = "scores.json"
-"""Says, among others, what file was explained; written last, it stands for a whole explanation."""
-FIGURE, EVIDENCE, REGIONS, RAVEN_TABLE = (
-    *("figure.png", "evidence.csv", "regions.csv", "regions.selections.txt"),
-)
-TABLES = (EVIDENCE, REGIONS, RAVEN_TABLE)
-MAX_BYTES = 200
-"""Of a prompt in a file name, which has room for 255."""
+"""Names the explained file, among others. It is written last and marks a complete explanation."""
+FIGURE, ACTIVITY, REGIONS = "figure.png", "activity.csv", "regions.csv"
+MAX_NAME_BYTES = 200
+"""Maximum size of a prompt or a stem in a file name, which has room for 255 bytes."""
 
 
-def names_of(prompts, in_one_piece=True):
-    """Every file name of an explanation of prompts: list of str.
+def output_names(
+    prompts: Sequence[str], file: str | None = None, windowed: bool = False
+) -> list[str]:
+    """Return the names of all files of an explanation.
 
-    Sounds that are explained in windows get no ``original.wav`` and no residuals.
+    Arguments
+    ---------
+    prompts : list of str
+        Prompts.
+    file : str or None
+        Path of the explained sound.
+    windowed : bool
+        Whether the sound is explained in windows, which gives no ``original.wav`` and no
+        masked-out sounds. Default: False.
+
+    Returns
+    -------
+    list of str
     """
     explanations = explanation_files(Path(), prompts)
-    residuals = [residual_of(path).name for path in explanations]
-    beside = [ORIGINAL, *residuals] if in_one_piece else []
-    return [*(path.name for path in explanations), *beside, FIGURE, *TABLES, SCORES]
+    residuals = [] if windowed else [ORIGINAL, *(residual_of(path).name for path in explanations)]
+    return [*(path.name for path in explanations), *residuals, *timeline_names(file)]
 
 
-def residual_of(path):
-    """Where the residual of an explanation is written."""
+def timeline_names(file: str | None) -> list[str]:
+    """Return the names of the figure, the tables and ``scores.json`` of a sound."""
+    return [FIGURE, *table_names(file), SCORES]
+
+
+def table_names(file: str | None) -> list[str]:
+    """Return the names of the tables of a sound."""
+    return [ACTIVITY, REGIONS, raven_table(file)]
+
+
+def raven_table(file: str | None) -> str:
+    """Return the name of a selection table, as Raven derives it from the sound's name.
+
+    Example
+    -------
+    >>> raven_table("cards/A1/dawn.wav")
+    'dawn.Table.1.selections.txt'
+    """
+    stem = os.fsencode(Path(file or ORIGINAL).stem)[:MAX_NAME_BYTES]
+    return f"{stem.decode(errors='ignore') or 'sound'}.Table.1.selections.txt"
+
+
+def explanation_files(folder: Path, prompts: Sequence[str]) -> list[Path]:
+    """Return the paths of the masked-in sounds in a folder, in the order of the prompts."""
+    return [folder / f"{i}-{_slug(prompt)}{EXPLANATION}" for i, prompt in enumerate(prompts)]
+
+
+def _slug(prompt: str) -> str:
+    """Return a prompt as part of a file name.
+
+    Example
+    -------
+    >>> _slug("this is the sound of crying baby!")
+    'this-is-the-sound-of-crying-baby'
+    """
+    words = "".join(c.lower() if c.isalnum() else " " for c in prompt).split()
+    cut = "-".join(words)[:60].encode()[:MAX_NAME_BYTES]
+    return cut.decode(errors="ignore") or "prompt"
+
+
+def residual_of(path: Path) -> Path:
+    """Return the path of the masked-out sound of an explanation."""
     return path.with_name(path.name.removesuffix(EXPLANATION) + RESIDUAL)
 
 
-def check_output(folder, names, inputs=()):
-    """Raise InputError if files of a folder that are not ours, or inputs, would be replaced.
+def check_output(
+    folder: str | Path, names: Iterable[str], inputs: Iterable[str | Path | None] = ()
+) -> None:
+    """Check that writing to a folder replaces no file of the user.
 
     Arguments
     ---------
     folder : str or Path
-        May be absent.
+        Folder, which may not exist.
     names : iterable of str
-        Files that would be written in it.
+        Names of files to write.
     inputs : iterable of str, Path or None
         Files that are read.
+
+    Raises
+    ------
+    InputError
+        If a file would be replaced that is an input, was not written by this package, or has
+        changed since.
     """
-    folder = Path(folder)
-    names = list(names)
+    folder, names, inputs = Path(folder), list(names), list(inputs)
     if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file, and no folder to write to")
+        raise InputError(f"{folder} must be a folder, got a file. Give another --output")
     ledger = Ledger(folder)
     for name in dict.fromkeys([*names, *ledger.files]):
         check_no_input(folder / name, inputs)
     ledger.check(names)
 
 
-def reserve(folder, file):
-    """Take a folder for the explanation of a file; whether it is not of another.
+def reserve(folder: Path, file: str | None) -> bool:
+    """Reserve a folder for the explanation of a file.
 
     Arguments
     ---------
     folder : Path
-        Made if absent.
+        Folder, created if it does not exist.
     file : str or None
-        Its identity, of :func:`~speechbrain_lmac.audio.source.path_of`.
+        Identity of the file, from :func:`~speechbrain_lmac.audio.source.path_of`.
 
     Returns
     -------
     bool
+        False if the folder is reserved for another file.
     """
     make_folder(folder)
     with locked(folder):
@@ -81,104 +141,101 @@ def reserve(folder, file):
     return True
 
 
-def release(folder, made):
-    """Give a folder back in which nothing was written; remove it if it was made and is empty."""
+def release(folder: Path, made: bool) -> None:
+    """Cancel the reservation of a folder without outputs.
+
+    Arguments
+    ---------
+    folder : Path
+        Reserved folder.
+    made : bool
+        Whether to remove the folder if it is empty.
+    """
     if Ledger(folder).files:
         return
-    with suppress(OSError):  # it holds something
+    with suppress(OSError):  # the folder is not empty
         for name in (LEDGER, LOCK):
             (folder / name).unlink(missing_ok=True)
         if made:
             folder.rmdir()
 
 
-def make_folder(folder):
-    """Make a folder that explanations are written to; InputError if it cannot be."""
+def make_folder(folder: Path) -> None:
+    """Create an output folder; InputError if that fails."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{folder} cannot be made: {error}") from error
+        raise InputError(f"{folder} cannot be created: {error}") from error
 
 
 @contextmanager
-def writing_to(folder, names, inputs=(), of=None, kept=None):
-    """Write files aside in a folder; at the end they replace earlier ones of ours together.
+def writing_to(
+    folder: str | Path,
+    names: Iterable[str],
+    inputs: Iterable[str | Path | None] = (),
+    of: str | None = None,
+    keep: Iterable[str] | None = None,
+) -> Iterator[Path]:
+    """Write the files of an explanation to a temporary folder, then replace earlier ones together.
 
-    ``scores.json`` goes first and comes last: killed in between, no scores stand beside sounds of
-    another explanation. An error leaves everything as it was.
+    ``scores.json`` is removed first and written last. If the process is killed in between, no
+    scores are left with the sounds of another explanation. An error leaves all files unchanged.
 
     Arguments
     ---------
     folder : str or Path
-        Made if absent.
+        Output folder, created if it does not exist.
     names : iterable of str
-        Files that may be written.
+        Names of files that may be written.
     inputs : iterable of str, Path or None
-        Files that are read, and may not be replaced.
+        Files that are read and may not be replaced.
     of : str or None
-        What file is explained.
-    kept : iterable of str
-        Earlier files that stay; None: all do. Others of ours are removed.
+        Explained file.
+    keep : iterable of str
+        Earlier files to keep. Others that this package wrote are removed. Default: keep all.
 
     Yields
     ------
     Path
-        Where to write, under the same names.
+        Temporary folder to write to, under the same names.
 
     Raises
     ------
     InputError
-        Before anything is done, if a file is there that is not ours, or is an input.
+        As for :func:`check_output`, before anything is written.
     """
     folder = Path(folder)
     check_output(folder, names, inputs)
-    new = not folder.exists()
+    is_new = not folder.exists()
     make_folder(folder)
     try:
         with said(folder), temporary(folder, folder=True) as stage:
             yield stage
             with locked(folder):
-                _move_in(stage, folder, of, kept)
+                _move_in(stage, folder, of, keep)
     finally:
-        if new:
+        if is_new:
             release(folder, made=True)
 
 
-def _move_in(stage, folder, of, kept):
-    made = sorted(path.name for path in stage.iterdir())
+def _move_in(stage: Path, folder: Path, of: str | None, keep: Iterable[str] | None) -> None:
+    """Move the files of ``stage`` to ``folder`` and remove earlier files."""
+    written = sorted(path.name for path in stage.iterdir())
     ledger = Ledger(folder)
-    ledger.check(made)
-    for name in made:
+    ledger.check(written)
+    for name in written:
         ledger.sign(name, stage / name)
     ledger.save(of=of)
     listed = [name for name in ledger.files if name == Path(name).name]
-    stale = [] if kept is None else [name for name in listed if name not in {*made, *kept}]
-    ours = [name for name in stale if ledger.is_ours(name)]  # what has changed since stays
-    if SCORES in {*made, *ours}:
+    stale = [] if keep is None else [name for name in listed if name not in {*written, *keep}]
+    removable = [name for name in stale if ledger.is_ours(name)]  # changed files stay
+    if SCORES in {*written, *removable}:
         (folder / SCORES).unlink(missing_ok=True)
-    for name in ours:
+    for name in removable:
         (folder / name).unlink(missing_ok=True)
-    for name in sorted(made, key=SCORES.__eq__):
+    for name in sorted(written, key=SCORES.__eq__):
         (stage / name).replace(folder / name)
         ledger.files[name] = ledger.files[name][-1:]
     for name in stale:
         del ledger.files[name]
     ledger.save()
-
-
-def explanation_files(folder, prompts):
-    """Where the explanations of prompts are written, in a folder: list of Path."""
-    return [folder / f"{i}-{_slug(prompt)}{EXPLANATION}" for i, prompt in enumerate(prompts)]
-
-
-def _slug(prompt):
-    """A prompt as a part of a file name.
-
-    Example
-    -------
-    >>> _slug("this is the sound of crying baby!")
-    'this-is-the-sound-of-crying-baby'
-    """
-    words = "".join(c.lower() if c.isalnum() else " " for c in prompt).split()
-    cut = "-".join(words)[:60].encode()[:MAX_BYTES]  # file systems count bytes
-    return cut.decode(errors="ignore") or "prompt"

@@ -1,17 +1,23 @@
-"""Is a sound there at all? A prompt beside 50 everyday sounds.
+"""Presence of a prompt: its probability against 50 everyday sounds.
 
-The softmax over a user's own prompts says which of them fits best, and gives a single one
-certainty. Whether any fits takes names that the user did not think of: those of ESC-50.
+The softmax over the user's own prompts only ranks them, and is 1 for a single prompt. The class
+names of ESC-50 serve as competing classes, so that a prompt can be absent.
 """
+
+from typing import Any
 
 import torch
 
 from speechbrain_lmac.data.labels import ESC50_CLASSES
 from speechbrain_lmac.data.prompts import speakable
 
+MIN_PRESENCE = 0.05
+"""Presence below which a prompt is absent."""
+LIKELY = 0.5
+"""Probability above which a prompt counts as recognized."""
 SAME_MEANING_COSINE = 0.75
-"""Cosine from which a name says the same as a prompt, and is no rival of it. Three quarters of the
-paraphrases of the names are at least so near to their own, in MiniCLAP."""
+"""Cosine similarity from which a class name has the meaning of a prompt and does not compete with
+it. In MiniCLAP, three quarters of the paraphrases of the class names are at least this similar."""
 
 
 class PresenceClassifier:
@@ -34,19 +40,19 @@ class PresenceClassifier:
     (True, True)
     """
 
-    def __init__(self, audio_classifier):
+    def __init__(self, audio_classifier: Any):
         self.audio_classifier = audio_classifier
         names = [speakable(name) for name in ESC50_CLASSES]
         self.queries = audio_classifier.class_queries(names)
 
-    def against(self, query):
-        """A query ``[1, dim]`` and the classes of other meaning, ``[1 + classes, dim]``."""
+    def against(self, query: torch.Tensor) -> torch.Tensor:
+        """Return a query ``[1, dim]`` and its competing classes, ``[1 + classes, dim]``."""
         competing = (query @ self.queries.T < SAME_MEANING_COSINE).squeeze(0)
         return torch.cat([query, self.queries[competing]])
 
     @torch.no_grad()
-    def probability(self, vector, queries):
-        """Probability of each query against the classes of other meaning.
+    def probability(self, vector: torch.Tensor, queries: torch.Tensor) -> torch.Tensor:
+        """Return the probability of each query against its competing classes.
 
         Arguments
         ---------

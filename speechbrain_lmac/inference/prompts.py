@@ -1,7 +1,8 @@
-"""What is asked of a sound: prompts, one prompt rather than another, or a choice among names."""
+"""Query vectors of prompts, of contrasts between two prompts, and of labels."""
 
 from collections import Counter
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch.nn.functional import normalize
@@ -10,23 +11,38 @@ from speechbrain_lmac.data.labels import ESC50_CLASSES
 from speechbrain_lmac.data.prompts import speakable
 from speechbrain_lmac.utils.errors import InputError
 
-NO_DIFFERENCE = 1e-3
-"""Between two texts that say the same."""
+MIN_DIFFERENCE = 1e-3
+"""Minimum distance between the query vectors of two texts that differ in meaning."""
 
 
 class PromptQuery(NamedTuple):
-    """Prompts, embedded; and the one that each is to be told from, if there is one."""
+    """Query vectors of prompts."""
 
-    text: torch.Tensor
-    """``[prompts, dim]``, unit norm."""
-    asked: torch.Tensor
-    """What the decoder is asked: the prompts, or how they differ from the rival; of that shape."""
-    rival: torch.Tensor | None
-    """``[dim]``."""
+    queries: torch.Tensor
+    """Query vectors of the prompts, ``[prompts, dim]``; of unit norm for a CLAP."""
+    decoder_queries: torch.Tensor
+    """Query vectors for the mask decoder, ``[prompts, dim]``: ``queries``, or the normalized
+    difference to ``against``."""
+    against: torch.Tensor | None
+    """Query vector of the text that the prompts are contrasted with, ``[dim]``."""
 
 
-def as_prompts(prompts: str | list[str]) -> list[str]:
-    """A prompt or several as a list; InputError if there is none, an empty one or one twice.
+def as_prompts(prompts: str | Sequence[str]) -> list[str]:
+    """Return one or several prompts as a list.
+
+    Arguments
+    ---------
+    prompts : str or list of str
+        Prompts.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    InputError
+        If there is no prompt, an empty one, or the same one twice.
 
     Example
     -------
@@ -37,51 +53,74 @@ def as_prompts(prompts: str | list[str]) -> list[str]:
         raise InputError(f"prompts must be a text or a list of texts, got {prompts!r}")
     prompts = [prompts] if isinstance(prompts, str) else list(prompts)
     if not prompts or not all(isinstance(text, str) and text.strip() for text in prompts):
-        raise InputError("give at least one prompt, none of them empty")
-    twice = [text for text, count in Counter(prompts).items() if count > 1]
-    if twice:
-        raise InputError(f"{twice[0]!r} is given twice")
+        raise InputError(f"prompts must be at least one prompt and none empty, got {prompts!r}")
+    repeated = [text for text, count in Counter(prompts).items() if count > 1]
+    if repeated:
+        raise InputError(f"prompts must be different, got {repeated[0]!r} twice")
     return prompts
 
 
-def question(clap, prompts: str | list[str], against: str | None = None) -> PromptQuery:
-    """Embed what is asked by a CLAP.
+def prompt_query(
+    classifier: Any, prompts: str | Sequence[str], against: str | None = None
+) -> PromptQuery:
+    """Return the query vectors of prompts.
 
     Arguments
     ---------
-    clap : CLAP
-        That embeds.
+    classifier : AudioClassifier
+        Classifier that is explained.
     prompts : str or list of str
-        Free text.
+        Prompts.
     against : str
-        Ask about the difference of each prompt from this one, for that is what decides between
-        them: ``e . t - e . t' = e . (t - t')``.
+        Text that each prompt is contrasted with. The decoder is then given the difference of the
+        two query vectors, which decides between them: ``e . t - e . t' = e . (t - t')``.
+        Default: none.
 
     Returns
     -------
-    Question
+    PromptQuery
 
     Raises
     ------
     InputError
-        If it cannot be asked of any sound.
+        If a text cannot be encoded, or ``against`` has the meaning of a prompt.
     """
-    text = clap.queries(as_prompts(prompts))
+    queries = classifier.queries(as_prompts(prompts))
     if against is None:
-        return PromptQuery(text, text, None)
+        return PromptQuery(queries, queries, None)
     if not isinstance(against, str):
         raise InputError(f"against must be one text, got {against!r}")
-    (rival,) = clap.queries(as_prompts(against))
-    if ((text - rival).norm(dim=1) < NO_DIFFERENCE).any():
-        raise InputError(f"{against!r} says the same as a prompt: there is no difference")
-    return PromptQuery(text, normalize(text - rival, dim=-1), rival)
+    (other,) = classifier.queries(as_prompts(against))
+    if ((queries - other).norm(dim=1) < MIN_DIFFERENCE).any():
+        raise InputError(f"against must differ in meaning from each prompt, got {against!r}")
+    return PromptQuery(queries, normalize(queries - other, dim=-1), other)
 
 
-def choice(clap, names: list[str] | None, template: str) -> tuple[tuple[str, ...], torch.Tensor]:
-    """Names to choose among, by default the 50 of ESC-50, and their embeddings ``[names, dim]``;
-    InputError if there is no choice.
+def label_queries(
+    classifier: Any, labels: Sequence[str] | None, template: str
+) -> tuple[tuple[str, ...], torch.Tensor]:
+    """Return labels and their query vectors.
+
+    Arguments
+    ---------
+    classifier : AudioClassifier
+        Classifier to use.
+    labels : list of str
+        Labels, at least two. Default: the 50 classes of ESC-50.
+    template : str
+        Prompt of a label, which replaces ``{}``.
+
+    Returns
+    -------
+    tuple of str, torch.Tensor
+        Labels, and query vectors ``[labels, dim]``.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two labels, or a label cannot be encoded.
     """
-    among = [speakable(name) for name in ESC50_CLASSES] if names is None else as_prompts(names)
-    if len(among) < 2:
-        raise InputError("a choice takes at least two names")
-    return tuple(among), clap.class_queries(among, [template])
+    names = [speakable(name) for name in ESC50_CLASSES] if labels is None else as_prompts(labels)
+    if len(names) < 2:
+        raise InputError(f"labels must be at least two, got {names!r}")
+    return tuple(names), classifier.class_queries(names, [template])

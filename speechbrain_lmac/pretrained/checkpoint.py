@@ -1,31 +1,40 @@
-"""Where an interpreter comes from: the package, a folder, the Hugging Face Hub."""
+"""Find, check and load an interpreter: from the package, a folder or the Hugging Face Hub."""
 
 import hashlib
+import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import torch
+import yaml
+from hyperpyyaml import load_hyperpyyaml
 
 from speechbrain_lmac.pretrained.config import (
-    MAX_BYTES,
+    HPARAMS_FILE,
     InterpreterConfig,
-    check_absent,
+    build,
+    check_no_local_files,
     read_interpreter_config,
 )
-from speechbrain_lmac.pretrained.export import (
+from speechbrain_lmac.pretrained.decoder_weights import (
     DECODER_FILE,
-    HPARAMS_FILE,
     MAX_DECODER_BYTES,
-    check_decoder,
+    load_decoder,
+    parse_safetensors,
+    read_decoder_weights,
 )
+from speechbrain_lmac.pretrained.strict_yaml import MAX_BYTES
 from speechbrain_lmac.utils.errors import InputError, first_line
 from speechbrain_lmac.utils.hub import hub_folder
 from speechbrain_lmac.utils.single_read import read_once
 
-SHIPPED = Path(__file__).parent / "interpreters"
-"""Interpreters in the package, by name."""
-NO_NAMES = ("", ".", "..", "interpreter")
-"""What ends a path, and no Hub id."""
-MAX_FETCHED_BYTES = {HPARAMS_FILE: MAX_BYTES, DECODER_FILE: MAX_DECODER_BYTES}
-"""Bytes of an interpreter's files."""
+PRETRAINED = Path(__file__).parent / "interpreters"
+"""Folder of the interpreters in the package."""
+NOT_A_NAME = ("", ".", "..", "interpreter")
+"""Last parts of a path that no Hub repository has as its name."""
+MAX_FILE_BYTES = {HPARAMS_FILE: MAX_BYTES, DECODER_FILE: MAX_DECODER_BYTES}
+"""Files of an interpreter and their maximum sizes, in bytes."""
 
 
 class Files(NamedTuple):
@@ -35,23 +44,70 @@ class Files(NamedTuple):
     decoder: bytes
 
     @property
-    def fingerprint(self):
-        """SHA-256 of one after the other, in hex."""
+    def fingerprint(self) -> str:
+        """SHA-256 of the two contents, concatenated, in hexadecimal digits."""
         return hashlib.sha256(self.hparams + self.decoder).hexdigest()
 
 
-class Found(NamedTuple):
-    """An interpreter, found and looked at, and not yet built."""
+class Checkpoint(NamedTuple):
+    """A checked interpreter before it is built."""
 
     folder: Path
-    blueprint: InterpreterConfig
+    config: InterpreterConfig
     files: Files
-    weights: dict
-    """Of its decoder: name -> tensor."""
+    weights: dict[str, torch.Tensor]
+    """Weights of the decoder by name."""
 
 
-def read_interpreter(source, revision=None, savedir=None, sha256=None):
-    """Find an interpreter, and see that its files are what they should be.
+def load_interpreter(
+    source: str | Path,
+    overrides: dict | str | None = None,
+    revision: str | None = None,
+    savedir: str | Path | None = None,
+    sha256: str | None = None,
+    trust_source: bool = False,
+) -> tuple[dict[str, Any], str]:
+    """Load an interpreter.
+
+    Arguments
+    ---------
+    source, overrides, revision, savedir, sha256, trust_source
+        As for ``Interpreter.from_hparams``.
+
+    Returns
+    -------
+    dict, str
+        Hyperparameters with the built ``modules``, and the fingerprint of the files.
+
+    Raises
+    ------
+    InputError
+        As for ``Interpreter.from_hparams``.
+    """
+    if trust_source:
+        folder, _ = find_interpreter(source, revision, savedir)
+        files, path = read_files(folder, sha256), folder / HPARAMS_FILE
+        warnings.warn(f"trust_source: whatever {path} contains is run unread", stacklevel=4)
+        hparams = load_hyperpyyaml(_as_text(files.hparams, path), overrides)
+        weights = parse_safetensors(files.decoder, folder / DECODER_FILE)
+    else:
+        folder, config, files, weights = read_interpreter(source, revision, savedir, sha256)
+        hparams = build(config, _parse_overrides(overrides))
+        hparams["modules"] = {"model": hparams["model"]}
+    model = hparams["modules"]["model"]
+    check_classifier(hparams, model.classifier.audio_classifier, folder)
+    _check_decoder_fits(model, folder)
+    load_decoder(model.decoder, folder / DECODER_FILE, weights)
+    return hparams, files.fingerprint
+
+
+def read_interpreter(
+    source: str | Path,
+    revision: str | None = None,
+    savedir: str | Path | None = None,
+    sha256: str | None = None,
+) -> Checkpoint:
+    """Find an interpreter and check its files, without building anything.
 
     Arguments
     ---------
@@ -60,119 +116,124 @@ def read_interpreter(source, revision=None, savedir=None, sha256=None):
 
     Returns
     -------
-    Found
+    Checkpoint
 
     Raises
     ------
     InputError
-        If there is none, or its files are not those asked for, or not those of an interpreter.
+        If there is no interpreter, or its files are invalid or have another SHA-256.
     """
     folder, downloaded = find_interpreter(source, revision, savedir)
-    files = read_files(folder, sha256)
-    path = folder / HPARAMS_FILE
-    blueprint = read_interpreter_config(as_text(files.hparams, path), str(path), downloaded)
+    files, path = read_files(folder, sha256), folder / HPARAMS_FILE
+    config = read_interpreter_config(_as_text(files.hparams, path), str(path), downloaded)
     if downloaded:
-        check_absent(blueprint, str(path))
-    settings = blueprint.parts["decoder"].settings
-    weights = check_decoder(settings, files.decoder, folder / DECODER_FILE)
-    return Found(folder, blueprint, files, weights)
+        check_no_local_files(config, str(path))
+    settings = config.parts["decoder"].settings
+    weights = read_decoder_weights(settings, files.decoder, folder / DECODER_FILE)
+    return Checkpoint(folder, config, files, weights)
 
 
-def read_files(folder, sha256=None):
-    """Contents of an interpreter's two files, which must have a fingerprint if one is given."""
-    files = Files(*(read_once(folder / name, most) for name, most in MAX_FETCHED_BYTES.items()))
+def read_files(folder: Path, sha256: str | None = None) -> Files:
+    """Read the two files of an interpreter; InputError if they have another fingerprint."""
+    files = Files(*(read_once(folder / name, size) for name, size in MAX_FILE_BYTES.items()))
     if sha256 is not None and files.fingerprint != sha256.lower():
-        raise InputError(
-            f"{folder} is not the interpreter asked for: its sha256 is {files.fingerprint}"
-        )
+        raise InputError(f"sha256 of {folder} must be {sha256}, got {files.fingerprint}")
     return files
 
 
-def as_text(data, path):
-    """Text of a file's contents, in UTF-8."""
+def _as_text(data: bytes, path: Path) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise InputError(f"{path} cannot be read as text: {first_line(error)}") from error
 
 
-def find_interpreter(source, revision=None, savedir=None):
-    """Folder of an interpreter's two files, downloaded if need be.
+def _parse_overrides(overrides: dict | str | None) -> Any:
+    if not isinstance(overrides, str):
+        return overrides
+    try:
+        return yaml.safe_load(overrides)
+    except yaml.YAMLError as error:
+        raise InputError(f"overrides must be valid YAML: {first_line(error)}") from error
 
-    Returns
-    -------
-    Path, bool
-        And whether it was downloaded.
-    """
-    shipped = sorted(folder.name for folder in SHIPPED.glob("*"))
-    places = [SHIPPED / str(source)] if str(source) in shipped else []
-    for folder in (*places, Path(source) / "interpreter", Path(source)):
-        if _holds((folder / HPARAMS_FILE).is_file) and _holds((folder / DECODER_FILE).is_file):
+
+def find_interpreter(
+    source: str | Path, revision: str | None = None, savedir: str | Path | None = None
+) -> tuple[Path, bool]:
+    """Return the folder of an interpreter's files, and True if they are from the Hub."""
+    names = sorted(folder.name for folder in PRETRAINED.glob("*"))
+    packaged = [PRETRAINED / str(source)] if str(source) in names else []
+    for folder in (*packaged, Path(source) / "interpreter", Path(source)):
+        if all(_safely((folder / name).is_file) for name in MAX_FILE_BYTES):
             return folder, False
-    if _is_path(str(source)):
+    if _is_local_path(str(source)):
         raise InputError(
-            f"no interpreter at {source}: give a results folder of train.py, "
-            f"a shipped one ({', '.join(shipped)}) or a Hub id user/name"
+            f"no interpreter at {source}. Give a results folder of train.py, a pretrained "
+            f"interpreter ({', '.join(names)}) or a Hub repository USER/NAME"
         )
     return _download(str(source), revision, savedir), True
 
 
-def _holds(ask):
-    """What a path says when it is asked; False of a name too long for any file."""
+def _safely(check: Callable[[], bool]) -> bool:
+    """Return the result of a check of a path; False if the path is too long for any file."""
     try:
-        return ask()
+        return check()
     except OSError:
         return False
 
 
-def _is_path(source):
-    """Whether a name means a place on this machine, be it there or not."""
+def _is_local_path(source: str) -> bool:
+    """Return True if a name is a path on this machine, whether it exists or not."""
     owner, *rest = source.replace("\\", "/").split("/")
-    if len(rest) != 1 or owner.startswith((".", "~")) or not owner or rest[0] in NO_NAMES:
+    if len(rest) != 1 or owner.startswith((".", "~")) or not owner or rest[0] in NOT_A_NAME:
         return True
-    return _holds(Path(owner).is_dir)
+    return _safely(Path(owner).is_dir)
 
 
-def _download(repo_id, revision, savedir):
-    if savedir is not None:  # a folder for each source, lest one be taken for another
+def _download(repo_id: str, revision: str | None, savedir: str | Path | None) -> Path:
+    if savedir is not None:  # one folder per repository and revision
         savedir = Path(savedir) / "--".join((repo_id, revision or "main")).replace("/", "--")
-    remedy = "it is no folder here either"
-    found = hub_folder(
-        repo_id,
-        list(MAX_FETCHED_BYTES),
-        revision,
-        savedir,
-        remedy=remedy,
-        largest=MAX_FETCHED_BYTES,
-    )
-    missing = [name for name in MAX_FETCHED_BYTES if not (found / name).is_file()]
+    names, remedy = list(MAX_FILE_BYTES), "it is not a local folder either"
+    folder = hub_folder(repo_id, names, revision, savedir, remedy=remedy, largest=MAX_FILE_BYTES)
+    missing = [name for name in names if not (folder / name).is_file()]
     if missing:
-        raise InputError(f"{repo_id} is no interpreter: it has no {' and no '.join(missing)}")
-    return found
+        raise InputError(f"{repo_id} is not an interpreter: it has no {' and no '.join(missing)}")
+    return folder
 
 
-def fingerprint(folder):
-    """SHA-256 of an interpreter's two files, one after the other, in hex: what
-    ``cat hyperparams.yaml decoder.safetensors | sha256sum`` prints.
+def fingerprint(folder: str | Path) -> str:
+    """Return the SHA-256 of an interpreter's two files, concatenated.
+
+    It is the output of ``cat hyperparams.yaml decoder.safetensors | sha256sum``.
     """
     return read_files(Path(folder)).fingerprint
 
 
-def check_fit(model, folder):
-    """Refuse a decoder that was made for other maps or texts than its CLAP has."""
-    clap, config = model.classifier.audio_classifier, model.decoder.config
+def _check_decoder_fits(model: Any, folder: Path) -> None:
+    """Refuse a decoder for other hidden maps or queries than those of its classifier."""
+    audio_classifier, config = model.classifier.audio_classifier, model.decoder.config
     hidden = list(config["hidden_channels"])
-    fits = hidden and hidden == list(clap.hidden_channels)[: len(hidden)]
-    if not fits or config["query_dim"] != clap.query_dim:
-        raise InputError(f"{folder} describes a decoder that does not fit its CLAP: {config}")
+    fits = hidden and hidden == list(audio_classifier.hidden_channels)[: len(hidden)]
+    if not fits or config["query_dim"] != audio_classifier.query_dim:
+        raise InputError(f"{folder} describes a decoder that does not fit its classifier: {config}")
 
 
-def check_classifier(notes, clap, folder):
-    """Refuse an interpreter that was trained on other CLAP weights than are loaded."""
-    found = clap.reference
-    if notes["classifier_sha256"] != found.sha256:
+def check_classifier(notes: Any, audio_classifier: Any, folder: Path) -> None:
+    """Refuse an interpreter that was trained on other classifier weights.
+
+    Arguments
+    ---------
+    notes : dict
+        Notes of the interpreter.
+    audio_classifier : AudioClassifier
+        Classifier that is loaded.
+    folder : Path
+        Folder of the interpreter in error messages.
+    """
+    loaded = audio_classifier.reference
+    if notes["classifier_sha256"] != loaded.sha256:
         trained_on = f"{notes['classifier_name']} revision {notes['classifier_revision']}"
         raise InputError(
-            f"{folder} was trained on the CLAP {trained_on}, not on the one loaded ({found.name} "
-            f"{found.revision}); its masks would mean nothing"
+            f"{folder} was trained on the classifier {trained_on}, not on {loaded.name} "
+            f"{loaded.revision}. Load the classifier that it was trained on"
         )

@@ -1,36 +1,21 @@
-"""What training leaves for others, a small folder that an Interpreter loads, and back."""
+"""Export of a trained interpreter: ``hyperparams.yaml`` and ``decoder.safetensors``."""
 
 import json
-import math
 from pathlib import Path
+from typing import Any
 
-import torch
 import yaml
-from safetensors import SafetensorError
-from safetensors.torch import load, save_file
-from torch.nn.functional import normalize
+from safetensors.torch import save_file
 
-from speechbrain_lmac.masking.decoder import DecoderFeatures, MaskDecoder, logits_to_mask
-from speechbrain_lmac.masking.grid import Grid
-from speechbrain_lmac.utils.errors import InputError, first_line
+from speechbrain_lmac.pretrained.config import HPARAMS_FILE
+from speechbrain_lmac.pretrained.decoder_weights import DECODER_FILE
 from speechbrain_lmac.utils.ownership import check_folder, owned_folder
-from speechbrain_lmac.utils.single_read import read_once
-
-HPARAMS_FILE = "hyperparams.yaml"
-DECODER_FILE = "decoder.safetensors"
-MAX_DECODER_BYTES = 1 << 28
-"""No decoder is larger; those that ship have half a megabyte."""
-BROKEN = (OSError, SafetensorError, ValueError, LookupError, TypeError, RuntimeError, OverflowError)
-"""What parsing raises on what is no safetensors file."""
-PROBE, PROBE_GAINS = 4, (0.01, 1.0, 100.0)
-"""Cells a side, and gains, of the made-up clips that a decoder is tried on."""
 
 KIND = "export"
-"""Of the folder, for its ledger."""
-OLDER = "domain. Only scalars and classes of speechbrain_lmac."
-"""In the first line of every ``hyperparams.yaml``."""
-
-HPARAMS = """\
+"""Kind of the folder in its ledger."""
+FIRST_LINE = "domain. Only scalars and classes of speechbrain_lmac."
+"""End of the first line of every ``hyperparams.yaml``."""
+TEMPLATE = """\
 # {method}, masks in the {masking} domain. Only scalars and classes of speechbrain_lmac.
 method: {notes[0]}
 classifier_name: {notes[1]}
@@ -53,19 +38,19 @@ modules:
 """
 
 
-def export_interpreter(model, method, folder):
-    """Write ``hyperparams.yaml`` and ``decoder.safetensors``, whole or not at all.
+def export_interpreter(model: Any, method: str, folder: str | Path) -> Path:
+    """Write an interpreter to a folder, atomically.
 
-    The CLAP's weights are not in it, only their name, revision and sha256.
+    The folder does not hold the classifier's weights, only their name, revision and SHA-256.
 
     Arguments
     ---------
     model : InterpreterNetwork
-        Trained.
+        Trained network.
     method : str
-        Name of the method, as in the tables.
+        Name of the method, as in result tables.
     folder : str or Path
-        Replaced if it was written here.
+        Folder to write. An earlier export is replaced.
 
     Returns
     -------
@@ -75,155 +60,68 @@ def export_interpreter(model, method, folder):
     Raises
     ------
     InputError
-        As of :func:`check_exportable`.
+        As for :func:`check_exportable`.
     """
     folder = Path(folder)
-    with owned_folder(folder, KIND, _is_older) as built:
-        state = {n: weight.cpu().contiguous() for n, weight in model.decoder.state_dict().items()}
-        save_file(state, built / DECODER_FILE)
-        text = hyperparams(model, method, model.classifier.audio_classifier.settings)
-        (built / HPARAMS_FILE).write_text(text, encoding="utf-8")
+    with owned_folder(folder, KIND, _is_without_ledger) as partial:
+        state = model.decoder.state_dict()
+        save_file(
+            {name: weight.cpu().contiguous() for name, weight in state.items()},
+            partial / DECODER_FILE,
+        )
+        text = hyperparams_text(model, method, model.classifier.audio_classifier.settings)
+        (partial / HPARAMS_FILE).write_text(text, encoding="utf-8")
     return folder
 
 
-def check_exportable(folder):
-    """Raise InputError if a folder holds what was not exported here, or has changed since."""
-    check_folder(folder, KIND, _is_older)
+def check_exportable(folder: str | Path) -> None:
+    """Raise InputError if a folder has files that are not an unchanged export."""
+    check_folder(folder, KIND, _is_without_ledger)
 
 
-def _is_older(folder):
-    """Whether a folder is an interpreter that was exported before exports had a ledger."""
+def _is_without_ledger(folder: Path) -> bool:
+    """Return True if a folder is an export of a version without ledgers."""
     if sorted(path.name for path in folder.iterdir()) != [DECODER_FILE, HPARAMS_FILE]:
         return False
-    return OLDER in (folder / HPARAMS_FILE).read_text(encoding="utf-8", errors="replace")[:300]
+    text = (folder / HPARAMS_FILE).read_text(encoding="utf-8", errors="replace")
+    return FIRST_LINE in text[:300]
 
 
-def check_decoder(settings, data, path):
-    """Weights of a decoder; refused unless they are all of those, and no others, that a decoder of
-    these settings has.
-
-    Arguments
-    ---------
-    settings : dict
-        Arguments of ``MaskDecoder``.
-    data : bytes
-        Contents of its weights' file.
-    path : Path
-        What to call that file in an error.
-
-    Returns
-    -------
-    dict
-        Name -> tensor.
-    """
-    try:
-        with torch.device("meta"):
-            wanted = {k: list(w.shape) for k, w in MaskDecoder(**settings).state_dict().items()}
-    except (TypeError, ValueError, RuntimeError, ZeroDivisionError) as error:
-        raise InputError(f"{path.parent} describes no decoder: {first_line(error)}") from error
-    numbers = sum(math.prod(shape) for shape in wanted.values())
-    if 4 * numbers > MAX_DECODER_BYTES:
-        raise InputError(f"{path.parent} describes a decoder of {numbers} numbers: too large")
-    weights = parse_weights(data, path)
-    found = {name: list(weight.shape) for name, weight in weights.items()}
-    kinds = {weight.dtype for weight in weights.values()}
-    if found != wanted or kinds != {torch.float32}:
-        strange = sorted(set(found) ^ set(wanted)) or [k for k in found if found[k] != wanted[k]]
-        what = f"{strange[0]} is missing, foreign or of another shape" if strange else "no float32"
-        raise InputError(f"{path} does not hold this decoder's weights: {what}")
-    return weights
-
-
-def parse_weights(data, path):
-    """Tensors of a safetensors file's contents: name -> tensor."""
-    try:
-        return load(data)
-    except BROKEN as error:
-        raise InputError(f"{path} cannot be read as safetensors: {first_line(error)}") from error
-
-
-def load_decoder(decoder, path, weights=None):
-    """Load weights that an interpreter was exported with, strictly: every key, every shape.
-
-    Arguments
-    ---------
-    decoder : MaskDecoder
-        Gets them.
-    path : str or Path
-        Their file.
-    weights : dict
-        What it held, where it has been read.
-
-    Raises
-    ------
-    InputError
-        If they are another decoder's, or its masks would be no numbers.
-    """
-    try:
-        if weights is None:
-            weights = parse_weights(read_once(path, MAX_DECODER_BYTES), path)
-        decoder.load_state_dict(weights)
-    except (InputError, RuntimeError) as error:
-        why = first_line(error)
-        raise InputError(f"{path} does not hold this decoder's weights: {why}") from error
-    if not all(weight.isfinite().all() for weight in weights.values()):
-        raise InputError(f"{path} holds weights that are no numbers: the training went wrong")
-    if not _masks_are_numbers(decoder):
-        raise InputError(f"{path} holds weights so large that masks are no numbers")
-
-
-@torch.no_grad()
-def _masks_are_numbers(decoder):
-    """Whether masks of small made-up clips are finite, faint and loud ones."""
-    generator = torch.Generator().manual_seed(0)
-    kept = next(decoder.parameters())
-    axis = torch.linspace(0, 1, PROBE)
-    grid = Grid(axis.unsqueeze(0).to(kept), axis.to(kept), torch.ones(PROBE).to(kept))
-    text = torch.randn(2, 1, decoder.config["query_dim"], generator=generator)
-    for gain in PROBE_GAINS:
-        hidden, level = (
-            [gain * torch.randn(1, size, PROBE, PROBE, generator=generator) for size in sizes]
-            for sizes in (decoder.config["hidden_channels"], [1])
-        )
-        evidence = DecoderFeatures(tuple(maps.to(kept) for maps in hidden), level[0][0].to(kept))
-        masks = logits_to_mask(decoder(evidence, normalize(text, dim=-1).to(kept), grid), grid)
-        if not masks.isfinite().all():
-            return False
-    return True
-
-
-def hyperparams(model, method, classifier_settings):
-    """What ``hyperparams.yaml`` says of a model: str.
+def hyperparams_text(model: Any, method: str, classifier_settings: dict[str, Any]) -> str:
+    """Return the contents of ``hyperparams.yaml`` for a model.
 
     Arguments
     ---------
     model : InterpreterNetwork
-        Trained.
+        Trained network.
     method : str
-        Its name.
+        Name of the method.
     classifier_settings : dict
-        Arguments, as scalars, that build its CLAP again.
+        Scalar arguments that build the audio classifier again.
+
+    Returns
+    -------
+    str
     """
-    domain, clap = model.classifier.domain, model.classifier.audio_classifier
-    return HPARAMS.format(
+    domain, audio_classifier = model.classifier.domain, model.classifier.audio_classifier
+    return TEMPLATE.format(
         method=method,
-        notes=[json.dumps(str(text)) for text in (method, *clap.reference)],
+        notes=[json.dumps(str(text)) for text in (method, *audio_classifier.reference)],
         masking=type(domain).__name__.removesuffix("Domain").lower(),
-        reference=clap.reference,
-        classifier_class=_path(clap),
-        classifier_settings=_indented(classifier_settings, flow=False),
-        domain_class=_path(domain),
-        decoder_config=_indented(model.decoder.config),
+        classifier_class=_class_path(audio_classifier),
+        classifier_settings=_mapping_body(classifier_settings, flow=False),
+        domain_class=_class_path(domain),
+        decoder_config=_mapping_body(model.decoder.config),
     )
 
 
-def _indented(values, flow=None):
-    """Plain values as the body of a YAML mapping; PyYAML's flow style."""
+def _mapping_body(values: dict[str, Any], flow: bool | None = None) -> str:
+    """Return plain values as the indented body of a YAML mapping."""
     if not values:
         return ""
     lines = yaml.safe_dump(values, default_flow_style=flow, sort_keys=False).splitlines()
     return "\n".join("    " + line for line in lines)
 
 
-def _path(thing):
-    return f"{type(thing).__module__}.{type(thing).__qualname__}"
+def _class_path(instance: Any) -> str:
+    return f"{type(instance).__module__}.{type(instance).__qualname__}"

@@ -17,7 +17,7 @@ from speechbrain_lmac.evaluation.tables import MEAN, markdown_table
 from speechbrain_lmac.inference.interpreter import Interpreter
 from speechbrain_lmac.pretrained.checkpoint import fingerprint
 from speechbrain_lmac.pretrained.config import read_interpreter_config
-from speechbrain_lmac.pretrained.export import DECODER_FILE, HPARAMS_FILE, hyperparams
+from speechbrain_lmac.pretrained.export import DECODER_FILE, HPARAMS_FILE, hyperparams_text
 from speechbrain_lmac.reports.plots import draw_average_drop, draw_interpretation
 from speechbrain_lmac.utils.errors import InputError, first_line
 from speechbrain_lmac.utils.files import HIDDEN
@@ -76,7 +76,7 @@ def write_repository(results, repo_id, folder, license=None):
     check_folder(folder, KIND)
     interpreter = Interpreter.from_hparams(source=results)
     model, clap = interpreter.model, interpreter.model.classifier.audio_classifier
-    text = hyperparams(model, interpreter.hparams.method, clap.portable_settings)
+    text = hyperparams_text(model, interpreter.hparams.method, clap.portable_settings)
     read_interpreter_config(text, f"what {results} would publish", downloaded=True)
     with owned_folder(folder, KIND) as built:
         _fill(built, results, repo_id, interpreter, text, license)

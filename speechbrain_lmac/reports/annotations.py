@@ -1,13 +1,17 @@
-"""Stretches of a long sound in which a prompt has evidence, and the tables that show them."""
+"""Regions of activity in a recording, and their tables."""
 
 import csv
 import io
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import NamedTuple
+
+import torch
 
 from speechbrain_lmac.utils.files import temporary, write_table
 from speechbrain_lmac.utils.ownership import Ledger, locked
 
-RAVEN = (
+RAVEN_COLUMNS = (
     "Selection",
     "View",
     "Channel",
@@ -22,144 +26,152 @@ RAVEN = (
 
 
 class Region(NamedTuple):
-    """A stretch of a sound, and the band of what is kept there."""
+    """A time span in which a prompt is active, with its frequency band."""
 
     prompt: str
     start: float
-    """In seconds, as ``stop``."""
+    """Start, in seconds."""
     stop: float
+    """End, in seconds."""
     low_hz: float
     high_hz: float
-    evidence: float
-    """The greatest in it."""
+    activity: float
+    """Maximum activity in the region."""
 
 
-def find_regions(prompt, evidence, bands, step_seconds, threshold, gap_seconds):
-    """Where the evidence of a prompt reaches a threshold.
+def find_regions(
+    prompt: str,
+    activity: torch.Tensor,
+    bands: torch.Tensor,
+    step_seconds: float,
+    threshold: float,
+    gap_seconds: float,
+) -> list[Region]:
+    """Find the regions in which the activity of a prompt reaches a threshold.
 
     Arguments
     ---------
     prompt : str
-        Of whom.
-    evidence : torch.Tensor
-        ``[steps]``.
+        Prompt.
+    activity : torch.Tensor
+        Activity in [0, 1], ``[steps]``.
     bands : torch.Tensor
-        ``[2, steps]``: lowest and highest frequency kept, in Hz.
+        Lowest and highest masked-in frequency, in Hz, ``[2, steps]``.
     step_seconds : float
-        Length of a step.
+        Length of a step, in seconds.
     threshold : float
-        Least evidence.
+        Activity from which a region starts.
     gap_seconds : float
-        Stretches with no more than this between them are one.
+        Maximum gap inside a region, in seconds.
 
     Returns
     -------
     list of Region
-        In order of time.
+        Regions in order of time.
 
     Example
     -------
-    >>> import torch
-    >>> evidence = torch.tensor([0.0, 0.6, 0.0, 0.9, 0.0, 0.0, 0.0, 0.5])
+    >>> activity = torch.tensor([0.0, 0.6, 0.0, 0.9, 0.0, 0.0, 0.0, 0.5])
     >>> bands = torch.tensor([[200.0], [900.0]]).expand(2, 8)
-    >>> for region in find_regions("dog", evidence, bands, 0.5, threshold=0.5, gap_seconds=0.5):
-    ...     print(region.start, region.stop, round(region.evidence, 1))
+    >>> for region in find_regions("dog", activity, bands, 0.5, threshold=0.5, gap_seconds=0.5):
+    ...     print(region.start, region.stop, round(region.activity, 1))
     0.5 2.0 0.9
     3.5 4.0 0.5
     """
-    reached = (evidence >= threshold).nonzero().flatten().tolist()
-    stretches: list[list[int]] = []
-    for step in reached:
-        if stretches and (step - stretches[-1][1] - 1) * step_seconds <= gap_seconds + 1e-9:
-            stretches[-1][1] = step
+    active = (activity >= threshold).nonzero().flatten().tolist()
+    spans: list[list[int]] = []
+    for step in active:
+        if spans and (step - spans[-1][1] - 1) * step_seconds <= gap_seconds + 1e-9:
+            spans[-1][1] = step
         else:
-            stretches.append([step, step])
+            spans.append([step, step])
     return [
         Region(
             prompt,
             round(first * step_seconds, 6),
             round((last + 1) * step_seconds, 6),
-            *_band(bands[:, first : last + 1], evidence[first : last + 1] >= threshold),
-            evidence[first : last + 1].max().item(),
+            *_band(bands[:, first : last + 1], activity[first : last + 1] >= threshold),
+            activity[first : last + 1].max().item(),
         )
-        for first, last in stretches
+        for first, last in spans
     ]
 
 
-def _band(bands, reached):
-    low, high = bands[:, reached]
+def _band(bands: torch.Tensor, active: torch.Tensor) -> tuple[float, float]:
+    """Return the median band of the active steps."""
+    low, high = bands[:, active]
     return low.median().item(), high.median().item()
 
 
-def write_csv(path, regions):
-    """Regions as CSV: a row each, named by the fields of :class:`Region`."""
+def write_csv(path: Path, regions: Iterable[Region]) -> None:
+    """Write regions as CSV, with the fields of :class:`Region` as columns."""
     write_table(path, [Region._fields, *(_rounded(region) for region in regions)])
 
 
-def update_csv(path, found):
-    """Regions of several files as CSV, after the ``file`` that each is of.
+def update_csv(path: Path, regions_by_file: Mapping[str | None, Iterable[Region]]) -> None:
+    """Replace the regions of some files in a CSV table of many files.
 
-    The table is read, changed and replaced under a lock: several processes may write one.
+    The table is read, changed and replaced under a lock, so several processes can update it.
 
     Arguments
     ---------
     path : Path
-        What it holds of other files stays.
-    found : dict
-        File, as :func:`~speechbrain_lmac.audio.source.path_of` identifies it -> its regions, none
-        too.
+        Table with a column ``file`` before those of :class:`Region`. It is created if it does not
+        exist.
+    regions_by_file : dict
+        File, as identified by :func:`~speechbrain_lmac.audio.source.path_of`, -> its regions.
 
     Raises
     ------
     InputError
-        If the table was not written here, or has changed since.
+        If the table was not written by this package, or has changed since.
     """
-    head = ("file", *Region._fields)
-    rows = [(file, *_rounded(region)) for file, regions in found.items() for region in regions]
+    header = ("file", *Region._fields)
+    rows = [(file, *_rounded(r)) for file, regions in regions_by_file.items() for r in regions]
     with locked(path.parent), temporary(path.parent) as partial:
         ledger = Ledger(path.parent)
         ledger.check([path.name])
-        held = path.read_bytes() if path.exists() else _csv([head])
-        if any(_begins(held, file) for file in found):
-            held = _csv(row for row in _rows(held) if row[0] not in found)
-        partial.write_bytes(held + _csv(rows))
+        content = path.read_bytes() if path.exists() else _encode([header])
+        if any(_may_contain(content, file) for file in regions_by_file):
+            content = _encode(row for row in _decode(content) if row[0] not in regions_by_file)
+        partial.write_bytes(content + _encode(rows))
         ledger.sign(path.name, partial)
         ledger.save()
         partial.replace(path)
 
 
-def _csv(rows):
+def _encode(rows: Iterable[Iterable]) -> bytes:
     text = io.StringIO(newline="")
     csv.writer(text).writerows(rows)
     return text.getvalue().encode("utf-8", "surrogateescape")
 
 
-def _rows(held):
-    text = held.decode("utf-8", "surrogateescape")
+def _decode(content: bytes) -> Iterable[list[str]]:
+    text = content.decode("utf-8", "surrogateescape")
     return csv.reader(io.StringIO(text, newline=""))
 
 
-def _begins(held, file):
-    """Whether a table may have rows of a file; without parsing, as most files are new to it."""
-    return _csv([(file, "")])[:-2] in held
+def _may_contain(content: bytes, file: str | None) -> bool:
+    """Return whether a table may have rows of a file, without parsing it."""
+    return _encode([(file, "")])[:-2] in content
 
 
-def write_raven(path, regions):
-    """Regions as a selection table of Raven: tab-separated, numbered in order of time."""
+def write_raven(path: Path, regions: Iterable[Region]) -> None:
+    """Write regions as a selection table of Raven: tab-separated, numbered in order of time."""
     ordered = sorted(regions, key=lambda region: (region.start, region.prompt))
-    rows: list[tuple] = [RAVEN]
+    rows: list[tuple] = [RAVEN_COLUMNS]
     for number, region in enumerate(ordered, start=1):
-        prompt, start, stop, low, high, evidence = _rounded(region)
-        words = " ".join(prompt.replace('"', "'").split())  # Raven knows no quoting
-        rows.append((number, "Spectrogram 1", 1, start, stop, low, high, words, evidence))
+        prompt, start, stop, low, high, activity = _rounded(region)
+        text = " ".join(prompt.replace('"', "'").split())  # Raven does not support quotes
+        rows.append((number, "Spectrogram 1", 1, start, stop, low, high, text, activity))
     write_table(path, rows, delimiter="\t")
 
 
-def _rounded(region):
+def _rounded(region: Region) -> Region:
     return region._replace(
         start=round(region.start, 3),
         stop=round(region.stop, 3),
         low_hz=round(region.low_hz, 1),
         high_hz=round(region.high_hz, 1),
-        evidence=round(region.evidence, 4),
+        activity=round(region.activity, 4),
     )

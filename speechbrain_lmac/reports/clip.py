@@ -158,7 +158,7 @@ def clip_section(name: str, interpretation: Any) -> ClipSection:
     pairs = [_render_pair(renderer, interpretation, i) for i in range(len(interpretation.prompts))]
     masked_in, masked_out = torch.stack([sounds for _, sounds in pairs], dim=1)
     versions = (decoded.expand_as(masked_in), masked_in, masked_out)
-    scores = [interpretation.heard_in(sounds) for sounds in versions]
+    scores = [interpretation.score_sounds(sounds) for sounds in versions]
     gains = classifier.domain.gains(
         interpretation.mask.to(classifier.audio_classifier.filterbank.device)
     )
@@ -195,11 +195,11 @@ def _render_pair(
 
 def _score_rows(interpretation: Any, i: int, *scores: Any) -> Iterator[tuple]:
     """Yield the rows of the table of scores of prompt ``i``."""
-    names = {"logit": "similarity (logit)", "share": "probability among the prompts"}
+    names = {"logit": "similarity (logit)", "probability": "probability among the prompts"}
     if interpretation.against is not None:
-        names["share"] = f"probability rather than “{interpretation.against}”"
+        names["probability"] = f"probability rather than “{interpretation.against}”"
     if len(interpretation.prompts) == 1 and interpretation.against is None:
-        del names["share"]  # it is 1 by definition
+        del names["probability"]  # it is 1 by definition
     names["presence"] = "presence among everyday sounds"
     for field, name in names.items():
         values = (getattr(version, field)[i].item() for version in scores)

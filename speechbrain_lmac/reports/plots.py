@@ -33,7 +33,7 @@ def draw_interpretation(interpretation: Any, path: str | Path) -> None:
         Image file to write.
     """
     classifier, rate = interpretation.model.classifier, interpretation.sample_rate
-    chosen, note = _select(interpretation.likely)
+    chosen, note = _select(interpretation.detection_probability)
     grid = PanelGrid(1 + len(chosen), len(interpretation.original) / rate, rate / 2)
     clip = _decibels(classifier.audio_classifier.spectrogram, interpretation.original)
     limits = (float(clip.max()) - RANGE_DB, float(clip.max()))
@@ -91,14 +91,14 @@ def draw_timeline(timeline: Any, path: str | Path, threshold: float) -> None:
     threshold : float
         Activity from which a region starts. Regions are shaded.
     """
-    chosen, note = _select(timeline.evidence.amax(dim=1))
+    chosen, note = _select(timeline.activity.amax(dim=1))
     figure = Figure(figsize=(11, 2.6 + 1.1 * len(chosen)))
     FigureCanvasAgg(figure)
     heights = [2.4, *[1] * len(chosen)]
     top_axis, *axes = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
     inches = figure.get_figheight()
     figure.subplots_adjust(0.06, 0.5 / inches, 0.98, 1 - 0.35 / inches, hspace=0.45)
-    level = 10 * timeline.picture.clamp(min=1e-8).log10()
+    level = 10 * timeline.spectrogram.clamp(min=1e-8).log10()
     extent, top = (timeline.duration, timeline.sample_rate / 2000), float(level.max())
     draw_time_frequency(top_axis, level, extent, "magma", (top - RANGE_DB, top))
     top_axis.set_title("Recording" + (f"; {note}" if note else ""), fontsize=10, loc="left")
@@ -115,8 +115,8 @@ def _draw_activity(axis: Axes, timeline: Any, i: int, regions: list, threshold: 
     for region in regions:
         if region.prompt == prompt:
             axis.axvspan(region.start, region.stop, color="#f2c14e", alpha=0.45, linewidth=0)
-    stride = -(-len(timeline.evidence[i]) // MAX_STEPS)
-    curve = [part.max().item() for part in timeline.evidence[i].split(stride)]
+    stride = -(-len(timeline.activity[i]) // MAX_STEPS)
+    curve = [part.max().item() for part in timeline.activity[i].split(stride)]
     edges = [*timeline.seconds[::stride].tolist(), timeline.duration]
     axis.stairs(curve, edges, fill=True, color="#4c78a8")
     axis.axhline(threshold, color="#888888", linewidth=0.8, linestyle=":")

@@ -95,7 +95,7 @@ def recording_section(
         ActivityCard(
             prompt,
             timeline.absent[i].item(),
-            _curve(timeline.evidence[i]),
+            _curve(timeline.activity[i]),
             tuple(
                 (region.start / timeline.duration, region.stop / timeline.duration)
                 for region in regions
@@ -105,7 +105,7 @@ def recording_section(
         )
         for i, prompt in enumerate(timeline.prompts)
     )
-    level = 10 * timeline.picture.clamp(min=1e-10).log10()
+    level = 10 * timeline.spectrogram.clamp(min=1e-10).log10()
     limits = (level.max().item() - RANGE_DB, level.max().item())
     return RecordingSection(
         name,
@@ -121,7 +121,7 @@ def recording_section(
 
 def _most_active(regions: list[Region], prompt: str) -> list[Region]:
     """Return the regions of a prompt with the highest activity, in order of time."""
-    of_prompt = sorted((r for r in regions if r.prompt == prompt), key=lambda r: -r.evidence)
+    of_prompt = sorted((r for r in regions if r.prompt == prompt), key=lambda r: -r.activity)
     return sorted(of_prompt[:MAX_EXCERPTS], key=lambda region: region.start)
 
 

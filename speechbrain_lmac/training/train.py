@@ -19,7 +19,8 @@ from speechbrain_lmac.evaluation.evaluate import evaluate, write_scores
 from speechbrain_lmac.evaluation.scoring import ClassPrompts, clip_seed
 from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.losses.objective import method_name
-from speechbrain_lmac.pretrained.export import check_exportable, export_interpreter, load_decoder
+from speechbrain_lmac.pretrained.decoder_weights import load_decoder
+from speechbrain_lmac.pretrained.export import check_exportable, export_interpreter
 from speechbrain_lmac.training.brain import LMACBrain
 from speechbrain_lmac.training.calibration import calibrate
 from speechbrain_lmac.training.splits import data_folder_of, load_splits

@@ -54,7 +54,7 @@ def remembered():
     loaded, drawn = Interpreter.from_hparams(source="mini-mel"), {}
     with pytest.MonkeyPatch.context() as patch:
         for command in (explain, report, compare):
-            patch.setattr(command, "load_interpreter", lambda options: loaded)
+            patch.setattr(command, "load_interpreter", lambda *options: loaded)
         patch.setattr(loaded, "interpret", kept(loaded.interpret))
         patch.setattr(loaded, "interpret_file", kept(loaded.interpret_file))
         for name in ("draw_interpretation", "draw_timeline"):

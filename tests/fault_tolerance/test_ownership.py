@@ -35,7 +35,8 @@ from speechbrain_lmac.utils.ownership import digest, owned
 from speechbrain_lmac.utils.run_metadata import lock_output_folder
 
 MINE = "the user's"
-NAMES = ("figure.png", "scores.json", "regions.csv", "evidence.csv", "regions.selections.txt")
+RAVEN_TABLE = "original.Table.1.selections.txt"
+NAMES = ("figure.png", "scores.json", "regions.csv", "activity.csv", RAVEN_TABLE)
 WAVS = ("original.wav", "0-siren-explanation.wav", "0-siren-residual.wav")
 PAGE = '<html><head>\n<meta name="generator" content="speechbrain-lmac 0.1.0">\n</head></html>'
 
@@ -44,10 +45,10 @@ def timeline(value=0.9, steps=20):
     return Timeline(
         prompts=("dog",),
         probability=torch.full((1, steps), value),
-        kept=torch.ones(1, steps),
+        masked_in_fraction=torch.ones(1, steps),
         bands=torch.ones(1, 2, steps),
         duration=steps / 10,
-        picture=torch.ones(4, 4),
+        spectrogram=torch.ones(4, 4),
         sample_rate=32000,
     )
 
@@ -160,7 +161,7 @@ def test_save_leaves_a_file_of_the_user(tmp_path, name):
     assert contents(tmp_path) == {name: MINE.encode()}
 
 
-@pytest.mark.parametrize("name", ["scores.json", "evidence.csv"])
+@pytest.mark.parametrize("name", ["scores.json", "activity.csv"])
 def test_save_leaves_a_file_that_was_edited(tmp_path, name):
     timeline().save(tmp_path)
     (tmp_path / name).write_text(MINE)
@@ -175,7 +176,7 @@ def test_save_replaces_its_own(tmp_path):
     timeline(0.8).save(tmp_path)
     timeline(0.9).save(tmp_path)
     held = contents(tmp_path)
-    assert json.loads(held["scores.json"])["prompts"][0]["evidence"] == pytest.approx(0.9)
+    assert json.loads(held["scores.json"])["prompts"][0]["activity"] == pytest.approx(0.9)
     timeline(0.9).save(tmp_path / "new")
     new = contents(tmp_path / "new")
     assert new | {"mine.txt": MINE.encode()} == held
@@ -237,6 +238,7 @@ def no_work(monkeypatch):
 
 @pytest.mark.parametrize("name", [*NAMES, *WAVS])
 def test_explain_leaves_a_file_of_the_user(recording, no_work, name):
+    name = name.replace("original.Table", "rec.Table")
     folder = recording.parents[1] / "why" / "rec"
     folder.mkdir(parents=True)
     (folder / name).write_text(MINE)

@@ -21,7 +21,7 @@ from speechbrain_lmac.evaluation.long_format import to_frame
 from speechbrain_lmac.models.base import check_clip_seconds
 from speechbrain_lmac.models.clap.mini import MiniCLAP
 from speechbrain_lmac.models.input_window import FixedLengthInput
-from speechbrain_lmac.pretrained.checkpoint import SHIPPED
+from speechbrain_lmac.pretrained.checkpoint import PRETRAINED
 from speechbrain_lmac.pretrained.export import DECODER_FILE
 from speechbrain_lmac.utils.config import path_of
 from speechbrain_lmac.utils.errors import InputError
@@ -226,7 +226,7 @@ def test_interrupted_run_resumes(small_set, undisturbed, frame, tmp_path, monkey
 
 def test_baseline_records_serve_all_decoders(small_set, frame, tmp_path, monkeypatch):
     """Baselines measured without an interpreter are not measured again."""
-    other = shutil.copytree(SHIPPED / "mini-mel", tmp_path / "other")
+    other = shutil.copytree(PRETRAINED / "mini-mel", tmp_path / "other")
     weights = load_file(other / DECODER_FILE)
     save_file({name: 0.9 * weight for name, weight in weights.items()}, other / DECODER_FILE)
     added = []
@@ -239,7 +239,7 @@ def test_baseline_records_serve_all_decoders(small_set, frame, tmp_path, monkeyp
         "num_clips": "{clips: 6, valid_clips: 2, subset: 2, randomized: 0}",
         "gallery": False,
     }
-    for source in (None, SHIPPED / "mini-mel", other, SHIPPED / "mini-mel"):
+    for source in (None, PRETRAINED / "mini-mel", other, PRETRAINED / "mini-mel"):
         added.clear()
         interpreters = "null" if source is None else f"{{mel: {source}}}"
         run.main(arguments(small_set, folder, interpreters=interpreters, **less))
@@ -307,7 +307,7 @@ def test_invalid_settings_are_refused(small_set, tmp_path, capsys, changes, said
 def test_interpreters_must_share_a_method(small_set, tmp_path, capsys):
     """Different methods are refused."""
     for masking in ("mel", "stft"):
-        shutil.copytree(SHIPPED / f"mini-{masking}", tmp_path / masking)
+        shutil.copytree(PRETRAINED / f"mini-{masking}", tmp_path / masking)
     path = tmp_path / "stft" / "hyperparams.yaml"
     path.write_text(path.read_text().replace("LMAC-ZS-D", "LMAC-ZS-D-others"))
     domains = {m: str(tmp_path / m) for m in ("mel", "stft")}
@@ -319,8 +319,8 @@ def test_interpreters_must_share_a_method(small_set, tmp_path, capsys):
 
 def test_test_clips_must_be_held_out(small_set, tmp_path, capsys):
     """Training recordings of the interpreter are refused."""
-    shipped = SHIPPED / "mini-mel"
-    shutil.copytree(shipped, tmp_path / "run" / "interpreter")
+    pretrained = PRETRAINED / "mini-mel"
+    shutil.copytree(pretrained, tmp_path / "run" / "interpreter")
     clips = read_clips(small_set)
     for name, folds in (("train", [1, 2, 3]), ("valid", [4])):
         manifest.write(tmp_path / "run" / f"{name}.csv", [c for c in clips if c.fold in folds])

@@ -41,7 +41,7 @@ def presence(interpreter, wav):
     """Presence of a siren in ``[time]``."""
     clap = interpreter.model.classifier.audio_classifier
     embedding = clap(wav.unsqueeze(0)).vector
-    return interpreter.background.probability(embedding, clap.queries(["siren"])).item()
+    return interpreter.presence_classifier.probability(embedding, clap.queries(["siren"])).item()
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -299,8 +299,8 @@ def test_doors_agree_on_every_format(tmp_path, capsys):
     said = capsys.readouterr()
     rows = [json.loads(line) for line in said.out.splitlines()]
     assert {row["file"] for row in rows} == set(told)
-    assert all(row["names"][0]["name"] == "siren" for row in rows)
-    assert "files passed over, which are no sounds: 1" in said.err
+    assert all(row["labels"][0]["label"] == "siren" for row in rows)
+    assert "skipped 1 files that are not sounds" in said.err
     out = str(tmp_path / "why")
     assert main(["explain", str(folder), "--prompt", "siren", "--output", out, *source]) == 0
     for line in capsys.readouterr().out.splitlines():

@@ -1,4 +1,4 @@
-"""Whatever comes in: an explanation that adds up, or one sentence on what is wrong."""
+"""Properties for random inputs: a consistent explanation, or an error of one line."""
 
 import io
 from itertools import pairwise
@@ -15,7 +15,7 @@ from speechbrain_lmac import Interpreter
 from speechbrain_lmac.audio.io import PEAK, is_silent, load_audio
 from speechbrain_lmac.audio.overlap_add import OverlapAdd, segments
 from speechbrain_lmac.audio.source import AudioSource
-from speechbrain_lmac.pretrained.checkpoint import SHIPPED
+from speechbrain_lmac.pretrained.checkpoint import PRETRAINED
 from speechbrain_lmac.pretrained.config import PARTS, read_interpreter_config
 from speechbrain_lmac.reports.annotations import find_regions
 from speechbrain_lmac.utils.errors import InputError
@@ -37,7 +37,7 @@ def interpreter(request):
 
 @st.composite
 def sounds(draw):
-    """Samples ``[time, channels]`` of any rate, level and kind; and the rate."""
+    """Draw samples ``[time, channels]`` of any kind and level, and their sample rate."""
     rate = draw(st.sampled_from(RATES))
     shape = (draw(st.integers(1, rate // 2)), draw(st.integers(1, 6)))
     kind = draw(st.sampled_from(["noise", "click", "tone", "constant", "square"]))
@@ -73,47 +73,47 @@ SCRIPTS = [
 
 @SLOW
 @given(given_sound=sounds())
-def test_any_sound_is_what_is_kept_and_what_is_removed(interpreter, given_sound):
+def test_any_sound_is_the_sum_of_its_parts(interpreter, given_sound):
     samples, rate = given_sound
     if not (abs(samples.astype(np.float64).mean(axis=1)) > 0).any():
         return
     try:
-        why = interpreter.interpret_file(samples, ["rain", "a dog"], sample_rate=rate)
+        result = interpreter.interpret_file(samples, ["rain", "a dog"], sample_rate=rate)
     except InputError as error:
         assert is_silent(torch.from_numpy(samples).mean(dim=1)) and "silence" in str(error)
         return
-    scale = why.original.abs().max()
-    assert why.waveform.isfinite().all() and why.mask.min() >= 0 and why.mask.max() <= 1
+    scale = result.original.abs().max()
+    assert result.waveform.isfinite().all() and result.mask.min() >= 0 and result.mask.max() <= 1
     torch.testing.assert_close(
-        (why.waveform + why.residual) / scale, why.original.expand(2, -1) / scale
+        (result.waveform + result.residual) / scale, result.original.expand(2, -1) / scale
     )
-    assert why.probabilities.sum().item() == pytest.approx(1, abs=1e-5)
-    assert ((why.presence >= 0) & (why.presence <= 1)).all()
-    assert (why.level_db < 1).all()
+    assert result.probabilities.sum().item() == pytest.approx(1, abs=1e-5)
+    assert ((result.presence >= 0) & (result.presence <= 1)).all()
+    assert (result.level_db < 1).all()
 
 
 @SLOW
 @given(prompts=PROMPTS)
-def test_any_text_is_a_prompt_or_is_refused(interpreter, wavs, prompts):
+def test_any_text_is_explained_or_refused(interpreter, wavs, prompts):
     try:
-        (why,) = interpreter.interpret_batch(wavs[:1], prompts)
+        (result,) = interpreter.interpret_batch(wavs[:1], prompts)
     except InputError as error:
-        said = ("at least one prompt", "is given twice", "no token for", "reads no", "are the same")
-        assert any(reason in str(error) for reason in said)
+        reasons = ("at least one", "must be different", "no token for", "reads no", "are the same")
+        assert any(reason in str(error) for reason in reasons)
         return
-    assert why.mask.isfinite().all() and len(why.prompts) == len(prompts)
+    assert result.mask.isfinite().all() and len(result.prompts) == len(prompts)
 
 
 @pytest.mark.parametrize("prompt", SCRIPTS)
-def test_prompts_of_many_scripts_are_explained_and_saved(interpreter, wavs, prompt, tmp_path):
-    (why,) = interpreter.interpret_batch(wavs[:1], [prompt])
-    (path,) = why.save(tmp_path)
+def test_prompts_of_many_scripts_are_saved(interpreter, wavs, prompt, tmp_path):
+    (result,) = interpreter.interpret_batch(wavs[:1], [prompt])
+    (path,) = result.save(tmp_path)
     assert load_audio(path, 32000).abs().max() <= PEAK + 2**-15
 
 
 @QUICK
 @given(length=st.integers(1, 400), step=st.integers(1, 60), blocks=st.integers(1, 90))
-def test_windows_of_any_length_join_to_the_whole(length, step, blocks):
+def test_overlap_add_restores_any_length(length, step, blocks):
     sound, overlap_add = torch.arange(float(length)), OverlapAdd(step)
     parts = [overlap_add(w, w.wav) for w in segments(sound.split(blocks), step)]
     torch.testing.assert_close(torch.cat(parts), sound, atol=1e-3, rtol=0)
@@ -121,23 +121,25 @@ def test_windows_of_any_length_join_to_the_whole(length, step, blocks):
 
 @QUICK
 @given(
-    evidence=arrays(np.float32, st.integers(1, 60), elements=st.floats(0, 1, width=32)),
+    activity=arrays(np.float32, st.integers(1, 60), elements=st.floats(0, 1, width=32)),
     threshold=st.floats(0.01, 1),
     gap=st.floats(0, 2),
 )
-def test_regions_hold_all_evidence_and_stand_apart(evidence, threshold, gap):
-    bands = torch.tensor([[100.0], [200.0]]).expand(2, len(evidence))
-    found = find_regions("x", torch.from_numpy(evidence), bands, 0.1, threshold, gap)
-    inside = np.zeros(len(evidence), bool)
-    for region in found:
+def test_regions_contain_all_activity(activity, threshold, gap):
+    """Regions cover all steps above the threshold and are separated by more than the gap."""
+    values = torch.from_numpy(activity)
+    bands = torch.tensor([[100.0], [200.0]]).expand(2, len(values))
+    regions = find_regions("x", values, bands, 0.1, threshold, gap)
+    inside = np.zeros(len(values), bool)
+    for region in regions:
         inside[round(region.start * 10) : round(region.stop * 10)] = True
-    assert inside[torch.from_numpy(evidence).numpy() >= np.float32(threshold)].all()
-    for one, next_ in pairwise(found):
-        assert next_.start - one.stop > gap - 1e-6
+    assert inside[activity >= np.float32(threshold)].all()
+    for region, following in pairwise(regions):
+        assert following.start - region.stop > gap - 1e-6
 
 
 def files():
-    """Small sound files of several kinds, whole."""
+    """Yield small sound files of several formats."""
     samples = np.sin(np.arange(4000) / 9).astype(np.float32) / 2
     for kind, subtype in (("WAV", "PCM_16"), ("FLAC", "PCM_16"), ("OGG", "VORBIS"), ("MP3", None)):
         buffer = io.BytesIO()
@@ -154,26 +156,26 @@ FILES = list(files())
     changes=st.lists(st.tuples(st.integers(0, 3999), st.integers(0, 255)), max_size=20),
     end=st.integers(0, 6000),
 )
-def test_a_broken_file_is_heard_or_refused(tmp_path_factory, which, changes, end):
+def test_broken_file_is_read_or_refused(tmp_path_factory, which, changes, end):
     content = bytearray(FILES[which])
     for place, value in changes:
         content[place % len(content)] = value
     path = tmp_path_factory.mktemp("broken") / "a.sound"
     path.write_bytes(content[:end])
-    for hear in (
+    for read in (
         lambda: AudioSource(path).read(32000),
         lambda: list(AudioSource(path).blocks(32000)),
     ):
         try:
-            heard = hear()
+            samples = read()
         except InputError as error:
             assert len(str(error).splitlines()) == 1
         else:
-            parts = heard if isinstance(heard, list) else [heard]
+            parts = samples if isinstance(samples, list) else [samples]
             assert all(part.isfinite().all() for part in parts)
 
 
-HONEST = (SHIPPED / "mini-mel" / "hyperparams.yaml").read_text()
+HONEST = (PRETRAINED / "mini-mel" / "hyperparams.yaml").read_text()
 PIECES = st.sampled_from(
     [
         *("!apply:", "!new:", "!name:", "!!python/object/apply:os.system", "!ref", "<clap>", "*a"),
@@ -191,17 +193,17 @@ PIECES = st.sampled_from(
         max_size=4,
     )
 )
-def test_a_changed_blueprint_is_one_still_or_is_refused(changes):
+def test_changed_config_is_valid_or_refused(changes):
     text = HONEST
     for place, piece, gone in changes:
         text = text[:place] + piece + text[place + gone :]
     try:
-        read = read_interpreter_config(text, "it", downloaded=True)
+        config = read_interpreter_config(text, "it", downloaded=True)
     except InputError as error:
         assert len(str(error).splitlines()) == 1
         return
-    assert set(read.parts) == set(PARTS)
-    assert all(part.kind in PARTS[name][0] for name, part in read.parts.items())
-    for part in read.parts.values():
-        held = [v for value in part.settings.values() for v in np.atleast_1d(value).tolist()]
-        assert all(isinstance(value, (str, int, float, bool, type(None))) for value in held)
+    assert set(config.parts) == set(PARTS)
+    assert all(part.kind in PARTS[name][0] for name, part in config.parts.items())
+    for part in config.parts.values():
+        values = [v for value in part.settings.values() for v in np.atleast_1d(value).tolist()]
+        assert all(isinstance(value, (str, int, float, bool, type(None))) for value in values)

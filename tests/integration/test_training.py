@@ -13,7 +13,7 @@ from speechbrain.utils.epoch_loop import EpochCounter
 from speechbrain_lmac.data.pipeline import augment, draw
 from speechbrain_lmac.data.prompts import TEMPLATE
 from speechbrain_lmac.evaluation.scoring import ClassPrompts
-from speechbrain_lmac.pretrained.checkpoint import SHIPPED
+from speechbrain_lmac.pretrained.checkpoint import PRETRAINED
 from speechbrain_lmac.pretrained.export import DECODER_FILE
 from speechbrain_lmac.training import train
 from speechbrain_lmac.training.brain import LMACBrain
@@ -303,7 +303,7 @@ def test_a_folder_does_not_go_on_with_other_settings(small_set, undisturbed, cap
 
 def test_a_run_may_start_from_another_planes_decoder(small_set, tmp_path):
     """Learning next to nothing, it ends as it began."""
-    start = SHIPPED / "mini-mel" / DECODER_FILE
+    start = PRETRAINED / "mini-mel" / DECODER_FILE
     changes = {"masking": "stft", "number_of_epochs": 1, "lr": 1e-12, "pretrained_decoder": start}
     train.main(arguments(small_set, tmp_path, calibrate=False, **changes))
     before, after = load_file(start), weights(tmp_path)

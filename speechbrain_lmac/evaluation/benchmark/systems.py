@@ -16,7 +16,7 @@ from speechbrain_lmac.masking.domains import build
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 from speechbrain_lmac.pretrained.checkpoint import check_classifier, read_interpreter
-from speechbrain_lmac.pretrained.export import DECODER_FILE, load_decoder
+from speechbrain_lmac.pretrained.decoder_weights import DECODER_FILE, load_decoder
 from speechbrain_lmac.utils.errors import InputError
 
 LEARNED = "lmac"

@@ -115,9 +115,9 @@ def test_every_door_has_the_check(interpreter, wavs, prompts):
         lambda: interpreter.interpret_file(sound, prompts, sample_rate=32000),
         lambda: interpreter.classify_file(sound, prompts, sample_rate=32000),
         lambda: interpreter.classify_file(sound, prompts, "hark: {}", sample_rate=32000),
-        lambda: interpreter.question(prompts),
-        lambda: interpreter.question(prompts[1], prompts[0]),
-        lambda: interpreter.choice(prompts, "{}"),
+        lambda: interpreter.query(prompts),
+        lambda: interpreter.query(prompts[1], prompts[0]),
+        lambda: interpreter.label_queries(prompts, "{}"),
         lambda: clap.class_queries(prompts, ["a {} indeed"]),
         lambda: classify(clap, clips, [], prompts, {"bare": prompts}),
     ]

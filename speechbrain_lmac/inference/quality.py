@@ -1,0 +1,75 @@
+"""Warnings about sounds and explanations that are hard to trust."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from speechbrain_lmac.inference.presence import LIKELY, MIN_PRESENCE
+
+QUIET_PEAK, LOUD_PEAK = 2e-3, 4.0
+"""Peaks below and above which a sound is very quiet, or very loud."""
+NEARLY_SILENT_DB = -30
+"""Level relative to the clip below which an explanation is nearly silent."""
+
+
+def level_warnings(wav: torch.Tensor) -> list[str]:
+    """Return a warning if the level of a sound ``[time]`` is far from the training data."""
+    peak = (wav - wav.mean()).abs().max().item()
+    if QUIET_PEAK <= peak <= LOUD_PEAK:
+        return []
+    level = 20 * math.log10(max(peak, 1e-12))
+    remedy = "quiet. Amplify it" if peak < QUIET_PEAK else "loud. Scale it to full scale 1"
+    return [f"the sound (peak {level:+.0f} dB of full scale) is very {remedy}"]
+
+
+def interpretation_warnings(interpretation: Any) -> list[str]:
+    """Return the warnings of an interpretation.
+
+    Arguments
+    ---------
+    interpretation : Interpretation
+        Explanations to check.
+
+    Returns
+    -------
+    list of str
+        Empty if there is nothing to warn of.
+    """
+    found = level_warnings(interpretation.original)
+    for i, prompt in enumerate(interpretation.prompts):
+        found.extend(f"“{prompt}”: {warning}" for warning in _prompt_warnings(interpretation, i))
+    highest = interpretation.probabilities.max()
+    if len(interpretation.prompts) > 1 and highest < LIKELY and interpretation.against is None:
+        best = interpretation.prompts[interpretation.target]
+        found.append(f"the classifier is uncertain: its best prompt, “{best}”, has {highest:.0%}")
+    return found
+
+
+def _prompt_warnings(interpretation: Any, i: int) -> Iterator[str]:
+    """Yield the warnings about prompt ``i``."""
+    scores = {name: values[i].item() for name, values in interpretation.scores.items()}
+    against, absent = interpretation.against, interpretation.absent[i]
+    if not interpretation.contrast_holds[i]:
+        yield (
+            f"its explanation favors “{against}” ({1 - scores['probability_masked_in']:.0%}), so "
+            "it means nothing and has no regions"
+        )
+    elif absent:
+        yield (
+            f"probably absent (presence {scores['presence']:.0%}). Its explanation is faded out "
+            "and may be meaningless"
+        )
+    elif against is None and scores["presence"] < MIN_PRESENCE:
+        yield (
+            f"probably hidden by other sounds (presence {scores['presence']:.0%} in the clip, "
+            f"{scores['presence_masked_in']:.0%} masked-in)"
+        )
+    elif against is None and scores["presence_masked_out"] > LIKELY:
+        yield f"still present when masked-out ({scores['presence_masked_out']:.0%})"
+    elif against is not None and scores["probability_masked_out"] > LIKELY:
+        yield f"still more probable when masked-out ({scores['probability_masked_out']:.0%})"
+    level = interpretation.level_db[i].item()
+    if level < NEARLY_SILENT_DB:
+        yield f"its explanation is nearly silent ({level:.0f} dB relative to the clip)"

@@ -1,0 +1,117 @@
+"""Explanation of a recording of any length, in overlapping windows."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from speechbrain_lmac.audio.io import is_silent
+from speechbrain_lmac.audio.overlap_add import OverlapAdd, segments
+from speechbrain_lmac.audio.streaming_writer import StreamingWavWriter
+from speechbrain_lmac.inference.activity import ActivityAccumulator
+from speechbrain_lmac.inference.outputs import explanation_files, output_names, writing_to
+from speechbrain_lmac.inference.saving import write_timeline
+from speechbrain_lmac.inference.timeline import Timeline
+
+WINDOW_SECONDS = 5.0
+"""Length of a window, as of the clips that interpreters are trained on. Windows overlap by half."""
+MAX_CLIP_SECONDS = 15.0
+"""Length up to which a sound is explained in one piece."""
+
+
+def needs_windowing(interpreter: Any, sound: Any) -> bool:
+    """Return True if a sound must be explained in windows.
+
+    Arguments
+    ---------
+    interpreter : Interpreter
+        Interpreter that explains the sound.
+    sound : AudioSource
+        Sound to explain.
+
+    Returns
+    -------
+    bool
+        True if the sound is longer than ``MAX_CLIP_SECONDS`` or than the encoder input.
+    """
+    samples = round(sound.seconds * interpreter.sample_rate)
+    return sound.seconds > MAX_CLIP_SECONDS or not interpreter.fits_input_window(samples)
+
+
+def explain_recording(
+    interpreter: Any,
+    sound: Any,
+    prompts: Sequence[str],
+    against: str | None,
+    folder: Path,
+    threshold: float,
+) -> Timeline:
+    """Explain a recording window by window and write the explanations.
+
+    Arguments
+    ---------
+    interpreter : Interpreter
+        Interpreter that explains each window.
+    sound : AudioSource
+        Recording of any length.
+    prompts : list of str
+        Prompts to explain.
+    against : str or None
+        Text that each prompt is contrasted with.
+    folder : Path
+        Output folder, created if it does not exist. Gets the files of
+        :func:`~speechbrain_lmac.inference.outputs.output_names`.
+    threshold : float
+        Activity from which a region starts, above 0 and at most 1.
+
+    Returns
+    -------
+    Timeline
+
+    Raises
+    ------
+    InputError
+        As for ``Interpretation.save``, before any window is explained.
+    """
+    names = output_names(prompts, sound.path, windowed=True)
+    with writing_to(folder, names, [sound.path], sound.path, keep=()) as stage:
+        timeline = _explain_windows(interpreter, sound, prompts, against, stage)
+        write_timeline(timeline, stage, threshold)
+    return replace(timeline, files=tuple(explanation_files(folder, prompts)))
+
+
+def _explain_windows(
+    interpreter: Any, sound: Any, prompts: Sequence[str], against: str | None, folder: Path
+) -> Timeline:
+    """Write the explanations of a recording to a folder and return the timeline."""
+    rate = interpreter.sample_rate
+    hop = round(WINDOW_SECONDS / 2 * rate)
+    overlap_add = OverlapAdd(hop)
+    activity = ActivityAccumulator(interpreter.model.classifier.domain, prompts, sound.seconds)
+    files = explanation_files(folder, prompts)
+    expected = max(1, round(sound.seconds * rate / hop - 1))
+    progress = tqdm(total=expected, unit="window", leave=False)
+    with StreamingWavWriter(files, rate) as writer, progress as bar:
+        for window in segments(sound.blocks(rate), hop):
+            counted = _own_samples(window, hop)
+            if is_silent(window.wav):  # digital silence is not encoded
+                explanation = torch.zeros(len(prompts), len(window.wav))
+                activity.add(window.start, window.wav, None, None, counted)
+            else:
+                result = interpreter.interpret(window.wav, prompts, against, recheck_absent=False)
+                explanation = result.waveform * result.contrast_holds.unsqueeze(1)
+                probability = result.detection_probability
+                activity.add(window.start, window.wav, result.mask, probability, counted)
+            writer.write(overlap_add(window, explanation))
+            bar.update()
+            length = window.start + len(window.wav)
+    return activity.timeline(length, against, files, writer.gain, sound.path)
+
+
+def _own_samples(window: Any, hop: int) -> slice:
+    """Return the samples of a window that are nearer to its center than to any other's."""
+    start = window.fresh + hop // 2 if window.start else 0
+    return slice(start, None if window.last else hop + hop // 2)

@@ -1,0 +1,104 @@
+"""Files of interpretations and timelines: sounds, figure, scores and tables."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from speechbrain_lmac.audio.io import safe_gain, save_audio
+from speechbrain_lmac.inference.outputs import (
+    ACTIVITY,
+    FIGURE,
+    ORIGINAL,
+    REGIONS,
+    SCORES,
+    explanation_files,
+    raven_table,
+    residual_of,
+)
+from speechbrain_lmac.reports.annotations import write_csv, write_raven
+from speechbrain_lmac.utils.files import write_table, write_text
+
+MIN_LEVEL_DB = -120
+"""Level that is written for digital silence."""
+
+
+def write_interpretation(interpretation: Any, folder: Path, threshold: float) -> None:
+    """Write the sounds, figure, tables and scores of an interpretation to an empty folder."""
+    from speechbrain_lmac.reports.plots import draw_interpretation
+
+    waveform, residual = interpretation.waveform, interpretation.residual
+    gain = safe_gain(interpretation.original, waveform, residual)
+    explanations = explanation_files(folder, interpretation.prompts)
+    sounds = {
+        folder / ORIGINAL: interpretation.original,
+        **dict(zip(explanations, waveform)),
+        **dict(zip(map(residual_of, explanations), residual)),
+    }
+    for path, sound in sounds.items():
+        save_audio(path, gain * sound, interpretation.sample_rate)
+    draw_interpretation(interpretation, folder / FIGURE)
+    write_tables(interpretation.timeline, folder, threshold)
+    scores = {
+        "file": interpretation.file,
+        "seconds": len(interpretation.original) / interpretation.sample_rate,
+        "gain": gain,
+        "sample_rate": interpretation.sample_rate,
+        "target": interpretation.target,
+        "against": interpretation.against,
+        "warnings": interpretation.warnings,
+        "prompts": interpretation.rows(threshold),
+    }
+    _write_scores(folder, scores)
+
+
+def interpretation_rows(interpretation: Any, threshold: float) -> list[dict[str, Any]]:
+    """Return the entries of ``scores.json`` for an interpretation, one per prompt."""
+    scores = {name: values.tolist() for name, values in interpretation.scores.items()}
+    timeline = interpretation.timeline.rows(threshold)
+    return [
+        {
+            "prompt": prompt,
+            "similarity": interpretation.similarity[i].item(),
+            **{name: values[i] for name, values in scores.items()},
+            "absent": interpretation.absent[i].item(),
+            "level_db": max(MIN_LEVEL_DB, interpretation.level_db[i].item()),
+            "mask_mean": interpretation.mask[i].mean().item(),
+            "activity": timeline[i]["activity"],
+            "regions": timeline[i]["regions"],
+        }
+        for i, prompt in enumerate(interpretation.prompts)
+    ]
+
+
+def write_timeline(timeline: Any, folder: Path, threshold: float) -> None:
+    """Write the figure, tables and scores of a timeline to an empty folder."""
+    from speechbrain_lmac.reports.plots import draw_timeline
+
+    write_tables(timeline, folder, threshold)
+    draw_timeline(timeline, folder / FIGURE, threshold)
+    scores = {
+        "file": timeline.file,
+        "seconds": timeline.duration,
+        "gain": timeline.gain,
+        "sample_rate": timeline.sample_rate,
+        "against": timeline.against,
+        "warnings": timeline.warnings,
+        "prompts": timeline.rows(threshold),
+    }
+    _write_scores(folder, scores)
+
+
+def _write_scores(folder: Path, scores: dict[str, Any]) -> None:
+    write_text(folder / SCORES, json.dumps(scores, indent=2, allow_nan=False) + "\n")
+
+
+def write_tables(timeline: Any, folder: Path, threshold: float) -> None:
+    """Write the tables of a timeline to an empty folder."""
+    regions = timeline.regions(threshold)
+    write_csv(folder / REGIONS, regions)
+    write_raven(folder / raven_table(timeline.file), regions)
+    rows = [
+        [round(second, 3), *(round(value, 4) for value in values)]
+        for second, values in zip(timeline.seconds.tolist(), timeline.activity.T.tolist())
+    ]
+    write_table(folder / ACTIVITY, [["seconds", *timeline.prompts], *rows])

@@ -1,0 +1,57 @@
+"""Scores of sounds for prompts."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+
+
+class PromptScores(NamedTuple):
+    """Scores of one sound per prompt, ``[prompts]`` each."""
+
+    logit: torch.Tensor
+    """Logit of the prompt."""
+    probability: torch.Tensor
+    """Probability among the prompts, or between the prompt and ``against``."""
+    presence: torch.Tensor
+    """Probability against everyday sounds."""
+
+
+@torch.no_grad()
+def score_sounds(
+    classifier: Any,
+    presence_classifier: Any,
+    sounds: torch.Tensor,
+    prompts: Sequence[str],
+    against: str | None,
+) -> PromptScores:
+    """Score sounds, each for its own prompt.
+
+    Arguments
+    ---------
+    classifier : MaskedClassifier
+        Classifier that is explained.
+    presence_classifier : PresenceClassifier
+        Classifier of the presence.
+    sounds : torch.Tensor
+        One sound per prompt, ``[prompts, time]``.
+    prompts : sequence of str
+        Prompts.
+    against : str or None
+        Text that each prompt is contrasted with.
+
+    Returns
+    -------
+    PromptScores
+    """
+    audio_classifier = classifier.audio_classifier
+    others = [] if against is None else [against]
+    queries = audio_classifier.queries([*prompts, *others])
+    filtered = audio_classifier.without_offset(sounds).to(queries.device)
+    vectors = audio_classifier(filtered).vector
+    logits = classifier.logits(vectors, queries).cpu()
+    target = logits[:, : len(prompts)].diagonal()
+    among_prompts = logits.softmax(dim=1).diagonal()
+    probability = (target - logits[:, -1]).sigmoid() if others else among_prompts
+    presence = presence_classifier.probability(vectors, queries[: len(prompts)])
+    return PromptScores(target, probability, presence.diagonal().cpu())

@@ -1,0 +1,68 @@
+"""A Hub on loopback with interpreters, honest or hostile.
+
+A hostile part would create the file ``marker``. No test may leave it.
+"""
+
+from pathlib import Path
+
+import pytest
+from huggingface_hub import constants
+from safetensors.torch import save
+
+from speechbrain_lmac.masking.decoder import MaskDecoder
+from speechbrain_lmac.masking.domains import MelDomain
+from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
+from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
+from speechbrain_lmac.pretrained.export import DECODER_FILE, HPARAMS_FILE, hyperparams_text
+from tests.helpers.fake_hub import StandIn
+from tests.unit.utils.test_hub import point_at
+
+CPU = {"device": "cpu"}
+REPO = "mallory/maps"
+ENORMOUS = b'{"x":{"dtype":"F32","shape":[1000000000000],"data_offsets":[0,4000000000000]}}'
+"""Header of a safetensors file with a tensor of 4 TB."""
+
+
+class Touch:
+    """Creates a file when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (Path(self.path),)
+
+
+def encode_weights(decoder):
+    """Return a decoder's weights as the contents of a safetensors file."""
+    return save({name: value.contiguous() for name, value in decoder.state_dict().items()})
+
+
+def put(hub, files):
+    """Commit files of text or bytes to the repository ``REPO``; return the revision."""
+    return hub.put(REPO, {k: v.encode() if isinstance(v, str) else v for k, v in files.items()})
+
+
+@pytest.fixture(scope="session")
+def honest(clap):
+    """Files of an honest interpreter with random weights."""
+    decoder = MaskDecoder(clap.hidden_channels, clap.query_dim, channels=8)
+    model = InterpreterNetwork(MaskedClassifier(MelDomain(clap)), decoder)
+    text = hyperparams_text(model, "LMAC-ZS-D", {})
+    return {HPARAMS_FILE: text, DECODER_FILE: encode_weights(decoder)}
+
+
+@pytest.fixture
+def hub(monkeypatch, tmp_path):
+    stand_in = StandIn()
+    point_at(monkeypatch, stand_in.endpoint, tmp_path / "cache")
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    yield stand_in
+    stand_in.close()
+
+
+@pytest.fixture
+def marker(tmp_path, monkeypatch):
+    """Path that a successful attack would create, in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "marker"

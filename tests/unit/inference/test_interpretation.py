@@ -1,0 +1,109 @@
+"""Scores, warnings and files of an interpretation."""
+
+import json
+import pickle
+
+import pytest
+import soundfile
+import torch
+
+from speechbrain_lmac.audio.io import load_audio
+from tests.unit.inference.conftest import PROMPTS
+
+
+def test_absent_prompt_is_faded_out(interpreter, siren_file):
+    result = interpreter.interpret_file(siren_file, ["the sound of siren", "the sound of dog"])
+    assert result.presence[0] > 0.5 and result.presence[1] < 0.01
+    (warning,) = [text for text in result.warnings if "absent" in text]
+    assert "the sound of dog" in warning
+    assert result.absent.tolist() == [False, True]
+    assert result.level_db[1] < -20 < result.level_db[0]
+
+
+def test_score_sounds_of_the_clip(interpreter, siren_file):
+    """The scores of the clip itself are those of the interpretation."""
+    result = interpreter.interpret_file(siren_file, PROMPTS)
+    scores = result.score_sounds(result.original.expand(2, -1))
+    torch.testing.assert_close(scores.logit, result.similarity, atol=1e-3, rtol=0)
+    torch.testing.assert_close(scores.probability, result.probabilities, atol=1e-4, rtol=0)
+    torch.testing.assert_close(scores.presence, result.presence, atol=1e-4, rtol=0)
+
+
+def test_level_db_is_at_most_the_clips(interpreter, wavs):
+    for result in interpreter.interpret_batch(wavs, [*PROMPTS, "the sound of dog"]):
+        assert result.level_db.max() < 1
+
+
+def test_save_writes_sounds_and_scores(interpreter, wavs, tmp_path):
+    (result,) = interpreter.interpret_batch(3 * wavs[2:], PROMPTS)  # loud enough to clip
+    paths = result.save(tmp_path / "out")
+    scores = json.loads((tmp_path / "out" / "scores.json").read_text())
+    rate = interpreter.sample_rate
+    original = load_audio(tmp_path / "out" / "original.wav", rate)
+    for path, waveform, row in zip(paths, result.waveform, scores["prompts"]):
+        explanation = load_audio(path, rate)
+        residual = load_audio(str(path).replace("explanation", "residual"), rate)
+        assert explanation.abs().max() <= 0.99 + 2**-15
+        torch.testing.assert_close(explanation, scores["gain"] * waveform, atol=2**-15, rtol=0)
+        torch.testing.assert_close(explanation + residual, original, atol=3 * 2**-15, rtol=0)
+        assert 0 <= row["probability_masked_in"] <= 1
+    assert (tmp_path / "out" / "figure.png").stat().st_size > 10_000
+    assert [row["prompt"] for row in scores["prompts"]] == PROMPTS
+
+
+def test_save_names_similar_prompts_apart(interpreter, wavs, tmp_path):
+    (result,) = interpreter.interpret_batch(wavs[:1], ["rain", "rain!", "rain?"])
+    assert len(set(result.save(tmp_path))) == 3
+
+
+def test_pickle_stays_small(interpreter, wavs):
+    """Query vectors are rows of a table, and do not pickle the whole table each."""
+    (result,) = interpreter.interpret_batch(wavs[:1], "the sound of rain")
+    pickled = pickle.dumps(result)
+    assert len(pickled) < 2e8  # the text encoder may be in it, once
+    torch.testing.assert_close(pickle.loads(pickled).waveform, result.waveform)
+
+
+@pytest.mark.parametrize("hum", [0.0, 12.0])
+def test_offset_and_hum_do_not_count(interpreter, siren_file, hum):
+    """Energy below the lowest band changes neither regions, activity nor levels."""
+    wav = 0.4 * load_audio(siren_file, 32000)
+    time = torch.arange(len(wav)) / 32000
+    offset = 0.5 * torch.cos(2 * torch.pi * hum * time)
+    clean = interpreter.interpret(wav, ["siren"])
+    shifted = interpreter.interpret(wav + offset, ["siren"])
+    assert (wav + offset).square().mean() > 3 * wav.square().mean()
+    torch.testing.assert_close(shifted.presence, clean.presence, atol=0.05, rtol=0)
+    activity = (shifted.timeline.activity, clean.timeline.activity)
+    torch.testing.assert_close(*activity, atol=0.15, rtol=0)
+    torch.testing.assert_close(shifted.level_db, clean.level_db, atol=1.0, rtol=0)
+    assert len(shifted.timeline.regions()) == len(clean.timeline.regions()) > 0
+
+
+def test_failed_contrast_has_no_regions(interpreter, siren_file, monkeypatch, tmp_path):
+    """A mask that favors the other prompt has no regions, in clips and in recordings."""
+    wav, forward = load_audio(siren_file, 32000), type(interpreter.model).forward
+
+    def inverted(self, encoded, queries):
+        return 1 - forward(self, encoded, queries)
+
+    good = interpreter.interpret(wav, ["siren"], against="rain")
+    assert good.contrast_holds.all() and good.timeline.regions()
+    monkeypatch.setattr(type(interpreter.model), "forward", inverted)
+    bad = interpreter.interpret(wav, ["rain"], against="siren")
+    if bad.contrast_holds.all():
+        bad = interpreter.interpret(wav, ["siren"], against="rain")
+    assert not bad.contrast_holds.any() and not bad.timeline.regions()
+    assert any("favors" in text and "no regions" in text for text in bad.warnings)
+    prompts, folder = list(bad.prompts), tmp_path / "why"
+    timeline = interpreter.interpret_recording(wav, prompts, folder, bad.against, sample_rate=32000)
+    assert not timeline.regions() and not soundfile.read(timeline.files[0])[0].any()
+
+
+@pytest.mark.parametrize(("gain", "level"), [(1e-4, "very quiet"), (1, None), (25, "very loud")])
+def test_warnings_name_an_unusual_level(interpreter, wavs, gain, level):
+    """A sound at -80 dB may be called absent; a warning names its level."""
+    wav = gain * wavs[0] / wavs[0].abs().max()
+    result = interpreter.interpret(wav, "siren")
+    warnings = [text for text in result.warnings if "of full scale) is very" in text]
+    assert len(warnings) == (level is not None) and all(level in text for text in warnings)
