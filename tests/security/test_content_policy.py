@@ -1,4 +1,4 @@
-"""What a page may run and load, in a browser: its own, and nothing that got into it."""
+"""Content security policy of pages, in a browser: only their own scripts and data."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def written(tmp_path):
 
 
 @needs_chromium
-def test_an_injected_script_does_not_run(written):
+def test_injected_script_does_not_run(written):
     with page() as (shown, errors):
         shown.goto(written.as_uri())
         assert errors == []
@@ -23,11 +23,11 @@ def test_an_injected_script_does_not_run(written):
         shown.goto(written.as_uri())
         assert shown.evaluate("window.taken === undefined")
         assert shown.evaluate("getComputedStyle(document.body).opacity") == "1"
-        assert len([said for said in errors if "Content Security Policy" in said]) >= 4
+        assert len([text for text in errors if "Content Security Policy" in text]) >= 4
 
 
 @needs_chromium
-def test_the_apps_frame_cannot_reach_the_app(tmp_path):
+def test_frame_cannot_reach_the_app(tmp_path):
     outer = tmp_path / "app.html"
     outer.write_text(f"<!DOCTYPE html><title>app</title>{embedded_report([], 'A test', '50vh')}")
     with page() as (shown, errors):
@@ -41,7 +41,7 @@ def test_the_apps_frame_cannot_reach_the_app(tmp_path):
         assert errors == []
 
 
-def test_the_policy_names_no_address():
+def test_policy_allows_no_address():
     directives = dict(part.strip().split(" ", 1) for part in content_security_policy().split(";"))
     assert directives["default-src"] == "'none'" and directives["media-src"] == "data:"
     assert "unsafe" not in directives["script-src"] and "http" not in content_security_policy()
