@@ -34,7 +34,8 @@ def run(
 ) -> int:
     """Upload a trained interpreter to the Hugging Face Hub."""
     from speechbrain_lmac.cli.inputs import silence_libraries
-    from speechbrain_lmac.publishing.repository import push, write_repository
+    from speechbrain_lmac.publishing.repository import write_repository
+    from speechbrain_lmac.publishing.upload import push
 
     silence_libraries()
     folder = Path(output) if output else Path(results) / "hub"

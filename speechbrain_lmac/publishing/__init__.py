@@ -1,1 +1,1 @@
-"""Interpreters as Hugging Face Hub repositories."""
+"""Interpreters as repositories of the Hugging Face Hub."""

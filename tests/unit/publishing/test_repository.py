@@ -1,4 +1,4 @@
-"""From a results folder to the Hub, and back: the client as it is, a Hub on loopback."""
+"""From a results folder to a Hub on loopback and back, with the real client."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from huggingface_hub import constants
+from huggingface_hub import ModelCard, constants
 
 from speechbrain_lmac import Interpreter
 from speechbrain_lmac.data import manifest
@@ -22,7 +22,8 @@ from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 from speechbrain_lmac.metrics.registry import TOP_K_METRICS
 from speechbrain_lmac.pretrained.export import export_interpreter
-from speechbrain_lmac.publishing.repository import push, write_repository
+from speechbrain_lmac.publishing.repository import write_repository
+from speechbrain_lmac.publishing.upload import push
 from speechbrain_lmac.utils.errors import InputError
 from tests.helpers.fake_hub import TOKEN, StandIn
 from tests.unit.utils.test_hub import point_at
@@ -33,7 +34,7 @@ CPU = {"device": "cpu"}
 
 @pytest.fixture
 def model(clap):
-    """On one plane: what is published is the same on both."""
+    """One masking domain: the same is published for both."""
     decoder = MaskDecoder(clap.hidden_channels, clap.query_dim, channels=8)
     return InterpreterNetwork(MaskedClassifier(MelDomain(clap)), decoder)
 
@@ -44,7 +45,7 @@ def results(tmp_path, model, small_set):
 
 
 def finished_run(folder, model, small_set):
-    """A finished run, as train.py leaves it, of an untrained decoder: for plumbing only."""
+    """Write a finished run of a decoder with random weights."""
     export_interpreter(model, "LMAC-ZS-D", folder / "interpreter")
     clips = read_clips(small_set)
     manifest.write(folder / "train.csv", clips[:4])
@@ -79,37 +80,51 @@ def hub(monkeypatch, tmp_path):
     stand_in.close()
 
 
-def test_the_folder_is_complete_and_says_nothing_of_this_machine(repository, results):
+def test_repository_is_complete_and_portable(repository, results):
     names = {path.name for path in repository.iterdir()}
     assert names == {
         *("README.md", "hyperparams.yaml", "decoder.safetensors", "training.json"),
-        *("metrics.csv", "budgets.png", "example.png", ".speechbrain-lmac.json"),
+        *("metrics.csv", "average_drop.png", "example.png", ".speechbrain-lmac.json"),
     }
     card = (repository / "README.md").read_text()
     front, _, body = card.removeprefix("---\n").partition("\n---\n")
     assert "library_name: speechbrain-lmac" in front and "lmac" in front
     assert f'source="{REPO}"' in body and "| synthetic sounds | 4 |" in body
+    assert "The seed is 1, the number of epochs 2." in body and "2 clips (synthetic sounds)" in body
+    assert "{{" not in body and "None" not in body
     for name in ("README.md", "hyperparams.yaml", "training.json"):
         text = (repository / name).read_text()
         assert not any(part in text for part in (str(results), str(Path.home()), "/tmp"))
 
 
-def test_what_is_published_comes_back_the_same(repository, hub, model, wavs):
+def test_card_states_the_results(repository, model):
+    """The metadata hold the results of the published method."""
+    data = ModelCard.load(repository / "README.md").data
+    assert {result.metric_type for result in data.eval_results} == {"ad", "ff", "fid-in"}
+    assert all(result.metric_value == 1.0 for result in data.eval_results)
+    assert data.eval_results[0].dataset_name == "synthetic sounds"
+    text = (repository / "README.md").read_text()
+    assert model.classifier.audio_classifier.reference.sha256[:16] in text
+
+
+def test_published_interpreter_is_loaded(repository, hub, model, wavs):
     url = push(repository, REPO)
     assert url == f"{hub.endpoint}/{REPO}"
     assert hub.files(REPO)["metrics.csv"] == (repository / "metrics.csv").read_bytes()
-    assert any(line.startswith("PUT /large/") for line in hub.asked)  # both ways were gone
+    assert any(
+        line.startswith("PUT /large/") for line in hub.asked
+    )  # both ways of upload were used
     (pin,) = re.findall(r'sha256="(\w+)"', hub.files(REPO)["README.md"].decode())
     loaded = Interpreter.from_hparams(
         source=REPO, revision=hub.head(REPO, "main"), sha256=pin, run_opts=CPU
     )
     for name, weight in model.decoder.state_dict().items():
         torch.testing.assert_close(loaded.model.decoder.state_dict()[name], weight, msg=name)
-    (why,) = loaded.interpret_batch(wavs[:1], ["rain"])
-    assert why.waveform.isfinite().all()
+    (result,) = loaded.interpret_batch(wavs[:1], ["rain"])
+    assert result.waveform.isfinite().all()
 
 
-def test_publishing_again_is_a_new_commit_and_older_revisions_stay(repository, hub):
+def test_push_again_adds_a_commit(repository, hub):
     push(repository, REPO)
     first = hub.head(REPO, "main")
     card = repository / "README.md"
@@ -121,41 +136,41 @@ def test_publishing_again_is_a_new_commit_and_older_revisions_stay(repository, h
 
 
 @pytest.mark.parametrize(
-    ("where", "status", "said"),
+    ("where", "status", "message"),
     [
-        ("POST /api/repos/create", 401, "log in|does not know you"),
-        ("POST /api/repos/create", 404, "there is no me/maps"),
-        ("/commit/", 409, "changed me/maps meanwhile"),
+        ("POST /api/repos/create", 401, "does not know you"),
+        ("POST /api/repos/create", 404, "me/maps does not exist"),
+        ("/commit/", 409, "me/maps was changed by someone else"),
         ("/preupload/", 403, "may not write"),
     ],
 )
-def test_a_refusal_is_said_with_its_remedy(repository, hub, where, status, said):
+def test_push_explains_refusals(repository, hub, where, status, message):
     hub.faults = [(where, status)]
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         push(repository, REPO)
 
 
-def test_a_card_that_the_hub_cannot_read_is_refused(repository, hub):
+def test_push_refuses_an_invalid_card(repository, hub):
     (repository / "README.md").write_text("no front matter")
     with pytest.raises(InputError, match="no front matter"):
         push(repository, REPO)
 
 
-def test_a_stranger_is_told_to_log_in(repository, hub, monkeypatch):
+def test_push_needs_a_login(repository, hub, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_nobody")
     with pytest.raises(InputError, match="hf auth login"):
         push(repository, REPO)
     assert not hub.files(REPO)
 
 
-def test_a_dropped_connection_is_tried_again(repository, hub):
+def test_push_retries_dropped_connections(repository, hub):
     hub.faults = [("PUT /large/", 0)]
     push(repository, REPO)
     assert "decoder.safetensors" in hub.files(REPO)
 
 
-def test_a_broken_upload_goes_on_where_it_was(repository, hub):
-    """Large files are there already when the last step fails; they are not sent twice."""
+def test_push_resumes_an_interrupted_upload(repository, hub):
+    """Large files that arrived before the failure are not sent again."""
     hub.faults = [("/commit/", 500)] * 9
     with pytest.raises(InputError, match="again"):
         push(repository, REPO)
@@ -167,18 +182,18 @@ def test_a_broken_upload_goes_on_where_it_was(repository, hub):
 
 
 @pytest.mark.parametrize("repo", ["maps", "me/maps/too", "me/ma ps", "-/-"])
-def test_what_is_no_id_is_refused_first(results, tmp_path, repo):
+def test_invalid_repo_ids_are_refused_first(results, tmp_path, repo):
     with pytest.raises(InputError, match="no Hub id"):
         write_repository(results, repo, tmp_path / "hub")
     assert not (tmp_path / "hub").exists()
 
 
-def test_an_unfinished_run_is_refused(tmp_path):
+def test_unfinished_run_is_refused(tmp_path):
     with pytest.raises(InputError, match="no finished run"):
         write_repository(tmp_path, REPO, tmp_path / "hub")
 
 
-def test_the_run_itself_is_never_replaced(results):
+def test_results_folder_is_not_replaced(results):
     before = sorted(results.rglob("*"))
     for folder in (results, results / "interpreter"):
         with pytest.raises(InputError, match="was not written by publish"):
@@ -186,22 +201,22 @@ def test_the_run_itself_is_never_replaced(results):
     assert sorted(results.rglob("*")) == before
 
 
-def test_publish_replaces_its_own_folder(results, repository):
+def test_repository_folder_is_replaced(results, repository):
     assert write_repository(results, REPO, repository) == repository
     assert len(list(repository.parent.glob(".speechbrain-lmac*"))) == 0
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "README.md"])
-def test_publish_replaces_no_file_of_the_user(results, repository, name):
-    """A file beside ours, and an edited one of ours."""
+def test_user_files_are_not_replaced(results, repository, name):
+    """An additional file, and an edited one."""
     (repository / name).write_text("mine")
     with pytest.raises(InputError, match="was not written by speechbrain-lmac, or has changed"):
         write_repository(results, REPO, repository)
     assert (repository / name).read_text() == "mine"
 
 
-def test_publish_replaces_no_foreign_folder(results, tmp_path):
-    """A results folder of somebody's own tool may hold a training.json, too."""
+def test_other_folders_are_not_replaced(results, tmp_path):
+    """The folder of another tool may hold a training.json, too."""
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "training.json").write_text("{}")
     with pytest.raises(InputError, match="was not written by publish"):
@@ -209,21 +224,21 @@ def test_publish_replaces_no_foreign_folder(results, tmp_path):
     assert (tmp_path / "other" / "training.json").read_text() == "{}"
 
 
-def test_a_clone_of_the_repository_is_left_alone(results, repository):
+def test_git_clones_are_not_replaced(results, repository):
     (repository / ".git").mkdir()
     with pytest.raises(InputError, match="is a git repository"):
         write_repository(results, REPO, repository)
     assert (repository / ".git").is_dir()
 
 
-def test_a_folder_of_somebody_elses_is_left_alone(results, tmp_path):
+def test_user_folders_are_not_replaced(results, tmp_path):
     (tmp_path / "mine.txt").write_text("keep me")
     with pytest.raises(InputError, match="was not written by publish"):
         write_repository(results, REPO, tmp_path)
     assert (tmp_path / "mine.txt").read_text() == "keep me"
 
 
-def test_the_command_line_publishes(results, hub, tmp_path):
+def test_publish_command(results, hub, tmp_path):
     here = {"HF_ENDPOINT": hub.endpoint, "HF_HOME": str(tmp_path), "HF_TOKEN": TOKEN}
     here |= {"HF_HUB_DISABLE_XET": "1", "HF_HUB_OFFLINE": "0"}
     command = [sys.executable, "-m", "speechbrain_lmac", "publish", str(results), "--repo", REPO]

@@ -1,0 +1,120 @@
+"""Model card of a published interpreter."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+from speechbrain_lmac.data import manifest
+from speechbrain_lmac.data.synthetic_dataset import is_synthetic
+from speechbrain_lmac.evaluation.tables import MEAN, markdown_table, mean_scores
+from speechbrain_lmac.pretrained.checkpoint import fingerprint
+from speechbrain_lmac.pretrained.export import DECODER_FILE
+from speechbrain_lmac.utils.version import VERSION
+
+LICENSES = {
+    "ESC-50": "CC BY-NC 3.0 (ESC-10 part: CC BY)",
+    "UrbanSound8K": "CC BY-NC 3.0",
+    "synthetic sounds": "made by speechbrain-lmac, free",
+}
+"""Licenses of data sets whose manifests do not state one."""
+TAGS = ["audio", "explainability", "clap", "zero-shot-audio-classification", "lmac"]
+TASK = "audio-classification"
+REPORTED_METRICS = ("AD", "FF", "Fid-In")
+"""Metrics in the metadata of the card."""
+
+
+def model_card(
+    folder: Path,
+    results: Path,
+    repo_id: str,
+    interpreter: Any,
+    rows: pd.DataFrame,
+    settings: dict[str, Any],
+    license: str | None,
+) -> ModelCard:
+    """Build the model card of an interpreter.
+
+    Arguments
+    ---------
+    folder : Path
+        Repository folder with the two files of the interpreter.
+    results : Path
+        Results folder of ``train.py``.
+    repo_id : str
+        Name of the repository, ``user/name``.
+    interpreter : Interpreter
+        Interpreter that is published.
+    rows : pandas.DataFrame
+        Long-format results of the evaluation.
+    settings : dict
+        Settings of the training run.
+    license : str or None
+        License of the decoder, as an id of the Hub.
+
+    Returns
+    -------
+    huggingface_hub.ModelCard
+    """
+    method, name = interpreter.hparams.method, repo_id.split("/")[1]
+    test_clips = manifest.read_rows(results / "test.csv")
+    test_data = ", ".join(dict.fromkeys(map(_dataset_of, test_clips)))
+    data = ModelCardData(
+        license=license,
+        library_name="speechbrain-lmac",
+        pipeline_tag=TASK,
+        tags=TAGS,
+        model_name=name,
+        eval_results=list(_eval_results(rows, method, test_data)),
+    )
+    template = files("speechbrain_lmac.publishing") / "model_card.md.j2"
+    return ModelCard.from_template(
+        data,
+        template_str=template.read_text(encoding="utf-8"),
+        repo_id=repo_id,
+        method=method,
+        masking=settings["masking"].upper(),
+        classifier=interpreter.model.classifier.audio_classifier.reference,
+        version=VERSION,
+        fingerprint=fingerprint(folder),
+        decoder_bytes=(folder / DECODER_FILE).stat().st_size,
+        table=markdown_table(rows, MEAN),
+        num_test_clips=len(test_clips),
+        test_data=test_data,
+        training_data=_training_data(manifest.read_rows(results / "train.csv")),
+        settings=settings,
+    )
+
+
+def _eval_results(rows: pd.DataFrame, method: str, dataset: str) -> Iterator[EvalResult]:
+    """Yield the results of the published method, as means over the mask areas."""
+    means = mean_scores(rows, MEAN)
+    for metric in REPORTED_METRICS:
+        if method in means.index and pd.notna(means.loc[method, metric]):
+            yield EvalResult(
+                task_type=TASK,
+                dataset_type=dataset.lower().replace(" ", "-"),
+                dataset_name=dataset,
+                metric_type=metric.lower(),
+                metric_name=f"{metric}, mean over the top 5, 10, 20 and 40 % of T-F bins",
+                metric_value=round(float(means.loc[method, metric]), 4),
+            )
+
+
+def _dataset_of(clip: Any) -> str:
+    """Return the name of a clip's data set."""
+    return "synthetic sounds" if is_synthetic(clip) else clip.dataset or "own recordings"
+
+
+def _training_data(clips: Iterable[Any]) -> Sequence[dict[str, Any]]:
+    """Return the number of clips by data set and license."""
+    unique = {(_dataset_of(clip), clip.license, clip.wav, clip.start) for clip in clips}
+    counts = Counter((name, license) for name, license, *_ in unique)
+    return [
+        {"name": name, "clips": count, "license": license or LICENSES.get(name, "not stated")}
+        for (name, license), count in sorted(counts.items())
+    ]
