@@ -23,6 +23,7 @@ setup(
     package_dir={"speechbrain_lmac.hparams": "hparams"},
     package_data={
         "speechbrain_lmac": [
+            "py.typed",
             "data/assets/*",
             "models/assets/*",
             "pretrained/interpreters/*/*",

@@ -1,10 +1,15 @@
-"""Hear why a zero-shot audio classifier decided as it did."""
+"""Listenable maps: explain zero-shot audio classifiers with masks that you can listen to."""
 
 import getpass
 import os
 import tempfile
+from typing import TYPE_CHECKING, Any
 
 from speechbrain_lmac.utils.version import VERSION
+
+if TYPE_CHECKING:
+    from speechbrain_lmac.inference.interpretation import Interpretation
+    from speechbrain_lmac.inference.interpreter import Interpreter
 
 __version__ = VERSION
 __all__ = ["Interpretation", "Interpreter", "evaluate_explainers"]
@@ -14,7 +19,7 @@ __all__ = ["Interpretation", "Interpreter", "evaluate_explainers"]
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
-def _name_cache():
+def _name_cache() -> None:
     """Name torch's cache folder where the user has no name.
 
     transformers loads torch's compiler, which calls its cache folder after the user when it is
@@ -30,7 +35,7 @@ def _name_cache():
 _name_cache()
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     # importing the package costs nothing until something of it is used
     if name == "Interpreter":
         from speechbrain_lmac.inference.interpreter import Interpreter

@@ -4,10 +4,11 @@ from typing import Annotated
 
 from typer import Option
 
-from speechbrain_lmac.cli.batch import for_each
+from speechbrain_lmac.cli.batch import Result, for_each
 from speechbrain_lmac.cli.files import expand, read_lines
 from speechbrain_lmac.cli.inputs import load_interpreter
 from speechbrain_lmac.cli.options import Device, Files, Json, Revision, Source
+from speechbrain_lmac.data.prompts import TEMPLATE
 from speechbrain_lmac.utils.errors import InputError
 
 EXAMPLES = """\
@@ -30,12 +31,8 @@ def run(
         Option(metavar="FILE", help="Text file with one label per line ('#' starts a comment)."),
     ] = None,
     template: Annotated[
-        str | None,
-        Option(
-            metavar="TEXT",
-            help='Prompt of a label, with {} for it. Default: "this is the sound of {}".',
-        ),
-    ] = None,
+        str, Option(metavar="TEXT", help="Prompt for a label, which replaces {}.")
+    ] = TEMPLATE,
     top: Annotated[int, Option(min=1, metavar="N", help="Labels printed per file.")] = 3,
     source: Source = "mini-stft",
     revision: Revision = None,
@@ -48,11 +45,10 @@ def run(
         raise InputError(f"at least two labels must be given, got {choices[0]!r} only")
     sounds = expand(files)
     interpreter = load_interpreter(source, revision, device)
-    template_option = {} if template is None else {"template": template}
-    interpreter.label_queries(choices, **template_option)  # invalid labels fail once
+    interpreter.label_queries(choices, template)  # invalid labels fail once
 
-    def classify(file, _):
-        result = interpreter.classify_file(file, choices, **template_option)
+    def classify(file: str, _: int) -> Result:
+        result = interpreter.classify_file(file, choices, template)
         best = [{"label": name, "probability": value} for name, value in result.top(top)]
         listed = ", ".join(f"{row['label']} {row['probability']:.0%}" for row in best)
         return {"file": str(file), "labels": best}, [f"{file}: {listed}"]

@@ -2,7 +2,7 @@
 
 import secrets
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
@@ -11,6 +11,9 @@ from speechbrain_lmac.cli.files import expand
 from speechbrain_lmac.cli.inputs import load_interpreter
 from speechbrain_lmac.cli.options import Device, Json, Revision, Source
 from speechbrain_lmac.utils.errors import InputError, printable
+
+if TYPE_CHECKING:
+    from speechbrain_lmac.inference.interpreter import Interpreter
 
 EXAMPLES = """\
 \b
@@ -67,7 +70,7 @@ def run(
     return 0
 
 
-def _only_file(name):
+def _only_file(name: str) -> str:
     """Return the one sound file that ``name`` stands for."""
     path, *more = expand([name])
     if more:
@@ -75,7 +78,7 @@ def _only_file(name):
     return path
 
 
-def _takes(interpreter, path, prompt, methods):
+def _takes(interpreter: "Interpreter", path: str, prompt: str, methods: list[str] | None) -> Any:
     """Return the masked clips of the explainers, as ``listening_test.takes``."""
     from speechbrain_lmac.audio.source import AudioSource
     from speechbrain_lmac.evaluation.listening_test import METHODS, takes

@@ -2,11 +2,14 @@
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument
 
 from speechbrain_lmac.utils.errors import report_errors
+
+if TYPE_CHECKING:
+    from speechbrain_lmac.data.synthetic import Mixture
 
 EXAMPLES = """\
 \b
@@ -60,7 +63,7 @@ def run(
     return 0
 
 
-def explain(source, path, scene, folder):
+def explain(source: str | Path, path: Path, scene: "Mixture", folder: Path) -> None:
     """Explain the mixture under both prompts and print how well the sources are separated."""
     from speechbrain_lmac import Interpreter
     from speechbrain_lmac.data.prompts import class_prompt
@@ -83,7 +86,7 @@ def explain(source, path, scene, folder):
     say(f"   cosine similarity of the two masks {cosine:.2f}; figure {folder / 'figure.png'}")
 
 
-def train(masking, folder):
+def train(masking: str, folder: Path) -> Path:
     """Train, evaluate and export an interpreter in a masking domain; return its results folder."""
     from speechbrain_lmac.training.train import main
     from speechbrain_lmac.utils.config import path_of
@@ -102,6 +105,6 @@ def train(masking, folder):
     return results
 
 
-def say(line):
+def say(line: str) -> None:
     """Print a line at once, between progress bars."""
     print(line, flush=True)

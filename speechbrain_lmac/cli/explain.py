@@ -1,11 +1,12 @@
 """``speechbrain-lmac explain``: write what each prompt's mask lets through."""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Option
 
-from speechbrain_lmac.cli.batch import for_each
+from speechbrain_lmac.cli.batch import Result, for_each
 from speechbrain_lmac.cli.files import expand, folders_for, take_folder
 from speechbrain_lmac.cli.inputs import load_interpreter, read_prompts
 from speechbrain_lmac.cli.options import (
@@ -20,6 +21,13 @@ from speechbrain_lmac.cli.options import (
     Threshold,
 )
 
+if TYPE_CHECKING:
+    from speechbrain_lmac.audio.source import AudioSource
+    from speechbrain_lmac.inference.interpretation import Interpretation
+    from speechbrain_lmac.inference.interpreter import Interpreter
+    from speechbrain_lmac.inference.timeline import Timeline
+    from speechbrain_lmac.reports.annotations import Region
+
 EXAMPLES = """\
 \b
 Examples:
@@ -27,6 +35,8 @@ Examples:
   speechbrain-lmac explain recordings/ --prompts-file species.txt --output why
   speechbrain-lmac explain pet.wav --prompt dog --against cat
 """
+Record = dict[str, Any]
+"""JSON object."""
 REPORTED = (
     "prompt",
     *("probability", "probability_masked_in", "probability_masked_out"),
@@ -79,7 +89,7 @@ def run(
 
     taken: set[str] = set()
 
-    def explain_one(file, _):
+    def explain_one(file: str, _: int) -> Result:
         folder = take_folder(file, root, taken)
         try:
             record, lines = explain(interpreter, file, prompts, against, threshold, folder)
@@ -91,7 +101,9 @@ def run(
     return for_each(sounds, explain_one, json)
 
 
-def check_outputs(files, prompts, prompts_file, root):
+def check_outputs(
+    files: list[str], prompts: list[str], prompts_file: str | None, root: Path
+) -> set[Path]:
     """Return the output folders that exist.
 
     Raises
@@ -110,7 +122,7 @@ def check_outputs(files, prompts, prompts_file, root):
     return {folder for folder in folders if folder.exists()}
 
 
-def regions_of(record):
+def regions_of(record: Record) -> "list[Region]":
     """Return the regions in a record of :func:`explain`."""
     from speechbrain_lmac.reports.annotations import Region
 
@@ -119,7 +131,14 @@ def regions_of(record):
     ]
 
 
-def explain(interpreter, file, prompts, against, threshold, folder):
+def explain(
+    interpreter: "Interpreter",
+    file: str,
+    prompts: list[str],
+    against: str | None,
+    threshold: float,
+    folder: Path,
+) -> Result:
     """Explain one file and write the explanation to a folder.
 
     Returns
@@ -132,14 +151,15 @@ def explain(interpreter, file, prompts, against, threshold, folder):
 
     sound = AudioSource(file)
     windowed = needs_windowing(interpreter, sound)
+    result: Interpretation | Timeline
     if windowed:
-        result = interpreter.interpret_recording(
+        result = timeline = interpreter.interpret_recording(
             file, prompts, folder, against, threshold=threshold
         )
-        paths = result.files
+        paths = list(timeline.files)
     else:
-        result = interpreter.interpret_file(file, prompts, against)
-        paths = result.save(folder, threshold)
+        result = interpretation = interpreter.interpret_file(file, prompts, against)
+        paths = interpretation.save(folder, threshold)
     rows = [
         {**{name: row.get(name) for name in REPORTED}, "explanation": str(path)}
         for row, path in zip(result.rows(threshold), paths)
@@ -152,7 +172,7 @@ def explain(interpreter, file, prompts, against, threshold, folder):
     return record, _lines(record, _describe_regions if windowed else _describe_scores)
 
 
-def _bandwidth_warning(sound, interpreter):
+def _bandwidth_warning(sound: "AudioSource", interpreter: "Interpreter") -> Iterator[str]:
     """Yield a warning if the recording has content above the classifier's bandwidth."""
     if sound.rate > FULL_BAND_RATE > interpreter.sample_rate:
         yield (
@@ -161,7 +181,7 @@ def _bandwidth_warning(sound, interpreter):
         )
 
 
-def _lines(record, describe):
+def _lines(record: Record, describe: Callable[[Record, str | None], str]) -> Iterator[str]:
     yield record["file"]
     for row in record["prompts"]:
         rather = f" rather than “{record['against']}”" if record["against"] else ""
@@ -171,7 +191,7 @@ def _lines(record, describe):
         yield f"  warning: {warning}"
 
 
-def _describe_scores(row, against):
+def _describe_scores(row: Record, against: str | None) -> str:
     """Return the scores of a prompt in a short sound as text."""
     name = "presence" if against is None else "probability"
     if row["absent"]:
@@ -180,7 +200,7 @@ def _describe_scores(row, against):
     return f"{name} {{:.0%}} in the clip, {{:.0%}} masked-in, {{:.0%}} masked-out".format(*scores)
 
 
-def _describe_regions(row, _):
+def _describe_regions(row: Record, _: str | None) -> str:
     """Return the regions of a prompt in a long recording as text."""
     count = len(row["regions"])
     if not count:

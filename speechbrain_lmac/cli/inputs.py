@@ -2,10 +2,13 @@
 
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from speechbrain_lmac.cli.files import read_lines
 from speechbrain_lmac.utils.errors import InputError
+
+if TYPE_CHECKING:
+    from speechbrain_lmac.inference.interpreter import Interpreter
 
 
 def read_prompts(
@@ -39,7 +42,7 @@ def read_prompts(
     return list(dict.fromkeys(given))
 
 
-def load_interpreter(source: str, revision: str | None, device: str) -> Any:
+def load_interpreter(source: str, revision: str | None, device: str) -> "Interpreter":
     """Load the interpreter that a command line names.
 
     Arguments

@@ -1,11 +1,11 @@
 """``speechbrain-lmac report``: clips and their explanations as one HTML file."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Option
 
-from speechbrain_lmac.cli.batch import for_each
+from speechbrain_lmac.cli.batch import Result, for_each
 from speechbrain_lmac.cli.files import expand
 from speechbrain_lmac.cli.inputs import load_interpreter, read_prompts
 from speechbrain_lmac.cli.options import (
@@ -20,6 +20,10 @@ from speechbrain_lmac.cli.options import (
     Threshold,
 )
 from speechbrain_lmac.utils.errors import InputError, printable
+
+if TYPE_CHECKING:
+    from speechbrain_lmac.inference.interpreter import Interpreter
+    from speechbrain_lmac.reports.page import Section
 
 EXAMPLES = """\
 \b
@@ -54,10 +58,10 @@ def run(
     check_page(output, [*sounds, prompts_file])
     interpreter = load_interpreter(source, revision, device)
     interpreter.query(prompts, against)  # an invalid prompt fails once
-    sections: list = []
+    sections: list[Section] = []
     headings = _headings(sounds)
 
-    def explain(file, index):
+    def explain(file: str, index: int) -> Result:
         sections.append(show(interpreter, file, headings[index], prompts, against, threshold))
         record = {"file": file, "report": output, "warnings": list(sections[-1].warnings)}
         return record, [f"{file}: {len(prompts)} prompt{'s' * (len(prompts) != 1)}"]
@@ -76,7 +80,14 @@ def run(
     return status
 
 
-def show(interpreter, file, heading, prompts, against, threshold):
+def show(
+    interpreter: "Interpreter",
+    file: str,
+    heading: str,
+    prompts: list[str],
+    against: str | None,
+    threshold: float,
+) -> "Section":
     """Return the section of a file."""
     from speechbrain_lmac.audio.source import AudioSource
     from speechbrain_lmac.cli.sections import explained_section
@@ -84,11 +95,11 @@ def show(interpreter, file, heading, prompts, against, threshold):
     return explained_section(interpreter, AudioSource(file), heading, prompts, against, threshold)
 
 
-def _headings(files):
+def _headings(files: list[str]) -> list[str]:
     """Return the name of each file, or its path if several files have that name."""
     names = [Path(file).name for file in files]
     return [printable(name if names.count(name) == 1 else file) for name, file in zip(names, files)]
 
 
-def _name(source):
+def _name(source: str) -> str:
     return Path(source).name if Path(source).exists() else source

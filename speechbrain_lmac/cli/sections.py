@@ -2,8 +2,9 @@
 
 import tempfile
 from collections.abc import Sequence
-from typing import Any
 
+from speechbrain_lmac.audio.source import AudioSource
+from speechbrain_lmac.inference.interpreter import Interpreter
 from speechbrain_lmac.inference.recording import needs_windowing
 from speechbrain_lmac.inference.timeline import THRESHOLD
 from speechbrain_lmac.reports.clip import ClipSection, clip_section
@@ -11,8 +12,8 @@ from speechbrain_lmac.reports.recording import RecordingSection, recording_secti
 
 
 def explained_section(
-    interpreter: Any,
-    sound: Any,
+    interpreter: Interpreter,
+    sound: AudioSource,
     name: str,
     prompts: Sequence[str],
     against: str | None = None,

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch.nn.functional import pad
 
 from speechbrain_lmac.audio.stft import power_of
 from speechbrain_lmac.inference.timeline import STEP_SECONDS, Timeline
+from speechbrain_lmac.masking.domains import MaskingDomain
 
 BAND_EDGES = (0.05, 0.95)
 """Fractions of the masked-in energy below the lower and the upper edge of a step's band."""
@@ -31,7 +31,7 @@ class ActivityAccumulator:
         Announced duration of the recording, which the spectrogram's columns divide.
     """
 
-    def __init__(self, domain: Any, prompts: Sequence[str], seconds: float):
+    def __init__(self, domain: MaskingDomain, prompts: Sequence[str], seconds: float):
         self.domain, self.prompts, self.seconds = domain, tuple(prompts), seconds
         self.audio_classifier = domain.audio_classifier
         self.rate = self.audio_classifier.sample_rate
@@ -64,7 +64,7 @@ class ActivityAccumulator:
             Samples of the window that count here and not in a neighboring window. Default: all.
         """
         spectrogram = self.audio_classifier.spectrogram
-        device = spectrogram.window.device
+        device = self.audio_classifier.device
         filtered = self.audio_classifier.without_offset(wav)
         power = power_of(spectrogram(filtered.unsqueeze(0).to(device)))[0].cpu()
         samples = torch.arange(len(power)) * spectrogram.hop_length

@@ -8,6 +8,7 @@ import torch
 from speechbrain_lmac.inference.inputs import check_finite
 from speechbrain_lmac.inference.interpretation import Interpretation
 from speechbrain_lmac.inference.presence import LIKELY, MIN_PRESENCE
+from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 
 
 def fade_gains(presence: torch.Tensor, absent: torch.Tensor) -> torch.Tensor:
@@ -65,9 +66,6 @@ def explain_clip(
     absent = (presence < MIN_PRESENCE) & (against is None)
     if recheck_absent:
         absent = _still_absent(interpreter, absent, sounds, query.queries)
-    against_similarity = None
-    if query.against is not None:
-        against_similarity = classifier.logits(vector, query.against[None]).item()
     return Interpretation(
         original=wav,
         waveform=fade_gains(presence, absent).unsqueeze(1) * sounds,
@@ -81,8 +79,15 @@ def explain_clip(
         sample_rate=interpreter.sample_rate,
         model=interpreter.model,
         presence_classifier=interpreter.presence_classifier,
-        against_similarity=against_similarity,
+        against_similarity=_similarity(classifier, vector, query.against),
     )
+
+
+def _similarity(
+    classifier: MaskedClassifier, vector: torch.Tensor, query: torch.Tensor | None
+) -> float | None:
+    """Return the logit of a query vector ``[dim]``, None for None."""
+    return None if query is None else classifier.logits(vector, query[None]).item()
 
 
 def _still_absent(

@@ -10,11 +10,12 @@ import torch
 from speechbrain_lmac.inference.activity import ActivityAccumulator
 from speechbrain_lmac.inference.inputs import check_folder_name, check_threshold
 from speechbrain_lmac.inference.outputs import explanation_files, output_names, writing_to
-from speechbrain_lmac.inference.presence import LIKELY
+from speechbrain_lmac.inference.presence import LIKELY, PresenceClassifier
 from speechbrain_lmac.inference.quality import interpretation_warnings
 from speechbrain_lmac.inference.saving import interpretation_rows, write_interpretation
 from speechbrain_lmac.inference.scores import PromptScores, score_sounds
 from speechbrain_lmac.inference.timeline import THRESHOLD, Timeline
+from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 from speechbrain_lmac.utils.device import in_float32
 
 
@@ -67,8 +68,8 @@ class Interpretation:
     prompts: tuple[str, ...]
     against: str | None
     sample_rate: int
-    model: Any = field(repr=False)
-    presence_classifier: Any = field(repr=False)
+    model: InterpreterNetwork = field(repr=False)
+    presence_classifier: PresenceClassifier = field(repr=False)
     against_similarity: float | None = None
     file: str | None = None
 
@@ -153,7 +154,7 @@ class Interpretation:
         Arguments
         ---------
         sounds : torch.Tensor
-            One sound per prompt, ``[prompts, time]``.
+            Sound for each prompt, ``[prompts, time]``.
 
         Returns
         -------

@@ -12,6 +12,7 @@ from speechbrain_lmac.audio.source import fetched
 from speechbrain_lmac.data.prompts import TEMPLATE
 from speechbrain_lmac.inference.presence import PresenceClassifier
 from speechbrain_lmac.inference.prompts import PromptQuery, label_queries, prompt_query
+from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 from speechbrain_lmac.pretrained.checkpoint import load_interpreter
 from speechbrain_lmac.pretrained.config import HPARAMS_FILE
 from speechbrain_lmac.utils.device import in_float32
@@ -110,7 +111,7 @@ class PretrainedInterpreter(Pretrained):
         path : str, Path or file object
             Local file, web address, or file of the Hub as ``user/name/file.wav``.
         savedir : str or Path
-            Folder to keep a file from a web address in. Default: it is not kept.
+            Folder for a file from a web address. Default: a temporary folder.
 
         Returns
         -------
@@ -143,8 +144,8 @@ class PretrainedInterpreter(Pretrained):
         return self
 
     @property
-    def model(self) -> Any:
-        """The :class:`~speechbrain_lmac.masking.interpreter_network.InterpreterNetwork` in use."""
+    def model(self) -> InterpreterNetwork:
+        """Network of the interpreter: the classifier and the mask decoder."""
         return self.mods["model"]
 
     @property

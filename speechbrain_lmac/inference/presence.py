@@ -4,12 +4,11 @@ The softmax over the user's own prompts only ranks them, and is 1 for a single p
 names of ESC-50 serve as competing classes, so that a prompt can be absent.
 """
 
-from typing import Any
-
 import torch
 
 from speechbrain_lmac.data.labels import ESC50_CLASSES
 from speechbrain_lmac.data.prompts import speakable
+from speechbrain_lmac.models.base import AudioClassifier
 
 MIN_PRESENCE = 0.05
 """Presence below which a prompt is absent."""
@@ -40,7 +39,7 @@ class PresenceClassifier:
     (True, True)
     """
 
-    def __init__(self, audio_classifier: Any):
+    def __init__(self, audio_classifier: AudioClassifier):
         self.audio_classifier = audio_classifier
         names = [speakable(name) for name in ESC50_CLASSES]
         self.queries = audio_classifier.class_queries(names)

@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch.nn.functional import normalize
 
 from speechbrain_lmac.data.labels import ESC50_CLASSES
 from speechbrain_lmac.data.prompts import speakable
+from speechbrain_lmac.models.base import AudioClassifier
 from speechbrain_lmac.utils.errors import InputError
 
 MIN_DIFFERENCE = 1e-3
@@ -61,7 +62,7 @@ def as_prompts(prompts: str | Sequence[str]) -> list[str]:
 
 
 def prompt_query(
-    classifier: Any, prompts: str | Sequence[str], against: str | None = None
+    classifier: AudioClassifier, prompts: str | Sequence[str], against: str | None = None
 ) -> PromptQuery:
     """Return the query vectors of prompts.
 
@@ -97,7 +98,7 @@ def prompt_query(
 
 
 def label_queries(
-    classifier: Any, labels: Sequence[str] | None, template: str
+    classifier: AudioClassifier, labels: Sequence[str] | None, template: str
 ) -> tuple[tuple[str, ...], torch.Tensor]:
     """Return labels and their query vectors.
 

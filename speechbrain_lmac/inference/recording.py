@@ -9,7 +9,8 @@ import torch
 from tqdm import tqdm
 
 from speechbrain_lmac.audio.io import is_silent
-from speechbrain_lmac.audio.overlap_add import OverlapAdd, segments
+from speechbrain_lmac.audio.overlap_add import OverlapAdd, Segment, segments
+from speechbrain_lmac.audio.source import AudioSource
 from speechbrain_lmac.audio.streaming_writer import StreamingWavWriter
 from speechbrain_lmac.inference.activity import ActivityAccumulator
 from speechbrain_lmac.inference.outputs import explanation_files, output_names, writing_to
@@ -22,7 +23,7 @@ MAX_CLIP_SECONDS = 15.0
 """Length up to which a sound is explained in one piece."""
 
 
-def needs_windowing(interpreter: Any, sound: Any) -> bool:
+def needs_windowing(interpreter: Any, sound: AudioSource) -> bool:
     """Return True if a sound must be explained in windows.
 
     Arguments
@@ -43,7 +44,7 @@ def needs_windowing(interpreter: Any, sound: Any) -> bool:
 
 def explain_recording(
     interpreter: Any,
-    sound: Any,
+    sound: AudioSource,
     prompts: Sequence[str],
     against: str | None,
     folder: Path,
@@ -84,7 +85,7 @@ def explain_recording(
 
 
 def _explain_windows(
-    interpreter: Any, sound: Any, prompts: Sequence[str], against: str | None, folder: Path
+    interpreter: Any, sound: AudioSource, prompts: Sequence[str], against: str | None, folder: Path
 ) -> Timeline:
     """Write the explanations of a recording to a folder and return the timeline."""
     rate = interpreter.sample_rate
@@ -111,7 +112,7 @@ def _explain_windows(
     return activity.timeline(length, against, files, writer.gain, sound.path)
 
 
-def _own_samples(window: Any, hop: int) -> slice:
+def _own_samples(window: Segment, hop: int) -> slice:
     """Return the samples of a window that are nearer to its center than to any other's."""
     start = window.fresh + hop // 2 if window.start else 0
     return slice(start, None if window.last else hop + hop // 2)

@@ -1,9 +1,12 @@
 """Scores of sounds for prompts."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
+
+from speechbrain_lmac.inference.presence import PresenceClassifier
+from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 
 
 class PromptScores(NamedTuple):
@@ -19,8 +22,8 @@ class PromptScores(NamedTuple):
 
 @torch.no_grad()
 def score_sounds(
-    classifier: Any,
-    presence_classifier: Any,
+    classifier: MaskedClassifier,
+    presence_classifier: PresenceClassifier,
     sounds: torch.Tensor,
     prompts: Sequence[str],
     against: str | None,
@@ -34,7 +37,7 @@ def score_sounds(
     presence_classifier : PresenceClassifier
         Classifier of the presence.
     sounds : torch.Tensor
-        One sound per prompt, ``[prompts, time]``.
+        Sound for each prompt, ``[prompts, time]``.
     prompts : sequence of str
         Prompts.
     against : str or None

@@ -40,7 +40,7 @@ PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 """Parts of an interpreter: the classes of each, and the parts that it takes as arguments. A file
 can build no other class."""
 NOTES = ("method", "classifier_name", "classifier_revision", "classifier_sha256")
-"""Texts of a file beside its parts."""
+"""Texts of a file, in addition to its parts."""
 CLASS = "!new:speechbrain_lmac."
 PUBLIC_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
 """Names of published files and Hub repositories."""

@@ -6,12 +6,16 @@ import errno
 import functools
 import importlib
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
+from typing import ParamSpec, TypeVar
 
 import torch
 
 from speechbrain_lmac.utils.errors import InputError, first_line
 
+P = ParamSpec("P")
+R = TypeVar("R")
 TRIO = ("torch", "torchvision", "torchaudio")
 
 
@@ -33,11 +37,11 @@ def clash():
     return None
 
 
-def in_float32(function):
+def in_float32(function: Callable[P, R]) -> Callable[P, R]:
     """Make a function compute in single precision, whatever torch's default type is around it."""
 
     @functools.wraps(function)
-    def wrapped(*args, **kwargs):
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         import torch
 
         before = torch.get_default_dtype()
