@@ -44,14 +44,14 @@ def upload(tmp_path):
 
 def test_app_reports_missing_inputs(upload):
     noise = np.random.default_rng(0).standard_normal(8000) * 0.1
-    for sound, prompts, said in (
+    for sound, prompts, message in (
         (None, "a dog", "A sound must be given"),
         (upload(noise), " \n", "At least one prompt"),
         (upload(np.zeros(100), name="silent.wav"), "a dog", "all silence"),
         (upload(noise), "\n".join(f"dog {i}" for i in range(21)), "at most 20 texts"),
         (upload(noise), "d" * 501, "at most 20 texts of at most 500 letters"),
     ):
-        with pytest.raises(gradio.Error, match=said):
+        with pytest.raises(gradio.Error, match=message):
             explain(sound, prompts, "", MEL)
     with pytest.raises(gradio.Error, match="must be mini-stft or mini-mel"):
         explain(upload(noise), "a dog", "", "/etc")

@@ -1,0 +1,213 @@
+"""Parsing of the command line: files, options, help and errors."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from speechbrain_lmac.__main__ import COMMANDS, main
+from speechbrain_lmac.cli.files import expand, folders_for
+from speechbrain_lmac.utils.errors import InputError
+
+MEL = ["--source", "mini-mel"]
+
+
+def test_expand_files_folders_and_globs(sound_folder):
+    street, below = str(sound_folder / "street.wav"), str(sound_folder / "below" / "street.flac")
+    assert expand([street, f"{sound_folder}/./street.wav"]) == [street]
+    assert set(expand([str(sound_folder)])) == {street, below, str(sound_folder / "broken.wav")}
+    assert expand([str(sound_folder / "s*.wav"), below]) == [street, below]
+    assert expand([str(sound_folder / "**" / "*.flac")]) == [below]
+    assert expand(["hf://me/sound_folder/dog.wav"]) == ["hf://me/sound_folder/dog.wav"]
+
+
+def test_expand_skips_hidden_files(sound_folder):
+    """macOS puts a ``._`` file next to each sound on a memory card."""
+    for name in ("._street.wav", ".trash/old.wav"):
+        (sound_folder / name).parent.mkdir(exist_ok=True)
+        (sound_folder / name).write_text("no sound")
+    assert not any("._street" in name or "old" in name for name in expand([str(sound_folder)]))
+    assert expand([str(sound_folder / "._street.wav")]) == [str(sound_folder / "._street.wav")]
+
+
+def test_expand_skips_the_output_folder(sound_folder):
+    out = sound_folder / "explanations"
+    out.mkdir()
+    (out / "original.wav").write_text("of an earlier run")
+    assert not any("original" in name for name in expand([str(sound_folder)], out))
+    assert expand([str(out / "original.wav")], out) == [str(out / "original.wav")]
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["classify", "{}", "--template", "song"], "song"),
+        (["classify", "{}", "--labels", "dog", "dog"], "got 'dog' twice"),
+        (
+            ["explain", "{}", "--prompt", "a dog", "--against", "the sound of a dog"],
+            "must differ in meaning",
+        ),
+        (
+            ["report", "{}", "--prompt", "a dog", "--output", "{}/x.html"],
+            "x.html cannot be written",
+        ),
+        (
+            ["compare", "{}", "--prompt", "a dog", "--output", "{}/x.html"],
+            "x.html cannot be written",
+        ),
+    ],
+)
+def test_commands_check_options_first(sound_folder, arguments, message, capsys):
+    """An invalid option is reported once, before any file is processed."""
+    street = str(sound_folder / "street.wav")
+    words = [word.replace("{}", street) for word in arguments]
+    with pytest.raises(SystemExit) as refused:
+        main(words)
+    assert refused.value.code == 2
+    output = capsys.readouterr()
+    assert output.err.startswith("error: ") and message in output.err and not output.out
+    assert "files failed" not in output.err
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("gone.wav", "no such sound file"),
+        ("*.mp3", "must match a sound file"),
+        ("empty", "must contain sound files"),
+    ],
+)
+def test_expand_refuses_names_without_sounds(tmp_path, monkeypatch, name, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=message):
+        expand([name])
+
+
+def test_folders_for_gives_each_file_its_own(tmp_path):
+    files = ["a/x.wav", "b/x.wav", "X.ogg", "x-2.wav", "...wav"]
+    folders = folders_for(files, tmp_path)
+    assert len({str(folder).lower() for folder in folders}) == 5
+    assert all(folder.resolve().parent == tmp_path.resolve() for folder in folders)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "message"),
+    [("5", "above 0 and at most 1, got 5"), ("0", "above 0"), ("half", "valid number")],
+)
+def test_explain_refuses_thresholds(sound_folder, capsys, threshold, message):
+    with pytest.raises(SystemExit) as refused:
+        main(["explain", str(sound_folder), "--prompt", "siren", "--threshold", threshold, *MEL])
+    error = capsys.readouterr().err
+    assert refused.value.code == 2 and "'--threshold'" in error and message in error
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["compare", "a.wav", "--prompt", "a", "--prompt", "b"],
+        ["explain", "a.wav", "--prompt", "a", "--against", "b", "--against", "c"],
+        ["explain", "a.wav", "--prompt", "a", "--output", "x", "--output=y"],
+        ["classify", "a.wav", "--top", "3", "--top", "4"],
+    ],
+)
+def test_commands_refuse_repeated_options(words, capsys):
+    """The last value does not win without a message."""
+    with pytest.raises(SystemExit) as refused:
+        main(words)
+    assert refused.value.code == 2 and "must be given once" in capsys.readouterr().err
+
+
+def test_commands_read_undecodable_file_names(sound_folder, tmp_path, monkeypatch):
+    """A file name in Latin-1, from an old archive, is explained and reported."""
+    monkeypatch.chdir(tmp_path)
+    odd = os.fsdecode(b"q/bad\xff.wav")
+    os.mkdir("q")
+    shutil.copy(sound_folder / "street.wav", odd)
+    shutil.copy(sound_folder / "street.wav", "q/fine.wav")
+    assert main(["explain", "q", "--prompt", "siren", "--output", "why", *MEL]) == 0
+    assert main(["explain", odd, "--prompt", "siren", "--output", "again", *MEL]) == 0
+    assert main(["report", "q", "--prompt", "siren", "--output", "q.html", *MEL]) == 0
+    assert "bad\\udcff.wav" in (tmp_path / "q.html").read_text()
+    assert len(list((tmp_path / "why").glob("*/scores.json"))) == 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["{}", "--prompt", "rain", "--output", ""], ["", "--prompt", "rain"], ["{}", "--prompt", ""]],
+)
+def test_commands_refuse_empty_values(sound_folder, words, capsys):
+    """An empty --output is not the current folder."""
+    with pytest.raises(SystemExit) as refused:
+        main(["explain", *(word.replace("{}", str(sound_folder)) for word in words)])
+    assert refused.value.code == 2 and "must not be empty" in capsys.readouterr().err
+
+
+def test_commands_end_when_the_reader_ends(sound_folder):
+    command = (
+        f"{sys.executable} -m speechbrain_lmac classify {sound_folder}/street.wav --help | head -1"
+    )
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False
+    )
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["explain", "gone.wav", "--prompt", "x"], "no such sound file: gone.wav"),
+        (["explain", "gone.wav"], "a prompt must be given"),
+        (["explain", "gone.wav", "--prompts-file", "gone.txt"], "gone.txt cannot be read"),
+        (["report", "gone.wav", "--prompt", "x"], "no such sound file"),
+        (["publish", "gone", "--repo", "me/it"], "no finished run"),
+        (["nothing"], "no such command 'nothing'"),
+        (["compare", "gone.wav"], "missing option '--prompt'"),
+        (["train"], "HPARAMS must be given"),
+        (["classify", "gone.wav", "--labels", "dog"], "at least two labels must be given"),
+    ],
+)
+def test_commands_report_errors_in_one_line(arguments, message, capsys, tmp_path, monkeypatch):
+    """An error of the user is one line on standard error and status 2."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and message in error and len(error.splitlines()) == 1
+
+
+def test_source_error_lists_the_pretrained(sound_folder, capsys):
+    with pytest.raises(SystemExit):
+        main(["classify", str(sound_folder / "street.wav"), "--source", "./gone"])
+    assert "mini-mel, mini-stft" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])
+def test_help_imports_nothing_heavy(command):
+    code = (
+        "import sys\nfrom speechbrain_lmac.__main__ import main\n"
+        f"try:\n    main({[*command, '--help']!r})\nexcept SystemExit as done:\n"
+        "    assert not done.code\n"
+        "print(sorted({'torch', 'speechbrain', 'transformers', 'rich'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "Usage: speechbrain-lmac" in done.stdout
+    assert (
+        "_"
+        not in done.stdout.replace("lmac_zs", "").partition("Options:")[2].partition("Examples:")[0]
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_train_passes_settings_through(monkeypatch):
+    """Words after the YAML file reach the other parser as they are."""
+    from speechbrain_lmac.training import train
+
+    received = []
+    monkeypatch.setattr(train, "main", received.append)
+    words = ["lmac_zs.yaml", "--seed=1", "--lr", "-1e-3", "--loss_weights", "{a: 1}", "--debug"]
+    assert main(["train", *words]) == 0
+    assert received == [words]
