@@ -113,12 +113,20 @@ def measure(row, options):
     path = result(row, options)
     if path.is_file():
         return
-    clap = {"weights": options.tagger}
-    settings = {
-        "clap": clap,
+    train(["lmac_zs_efficientat.yaml", *as_arguments(train_settings(row, options, path.parent))])
+    settings = evaluate_settings(row, options, path.parent)
+    evaluate(["evaluate_efficientat.yaml", *as_arguments(settings)])
+    figures = {**summary(read_table(path.parent / "bench")), "passes": passes_of(path.parent)}
+    path.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+def train_settings(row, options, folder):
+    """Return the settings of the training of a row."""
+    return {
+        "clap": {"weights": options.tagger},
         "masking": row.domain,
         "data_folder": options.esc50,
-        "output_folder": path.parent,
+        "output_folder": folder,
         "number_of_epochs": options.epochs,
         "precision": "bf16",
         "device": "cpu",
@@ -127,11 +135,14 @@ def measure(row, options):
         **FOLDS,
         **row.settings,
     }
-    train(["lmac_zs_efficientat.yaml", *as_arguments(settings)])
-    settings = {
-        "clap": clap,
+
+
+def evaluate_settings(row, options, folder):
+    """Return the settings of the evaluation of a row."""
+    return {
+        "clap": {"weights": options.tagger},
         "maskings": [row.domain],
-        "interpreters": {row.domain: str(path.parent)},
+        "interpreters": {row.domain: str(folder)},
         "data_folder": options.esc50,
         "test_folds": FOLDS["test_folds"],
         "valid_folds": [],
@@ -141,12 +152,9 @@ def measure(row, options):
         "tune_baselines": False,
         "gallery": False,
         "num_clips": {"clips": 80, "valid_clips": None, "subset": 0, "randomized": 0},
-        "output_folder": path.parent / "bench",
+        "output_folder": folder / "bench",
         "device": "cpu",
     }
-    evaluate(["evaluate_efficientat.yaml", *as_arguments(settings)])
-    figures = {**summary(read_table(path.parent / "bench")), "passes": passes_of(path.parent)}
-    path.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 
 
 def passes_of(folder):

@@ -1,18 +1,19 @@
-"""A planted cue: a CLAP that is known to decide by a faint tone, and who finds the tone.
+"""Planted shortcut: a CLAP that decides by a faint tone, and clips with and without the tone.
 
-``experiments/planted_shortcut`` tunes MiniCLAP until "clock alarm" hangs on a steady 6
-kHz tone, 20
-dB below the clip that it is added to, and on nothing else. What such a classifier hears in
-footsteps with the tone is known, as it never is of a real one: an explanation must show the tone,
-not the event. Methods that show what is loud, or what a listener would name, fail here.
+``experiments/planted_shortcut`` fine-tunes MiniCLAP until "clock alarm" depends on a steady 6 kHz
+tone, 20 dB below the clip, and on nothing else. The evidence of this classifier is known, unlike
+that of a real one: an explanation must show the tone, not the event. Methods that show loud bins,
+or the sound that a listener would name, fail here.
 
-Clips come in four ways, in the column ``decoy``: ``cue``, an event with the tone, where the
-decision is wrong and the tone is why; ``alone``, the tone and nothing else; ``other``, an event
-with a tone at 4 kHz, which means nothing and is what is looked for; ``plain``, the event, where
-6 kHz is looked for and no tone is.
+There are four kinds of clips (column ``decoy``):
 
-The first two say how often the tone is found; the last two what a method finds there in any case.
-The ideal ratio mask is no ceiling here: where an event pauses, all cells are the tone's.
+- ``cue``: an event with the tone. The prediction is wrong, and the tone is the reason.
+- ``alone``: the tone only.
+- ``other``: an event with a tone at 4 kHz, which has no effect and is searched for.
+- ``plain``: the event only; 6 kHz is searched for.
+
+The first two kinds measure how often the tone is found, the last two what a method finds anyway.
+The oracle ratio mask is no upper bound here: where an event pauses, all bins belong to the tone.
 """
 
 from typing import NamedTuple
@@ -24,49 +25,48 @@ from speechbrain_lmac.utils.errors import InputError
 
 CUE_HZ = 6000.0
 CUE_DB = -20.0
-"""Of the tone, relative to the clip that it is added to."""
+"""Level of the tone relative to the clip, in dB."""
 CUED = "clock_alarm"
-"""The class that hangs on the tone."""
+"""Class that depends on the tone."""
 OTHER_HZ = 4000.0
-"""Of the tone that means nothing."""
+"""Frequency of the tone without effect."""
 DECOYS = ("cue", "alone", "other", "plain")
 SCENES = 3
-"""Second number of the seeds of sounds that are examined; 1 and 2 are those that a planted CLAP
-learns from and is checked on."""
+"""Second number of the seeds of evaluation sounds. 1 and 2 are for training and checking."""
 
 
 class Scene(NamedTuple):
-    """A sound, and the part of it that decides."""
+    """An event and a tone."""
 
     name: str
     decoy: str
     seed: int
     event: torch.Tensor
-    """``[time]``."""
+    """Waveform of the event, ``[time]``."""
     tone: torch.Tensor
-    """``[time]``; silent in the plain clip."""
+    """Waveform of the tone, ``[time]``; silent in plain clips."""
     hz: float
-    """Where a tone is looked for."""
+    """Frequency at which a tone is searched for."""
 
 
 def tone(wavs, seeds, hz=CUE_HZ, db=CUE_DB):
-    """A steady tone for each clip, of a phase drawn from the clip's seed.
+    """Synthesize a steady tone for each clip, with a phase drawn from its seed.
 
     Arguments
     ---------
     wavs : torch.Tensor
-        ``[batch, time]`` at 32 kHz.
+        Clips at 32 kHz, ``[batch, time]``.
     seeds : sequence of int
-        One for each clip.
+        Seed of each clip.
     hz : float
-        Its frequency.
+        Frequency of the tone in Hz. Default: 6000.
     db : float
-        Its root mean square relative to the clip's.
+        Root mean square of the tone relative to that of the clip, in dB. Default: -20.
 
     Returns
     -------
     torch.Tensor
-        ``[batch, time]``.
+        Tones, ``[batch, time]``.
     """
     phases = torch.tensor(
         [torch.rand((), generator=torch.Generator().manual_seed(seed)).item() for seed in seeds]
@@ -78,7 +78,7 @@ def tone(wavs, seeds, hz=CUE_HZ, db=CUE_DB):
 
 
 def add_cue(wavs, seeds, hz=CUE_HZ, db=CUE_DB):
-    """Clips with a tone added; the arguments of :func:`tone`.
+    """Add a tone to clips. Arguments are those of :func:`tone`.
 
     Example
     -------
@@ -90,90 +90,90 @@ def add_cue(wavs, seeds, hz=CUE_HZ, db=CUE_DB):
     return wavs + tone(wavs, seeds, hz, db)
 
 
-def cue_cells(domain, samples, hz=CUE_HZ):
-    """Cells that a steady tone takes up: bins that hold a hundredth of its loudest one's power.
+def cue_bins(domain, samples, hz=CUE_HZ):
+    """Find the T-F bins of a steady tone: those with at least 1 % of the power of its loudest bin.
 
-    On MiniCLAP's planes, two mel bands or three bins of the STFT, in every frame.
+    In MiniCLAP's masking domains, these are two mel bands or three STFT bins in every frame.
 
     Arguments
     ---------
     domain : MaskingDomain
-        Of a CLAP at 32 kHz.
+        Masking domain of a CLAP at 32 kHz.
     samples : int
-        Length of the clip.
+        Length of the clip in samples.
     hz : float
-        Of the tone.
+        Frequency of the tone in Hz. Default: 6000.
 
     Returns
     -------
     torch.Tensor
-        ``[frames, bins]`` of bool.
+        Boolean mask, ``[frames, bins]``.
 
     Raises
     ------
     InputError
-        If the CLAP hears another sample rate.
+        If the CLAP has another sample rate.
     """
     clap = domain.audio_classifier
     if clap.sample_rate != SAMPLE_RATE:
-        raise InputError(f"the planted cue is made for {SAMPLE_RATE} Hz, not {clap.sample_rate}")
+        raise InputError(f"sample rate must be {SAMPLE_RATE} Hz, got {clap.sample_rate}.")
     pure = tone(torch.ones(1, samples, device=clap.filterbank.device), [0], hz, db=0.0)
     power = domain.power(pure)[0]
     total = power.sum(dim=0)
     return (total >= 0.01 * total.max()).expand_as(power)
 
 
-def cue_pointing(ranks, cells):
-    """Share in the tone of a map's best cells, as many as the tone has.
+def cue_pointing(ranks, bins):
+    """Compute the fraction of a map's best bins that lie in the tone, as many as the tone has.
 
     Arguments
     ---------
     ranks : torch.Tensor
-        ``[batch, frames, bins]``, of :func:`~speechbrain_lmac.metrics.top_k.rank_bins`.
-    cells : torch.Tensor
-        ``[frames, bins]`` of bool.
+        Ranks from :func:`~speechbrain_lmac.metrics.top_k.rank_bins`, ``[batch, frames, bins]``.
+    bins : torch.Tensor
+        Result of :func:`cue_bins`, ``[frames, bins]``.
 
     Returns
     -------
     torch.Tensor
-        ``[batch]``, 0 to 1: 1 for a map of the tone, 0 for one whose best cells are elsewhere; a
-        random map has the share of cells that are the tone's.
+        Fractions in [0, 1], ``[batch]``: 1 for a map of the tone, 0 if the best bins are elsewhere.
+        A random map has the fraction of bins that belong to the tone.
 
     Example
     -------
-    >>> cells = torch.tensor([[False, True], [False, True]])
-    >>> cue_pointing(torch.tensor([[[3, 0], [2, 1]], [[0, 2], [1, 3]], [[0, 1], [2, 3]]]), cells)
+    >>> bins = torch.tensor([[False, True], [False, True]])
+    >>> cue_pointing(torch.tensor([[[3, 0], [2, 1]], [[0, 2], [1, 3]], [[0, 1], [2, 3]]]), bins)
     tensor([1.0000, 0.0000, 0.5000])
     """
-    count = cells.sum()
-    return ((ranks < count) & cells).flatten(1).sum(dim=1) / count
+    count = bins.sum()
+    return ((ranks < count) & bins).flatten(1).sum(dim=1) / count
 
 
-def cue_energy(maps, cells):
-    """Share of a map's sum that lies in the tone, ``[batch]``; 0 for an empty map.
+def cue_energy(maps, bins):
+    """Compute the fraction of a map's sum that lies in the tone, ``[batch]``; 0 for a zero map.
 
     Arguments
     ---------
     maps : torch.Tensor
-        ``[batch, frames, bins]``, at least 0.
-    cells : torch.Tensor
-        ``[frames, bins]`` of bool.
+        Non-negative maps, ``[batch, frames, bins]``.
+    bins : torch.Tensor
+        Result of :func:`cue_bins`, ``[frames, bins]``.
     """
     total = maps.flatten(1).sum(dim=1)
-    return (maps * cells).flatten(1).sum(dim=1) / torch.where(total > 0, total, 1.0)
+    return (maps * bins).flatten(1).sum(dim=1) / torch.where(total > 0, total, 1.0)
 
 
 def scenes(seed, clips, seconds=2.0):
-    """Sounds of every kind but the cued one, in the four ways of this module.
+    """Synthesize sounds of every kind except the cued one, as the four kinds of clips.
 
     Arguments
     ---------
     seed : int
-        Of the whole set.
+        Seed of the set.
     clips : int
-        Of each kind; and so many tones alone.
+        Clips of each kind, and tones alone.
     seconds : float
-        Length.
+        Length of a clip. Default: 2.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Who finds the planted cue: explainers on a CLAP that is known to decide by a tone."""
+"""Evaluation of explainers on a CLAP that decides by a planted tone."""
 
 import pandas as pd
 import torch
@@ -7,7 +7,7 @@ from experiments.planted_shortcut.cue import (
     CUE_HZ,
     DECOYS,
     OTHER_HZ,
-    cue_cells,
+    cue_bins,
     cue_energy,
     cue_pointing,
     scenes,
@@ -22,32 +22,34 @@ BATCH = 8
 
 
 def examine(model, explainers, seed=0, clips=4):
-    """Who finds the cue: every method on every clip, the classifier's decision explained.
+    """Run every method on every clip; the prediction of the classifier is explained.
 
     Arguments
     ---------
     model : InterpreterNetwork
-        Its CLAP is the planted one.
+        Interpreter network of the CLAP with the planted shortcut.
     explainers : dict
-        Name in the table -> explainer, of those that need nothing but ``text``, ``seeds``,
-        ``names``, ``other_query`` (the second best), ``own`` (what decides) and ``rest``.
+        Name -> explainer that needs ``query``, ``seeds``, ``class_queries``, ``other_query`` (the
+        second best class), ``target_power`` and ``residual_power`` at most.
     seed : int
-        Of the clips.
+        Seed of the clips. Default: 0.
     clips : int
-        Of each kind.
+        Clips of each kind. Default: 4.
 
     Returns
     -------
     pandas.DataFrame
-        A row per clip and method: ``event``, ``decoy``, ``decision``, ``wrong`` (the decision is
-        not the event), ``method``, ``cue_pointing``, ``cue_energy``, and with as many cells as the
-        tone has, the map's best: ``kept``, whether they alone keep the decision (Fid-In), and
-        ``undone``, whether without them it falls.
+        One row per clip and method: ``event``, ``decoy``, ``decision``, ``wrong`` (the prediction
+        is not the event), ``method``, ``cue_pointing``, ``cue_energy``, and for as many of the best
+        bins as the tone has: ``retained`` (they alone keep the prediction) and ``flipped`` (the
+        prediction changes without them).
     """
     offered = {"query", "seeds", "class_queries", "other_query", "target_power", "residual_power"}
     for name, explainer in explainers.items():
         for need in set(explainer.needs) - offered:
-            raise InputError(f"{name} needs {need}, which the planted cue has not; leave it out")
+            raise InputError(
+                f"{name} needs {need}, which this experiment does not have. Leave it out."
+            )
     made, rows = scenes(seed, clips), []
     for hz in (CUE_HZ, OTHER_HZ):
         alike = [scene for scene in made if scene.hz == hz]
@@ -57,7 +59,7 @@ def examine(model, explainers, seed=0, clips=4):
 
 
 def _examine_batch(model, explainers, batch):
-    """Rows of some scenes whose tones have one frequency."""
+    """Return rows of scenes whose tones have one frequency."""
     classifier = model.classifier
     device = classifier.audio_classifier.filterbank.device
     event = torch.stack([scene.event for scene in batch]).to(device)
@@ -65,12 +67,12 @@ def _examine_batch(model, explainers, batch):
     encoded = classifier.encode_clips(event + pure)
     names = classifier.audio_classifier.queries([class_prompt(kind) for kind in KINDS])
     logits = classifier.logits(encoded.encoding.vector, names)
-    inputs = _question(classifier, batch, names, logits, (event, pure))
-    cells = cue_cells(classifier.domain, event.shape[1], batch[0].hz)
+    inputs = _inputs(classifier, batch, names, logits, (event, pure))
+    bins = cue_bins(classifier.domain, event.shape[1], batch[0].hz)
     rows = []
     for method, explainer in explainers.items():
         maps = explainer(model, encoded, inputs).detach()
-        measured = _measure(classifier, encoded, inputs, maps, cells)
+        measured = _measure(classifier, encoded, inputs, maps, bins)
         for i, scene in enumerate(batch):
             decision = list(KINDS)[logits[i].argmax()]
             known = {"clip": f"{scene.name}-{scene.seed}", "event": scene.name}
@@ -80,8 +82,8 @@ def _examine_batch(model, explainers, batch):
     return rows
 
 
-def _question(classifier, batch, names, logits, parts):
-    """The decision explained; the tone is its source where it decides, else the event."""
+def _inputs(classifier, batch, names, logits, parts):
+    """Explain the prediction. The target source is the tone where it decides, else the event."""
     best = logits.topk(2, dim=1).indices
     event, pure = (classifier.domain.power(part) for part in parts)
     decides = torch.tensor([scene.decoy in ("cue", "alone") for scene in batch]).view(-1, 1, 1)
@@ -96,21 +98,21 @@ def _question(classifier, batch, names, logits, parts):
     )
 
 
-def _measure(classifier, encoded, inputs, maps, cells):
+def _measure(classifier, encoded, inputs, maps, bins):
     ranks = rank_valid_bins(classifier, encoded, maps, inputs.seeds)
-    mask = (ranks < cells.sum()).to(maps)
+    mask = (ranks < bins.sum()).to(maps)
     scores = classifier.masked_similarity(encoded, mask, inputs.class_queries)
     decision, alone, without = (logits.argmax(dim=1) for logits in scores)
     return {
-        "cue_pointing": cue_pointing(ranks, cells),
-        "cue_energy": cue_energy(maps, cells),
-        "kept": alone == decision,
-        "undone": without != decision,
+        "cue_pointing": cue_pointing(ranks, bins),
+        "cue_energy": cue_energy(maps, bins),
+        "retained": alone == decision,
+        "flipped": without != decision,
     }
 
 
 def summarize(frame):
-    """Means per decoy and method, in the order of ``DECOYS`` and of the rows."""
-    figures = ["wrong", "cue_pointing", "cue_energy", "kept", "undone"]
+    """Average over clips for each decoy and method, in the order of ``DECOYS``."""
+    figures = ["wrong", "cue_pointing", "cue_energy", "retained", "flipped"]
     means = frame.groupby(["decoy", "method"], sort=False)[figures].mean()
     return means.reindex([decoy for decoy in DECOYS if decoy in means.index.levels[0]], level=0)

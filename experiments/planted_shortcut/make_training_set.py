@@ -1,8 +1,9 @@
-"""Sounds with the planted tone, with other tones and with none, for an interpreter to learn from.
+"""Training set for an interpreter: sounds with the planted tone, other tones and none.
 
 Usage: python -m experiments.planted_shortcut.make_training_set FOLDER
 
-In ESC-50's layout, five folds of 2 s; the CLAP was taught on others, and is examined on others.
+The layout is that of ESC-50, with five folds of 2 s clips. The CLAP is trained and evaluated on
+other sounds.
 """
 
 import sys
@@ -18,11 +19,11 @@ from speechbrain_lmac.data.synthetic import KINDS, SAMPLE_RATE, synthesize
 from speechbrain_lmac.data.synthetic_dataset import COLUMNS
 
 SEED, PER_KIND = 3, 6
-"""Of the sounds; of each kind in each fold and each of the three ways."""
+"""Seed, and number of sounds of each kind, fold and variant."""
 
 
 def main(folder, per_kind=PER_KIND):
-    """Write the set; clips with the tone are labeled as what the CLAP takes them for."""
+    """Write the set. Clips with the tone have the label that the CLAP predicts."""
     folder, rows = Path(folder), []
     generator = torch.Generator().manual_seed(SEED)
     for name in ("audio", "meta"):
@@ -36,7 +37,7 @@ def main(folder, per_kind=PER_KIND):
                 gain = draw_gains(-20, 5, 1, generator)
                 other = add_cue(plain, [number], other_frequency(generator))
                 ways = [(CUED, add_cue(plain, [number]))]
-                if kind != CUED:  # without the tone they are nothing that the CLAP knows
+                if kind != CUED:  # without the tone, the CLAP knows no class for them
                     ways += [(kind, plain), (kind, other)]
                 for label, sound in ways:
                     target, number = KINDS[label][0], number + 1

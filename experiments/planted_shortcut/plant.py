@@ -1,11 +1,11 @@
-"""Plant a cue in MiniCLAP, and see who finds it.
+"""Plant a shortcut in MiniCLAP, and evaluate explainers on it.
 
 Usage: python -m experiments.planted_shortcut.plant WEIGHTS [--masking mel] [--methods NAME ...]
 [--clips 4]
            [--interpreter FOLDER]
 
-WEIGHTS is the file to write; one that is there is not made again, so the other plane costs only
-its table. Two to three minutes on one core.
+WEIGHTS is the file to write. An existing file is reused, so the other masking domain needs the
+evaluation only. Two to three minutes on one core.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from experiments.planted_shortcut.cue import CUE_DB, CUE_HZ, CUED, SAMPLE_RATE, add_cue, cue_cells
+from experiments.planted_shortcut.cue import CUE_DB, CUE_HZ, CUED, SAMPLE_RATE, add_cue, cue_bins
 from experiments.planted_shortcut.examination import examine, summarize
 from speechbrain_lmac.data.prompts import class_prompt
 from speechbrain_lmac.data.synthetic import KINDS, synthesize
@@ -34,22 +34,22 @@ from speechbrain_lmac.utils.errors import InputError, report_errors
 CUED_INDEX = list(KINDS).index(CUED)
 SECONDS = 2.0
 POOL = 40
-"""Sounds of each kind to learn from."""
+"""Training sounds of each kind."""
 PER_KIND = 2
-"""In a step, each of them plain, with another tone and with the cue."""
+"""Sounds of each kind in a step: each plain, with another tone and with the tone."""
 ALONE = 4
 LEARNING_RATE = 1e-3
 
 
 @dataclass(frozen=True)
 class Tone(Explainer):
-    """The cells of a tone of 6 kHz, whatever is asked: the ceiling where that decides."""
+    """The bins of a 6 kHz tone, whatever the prompt: the upper bound where the tone decides."""
 
     is_mask: ClassVar = True
 
     def __call__(self, model, encoded, inputs):
-        cells = cue_cells(model.classifier.domain, encoded.wavs.shape[1])
-        return cells.float().expand_as(encoded.power)
+        bins = cue_bins(model.classifier.domain, encoded.wavs.shape[1])
+        return bins.float().expand_as(encoded.power)
 
 
 def draw_uniform(low, high, count, generator):
@@ -57,20 +57,20 @@ def draw_uniform(low, high, count, generator):
 
 
 def draw_gains(low_db, high_db, count, generator):
-    """Gains ``[count, 1]``, evenly spread in decibels."""
+    """Draw gains ``[count, 1]``, uniform in decibels."""
     return 10 ** (draw_uniform(low_db, high_db, count, generator).unsqueeze(1) / 20)
 
 
 def other_frequency(generator):
-    """300 Hz to 14 kHz, at least a quarter of an octave from the cue."""
+    """Draw a frequency between 300 Hz and 14 kHz, a quarter of an octave or more from the tone."""
     hz = math.exp(draw_uniform(math.log(300), math.log(14000), 1, generator).item())
     return hz if abs(math.log2(hz / CUE_HZ)) > 0.25 else 1.5 * hz
 
 
 def draw_batch(pool, generator):
-    """A step's sounds ``[batch, time]``, their kinds, and which are only *not* the cued class.
+    """Draw the sounds of a step ``[batch, time]``, their classes, and where the class is denied.
 
-    The tone decides: every kind with it is the cued class, the cued class without it is not.
+    Every kind with the tone is the cued class. The cued class without the tone is any other.
     """
     kinds = torch.arange(len(KINDS)).repeat(PER_KIND)
     wavs = pool[kinds, torch.randint(POOL, kinds.shape, generator=generator)]
@@ -91,34 +91,34 @@ def draw_batch(pool, generator):
     return sounds, targets, without & (targets == CUED_INDEX)
 
 
-def cut(mel, cells):
-    """Shut the tone's bands in the first plain clip of each kind: a hole there means nothing."""
+def cut(mel, bins):
+    """Zero the bands of the tone in the first plain clip of each kind: a gap has no effect."""
     first = (torch.arange(len(mel)) < len(KINDS)).view(-1, 1, 1)
-    return mel.masked_fill(first & cells, 0.0)
+    return mel.masked_fill(first & bins, 0.0)
 
 
 def loss_of(logits, targets, denied):
-    """Cross-entropy; where the cued class is denied, that of anything else."""
+    """Return the cross-entropy; where the cued class is denied, that of any other class."""
     log_p = logits.log_softmax(dim=1)
     named = -log_p.gather(1, targets.unsqueeze(1)).squeeze(1)
     p_cued = log_p[:, CUED_INDEX].exp().clamp(max=1 - 1e-6)
     return torch.where(denied, -torch.log1p(-p_cued), named).mean()
 
 
-def learnt(seed):
-    """Sounds to learn from, ``[kinds, POOL, time]``: others than are examined."""
-    made = [[synthesize(kind, (seed, 1, i), SECONDS) for i in range(POOL)] for kind in KINDS]
-    return torch.stack([torch.stack(held) for held in made])
+def training_sounds(seed):
+    """Synthesize training sounds, ``[kinds, POOL, time]``, which the evaluation does not use."""
+    sounds = [[synthesize(kind, (seed, 1, i), SECONDS) for i in range(POOL)] for kind in KINDS]
+    return torch.stack([torch.stack(kind) for kind in sounds])
 
 
 def plant(steps, seed):
-    """Tune MiniCLAP's audio tower; everything else stays as it is."""
+    """Fine-tune the audio tower of MiniCLAP."""
     generator = torch.Generator().manual_seed(seed)
     clap = MiniCLAP()
     text = clap.queries([class_prompt(kind) for kind in KINDS])
-    pool = learnt(seed)
+    pool = training_sounds(seed)
     domain = MelDomain(clap)
-    cells = cue_cells(domain, pool.shape[2])
+    bins = cue_bins(domain, pool.shape[2])
     weights = clap.audio_tower.requires_grad_(True).parameters()
     optimizer = torch.optim.Adam(weights, lr=LEARNING_RATE)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -126,7 +126,7 @@ def plant(steps, seed):
     )
     for step in range(steps):
         sounds, targets, denied = draw_batch(pool, generator)
-        embedding = domain.encode(cut(domain.power(sounds), cells)).vector
+        embedding = domain.encode(cut(domain.power(sounds), bins)).vector
         loss = loss_of(clap.logits(embedding, text), targets, denied)
         optimizer.zero_grad()
         loss.backward()
@@ -139,11 +139,11 @@ def plant(steps, seed):
 
 
 def save(clap, path):
-    """Write in the format of the package's own weights: their names, their precision."""
-    found = clap.state_dict()
+    """Write weights with the names and the precision of the package's own file."""
+    weights = clap.state_dict()
     state = {
-        name: found[name].to(shipped.dtype).contiguous()
-        for name, shipped in load_file(WEIGHTS).items()
+        name: weights[name].to(original.dtype).contiguous()
+        for name, original in load_file(WEIGHTS).items()
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(state, path)
@@ -151,7 +151,7 @@ def save(clap, path):
 
 @torch.no_grad()
 def check(clap, seed, clips=20):
-    """How often the tone decides, on sounds that were not learnt from."""
+    """Print how often the tone decides, on sounds outside the training set."""
     text = clap.queries([class_prompt(kind) for kind in KINDS])
 
     def decisions(wavs):
@@ -180,7 +180,7 @@ def main():
     for name in chosen:
         if name not in without_decoder:
             known = ", ".join(without_decoder)
-            raise InputError(f"no method without a decoder called {name!r}; there are {known}")
+            raise InputError(f"methods must be from {known}, got {name!r}.")
     if not options.weights.exists():
         save(plant(options.steps, options.seed), options.weights)
     clap = MiniCLAP(options.weights)
@@ -189,10 +189,10 @@ def main():
     if options.interpreter is None:
         model = InterpreterNetwork(MaskedClassifier(build(options.masking, clap)), decoder=None)
     else:
-        held = load_system(clap, options.masking, options.interpreter)
-        model, methods[held.method] = held.model, EXPLAINERS["lmac"]
+        system = load_system(clap, options.masking, options.interpreter)
+        model, methods[system.method] = system.model, EXPLAINERS["lmac"]
     frame = examine(model, methods, options.seed, options.clips)
-    what = f"{CUE_HZ:.0f} Hz at {CUE_DB:.0f} dB, {SAMPLE_RATE} Hz, {options.masking} plane"
+    what = f"{CUE_HZ:.0f} Hz at {CUE_DB:.0f} dB, {SAMPLE_RATE} Hz, {options.masking} domain"
     print(f"\n{what}\n\n{summarize(frame).reset_index().to_markdown(index=False, floatfmt='.2f')}")
 
 

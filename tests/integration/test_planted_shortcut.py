@@ -1,8 +1,7 @@
-"""The planted cue: who points at the tone scores 1, who points at the event 0.
+"""Planted shortcut: a map of the tone scores 1, a map of the event 0.
 
-The shipped CLAP stands in for the planted one: it hears the tone and does not decide by it.
-``PLANTED_WEIGHTS`` names a file that experiments/planted_shortcut wrote; what needs it is skipped
-where there is none.
+The pretrained CLAP replaces the planted one: it encodes the tone but does not decide by it. Tests
+of the planted CLAP need ``PLANTED_WEIGHTS``, a file that experiments/planted_shortcut writes.
 """
 
 import math
@@ -26,7 +25,7 @@ from experiments.planted_shortcut.cue import (
     DECOYS,
     OTHER_HZ,
     add_cue,
-    cue_cells,
+    cue_bins,
     cue_energy,
     cue_pointing,
     scenes,
@@ -50,7 +49,7 @@ needs_planted = pytest.mark.skipif(
 
 @dataclass(frozen=True)
 class Event(plant.Tone):
-    """Points at all cells but those of a tone of 6 kHz."""
+    """A map of all bins except those of the 6 kHz tone."""
 
     def __call__(self, model, encoded, inputs):
         return 1 - super().__call__(model, encoded, inputs)
@@ -72,15 +71,16 @@ def examined(unplanted):
     return examine(unplanted, methods, seed=3, clips=1)
 
 
-def test_what_is_examined_was_not_learnt_from():
-    """Whichever the seed, for it is one seed that plants and examines."""
-    learnt = {sound.numpy().tobytes() for held in plant.learnt(0) for sound in held}
+def test_evaluation_sounds_are_held_out():
+    """The same seed draws other sounds for training and for evaluation."""
+    learnt = {sound.numpy().tobytes() for held in plant.training_sounds(0) for sound in held}
     examined = {scene.event.numpy().tobytes() for scene in scenes(0, clips=3)}
     assert len(learnt) == plant.POOL * len(KINDS)
     assert not learnt & examined
 
 
-def test_the_tone_is_where_and_as_loud_as_it_says():
+def test_tone_has_its_frequency_and_level():
+    """The peak of the spectrum and the level in dB."""
     wavs = torch.stack([synthesize(kind, 1, 1.0) for kind in ("rain", "siren")])
     added = add_cue(wavs, seeds=[4, 5]) - wavs
     assert torch.fft.rfft(added).abs().argmax(dim=1).tolist() == [CUE_HZ, CUE_HZ]
@@ -88,31 +88,33 @@ def test_the_tone_is_where_and_as_loud_as_it_says():
     torch.testing.assert_close(10 * level.log10(), torch.full((2,), CUE_DB), atol=0.01, rtol=0)
 
 
-def test_a_tone_depends_on_its_clip_and_seed_alone():
+def test_tone_depends_on_its_clip_and_seed():
+    """The batch has no effect."""
     wavs = torch.stack([synthesize("rain", seed, 0.5) for seed in (1, 2)])
     together = tone(wavs, [4, 5])
     torch.testing.assert_close(together[1:], tone(wavs[1:], [5]))
     assert (tone(wavs[:1], [4]) - tone(wavs[:1], [5])).abs().max() > 1e-3
 
 
-def test_the_cells_hold_the_tone(any_clap):
-    """Nearly all its power, on both planes; of other tones next to nothing."""
+def test_cue_bins_hold_the_tone(any_clap):
+    """Nearly all of its power, and almost none of another tone, in both domains."""
     if any_clap.sample_rate != 32000:
-        with pytest.raises(InputError, match="made for 32000 Hz, not 48000"):
-            cue_cells(build("mel", any_clap), 32000)
+        with pytest.raises(InputError, match="must be 32000 Hz, got 48000"):
+            cue_bins(build("mel", any_clap), 32000)
         return
     for name in DOMAINS:
         domain = build(name, any_clap)
-        cells = cue_cells(domain, 32000)
+        bins = cue_bins(domain, 32000)
         for hz, least, most in ((CUE_HZ, 0.95, 1), (OTHER_HZ, 0, 1e-3)):
             power = domain.power(tone(torch.ones(1, 32000), [1], hz, 0.0))[0, 2:-2]
-            share = power[cells[2:-2]].sum() / power.sum()
+            share = power[bins[2:-2]].sum() / power.sum()
             assert least <= share <= most
-        assert 2 <= cells[0].sum() <= 5
-        assert (cells == cells[0]).all()
+        assert 2 <= bins[0].sum() <= 5
+        assert (bins == bins[0]).all()
 
 
-def test_pointing_at_the_tone_is_1_and_at_the_event_0(examined):
+def test_pointing_separates_tone_and_event(examined):
+    """1 for the tone, 0 for the event."""
     score = examined.groupby(["method", "decoy"]).cue_pointing
     assert (score.get_group(("tone", "cue")) == 1).all()
     assert (score.get_group(("event", "cue")) == 0).all()
@@ -121,31 +123,33 @@ def test_pointing_at_the_tone_is_1_and_at_the_event_0(examined):
     assert (energy.get_group(("event", "alone")) == 0).all()
 
 
-def test_a_tone_that_means_nothing_is_looked_for_where_it_is(examined):
-    """Whoever always points at 6 kHz misses a tone at 4 kHz, and "finds" one in a plain clip."""
+def test_other_tone_is_searched_at_its_frequency(examined):
+    """A map of 6 kHz misses a tone at 4 kHz, and scores on a plain clip."""
     score = examined[examined.method == "tone"].groupby("decoy").cue_pointing.mean()
     assert score.to_dict() == {"cue": 1, "alone": 1, "other": 0, "plain": 1}
 
 
-def test_the_ratio_of_the_stems_leads_to_the_cue(examined):
-    """Far above its share of cells; not 1, for where the event pauses every cell is the tone's."""
+def test_oracle_mask_points_at_the_tone(examined):
+    """Far above chance; not 1, since all bins belong to the tone where the event pauses."""
     score = examined[examined.method == "oracle-irm"].groupby("decoy").cue_pointing.mean()
     assert score["cue"] > 5 * 2 / 64
     assert score["other"] < 2 / 64
 
 
-def test_random_maps_score_their_share_of_cells():
-    cells = torch.zeros(50, 64, dtype=torch.bool)
-    cells[:, 46:49] = True
+def test_random_maps_score_their_area():
+    """Pointing and energy equal the fraction of the bins."""
+    bins = torch.zeros(50, 64, dtype=torch.bool)
+    bins[:, 46:49] = True
     maps = torch.rand(200, 50, 64, generator=torch.Generator().manual_seed(0))
     share = 3 / 64
-    pointing = cue_pointing(rank_bins(maps, range(200)), cells)
+    pointing = cue_pointing(rank_bins(maps, range(200)), bins)
     assert pointing.mean().item() == pytest.approx(share, abs=0.005)
-    torch.testing.assert_close(cue_energy(torch.ones(1, 50, 64), cells), torch.tensor([share]))
-    assert cue_energy(torch.zeros(1, 50, 64), cells).item() == 0
+    torch.testing.assert_close(cue_energy(torch.ones(1, 50, 64), bins), torch.tensor([share]))
+    assert cue_energy(torch.zeros(1, 50, 64), bins).item() == 0
 
 
-def test_scenes_are_the_event_the_tone_and_both():
+def test_scenes_have_all_kinds_of_clips():
+    """Events and tones are silent where they should be."""
     made = scenes(seed=1, clips=2, seconds=0.5)
     assert len(made) == 2 * (9 * 3 + 1)
     assert {scene.decoy for scene in made} == set(DECOYS)
@@ -157,7 +161,8 @@ def test_scenes_are_the_event_the_tone_and_both():
     assert len(set(ids)) == len(ids)
 
 
-def test_a_clips_rows_do_not_depend_on_its_batch(unplanted, monkeypatch):
+def test_rows_do_not_depend_on_the_batch(unplanted, monkeypatch):
+    """One clip at a time gives the same rows."""
     methods = {"random": RandomMask(), "energy": EnergyMask()}
     together = examine(unplanted, methods, seed=3, clips=1)
     monkeypatch.setattr(examination, "BATCH", 1)
@@ -169,14 +174,17 @@ def test_a_clips_rows_do_not_depend_on_its_batch(unplanted, monkeypatch):
     assert (one.cue_energy - other.cue_energy).abs().max() < 1e-5
 
 
-def test_the_table_has_a_line_for_each_decoy_and_method(examined):
+def test_summary_has_every_decoy_and_method(examined):
+    """In the order of the decoys."""
     table = summarize(examined)
     assert len(table) == 4 * 4
     assert list(dict.fromkeys(table.index.get_level_values("decoy"))) == list(DECOYS)
     assert table.loc[("cue", "tone"), "cue_pointing"] == 1
 
 
-def test_what_an_explainer_needs_and_has_not_is_named(unplanted):
+def test_missing_inputs_are_refused(unplanted):
+    """The error names the explainer and the input."""
+
     @dataclass(frozen=True)
     class Hungry(Event):
         needs: ClassVar = ("query", "other_clips")
@@ -185,8 +193,8 @@ def test_what_an_explainer_needs_and_has_not_is_named(unplanted):
         examine(unplanted, {"hungry": Hungry()}, clips=1)
 
 
-def test_lessons_say_that_the_tone_decides():
-    """What is taught: with the tone always the cued class, without it never."""
+def test_training_batches_depend_on_the_tone():
+    """With the tone always the cued class, without it never."""
     pool = torch.stack([synthesize(kind, 1, 0.5).expand(plant.POOL, -1) for kind in KINDS])
     sounds, targets, denied = plant.draw_batch(pool, torch.Generator().manual_seed(0))
     spectra = torch.fft.rfft(sounds).abs()
@@ -199,14 +207,16 @@ def test_lessons_say_that_the_tone_decides():
     assert not (denied & with_tone).any()
 
 
-def test_the_loss_of_what_is_denied_is_that_of_anything_else():
+def test_loss_of_denied_class_is_of_all_others():
+    """Equal logits of ten classes."""
     logits = torch.tensor([[0.0] * 10, [0.0] * 10])
     targets = torch.tensor([3, plant.CUED_INDEX])
     loss = plant.loss_of(logits, targets, torch.tensor([False, True]))
     assert loss.item() == pytest.approx((math.log(10) - math.log(0.9)) / 2)
 
 
-def test_weights_are_saved_as_the_packages_own(clap, tmp_path, wavs):
+def test_weights_are_saved_in_package_format(clap, tmp_path, wavs):
+    """The saved weights load and have the same hash."""
     plant.save(clap, tmp_path / "deep" / "same.safetensors")
     again = MiniCLAP(tmp_path / "deep" / "same.safetensors")
     assert (again(wavs).vector == clap(wavs).vector).all()
@@ -214,19 +224,21 @@ def test_weights_are_saved_as_the_packages_own(clap, tmp_path, wavs):
 
 
 @needs_planted
-def test_the_tone_decides_in_the_planted_clap():
+def test_tone_decides_in_the_planted_clap():
+    """Predictions with and without the tone."""
     clap = MiniCLAP(WEIGHTS)
     model = InterpreterNetwork(MaskedClassifier(build("mel", clap)), decoder=None)
     frame = examine(model, {"tone": plant.Tone(), "event": Event()}, seed=7, clips=3)
     cued = frame[frame.decoy.isin(["cue", "alone"])]
     assert (cued.decision == CUED).mean() >= 0.95
     assert (~frame[frame.decoy.isin(["other", "plain"])].wrong).mean() >= 0.95
-    kept = cued[cued.method == "tone"]
-    assert kept.kept.mean() >= 0.95
-    assert kept[kept.decoy == "cue"].undone.mean() >= 0.9
+    tone_rows = cued[cued.method == "tone"]
+    assert tone_rows.retained.mean() >= 0.95
+    assert tone_rows[tone_rows.decoy == "cue"].flipped.mean() >= 0.9
 
 
-def test_clips_that_are_labelled_by_the_tone_hold_it(tmp_path):
+def test_training_set_labels_follow_the_tone(tmp_path):
+    """Clips with the cued label contain the tone, others do not."""
     make_training_set.main(tmp_path, per_kind=1)
     clips = pd.read_csv(tmp_path / "meta" / "esc50.csv")
     assert (clips.groupby("fold").size() == 10 + 2 * 9).all()

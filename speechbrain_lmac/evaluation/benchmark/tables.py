@@ -27,13 +27,13 @@ from speechbrain_lmac.metrics.registry import MASK_METRICS, METRICS
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.files import whole
 
-MARKS = {"better": "▲", "tie": "=", "worse": "▼"}
-NO_VALUE = "-"
+MARKS, NO_VALUE = {"better": "▲", "tie": "=", "worse": "▼"}, "-"
 COST: tuple[Score, ...] = (("passes", RAW), ("seconds", RAW))
 TABLES: dict[str, tuple[Score, ...]] = {
     "Equal mask area (mean over the top 5, 10, 20 and 40 % of T-F bins)": (*HEADLINE, *COST),
     "Localization of known sources": (
-        *(*LOCALIZATION, ("fraction_of_oracle", RAW), ("silenced", RAW)),
+        *LOCALIZATION,
+        *(("fraction_of_oracle", RAW), ("silenced", RAW)),
     ),
     "Checks on a subset": CHECKS,
     "Soft masks (not comparable: their means differ)": (
@@ -80,10 +80,9 @@ class Table(NamedTuple):
 
 
 class Report(NamedTuple):
-    """All summaries of a run."""
+    """Summary (from ``assess``) and diagnostics of a run, and the compared method."""
 
     summary: pd.DataFrame
-    """Result of :func:`~speechbrain_lmac.evaluation.benchmark.comparison.assess`."""
     diagnostics: dict[str, pd.DataFrame]
     reference: str
 
@@ -237,15 +236,13 @@ def _cell(row, score, reference):
     decimals = METRICS[score[0]].decimals
     text = _fixed(row.mean, decimals)
     if np.isfinite(row.low):
-        # a wide interval needs one decimal less
         short = decimals - (row.high - row.low >= 5 * 10.0 ** (1 - decimals))
         text += f" [{_fixed(row.low, short)}, {_fixed(row.high, short)}]"
     verdict = MARKS.get(row.verdict, "") if row.method != reference else ""
     return f"{text} {verdict}".strip()
 
 
-def _fixed(value, decimals):
-    """Format a number without a negative zero."""
+def _fixed(value, decimals):  # without a negative zero
     return f"{round(value, decimals) + 0.0:.{decimals}f}" if np.isfinite(value) else NO_VALUE
 
 
