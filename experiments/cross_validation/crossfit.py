@@ -4,13 +4,12 @@ Usage: python -m experiments.cross_validation.crossfit --esc50 ESC10 --others ot
            [--tagger mn04_as_mAP_432.pt] [--judge yamnet.tflite] [--folds 1 2 3 4 5]
            [--output_folder results/crossfit]
 
-For each fold an interpreter a plane is trained on three of the others and selected on the fourth;
-on the STFT plane it then goes on learning from other sounds as well, which
-``experiments/pretrained_interpreters/others.py`` makes. The bench asks it and every baseline about
-the fold, on
-clean clips and on mixtures of two classes. Rows of all folds together make the tables: 400 clips.
-On fold 5 two more seeds are trained. Every step that is done is kept: the same command goes on
-where it was interrupted, and other folds may be done at the same time by another.
+For each fold and masking domain, an interpreter is trained on three of the other folds and
+selected on the fourth. STFT interpreters continue to train on other sounds, which
+``experiments/pretrained_interpreters/others.py`` prepares. The benchmark compares them with every
+baseline on the fold, on clean clips and on two-source mixtures. The results of all folds make one
+set of tables (400 clips). Two more seeds are trained for fold 5. Finished steps are reused: the
+same command resumes, and several processes may work on different folds.
 """
 
 import argparse
@@ -33,10 +32,10 @@ from speechbrain_lmac.utils.errors import report_errors
 
 FOLDS = (1, 2, 3, 4, 5)
 SEED, OTHER_SEEDS, OF_SEEDS = 1986, (1, 2), 5
-"""Of every fold; of one fold as well; that fold."""
+"""Seed of every fold, additional seeds of one fold, and that fold."""
 MORE_TRAINING = {"stft": {"number_of_epochs": 24, "valid_interval": 6}}
-"""Plane -> how an interpreter that knows its folds goes on with other sounds beside them. On the
-clips of fold 4, which select for fold 5, ``q - r`` rose there by it, and fell on the mel plane."""
+"""Masking domain -> additional training on other sounds. On fold 4, which selects for fold 5, it
+raised the in-out margin in the STFT domain and lowered it in the mel domain."""
 CONDITIONS = ["clean", "two_source", "absent_prompt"]
 SCORES = (("AD", "mean"), ("FF", "mean"), ("Fid-In", "mean"), ("SI-SDRi", "raw"))
 """Scores of the table of seeds."""
@@ -78,7 +77,7 @@ def parser():
 
 
 def split(fold):
-    """Which folds teach, select and test.
+    """Return the folds for training, selection and test.
 
     Example
     -------
@@ -86,22 +85,22 @@ def split(fold):
     {'train_folds': [2, 3, 4], 'valid_folds': [5], 'test_folds': [1]}
     """
     valid = FOLDS[(fold - 2) % len(FOLDS)]
-    taught = [other for other in FOLDS if other not in (fold, valid)]
-    return {"train_folds": taught, "valid_folds": [valid], "test_folds": [fold]}
+    training = [other for other in FOLDS if other not in (fold, valid)]
+    return {"train_folds": training, "valid_folds": [valid], "test_folds": [fold]}
 
 
 def trained(root, fold, seed, masking):
-    """Where an interpreter is."""
+    """Return the folder of an interpreter."""
     return root / f"fold{fold}-seed{seed}" / masking
 
 
 def bench(root, fold, seed):
-    """Where a fold's rows are."""
+    """Return the results folder of a fold."""
     return root / f"fold{fold}-seed{seed}" / "bench"
 
 
-def measure(options, fold, seed, tune):
-    """Train on both planes and ask: everyone, or the interpreters alone; unless that is done."""
+def measure(options, fold, seed, tune_baselines):
+    """Train in both masking domains and evaluate, unless that is done."""
     root = Path(options.output_folder)
     common = {
         "clap": {"weights": options.tagger} if options.tagger else {},
@@ -127,14 +126,14 @@ def measure(options, fold, seed, tune):
         "conditions": CONDITIONS,
         "yamnet_weights": options.judge,
         "output_folder": str(bench(root, fold, seed)),
-        **({} if tune else alone),
+        **({} if tune_baselines else alone),
     }
     settings.pop("train_folds")
     evaluate(["evaluate_efficientat.yaml", *as_arguments(settings)])
 
 
 def learn(folder, settings, others):
-    """Train, from the folds alone and where it pays from other sounds as well."""
+    """Train on the folds, and on other sounds where this helps."""
     further = MORE_TRAINING.get(settings["masking"])
     if further is None:
         train_once(folder, settings)
@@ -152,7 +151,7 @@ def learn(folder, settings, others):
 
 
 def train_once(folder, settings):
-    """Train, unless that is done."""
+    """Train, unless the run is finished."""
     if not (folder / "table.md").is_file():
         train(
             ["lmac_zs_efficientat.yaml", *as_arguments({**settings, "output_folder": str(folder)})]

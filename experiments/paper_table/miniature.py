@@ -1,5 +1,5 @@
-"""All that a reproduction needs, in small and made up: random weights in Microsoft's layout, a set
-laid out as ESC-50, captions laid out as Clotho and MACS. What comes of it means nothing.
+"""Inputs of a reproduction in miniature: random weights in Microsoft's layout, a data set with the
+layout of ESC-50, and captions with the layouts of Clotho and MACS. Results are meaningless.
 """
 
 import csv
@@ -20,9 +20,9 @@ from speechbrain_lmac.models.backbones.cnn14 import Cnn14
 from speechbrain_lmac.models.clap.microsoft import Projection
 
 VOCABULARY = 1500
-"""Of the text encoder and its tokenizer."""
+"""Vocabulary size of the text encoder and its tokenizer."""
 CLIPS_PER_FOLD = 4
-"""Of each of ten kinds, in one fold: 40 clips."""
+"""Clips of each of ten kinds, in one fold: 40 clips."""
 
 
 def make(folder):
@@ -31,17 +31,17 @@ def make(folder):
     Arguments
     ---------
     folder : str or Path
-        Where; what is there is kept.
+        Output folder. Existing files are reused.
 
     Returns
     -------
     dict
-        As the arguments of the reproduction name them.
+        Value of each argument of the reproduction.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     weights, words = folder / "random_microsoft.pth", folder / "tokenizer"
-    if not weights.is_file():  # written last: what is there is whole
+    if not weights.is_file():  # written last: an existing file is complete
         sentences = [
             class_prompt(label, template) for label in audioset_labels() for template in TEMPLATES
         ]
@@ -60,12 +60,12 @@ def make(folder):
 
 
 def small_bert():
-    """BERT's own settings, two layers."""
+    """Build a BERT with two layers."""
     return BertModel(BertConfig(vocab_size=VOCABULARY, num_hidden_layers=2, intermediate_size=512))
 
 
 def write_weights(path):
-    """Random weights in the layout of ``CLAP_weights_2022.pth``."""
+    """Write random weights in the layout of ``CLAP_weights_2022.pth``."""
     torch.manual_seed(2)
     parts = {
         "audio_encoder.base": Cnn14(),
@@ -87,7 +87,7 @@ def write_weights(path):
 
 
 def write_clotho(folder):
-    """Three sounds to train on and two to select by, with a caption each."""
+    """Write three training and two validation sounds, with one caption each."""
     splits = {"development": 3, "validation": 2}
     for place, (split, count) in enumerate(splits.items()):
         (folder / split).mkdir(parents=True, exist_ok=True)
@@ -105,7 +105,7 @@ def write_clotho(folder):
 
 
 def write_macs(folder):
-    """Three more sounds, with a sentence each."""
+    """Write three more sounds, with one sentence each."""
     (folder / "audio").mkdir(parents=True, exist_ok=True)
     files = []
     for number, kind in enumerate(list(KINDS)[3:6]):

@@ -1,20 +1,18 @@
-"""The poster's table again: train as it says, evaluate on all of ESC-50, print both side by side.
+"""Reproduction of the table of the LMAC-ZS paper: train, evaluate on ESC-50, compare.
 
 Usage: python -m experiments.paper_table.reproduce --clap CLAP_weights_2022.pth --esc50 ESC50
---clotho CLOTHO
-           [--audiocaps FOLDER] [--macs FOLDER] [--fsd50k FOLDER] [--tokenizer FOLDER]
-           [--output_folder results/poster] [--device cuda]
+           --clotho CLOTHO [--audiocaps FOLDER] [--macs FOLDER] [--fsd50k FOLDER]
+           [--tokenizer FOLDER] [--output_folder results/paper] [--device cuda]
        python -m experiments.paper_table.reproduce --miniature
 
-LMAC-ZS is trained with the poster's three terms, on Clotho alone and on all caption sets that are
-named, on both planes, and never on ESC-50. It and the poster's baselines, untuned, are evaluated on
-all clips of ESC-50: on mel bands as we mask them and as it was most likely published, on decibels.
-Every step that is done is kept: the same command goes on where it was interrupted. It is work for a
-GPU: ScoreCAM alone is 4 million passes of CNN14.
+LMAC-ZS is trained with the three terms of the paper, on Clotho alone and on all named caption
+sets, in both masking domains, and never on ESC-50. It and the baselines of the paper, with default
+settings, are evaluated on all clips of ESC-50: with masks on mel power, and on mel decibels as
+most likely published. Finished steps are reused: the same command resumes. Use a GPU: ScoreCAM
+alone needs 4 million passes of CNN14.
 
---miniature goes the whole way in a few minutes on random weights and 40 made-up clips, without
-ScoreCAM, and with a few draws and steps of SmoothGrad and integrated gradients. Its figures are
-noise, and it says so.
+--miniature runs all steps in a few minutes on random weights and 40 synthetic clips, without
+ScoreCAM and with few samples of SmoothGrad and integrated gradients. Its figures are meaningless.
 """
 
 import argparse
@@ -50,61 +48,56 @@ PAPER = {
     "valid_interval": 5,
     "baselines": "[]",
 }
-"""Settings of the poster's own objective."""
+"""Settings of the objective of the paper."""
 BASELINES = ["gradcam", "gradcam++", "smoothgrad", "integrated-gradients"]
 DOMAINS = {"mel": ["mel", "mel_db"], "stft": ["stft"]}
-"""Plane that is trained on -> planes that its interpreter is evaluated on."""
+"""Masking domain of the training -> domains of the evaluation."""
 QUICK = {
     "smoothgrad": {"samples": 2},
     "integrated-gradients": {"steps": 2},
     "gscorecam": {"fraction": 0.002},
 }
-"""Options of explainers in the miniature."""
-HOW = {"mel_db": "mel masking on decibels, as it was most likely published"}
+"""Arguments of explainers in the miniature."""
+HOW = {"mel_db": "mel masking on decibels, as most likely published"}
 OURS = (
-    "Of captions' sounds the first 5 s are heard in training; the epoch is selected on Clotho's "
-    "validation sounds. The poster does not say what was done.",
-    "In training each clip is turned round in time, to begin anywhere: the poster names no "
-    "augmentation.",
-    "The miniature leaves out ScoreCAM, 2048 encoder passes a clip.",
+    "Training uses the first 5 s of captioned clips. The epoch is selected on the validation part "
+    "of Clotho. The paper does not state its choice.",
+    "Training clips are shifted circularly in time. The paper names no augmentation.",
+    "The miniature omits ScoreCAM, which needs 2048 encoder passes per clip.",
 )
-"""Notes on what we did."""
-WARNING = (
-    "**Random weights and made-up sounds: this shows that the way can be gone, and nothing else.**"
-)
+"""Notes on our choices."""
+WARNING = "**Random weights and synthetic sounds: this only shows that all steps run.**"
 
 
 @report_errors
 def main(arguments=None):
     options = parser().parse_args(arguments)
-    root = Path(
-        options.output_folder or f"results/{'miniature' if options.miniature else 'poster'}"
-    )
+    root = Path(options.output_folder or f"results/{'miniature' if options.miniature else 'paper'}")
     if options.miniature:
         for name, value in miniature.make(root / "made_up").items():
             setattr(options, name, value)
     if not (options.clap and options.esc50 and options.clotho):
-        raise InputError("give --clap, --esc50 and --clotho, or --miniature")
+        raise InputError("--clap, --esc50 and --clotho must be given, or --miniature.")
     sets = {name: getattr(options, name) for name in SETS}
     lock_output_folder(root, {"clap": digest(Path(options.clap)), "esc50": options.esc50, **sets})
     frames = {}
-    for learnt_from, path in caption_sets(options, root).items():
-        folder = root / learnt_from
+    for trained_on, path in caption_sets(options, root).items():
+        folder = root / trained_on
         for masking in DOMAINS:
             trained(options, masking, path, folder)
         for masking in DOMAINS:
-            first = learnt_from == "clotho"  # the baselines learn nothing: they are asked once
+            first = trained_on == "clotho"  # baselines do not depend on the training set
             rows = evaluated(
                 options,
                 masking,
                 folder,
                 ["lmac", *(baselines(options, masking) if first else [])],
             )
-            frames.setdefault(learnt_from, []).append(rows)
+            frames.setdefault(trained_on, []).append(rows)
     text = table(options, {name: pd.concat(parts) for name, parts in frames.items()})
-    (root / "poster.md").write_text(text, encoding="utf-8")
+    (root / "paper.md").write_text(text, encoding="utf-8")
     print(text)
-    print(f"written to {root / 'poster.md'}")
+    print(f"written to {root / 'paper.md'}")
 
 
 def parser():
@@ -121,7 +114,7 @@ def parser():
 
 
 def caption_sets(options, root):
-    """Manifests to learn from: Clotho, and all sets together if others are named."""
+    """Write the training manifests: Clotho, and all caption sets together if others are named."""
     folders = {name: getattr(options, name) for name in SETS if getattr(options, name)}
     wanted = {"clotho": {"clotho": folders["clotho"]}}
     if len(folders) > 1:
@@ -132,15 +125,15 @@ def caption_sets(options, root):
         found[name] = root / f"{name}.csv"
         if not found[name].is_file():
             root.mkdir(parents=True, exist_ok=True)
-            prepare(kept(read_captions(held), tested), found[name])
+            prepare(select_captions(read_captions(held), tested), found[name])
         print(f"{name}: {dict(Counter(clip.split for clip in manifest.read(found[name])))}")
     return found
 
 
-def kept(clips, tested):
-    """Captions of recordings that ESC-50 does not hold, none on both sides of the split.
+def select_captions(clips, tested):
+    """Select captions of recordings outside ESC-50, and no recording in both parts of the split.
 
-    Of the clips that select the epoch one caption is enough: their scores do not depend on it.
+    Validation clips keep one caption, since their scores do not depend on it.
     """
     clips = [clip for clip in clips if clip.src_file not in tested]
     chosen = {clip.src_file: clip for clip in clips if clip.split == "valid"}
@@ -149,7 +142,7 @@ def kept(clips, tested):
 
 
 def trained(options, masking, captions, folder):
-    """Train on one plane; a finished run is not begun again."""
+    """Train in one masking domain, unless the run is finished."""
     if (folder / masking / "table.md").is_file():
         return
     small = {"number_of_epochs": 1, "batch_size": 3, "clip_seconds": 2.0}
@@ -201,7 +194,7 @@ def evaluated(options, masking, folder, explainers):
 
 
 def baselines(options, masking):
-    """Those that the poster has on a plane."""
+    """Return the baselines of the paper in a masking domain."""
     score_cams = ["gscorecam"] if options.miniature else ["gscorecam", "scorecam"]
     return [*BASELINES, *(score_cams if masking == "stft" else [])]
 
@@ -219,17 +212,17 @@ def folds(options):
 
 
 def table(options, frames):
-    """Ours beside the poster, cell by cell, for each set that was learnt from."""
-    parts = ["# LMAC-ZS, ours beside the poster's", *([WARNING] if options.miniature else [])]
-    for learnt_from, frame in frames.items():
-        # an interpreter's rows bear its method's name, LMAC-ZS
+    """Format our figures and those of the paper, for each training set."""
+    parts = ["# LMAC-ZS: ours and the paper's", *([WARNING] if options.miniature else [])]
+    for trained_on, frame in frames.items():
+        # rows of the interpreter have the name of its method, LMAC-ZS
         frame = frame.assign(method=frame.method.str.lower())
         for domain, part in frame.groupby("domain", sort=False):
             same_domain = part.assign(domain=domain.removesuffix("_db"))
             cells = beside_paper(same_domain).drop(columns="domain")
             clips = part["clip"].nunique()
             how = HOW.get(domain, f"{domain} masking")
-            parts.append(f"## Trained on {learnt_from}, {how}, {clips} clips")
+            parts.append(f"## Trained on {trained_on}, {how}, {clips} clips")
             parts.append(cells.to_markdown(index=False, floatfmt=".3f"))
     return "\n\n".join([*parts, *(f"- {note}" for note in (*NOTES, *OURS))]) + "\n"
 
