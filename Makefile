@@ -78,7 +78,7 @@ bench: setup
 	$(TRAIN) --masking stft --output_folder $(BENCH)/stft
 	$(BIN)/python evaluate.py hparams/evaluate_efficientat.yaml --data_folder $(ESC50) \
 		--clap "{weights: $(TAGGER)}" --noise_folders "{speech: $(SPEECH)}" --yamnet_weights $(JUDGE) \
-		--interpreters "{mel: $(BENCH)/mel, stft: $(BENCH)/stft}" --output_folder $(BENCH)/tagger
+		--interpreters "{mel: $(BENCH)/mel, stft: $(BENCH)/stft}" --output_folder $(BENCH)/efficientat
 	$(BIN)/python -m experiments.result_pages.pages $(BENCH)/efficientat $(BENCH)/efficientat.md
 
 study: setup

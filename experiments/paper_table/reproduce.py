@@ -137,8 +137,8 @@ def select_captions(clips, tested):
     """
     clips = [clip for clip in clips if clip.src_file not in tested]
     chosen = {clip.src_file: clip for clip in clips if clip.split == "valid"}
-    learnt = [c for c in clips if c.split == "train" and c.src_file not in chosen]
-    return [*learnt, *chosen.values()]
+    train = [c for c in clips if c.split == "train" and c.src_file not in chosen]
+    return [*train, *chosen.values()]
 
 
 def trained(options, masking, captions, folder):
@@ -162,7 +162,7 @@ def trained(options, masking, captions, folder):
 
 
 def evaluated(options, masking, folder, explainers):
-    """Rows of the raw masks of explainers on all clips, on each plane of a masking."""
+    """Return scores of soft masks on all clips, in each domain of the evaluation."""
     output = folder / f"evaluate_{masking}"
     source = folder / masking
     settings = {

@@ -1,4 +1,4 @@
-"""Insertion and deletion: ends that are known, definitions written out, fills that are heard."""
+"""Insertion and deletion curves: known ends, definitions, and fills."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ SEEDS = [1, 2, 3]
 
 @pytest.fixture(scope="module")
 def of_any(any_clap, wavs):
-    """A classifier of every kind of CLAP, clips that it hears and three names."""
+    """Return a classifier of each kind of CLAP, encoded clips and three classes."""
     classifier = MaskedClassifier(MelDomain(any_clap))
     with torch.no_grad():
         text = any_clap.queries([class_prompt(name) for name in ("siren", "rain", "dog")])
@@ -133,8 +133,8 @@ def test_fills_use_valid_frames_only(laion_htsat, seconds):
         wavs[:, -rate // 2 :] = 0
     domain = MelDomain(laion_htsat)
     power = domain.power(wavs)
-    heard = domain.power(laion_htsat.window.fit_wav(wavs))
-    encoded = EncodedClips(wavs, power, heard, encoding=None)  # which no fill asks for
+    encoder_power = domain.power(laion_htsat.window.fit_wav(wavs))
+    encoded = EncodedClips(wavs, power, encoder_power, encoding=None)  # no fill needs it
     frames = valid_power(MaskedClassifier(domain), encoded)
     assert frames.shape[1] == min(power.shape[1], 1 + laion_htsat.window.samples // 480)
     assert (FILLS["noise_floor"](frames) > 0).all()

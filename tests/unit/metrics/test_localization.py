@@ -1,4 +1,4 @@
-"""Ground truth: planted, so that every score is known before it is measured."""
+"""Localization metrics on synthetic sources with known scores."""
 
 import math
 from itertools import product
@@ -56,10 +56,10 @@ def test_si_sdr_improvement_of_silence():
 def test_full_mask_has_the_mixture_fraction(stems):
     """A constant mask leaves the fraction of the mixture."""
     own, rest = stems
-    share = own.sum(dim=(1, 2)) / (own + rest).sum(dim=(1, 2))
-    torch.testing.assert_close(target_energy_fraction(torch.ones_like(own), own, rest), share)
+    fraction = own.sum(dim=(1, 2)) / (own + rest).sum(dim=(1, 2))
+    torch.testing.assert_close(target_energy_fraction(torch.ones_like(own), own, rest), fraction)
     torch.testing.assert_close(
-        target_energy_fraction(0.01 * torch.ones_like(own), own, rest), share
+        target_energy_fraction(0.01 * torch.ones_like(own), own, rest), fraction
     )
 
 
