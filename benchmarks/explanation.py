@@ -32,7 +32,7 @@ from speechbrain_lmac.data.labels import ESC50_CLASSES
 from speechbrain_lmac.data.prompts import class_prompt
 from speechbrain_lmac.explainers.base import ExplainerInputs
 from speechbrain_lmac.explainers.cam import GradCAMPlusPlus
-from speechbrain_lmac.explainers.gradient import IntegratedGradients
+from speechbrain_lmac.explainers.integrated_gradients import IntegratedGradients
 from speechbrain_lmac.explainers.score_cam import ScoreCAM
 from speechbrain_lmac.masking.decoder import MaskDecoder
 from speechbrain_lmac.masking.domains import DOMAINS

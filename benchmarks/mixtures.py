@@ -18,7 +18,7 @@ from speechbrain_lmac.data.synthetic import KINDS, mixture
 from speechbrain_lmac.metrics.faithfulness import si_sdr
 
 SEED = 77
-LEAST_DB = -30.0
+MIN_DB = -30.0
 """Of an improvement: a silent explanation would otherwise make the mean minus infinity."""
 
 
@@ -33,7 +33,7 @@ def rows(interpreter):
             level_db = 20 * torch.log10(heard.std() / stem.std() + 1e-9)
             yield {
                 "kind": kind,
-                "SI-SDRi dB": max(gain.item(), LEAST_DB),
+                "SI-SDRi dB": max(gain.item(), MIN_DB),
                 "improved %": 100 * (gain > 0).float().item(),
                 "level dB": level_db.item(),
             }

@@ -21,7 +21,7 @@ import torch
 
 from speechbrain_lmac.losses.pairs import PromptPairs
 from speechbrain_lmac.masking.domains import DOMAINS
-from speechbrain_lmac.utils.config import load_hparams, path_of
+from speechbrain_lmac.utils.config import hparams_path, load_hparams
 from speechbrain_lmac.utils.device import keep_freed_memory
 
 
@@ -36,7 +36,7 @@ def step_and_floor(options):
     """Two functions: a whole step as the Brain takes it, and its floor."""
     batch = options.batch
     overrides = f"masking: {options.masking}\n{options.settings}"
-    hparams = load_hparams(str(path_of(options.hparams)), overrides)
+    hparams = load_hparams(str(hparams_path(options.hparams)), overrides)
     model, gate, chunk = hparams["model"], hparams["gate"], hparams["chunk_size"]
     classifier = model.classifier
     optimizer = hparams["opt_class"](model.decoder.parameters())

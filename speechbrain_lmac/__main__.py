@@ -74,7 +74,7 @@ def program(
         print(context.get_help())
 
 
-@report_errors(goes_on=False)
+@report_errors(resumable=False)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status.
 

@@ -152,7 +152,7 @@ def learn(folder, settings, others):
 
 def train_once(folder, settings):
     """Train, unless the run is finished."""
-    if not (folder / "table.md").is_file():
+    if not (folder / "results.md").is_file():
         train(
             ["lmac_zs_efficientat.yaml", *as_arguments({**settings, "output_folder": str(folder)})]
         )

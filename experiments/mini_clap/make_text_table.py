@@ -11,9 +11,9 @@ from speechbrain_lmac.data.labels import ESC50_CLASSES, URBANSOUND8K_CLASSES, au
 from speechbrain_lmac.data.prompts import (
     TEMPLATES,
     class_prompt,
-    in_template,
+    label_to_words,
     paraphrases,
-    speakable,
+    to_paper_template,
 )
 from speechbrain_lmac.models.text.minilm import TABLE, MiniLM
 
@@ -31,8 +31,8 @@ def known_prompts():
     labeled = [class_prompt(label) for label in audioset_labels()]
     reworded = [prompt for prompts in paraphrases().values() for prompt in prompts]
     free = [*reworded, *FREE_PROMPTS]
-    framed = [in_template(prompt) for prompt in free]  # as MiniCLAP reads them
-    underscored = [name for name in names if name != speakable(name)]
+    framed = [to_paper_template(prompt) for prompt in free]  # as MiniCLAP reads them
+    underscored = [name for name in names if name != label_to_words(name)]
     return list(dict.fromkeys([*classes, *underscored, *labeled, *free, *framed]))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from speechbrain_lmac.data.labels import audioset_labels
-from speechbrain_lmac.data.prompts import in_template
+from speechbrain_lmac.data.prompts import to_paper_template
 from speechbrain_lmac.models.clap.mini import TextTower
 from speechbrain_lmac.models.text.minilm import MiniLM
 
@@ -27,7 +27,7 @@ def taught_tower():
     """A text tower that knows the phrases; its labels have no directions yet."""
     phrases, owners = read_phrases()
     tower = TextTower(len(phrases))
-    tower.phrases.copy_(MiniLM().compute([in_template(phrase) for phrase in phrases]))
+    tower.phrases.copy_(MiniLM().compute([to_paper_template(phrase) for phrase in phrases]))
     tower.label_of.copy_(torch.tensor(owners))
     return tower
 

@@ -26,12 +26,12 @@ from experiments.paper_table.published import NOTES, beside_paper
 from speechbrain_lmac.data import manifest
 from speechbrain_lmac.data.captions import SETS, read_captions
 from speechbrain_lmac.data.datasets import read_clips
-from speechbrain_lmac.data.prepare import prepare
+from speechbrain_lmac.data.prepare import prepare_manifest
 from speechbrain_lmac.evaluation.benchmark.results import read_table
 from speechbrain_lmac.evaluation.benchmark.run import main as evaluate
 from speechbrain_lmac.training.train import main as train
 from speechbrain_lmac.utils.config import as_arguments
-from speechbrain_lmac.utils.download import digest
+from speechbrain_lmac.utils.download import file_sha256
 from speechbrain_lmac.utils.errors import InputError, report_errors
 from speechbrain_lmac.utils.run_metadata import lock_output_folder
 
@@ -79,7 +79,9 @@ def main(arguments=None):
     if not (options.clap and options.esc50 and options.clotho):
         raise InputError("--clap, --esc50 and --clotho must be given, or --miniature.")
     sets = {name: getattr(options, name) for name in SETS}
-    lock_output_folder(root, {"clap": digest(Path(options.clap)), "esc50": options.esc50, **sets})
+    lock_output_folder(
+        root, {"clap": file_sha256(Path(options.clap)), "esc50": options.esc50, **sets}
+    )
     frames = {}
     for trained_on, path in caption_sets(options, root).items():
         folder = root / trained_on
@@ -125,7 +127,7 @@ def caption_sets(options, root):
         found[name] = root / f"{name}.csv"
         if not found[name].is_file():
             root.mkdir(parents=True, exist_ok=True)
-            prepare(select_captions(read_captions(held), tested), found[name])
+            prepare_manifest(select_captions(read_captions(held), tested), found[name])
         print(f"{name}: {dict(Counter(clip.split for clip in manifest.read(found[name])))}")
     return found
 
@@ -143,7 +145,7 @@ def select_captions(clips, tested):
 
 def trained(options, masking, captions, folder):
     """Train in one masking domain, unless the run is finished."""
-    if (folder / masking / "table.md").is_file():
+    if (folder / masking / "results.md").is_file():
         return
     small = {"number_of_epochs": 1, "batch_size": 3, "clip_seconds": 2.0}
     settings = {

@@ -21,9 +21,9 @@ from collections import Counter
 from speechbrain_lmac.data import manifest
 from speechbrain_lmac.data.captions import SETS, read_captions
 from speechbrain_lmac.data.datasets import read_clips
-from speechbrain_lmac.data.prepare import add_skip, prepare
+from speechbrain_lmac.data.prepare import add_skip_option, prepare_manifest
 from speechbrain_lmac.utils.errors import InputError, report_errors
-from speechbrain_lmac.utils.files import check_no_input
+from speechbrain_lmac.utils.files import check_not_input
 
 
 @report_errors
@@ -39,19 +39,19 @@ def main():
         metavar="SET",
         help="manifests or folders of labeled sets: captions of their recordings are left out",
     )
-    add_skip(parser)
+    add_skip_option(parser)
     options = vars(parser.parse_args())
     folders = {name: options[name] for name in SETS if options[name]}
     if not folders:
         raise InputError(f"name the folder of at least one set: {', '.join(SETS)}")
-    check_no_input(options["manifest"], options["without"])
-    manifest.clear(options["manifest"], manifest.Clip._fields)
+    check_not_input(options["manifest"], options["without"])
+    manifest.remove_previous(options["manifest"], manifest.Clip._fields)
     tested = {clip.src_file for held in options["without"] for clip in read_clips(held)}
     clips = read_captions(folders)
     kept = [clip for clip in clips if clip.src_file not in tested]
     if len(kept) < len(clips):
         print(f"{len(clips) - len(kept)} captions left out: their recordings are in the other sets")
-    clips = prepare(kept, options["manifest"], options["skip_bad"])
+    clips = prepare_manifest(kept, options["manifest"], options["skip_invalid"])
     for split, count in sorted(Counter(clip.split for clip in clips).items()):
         print(f"{count} captions to {split}")
 

@@ -19,10 +19,10 @@ from speechbrain_lmac.audio.mixing import PRESETS
 from speechbrain_lmac.data import contamination
 from speechbrain_lmac.data.archives import LJSPEECH, WHAM, obtain
 from speechbrain_lmac.data.datasets import read_clips
-from speechbrain_lmac.data.manifest import clear
+from speechbrain_lmac.data.manifest import remove_previous
 from speechbrain_lmac.utils.errors import InputError, report_errors
-from speechbrain_lmac.utils.files import check_no_input
-from speechbrain_lmac.utils.ownership import owned
+from speechbrain_lmac.utils.files import check_not_input
+from speechbrain_lmac.utils.ownership import owned_file
 
 ARCHIVES = {"speech": LJSPEECH, "wham": WHAM}
 
@@ -39,14 +39,14 @@ def main():
     parser.add_argument("--test_folds", nargs="+", type=int, default=[5])
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    check_no_input(options.plan, [options.data_folder])
-    clear(options.plan, contamination.Contaminated._fields)
+    check_not_input(options.plan, [options.data_folder])
+    remove_previous(options.plan, contamination.PlanRow._fields)
     clips = read_clips(options.data_folder)
     tested = [clip for clip in clips if clip.fold in options.test_folds]
     snr_db = options.snr_db or [PRESETS[options.kind]]
     if not tested or len(snr_db) > 2:
         raise InputError("--test_folds must hold clips, and --snr_db be one or two numbers")
-    rows = contamination.plan(
+    rows = contamination.draw_plan(
         tested,
         others_of(options, clips),
         options.kind,
@@ -54,7 +54,7 @@ def main():
         options.seed,
         options.test_folds,
     )
-    contamination.write(options.plan, rows, owned)
+    contamination.write(options.plan, rows, owned_file)
     print(f"{len(rows)} clips with {options.kind} at {snr_db} dB in {options.plan}")
 
 
@@ -68,7 +68,7 @@ def others_of(options, clips):
         raise InputError(f"{options.kind} comes from a folder of sounds: give it as --corpus")
     if options.download:
         obtain(ARCHIVES[options.kind], options.corpus)
-    return contamination.corpus(Path(options.corpus))
+    return contamination.read_noise_folder(Path(options.corpus))
 
 
 if __name__ == "__main__":

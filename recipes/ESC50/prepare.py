@@ -8,7 +8,7 @@ ESC-50 is CC BY-NC 3.0 (its part ESC-10 is CC BY 3.0): 2000 clips of 5 s, 600 MB
 import argparse
 
 from speechbrain_lmac.data.archives import ESC50, obtain
-from speechbrain_lmac.data.prepare import add_skip, manifest_of, prepare_labelled
+from speechbrain_lmac.data.prepare import add_skip_option, manifest_path, prepare_labeled
 from speechbrain_lmac.utils.errors import report_errors
 
 
@@ -18,14 +18,14 @@ def main():
     parser.add_argument("folder", help="holds meta/esc50.csv and audio/, or is to")
     parser.add_argument("--download", action="store_true", help="fetch the set if it is not there")
     parser.add_argument("--manifest", help="default: manifest.csv in the folder")
-    add_skip(parser)
+    add_skip_option(parser)
     options = parser.parse_args()
     if options.download:
         obtain(ESC50, options.folder)
-    clips = prepare_labelled(
-        options.folder, options.manifest, license="CC BY-NC 3.0", skip_bad=options.skip_bad
+    clips = prepare_labeled(
+        options.folder, options.manifest, license="CC BY-NC 3.0", skip_invalid=options.skip_invalid
     )
-    path = manifest_of(options.folder, options.manifest)
+    path = manifest_path(options.folder, options.manifest)
     print(f"{len(clips)} clips: give {path} or {options.folder} as --data_folder")
 
 

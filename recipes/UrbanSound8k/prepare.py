@@ -9,7 +9,7 @@ metadata/UrbanSound8K.csv and audio/fold1 to fold10.
 
 import argparse
 
-from speechbrain_lmac.data.prepare import add_skip, manifest_of, prepare_labelled
+from speechbrain_lmac.data.prepare import add_skip_option, manifest_path, prepare_labeled
 from speechbrain_lmac.utils.errors import report_errors
 
 
@@ -18,12 +18,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", help="holds metadata/UrbanSound8K.csv and audio/")
     parser.add_argument("--manifest", help="default: manifest.csv in the folder")
-    add_skip(parser)
+    add_skip_option(parser)
     options = parser.parse_args()
-    clips = prepare_labelled(
-        options.folder, options.manifest, license="CC BY-NC 3.0", skip_bad=options.skip_bad
+    clips = prepare_labeled(
+        options.folder, options.manifest, license="CC BY-NC 3.0", skip_invalid=options.skip_invalid
     )
-    path = manifest_of(options.folder, options.manifest)
+    path = manifest_path(options.folder, options.manifest)
     print(f"{len(clips)} clips: give {path} or {options.folder} as --data_folder")
 
 

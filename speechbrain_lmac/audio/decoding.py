@@ -41,7 +41,7 @@ def display_name(path):
     return str(path).encode(errors="backslashreplace").decode()
 
 
-def unreadable(path, why):
+def decoding_error(path, why):
     """The InputError of a file that cannot be decoded."""
     return InputError(f"cannot read {display_name(path)} as sound ({why}); convert it to wav")
 
@@ -98,9 +98,9 @@ class AudioFile:
             self._container_name = find_container(file)
             header = describe_header(file, self._container_name)
         except (OSError, ValueError, AttributeError) as error:
-            raise unreadable(self.path, first_line(error)) from error
+            raise decoding_error(self.path, first_line(error)) from error
         if self._container_name is None:
-            raise unreadable(self.path, "no known sound format")
+            raise decoding_error(self.path, "no known sound format")
         options = {"codec_whitelist": ",".join(CODECS), "protocol_whitelist": ""}
         if self._container_name in SEEKABLE:  # their headers say all: nothing need be probed
             options |= {"probesize": "32768", "analyzeduration": "1"}
@@ -111,7 +111,7 @@ class AudioFile:
             opened = av.open(_Bytes(file), format=self._container_name, options=options)
             self._container = self._stack.enter_context(opened)
         except FAILURES as error:
-            raise unreadable(self.path, _reason(error)) from error
+            raise decoding_error(self.path, _reason(error)) from error
         self._stream = self._audio_stream()
         self.rate = check_rate(self._stream.codec_context.sample_rate, self.name)
         self.announced = self._announced(header)
@@ -120,11 +120,11 @@ class AudioFile:
     def _audio_stream(self):
         streams = self._container.streams.audio
         if not streams:
-            raise unreadable(self.path, "it holds no sound")
+            raise decoding_error(self.path, "it holds no sound")
         stream = streams[0]
         codec = stream.codec_context.name if stream.codec_context is not None else "unknown"
         if codec not in CODECS:
-            raise unreadable(self.path, f"its codec {codec} is not supported")
+            raise decoding_error(self.path, f"its codec {codec} is not supported")
         stream.codec_context.thread_count = 1
         return stream
 
@@ -201,7 +201,7 @@ class AudioFile:
                 yield samples
                 position, lost = position + gap + len(samples), 0
         if damaged and not position:
-            raise unreadable(self.path, "nothing of it can be decoded")
+            raise decoding_error(self.path, "nothing of it can be decoded")
         if damaged:
             warnings.warn(
                 f"{self.name} has {damaged} damaged parts, which are silent or left out",
@@ -301,7 +301,7 @@ def _binary(path):
     except (OSError, ValueError) as error:
         if isinstance(error, InputError):
             raise
-        raise unreadable(path, first_line(error)) from error
+        raise decoding_error(path, first_line(error)) from error
 
 
 def _reason(error):
@@ -309,7 +309,7 @@ def _reason(error):
     return getattr(error, "strerror", None) or first_line(error)
 
 
-def is_sound(path):
+def is_audio_file(path):
     """Whether a file has the extension or the first bytes of a sound that can be decoded."""
     path = Path(path)
     if not path.is_file():
@@ -323,7 +323,7 @@ def is_sound(path):
         return False
 
 
-def find_sounds(folder):
+def find_audio_files(folder):
     """Sounds in a folder and below, in order, and the number of other files.
 
     Hidden files and folders, such as the ``._`` files of macOS, count as neither.
@@ -333,7 +333,7 @@ def find_sounds(folder):
     list of Path, int
     """
     files = [path for path in sorted(Path(folder).rglob("*")) if not _is_hidden(path, folder)]
-    sounds = [path for path in files if is_sound(path)]
+    sounds = [path for path in files if is_audio_file(path)]
     return sounds, sum(path.is_file() for path in files) - len(sounds)
 
 

@@ -14,7 +14,7 @@ from torch.nn.functional import pad
 
 from speechbrain_lmac.audio.decoding import AudioFile, count_samples, display_name
 from speechbrain_lmac.utils.errors import InputError, first_line
-from speechbrain_lmac.utils.files import whole
+from speechbrain_lmac.utils.files import atomic_write
 
 BLOCK_SECONDS = 10.0
 """Duration that is decoded before it is handed on, in seconds."""
@@ -178,7 +178,7 @@ def load_clip(
     """As :func:`load_audio`, cut or padded with silence to so many seconds; InputError too if
     there is no sound in what is left.
     """
-    wav = fit(load_audio(path, sample_rate, start, stop), round(seconds * sample_rate))
+    wav = fit_length(load_audio(path, sample_rate, start, stop), round(seconds * sample_rate))
     return _check_beginning(wav, path, seconds)
 
 
@@ -217,10 +217,10 @@ def read_mono(path: Any, start: int = 0, stop: int = 0) -> tuple[torch.Tensor, i
         The channels' mean, ``[time]``, and the rate in Hz.
     """
     with AudioFile(path) as file:
-        return collect(mono_blocks(file, start, stop), file.rate, file.name), file.rate
+        return join_blocks(mono_blocks(file, start, stop), file.rate, file.name), file.rate
 
 
-def collect(
+def join_blocks(
     blocks: Iterator[torch.Tensor], rate: int, name: str, max_seconds: float = MAX_WHOLE_SECONDS
 ) -> torch.Tensor:
     """Join blocks ``[time]`` of a sound that fits in memory.
@@ -278,7 +278,7 @@ def _gathered(blocks, samples):
         yield np.concatenate(held)
 
 
-def length_of(path: Any) -> tuple[float, int]:
+def measure_length(path: Any) -> tuple[float, int]:
     """Seconds and samples that a file holds, by decoding it; infinite and 0 if it cannot be."""
     try:
         rate, samples = count_samples(path)
@@ -287,12 +287,12 @@ def length_of(path: Any) -> tuple[float, int]:
     return samples / rate, samples
 
 
-def fit(wav: torch.Tensor, length: int) -> torch.Tensor:
+def fit_length(wav: torch.Tensor, length: int) -> torch.Tensor:
     """Cut ``wav`` ``[time]`` to ``length`` samples, or pad it with silence."""
     return pad(wav[:length], (0, max(0, length - len(wav))))
 
 
-def save_audio(path: str | Path, wav: torch.Tensor, sample_rate: int, through=whole) -> None:
+def save_audio(path: str | Path, wav: torch.Tensor, sample_rate: int, writer=atomic_write) -> None:
     """Write a mono 16-bit wav whose samples are already within full scale.
 
     Arguments
@@ -303,9 +303,10 @@ def save_audio(path: str | Path, wav: torch.Tensor, sample_rate: int, through=wh
         ``[time]``.
     sample_rate : int
         In Hz.
-    through : callable
-        How the file is written: :func:`~speechbrain_lmac.utils.files.whole`, or
-        :func:`~speechbrain_lmac.utils.ownership.owned` where it may lie among the user's files.
+    writer : callable
+        Context manager that yields the path to write:
+        :func:`~speechbrain_lmac.utils.files.atomic_write`, or
+        :func:`~speechbrain_lmac.utils.ownership.owned_file` to refuse to replace a user's file.
 
     Raises
     ------
@@ -313,13 +314,13 @@ def save_audio(path: str | Path, wav: torch.Tensor, sample_rate: int, through=wh
         If it cannot be written; then it is not there.
     """
     samples = wav.detach().cpu().numpy().astype(np.float32)
-    with through(path) as partial, writing(path):
+    with writer(path) as partial, wrap_audio_write_errors(path):
         # names may be no UTF-8
         soundfile.write(os.fsencode(partial), samples, sample_rate, subtype="PCM_16", format="WAV")
 
 
 @contextlib.contextmanager
-def writing(path):
+def wrap_audio_write_errors(path):
     """Say that a sound cannot be written, whichever way libsndfile says it."""
     try:
         yield
@@ -347,9 +348,9 @@ def safe_gain(*wavs: torch.Tensor) -> float:
     >>> round(safe_gain(torch.tensor([0.5]), torch.tensor([-1.98])), 6)
     0.5
     """
-    return gain_under(max(wav.abs().max().item() for wav in wavs))
+    return gain_for_peak(max(wav.abs().max().item() for wav in wavs))
 
 
-def gain_under(peak: float) -> float:
+def gain_for_peak(peak: float) -> float:
     """Gain, at most 1, under which a sound of this peak does not clip when written."""
     return min(1.0, PEAK / peak) if peak > 0 else 1.0

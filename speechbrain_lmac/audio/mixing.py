@@ -27,10 +27,10 @@ def mix(wavs, other, snr_db):
     >>> mix(torch.tensor([1.0, -1.0]), torch.tensor([1.0, 1.0]), snr_db=0.0)
     tensor([2., 0.])
     """
-    return wavs + at_snr(wavs, other, snr_db)
+    return wavs + scale_to_snr(wavs, other, snr_db)
 
 
-def at_snr(wavs, other, snr_db):
+def scale_to_snr(wavs, other, snr_db):
     """The stem that :func:`mix` adds: ``other``, ``snr_db`` below the clips, ``[..., time]``."""
     gain = wavs.square().mean(-1).sqrt() * 10 ** (-torch.as_tensor(snr_db) / 20)
     level = other.square().mean(-1).sqrt()

@@ -17,9 +17,9 @@ class Segment(NamedTuple):
     """Its first sample in the sound."""
     wav: torch.Tensor
     """``[time]``."""
-    fresh: int
+    num_settled: int
     """How many samples at its beginning the windows before it have settled."""
-    last: bool
+    is_last: bool
     """Whether the sound ends with it."""
 
 
@@ -42,19 +42,19 @@ def segments(blocks, step):
 
     Example
     -------
-    >>> [(w.start, len(w.wav), w.fresh) for w in segments([torch.zeros(11)], step=2)]
+    >>> [(w.start, len(w.wav), w.num_settled) for w in segments([torch.zeros(11)], step=2)]
     [(0, 4, 0), (2, 4, 0), (4, 4, 0), (6, 4, 0), (7, 4, 1)]
     """
     start, held = 0, torch.zeros(0)
     for block in blocks:
         held = torch.cat([held, block])
         while len(held) > 3 * step:  # so that at least a step is left for the last
-            yield Segment(start, held[: 2 * step], 0, last=False)
+            yield Segment(start, held[: 2 * step], 0, is_last=False)
             held, start = held[step:], start + step
     rest = len(held) - 2 * step
-    yield Segment(start, held[: 2 * step], 0, last=rest <= 0)
+    yield Segment(start, held[: 2 * step], 0, is_last=rest <= 0)
     if rest > 0:
-        yield Segment(start + rest, held[rest:], step - rest, last=True)
+        yield Segment(start + rest, held[rest:], step - rest, is_last=True)
 
 
 class OverlapAdd:
@@ -93,9 +93,9 @@ class OverlapAdd:
         torch.Tensor
             ``[..., samples]``: what is settled by it, and follows what was settled before.
         """
-        new = sounds[..., window.fresh :]
+        new = sounds[..., window.num_settled :]
         settled = new[..., : self.step]
         if self.open is not None:
             settled = self.open * (1 - self.rising) + settled * self.rising
         self.open = new[..., self.step :]
-        return torch.cat([settled, self.open], dim=-1) if window.last else settled
+        return torch.cat([settled, self.open], dim=-1) if window.is_last else settled

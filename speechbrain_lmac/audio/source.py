@@ -18,8 +18,8 @@ from speechbrain_lmac.audio.decoding import AudioFile, check_rate, display_name
 from speechbrain_lmac.audio.io import (
     MAX_WHOLE_SECONDS,
     SampleCheck,
-    collect,
-    length_of,
+    join_blocks,
+    measure_length,
     mono_blocks,
 )
 from speechbrain_lmac.utils import download
@@ -62,7 +62,7 @@ class AudioSource:
     """
 
     def __init__(self, source: Any, sample_rate: int | None = None):
-        self.path = path_of(source)
+        self.path = canonical_path(source)
         if isinstance(source, (np.ndarray, torch.Tensor)):
             self._reader: _Array | _File = _Array(source, sample_rate)
         elif isinstance(source, (str, Path)) or hasattr(source, "read"):
@@ -95,7 +95,7 @@ class AudioSource:
             If it is empty, silent, too long to be held, or holds samples that are not finite or
             of another scale.
         """
-        return collect(self.blocks(sample_rate), sample_rate, self.name, max_seconds)
+        return join_blocks(self.blocks(sample_rate), sample_rate, self.name, max_seconds)
 
     def blocks(self, sample_rate: int) -> Iterator[torch.Tensor]:
         """Some seconds of it at a time, ``[time]`` each, of memory that does not grow.
@@ -118,7 +118,9 @@ class AudioSource:
                 yield block
         yield torch.from_numpy(stream.resample_chunk(np.zeros(0, np.float32), last=True))
 
-    def cut(self, sample_rate: int, stretches: list[tuple[int, int]]) -> list[torch.Tensor]:
+    def read_segments(
+        self, sample_rate: int, stretches: list[tuple[int, int]]
+    ) -> list[torch.Tensor]:
         """Stretches of it, read in one pass.
 
         Arguments
@@ -142,7 +144,7 @@ class AudioSource:
         return [torch.cat(piece) for piece in pieces]
 
 
-def fetched(path: Any, savedir: str | Path | None, sample_rate: int) -> torch.Tensor:
+def fetch_audio(path: Any, savedir: str | Path | None, sample_rate: int) -> torch.Tensor:
     """A sound as SpeechBrain's ``load_audio`` finds it: a file, a web address, a Hub file.
 
     Arguments
@@ -172,7 +174,7 @@ def fetched(path: Any, savedir: str | Path | None, sample_rate: int) -> torch.Te
     return AudioSource(path).read(sample_rate)
 
 
-def path_of(source: Any) -> str | None:
+def canonical_path(source: Any) -> str | None:
     """The whole path of a file, or its name on the Hub; None of an array or an open file."""
     if not isinstance(source, (str, Path)):
         return None
@@ -192,7 +194,7 @@ class _File:
 
     @cached_property
     def samples(self):
-        return length_of(self.file)[1]
+        return measure_length(self.file)[1]
 
     def blocks(self):
         with AudioFile(self.file) as opened:

@@ -77,7 +77,7 @@ class Spectrogram(nn.Module):
         )
         return stft.transpose(-1, -2)
 
-    def closing(self, wavs, frames):
+    def closing_frame(self, wavs, frames):
         """The frame after the last, where clips end behind that one's center.
 
         A clip's last samples lie under the edge of its last window alone. What a mask leaves of
@@ -104,7 +104,7 @@ class Spectrogram(nn.Module):
         heard = torch.cat([wavs[:, frames * self.hop_length - edge :], mirrored], dim=1)
         return torch.fft.rfft(_lengthened(heard, self.n_fft) * self._padded_window())
 
-    def inverse(self, stft, length, closing=None):
+    def inverse(self, stft, length, closing_frame=None):
         """Least-squares inverse: exact on an unmodified transform.
 
         Arguments
@@ -113,8 +113,8 @@ class Spectrogram(nn.Module):
             Complex, ``[batch, frames, bins]``.
         length : int
             Samples wanted.
-        closing : torch.Tensor, optional
-            ``[batch, bins]``: :meth:`closing`, changed as the transform was.
+        closing_frame : torch.Tensor, optional
+            ``[batch, bins]``: :meth:`closing_frame`, changed as the transform was.
 
         Returns
         -------
@@ -124,8 +124,8 @@ class Spectrogram(nn.Module):
         window = self._padded_window()
         frames = torch.fft.irfft(stft, n=self.n_fft).mul_(window)
         last = None
-        if closing is not None:
-            last = torch.fft.irfft(closing, n=self.n_fft).mul_(window)
+        if closing_frame is not None:
+            last = torch.fft.irfft(closing_frame, n=self.n_fft).mul_(window)
         edge = self.n_fft // 2
         here = slice(edge, edge + length)
         sound = self._overlap(frames, last)[:, here]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import soundfile
 
-from speechbrain_lmac.audio.io import gain_under, writing
+from speechbrain_lmac.audio.io import gain_for_peak, wrap_audio_write_errors
 from speechbrain_lmac.utils.errors import InputError
-from speechbrain_lmac.utils.files import temporary, whole
+from speechbrain_lmac.utils.files import atomic_write, temporary_path
 
 BLOCK = 1 << 18
 MAX_WAV_BYTES = (1 << 32) - 4096
@@ -49,7 +49,7 @@ class StreamingWavWriter:
         self.stack, self.temporaries = contextlib.ExitStack(), contextlib.ExitStack()
         try:
             self.partial = [
-                self.temporaries.enter_context(temporary(path.absolute().parent))
+                self.temporaries.enter_context(temporary_path(path.absolute().parent))
                 for path in self.paths
             ]
             self.files = [
@@ -64,7 +64,7 @@ class StreamingWavWriter:
     def write(self, sounds):
         """Append ``[sounds, time]``, one row to each file."""
         for path, file, sound in zip(self.paths, self.files, sounds, strict=True):
-            with writing(path):
+            with wrap_audio_write_errors(path):
                 file.write(sound.numpy())
         if sounds.numel():
             self.peak = max(self.peak, sounds.abs().max().item())
@@ -74,14 +74,14 @@ class StreamingWavWriter:
             self.stack.close()
         try:
             if kind is None:
-                self.gain = gain_under(self.peak)
+                self.gain = gain_for_peak(self.peak)
                 for partial, path in zip(self.partial, self.paths):
                     self._finish(partial, path)
         finally:
             self.temporaries.close()
 
     def _finish(self, partial, path):
-        with whole(path) as made, writing(path), _opened(partial) as read:
+        with atomic_write(path) as made, wrap_audio_write_errors(path), _opened(partial) as read:
             kind = "WAV" if 2 * read.frames < MAX_WAV_BYTES else "RF64"
             with self._create(made, kind, "PCM_16") as written:
                 for block in read.blocks(BLOCK, dtype="float32"):

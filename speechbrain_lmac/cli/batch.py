@@ -35,14 +35,14 @@ def for_each(files: Sequence[str], work: Callable[[str, int], Result], as_json: 
     """
     from tqdm import tqdm
 
-    from speechbrain_lmac.utils.device import enough_for
+    from speechbrain_lmac.utils.device import wrap_memory_errors
 
     failed = 0
     # disable=None: no bar in logs, where it would hide the errors
     bar = tqdm(files, unit="file", disable=None if len(files) > 1 else True, file=sys.stderr)
     for index, file in enumerate(bar):
         try:
-            with enough_for(file), collected_warnings() as texts:
+            with wrap_memory_errors(file), collected_warnings() as texts:
                 record, lines = work(file, index)
             record, lines = _with_warnings(record, lines, texts)
         except InputError as error:

@@ -56,7 +56,7 @@ class Command(TyperCommand):
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
         unwind_on_signals()
-        return report_errors(super().invoke, goes_on=False)(ctx)
+        return report_errors(super().invoke, resumable=False)(ctx)
 
 
 class SettingsCommand(TyperCommand):

@@ -83,10 +83,10 @@ def _takes(interpreter: "Interpreter", path: str, prompt: str, methods: list[str
     from speechbrain_lmac.audio.source import AudioSource
     from speechbrain_lmac.evaluation.listening_test import METHODS, takes
     from speechbrain_lmac.inference.recording import needs_windowing
-    from speechbrain_lmac.utils.device import enough_for
+    from speechbrain_lmac.utils.device import wrap_memory_errors
 
     sound = AudioSource(path)
     if needs_windowing(interpreter, sound):
         raise InputError(f"{path} must be a short clip, got {sound.seconds:.0f} s. Cut it")
-    with enough_for(path):
+    with wrap_memory_errors(path):
         return takes(interpreter, sound.read(interpreter.sample_rate), prompt, methods or METHODS)

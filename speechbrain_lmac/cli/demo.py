@@ -36,13 +36,13 @@ def run(
     """
     from speechbrain_lmac.audio.io import save_audio
     from speechbrain_lmac.data.synthetic import SAMPLE_RATE, mixture
-    from speechbrain_lmac.utils.ownership import owned
+    from speechbrain_lmac.utils.ownership import owned_file
 
     start, root = time.monotonic(), Path(folder)
     root.mkdir(parents=True, exist_ok=True)
     scene = mixture(*CLASSES, seed=SEED)
     path = root / "mixture.wav"
-    save_audio(path, scene.mixture, SAMPLE_RATE, through=owned)
+    save_audio(path, scene.mixture, SAMPLE_RATE, writer=owned_file)
 
     say(f"1. A pretrained interpreter explains {path} ({' and '.join(CLASSES)} at 0 dB)")
     explain("mini-mel", path, scene, root / "pretrained")
@@ -57,7 +57,7 @@ def run(
 
     say("4. Files")
     for trained in results.values():
-        say(f"   tables {trained / 'table.md'}, results per clip {trained / 'metrics.csv'}")
+        say(f"   tables {trained / 'results.md'}, results per clip {trained / 'metrics.csv'}")
         say(f"   sounds and figure {trained / 'mixture'}, interpreter {trained / 'interpreter'}")
     say(f"   {time.monotonic() - start:.0f} s in total")
     return 0
@@ -89,12 +89,12 @@ def explain(source: str | Path, path: Path, scene: "Mixture", folder: Path) -> N
 def train(masking: str, folder: Path) -> Path:
     """Train, evaluate and export an interpreter in a masking domain; return its results folder."""
     from speechbrain_lmac.training.train import main
-    from speechbrain_lmac.utils.config import path_of
+    from speechbrain_lmac.utils.config import hparams_path
 
     results = folder / masking
     main(
         [
-            str(path_of("lmac_zs.yaml")),
+            str(hparams_path("lmac_zs.yaml")),
             *("--masking", masking),
             *("--output_folder", str(results)),
             *("--synthetic_folder", str(folder / "synthetic")),

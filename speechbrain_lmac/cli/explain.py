@@ -83,7 +83,7 @@ def run(
     existing = check_outputs(sounds, prompts, prompts_file, root)
     interpreter = load_interpreter(source, revision, device)
     interpreter.query(prompts, against)  # an invalid prompt fails once
-    from speechbrain_lmac.audio.source import path_of
+    from speechbrain_lmac.audio.source import canonical_path
     from speechbrain_lmac.inference.outputs import REGIONS, release
     from speechbrain_lmac.reports.annotations import update_csv
 
@@ -93,7 +93,7 @@ def run(
         folder = take_folder(file, root, taken)
         try:
             record, lines = explain(interpreter, file, prompts, against, threshold, folder)
-            update_csv(root / REGIONS, {path_of(file): regions_of(record)})
+            update_csv(root / REGIONS, {canonical_path(file): regions_of(record)})
         finally:
             release(folder, made=folder not in existing)
         return record, lines
@@ -111,14 +111,14 @@ def check_outputs(
     InputError
         If a file would be replaced that is an input or was not written by this program.
     """
-    from speechbrain_lmac.audio.source import path_of
+    from speechbrain_lmac.audio.source import canonical_path
     from speechbrain_lmac.inference.outputs import REGIONS, check_output, output_names
 
     inputs = [*files, prompts_file]
     check_output(root, [REGIONS], inputs)
     folders = folders_for(files, root)
     for file, folder in zip(files, folders):
-        check_output(folder, output_names(prompts, path_of(file)), inputs)
+        check_output(folder, output_names(prompts, canonical_path(file)), inputs)
     return {folder for folder in folders if folder.exists()}
 
 

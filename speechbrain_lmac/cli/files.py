@@ -32,7 +32,7 @@ def expand(names: Sequence[str], output: str | Path | None = None) -> list[str]:
     InputError
         If a name stands for no sound file.
     """
-    from speechbrain_lmac.audio.source import path_of
+    from speechbrain_lmac.audio.source import canonical_path
 
     files: list[str] = []
     skipped = 0
@@ -47,22 +47,22 @@ def expand(names: Sequence[str], output: str | Path | None = None) -> list[str]:
         print(f"skipped {skipped} files that are not sounds", file=sys.stderr)
     unique: dict[str | None, str] = {}
     for file in files:
-        unique.setdefault(path_of(file), file)
+        unique.setdefault(canonical_path(file), file)
     return list(unique.values())
 
 
 def _find(name: str) -> tuple[list[str], int]:
     """Return the sounds that a name stands for and the number of other files."""
-    from speechbrain_lmac.audio.decoding import find_sounds, is_sound
+    from speechbrain_lmac.audio.decoding import find_audio_files, is_audio_file
     from speechbrain_lmac.audio.source import HUB
 
     if name.startswith(HUB) or Path(name).is_file():
         return [name], 0
     if Path(name).is_dir():
-        sounds, others = find_sounds(name)
+        sounds, others = find_audio_files(name)
         return [str(path) for path in sounds], others
     matches = [path for path in sorted(glob(name, recursive=True)) if Path(path).is_file()]
-    matching_sounds = [path for path in matches if is_sound(path)]
+    matching_sounds = [path for path in matches if is_audio_file(path)]
     return matching_sounds, len(matches) - len(matching_sounds)
 
 
@@ -118,10 +118,10 @@ def take_folder(file: str, root: Path, taken: set[str]) -> Path:
 def _first_free(
     file: str, root: Path, taken: set[str], take: Callable[[Path, str | None], bool]
 ) -> Path:
-    from speechbrain_lmac.audio.source import path_of
+    from speechbrain_lmac.audio.source import canonical_path
 
     stem = Path(file).stem.strip(". ") or "sound"  # no way out of the root
-    identity = path_of(file)
+    identity = canonical_path(file)
     for name in chain([stem], (f"{stem}-{number}" for number in count(2))):
         folder, key = root / name, normalize("NFC", name).casefold()
         if key in taken or _explains_another(folder, identity):
@@ -137,7 +137,7 @@ def _explains_another(folder: Path, identity: str | None) -> bool:
     from speechbrain_lmac.inference.outputs import SCORES
     from speechbrain_lmac.utils.ownership import Ledger
 
-    explained = Ledger(folder).of
+    explained = Ledger(folder).kind
     if explained is None:
         try:
             explained = json.loads((folder / SCORES).read_text(encoding="utf-8"))["file"]

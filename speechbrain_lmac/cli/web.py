@@ -19,7 +19,7 @@ from speechbrain_lmac.cli.sections import explained_section
 from speechbrain_lmac.data.synthetic import SAMPLE_RATE, mixture
 from speechbrain_lmac.inference.interpreter import Interpreter
 from speechbrain_lmac.reports.page import embedded_report
-from speechbrain_lmac.utils.download import digest
+from speechbrain_lmac.utils.download import file_sha256
 from speechbrain_lmac.utils.errors import InputError
 
 SOURCES = ("mini-stft", "mini-mel")
@@ -150,7 +150,7 @@ def read_upload(path: str | Path, sample_rate: int) -> Upload:
         raise InputError("the upload has expired. Upload the sound again") from error
     finally:
         with contextlib.suppress(OSError):
-            if digest(path) not in _examples()[1]:
+            if file_sha256(path) not in _examples()[1]:
                 path.unlink()
 
 
@@ -224,4 +224,4 @@ def _examples() -> tuple[list[list[str]], frozenset[str]]:
         path = folder / f"{' and '.join(words)}.wav"
         save_audio(path, 0.5 * mixture(*classes, seed=11).mixture, SAMPLE_RATE)
         rows.append([str(path), "\n".join(f"the sound of {word}" for word in words)])
-    return rows, frozenset(digest(path) for path, _ in rows)
+    return rows, frozenset(file_sha256(path) for path, _ in rows)

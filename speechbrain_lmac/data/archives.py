@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from speechbrain_lmac.utils.download import fetch
 from speechbrain_lmac.utils.errors import InputError
-from speechbrain_lmac.utils.files import sweep, temporary
-from speechbrain_lmac.utils.ownership import Ledger, digest, locked
+from speechbrain_lmac.utils.files import remove_stale, temporary_path
+from speechbrain_lmac.utils.ownership import Ledger, file_sha256, folder_lock
 
 BROKEN = (
     *(zipfile.BadZipFile, tarfile.TarError, shutil.ReadError, EOFError, zlib.error),
@@ -87,7 +87,7 @@ def obtain(archive, folder):
     folder = Path(folder).absolute()
     packed = folder.with_name(folder.name + "-" + archive.url.rpartition("/")[2])
     if (folder / archive.sign).exists():
-        sweep(folder.parent)  # of what a run that was killed left
+        remove_stale(folder.parent)  # of what a run that was killed left
         if packed.name in Ledger(folder.parent).files:
             _drop(packed)
         return folder
@@ -111,14 +111,14 @@ def _is_given(packed, sha256):
     """Whether the user has put the archive here; it stays then."""
     if not packed.exists() or packed.name in Ledger(packed.parent).files:
         return False
-    if not packed.is_file() or sha256 not in (None, digest(packed)):
+    if not packed.is_file() or sha256 not in (None, file_sha256(packed)):
         raise InputError(f"{packed} is another file than the archive: it is left alone; move it")
     return True
 
 
 def _fetch(archive, packed):
     packed.parent.mkdir(parents=True, exist_ok=True)
-    with locked(packed.parent):
+    with folder_lock(packed.parent):
         ledger = Ledger(packed.parent)
         ledger.files[packed.name] = [archive.sha256 or "not stated"]
         ledger.save()
@@ -132,7 +132,7 @@ def _fetch(archive, packed):
 
 def _drop(packed):
     """Remove an archive that was fetched and its download's lock, from the ledger too."""
-    with locked(packed.parent):
+    with folder_lock(packed.parent):
         packed.with_name(packed.name + ".lock").unlink(missing_ok=True)
         packed.unlink(missing_ok=True)
         ledger = Ledger(packed.parent)
@@ -163,7 +163,7 @@ def unpack(packed, folder, inside, sign):
     try:
         check_members(packed)
         careful = {} if zipfile.is_zipfile(packed) else {"filter": "data"}
-        with temporary(folder.absolute().parent, folder=True) as partial:
+        with temporary_path(folder.absolute().parent, folder=True) as partial:
             shutil.unpack_archive(packed, partial, **careful)
             if not (partial / inside / sign).exists():
                 raise BrokenArchiveError(f"{packed} holds no {inside}/{sign}")

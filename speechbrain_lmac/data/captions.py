@@ -13,7 +13,7 @@ import yaml
 from tqdm import tqdm
 
 from speechbrain_lmac.audio.containers import EXTENSIONS
-from speechbrain_lmac.audio.io import length_of
+from speechbrain_lmac.audio.io import measure_length
 from speechbrain_lmac.data.manifest import Clip
 from speechbrain_lmac.utils.errors import InputError
 
@@ -124,7 +124,7 @@ def _clips(name, folder, sign, rows):
     clips, numbers, infos = [], {}, {}
     for sound, text, split, source, license in tqdm(rows, f"reading {name}"):
         if sound not in infos:
-            infos[sound] = length_of(sound)
+            infos[sound] = measure_length(sound)
         seconds, frames = infos[sound]
         numbers[sound] = numbers.get(sound, 0) + 1
         clips.append(

@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 import torch
 
-from speechbrain_lmac.audio.decoding import find_sounds
-from speechbrain_lmac.audio.io import fit, load_audio, load_clip
-from speechbrain_lmac.audio.mixing import at_snr
-from speechbrain_lmac.data.manifest import Clip, relative, write_rows
-from speechbrain_lmac.data.pairing import foreign, pair_up
+from speechbrain_lmac.audio.decoding import find_audio_files
+from speechbrain_lmac.audio.io import fit_length, load_audio, load_clip
+from speechbrain_lmac.audio.mixing import scale_to_snr
+from speechbrain_lmac.data.manifest import Clip, relative_path, write_rows
+from speechbrain_lmac.data.pairing import may_mix, pair_clips
 from speechbrain_lmac.utils.errors import InputError
-from speechbrain_lmac.utils.files import whole
+from speechbrain_lmac.utils.files import atomic_write
 
 WHITE_NOISE = "white_noise"
 TWO_SOURCE = "two_source"
@@ -30,7 +30,7 @@ NUMBERS = {
 """Fields that are not text."""
 
 
-class Contaminated(NamedTuple):
+class PlanRow(NamedTuple):
     """One row of a plan: a clip and what is laid over it."""
 
     ID: str
@@ -62,7 +62,7 @@ class Stems(NamedTuple):
     other: torch.Tensor
 
 
-def corpus(folder):
+def read_noise_folder(folder):
     """Every sound below a folder as a clip without a label, to be laid over others.
 
     Raises
@@ -70,13 +70,13 @@ def corpus(folder):
     InputError
         If there is none.
     """
-    sounds, _ = find_sounds(folder)
+    sounds, _ = find_audio_files(folder)
     if not sounds:
         raise InputError(f"{folder} holds no sound that can be decoded")
     return [Clip(str(p.relative_to(folder)), str(p), 0.0, 0, "", f"{p.stem}") for p in sounds]
 
 
-def plan(clips, others, kind, snr_db, seed, test_folds, per_clip=1):
+def draw_plan(clips, others, kind, snr_db, seed, test_folds, per_clip=1):
     """Draw what is laid over each clip.
 
     What is drawn for a clip depends on the seed, the kind, the clip's ID and the others alone:
@@ -102,7 +102,7 @@ def plan(clips, others, kind, snr_db, seed, test_folds, per_clip=1):
 
     Returns
     -------
-    list of Contaminated
+    list of PlanRow
 
     Raises
     ------
@@ -117,7 +117,7 @@ def plan(clips, others, kind, snr_db, seed, test_folds, per_clip=1):
             rng = random.Random(f"{seed}/{kind}/{clip.ID}/{number}")
             other = None if kind == WHITE_NOISE else _draw(rng, clip, allowed, kind)
             rows.append(
-                Contaminated(
+                PlanRow(
                     ID=f"{clip.ID}-{kind}-{number}",
                     clip=clip.ID,
                     wav=clip.wav,
@@ -140,9 +140,9 @@ def _draw(rng, clip, allowed, kind):
     """One that has neither the clip's class nor its source recording; a few draws find one."""
     for _ in range(DRAWS if allowed else 0):
         other = rng.choice(allowed)
-        if foreign(clip, other):
+        if may_mix(clip, other):
             return other
-    others = [other for other in allowed if foreign(clip, other)]
+    others = [other for other in allowed if may_mix(clip, other)]
     if not others:
         raise InputError(
             f"no {kind} to lay over {clip.ID}: all are of its class ({clip.label}), its recording "
@@ -151,7 +151,7 @@ def _draw(rng, clip, allowed, kind):
     return rng.choice(others)
 
 
-def pairs(clips, kind, snr_db, seed):
+def draw_mixtures(clips, kind, snr_db, seed):
     """Draw mixtures of two clips of different classes, each clip in one.
 
     Arguments
@@ -167,7 +167,7 @@ def pairs(clips, kind, snr_db, seed):
 
     Returns
     -------
-    list of Contaminated
+    list of PlanRow
         One for each pair.
 
     Raises
@@ -175,9 +175,9 @@ def pairs(clips, kind, snr_db, seed):
     InputError
         If they cannot all be paired, for one class holds more than half of them.
     """
-    drawn = pair_up(clips, random.Random(f"{seed}/{kind}"))
+    drawn = pair_clips(clips, random.Random(f"{seed}/{kind}"))
     return [
-        Contaminated(
+        PlanRow(
             ID=f"{one.ID}-{kind}",
             clip=one.ID,
             wav=one.wav,
@@ -196,16 +196,17 @@ def pairs(clips, kind, snr_db, seed):
     ]
 
 
-def write(path, rows, through=whole):
+def write(path, rows, writer=atomic_write):
     """Write a plan as CSV, whole or not at all; its sounds are named from its folder on.
 
-    ``through`` is as for :func:`~speechbrain_lmac.data.manifest.write`.
+    ``writer`` is as for :func:`~speechbrain_lmac.data.manifest.write`.
     """
     path = Path(path)
     named = [
-        row._replace(wav=relative(row.wav, path), other=relative(row.other, path)) for row in rows
+        row._replace(wav=relative_path(row.wav, path), other=relative_path(row.other, path))
+        for row in rows
     ]
-    write_rows(path, named, through)
+    write_rows(path, named, writer)
 
 
 def read(path):
@@ -220,7 +221,7 @@ def read(path):
     try:
         with open(path, newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)
-            missing = [n for n in Contaminated._fields if n not in (reader.fieldnames or ())]
+            missing = [n for n in PlanRow._fields if n not in (reader.fieldnames or ())]
             if missing:
                 raise InputError(f"{path} has no column {', '.join(missing)}")
             return [_row(path, row) for row in reader]
@@ -230,7 +231,7 @@ def read(path):
 
 def _row(path, row):
     try:
-        values = {name: row[name] for name in Contaminated._fields}
+        values = {name: row[name] for name in PlanRow._fields}
         values.update({name: kind(row[name]) for name, kind in NUMBERS.items()})
         if None in values.values() or not isfinite(values["snr_db"]):
             raise ValueError("it is short, or its SNR is no number")
@@ -239,15 +240,15 @@ def _row(path, row):
     for name in ("wav", "other"):
         if values[name]:
             values[name] = os.path.normpath(os.path.join(path.absolute().parent, values[name]))
-    return Contaminated(**values)
+    return PlanRow(**values)
 
 
-def render(row, sample_rate, seconds):
+def render_stems(row, sample_rate, seconds):
     """Make the sounds of a row.
 
     Arguments
     ---------
-    row : Contaminated
+    row : PlanRow
         Of a plan.
     sample_rate : int
         Wanted, in Hz.
@@ -267,8 +268,8 @@ def render(row, sample_rate, seconds):
         generator = torch.Generator().manual_seed(row.seed)
         other = torch.randn(length, generator=generator)
     else:
-        whole = load_audio(row.other, sample_rate, row.other_start, row.other_stop)
-        begun = whole.roll(-int(row.offset * len(whole)))
-        other = fit(begun.repeat(-(-length // len(begun))), length)
-    stem = at_snr(clip, other, row.snr_db)
+        sound = load_audio(row.other, sample_rate, row.other_start, row.other_stop)
+        begun = sound.roll(-int(row.offset * len(sound)))
+        other = fit_length(begun.repeat(-(-length // len(begun))), length)
+    stem = scale_to_snr(clip, other, row.snr_db)
     return Stems(clip + stem, clip, stem)

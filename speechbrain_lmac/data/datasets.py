@@ -46,7 +46,7 @@ def find_layout(data_folder):
     raise InputError(f"{folder} holds no {known}; unpack the set and give the folder above it")
 
 
-def read_clips(data_folder, unheard=False):
+def read_clips(data_folder, allow_unreadable=False):
     """Read a folder that is laid out as ESC-50 or UrbanSound8K is, or a manifest.
 
     Arguments
@@ -54,7 +54,7 @@ def read_clips(data_folder, unheard=False):
     data_folder : str or Path
         Holds the set's csv and its ``audio/``; or a csv file of
         :func:`speechbrain_lmac.data.manifest.write`.
-    unheard : bool
+    allow_unreadable : bool
         Take sounds that cannot be read as endless, for a caller that hears them all and says what
         is wrong.
 
@@ -78,16 +78,16 @@ def read_clips(data_folder, unheard=False):
             missing = sorted(set(layout.columns.values()) - set(reader.fieldnames or ()))
             if missing:
                 raise InputError(f"{meta} has no column {', '.join(missing)}")
-            clips = [_clip(folder, layout, row, unheard) for row in reader]
+            clips = [_clip(folder, layout, row, allow_unreadable) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{meta} cannot be read as csv: {error}") from error
-    manifest.check(clips, meta)
+    manifest.check_clips(clips, meta)
     if not {clip.label for clip in clips} <= set(layout.classes):  # another's, laid out alike
         clips = [clip._replace(dataset="") for clip in clips]
     return clips
 
 
-def _clip(folder, layout, row, unheard):
+def _clip(folder, layout, row, allow_unreadable):
     meta = folder / layout.meta
     values = {field: row[column] for field, column in layout.columns.items()}
     if None in values.values():
@@ -102,7 +102,7 @@ def _clip(folder, layout, row, unheard):
         duration = samples / rate
     except InputError as error:
         duration = math.inf
-        if not unheard:
+        if not allow_unreadable:
             raise InputError(f"{meta} lists {wav}, which cannot be read: {error}") from error
     return Clip(
         ID=wav.stem,

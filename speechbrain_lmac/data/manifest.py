@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from speechbrain_lmac.utils.errors import InputError
-from speechbrain_lmac.utils.files import whole, write_table
-from speechbrain_lmac.utils.ownership import Ledger, disown
+from speechbrain_lmac.utils.files import atomic_write, write_csv
+from speechbrain_lmac.utils.ownership import Ledger, remove_owned_file
 
 
 class Clip(NamedTuple):
@@ -63,7 +63,7 @@ NUMBERS = {"duration": float, "fold": int, "start": int, "stop": int}
 SPLITS = ("", "train", "valid", "test")
 
 
-def write(path, clips, through=whole):
+def write(path, clips, writer=atomic_write):
     """Write clips as CSV, whole or not at all.
 
     Arguments
@@ -72,9 +72,10 @@ def write(path, clips, through=whole):
         File to write; a manifest that is there is replaced.
     clips : list of Clip
         At least one; their fields are the columns.
-    through : callable
-        How the file is written: :func:`~speechbrain_lmac.utils.files.whole`, or
-        :func:`~speechbrain_lmac.utils.ownership.owned` where it may lie among the user's files.
+    writer : callable
+        Context manager that yields the path to write:
+        :func:`~speechbrain_lmac.utils.files.atomic_write`, or
+        :func:`~speechbrain_lmac.utils.ownership.owned_file` to refuse to replace a user's file.
 
     Raises
     ------
@@ -82,11 +83,11 @@ def write(path, clips, through=whole):
         If the clips make no manifest, or it cannot be written there.
     """
     path = Path(path)
-    check(clips, path)
-    write_rows(path, [clip._replace(wav=relative(clip.wav, path)) for clip in clips], through)
+    check_clips(clips, path)
+    write_rows(path, [clip._replace(wav=relative_path(clip.wav, path)) for clip in clips], writer)
 
 
-def write_rows(path, rows, through=whole):
+def write_rows(path, rows, writer=atomic_write):
     """Write named tuples as CSV, whole or not at all.
 
     Raises
@@ -99,17 +100,17 @@ def write_rows(path, rows, through=whole):
             text.encode()
         except UnicodeEncodeError as error:
             raise InputError(f"{path}: {text!r} is not in UTF-8; rename the file") from error
-    write_table(path, [rows[0]._fields, *rows], through=through)
+    write_csv(path, [rows[0]._fields, *rows], writer=writer)
 
 
-def relative(wav, path):
+def relative_path(wav, path):
     """A sound file as a table at ``path`` names it: from the table's folder on."""
     return os.path.relpath(os.path.abspath(wav), path.absolute().parent) if wav else ""
 
 
-def clear(path, fields):
+def remove_previous(path, fields):
     """Make way for a table: remove an older one of
-    :func:`~speechbrain_lmac.utils.ownership.owned`, and nothing else.
+    :func:`~speechbrain_lmac.utils.ownership.owned_file`, and nothing else.
 
     Raises
     ------
@@ -127,7 +128,7 @@ def clear(path, fields):
                 raise InputError(f"{path} holds something else; it is left alone")
     Ledger(path.parent).check([path.name])
     if path.exists():
-        disown(path)
+        remove_owned_file(path)
 
 
 def read(path):
@@ -148,14 +149,14 @@ def read(path):
     InputError
         If it cannot be read, lacks a column, or a row of it makes no sense or names no file.
     """
-    clips = read_rows(path)
+    clips = read_unchecked(path)
     for clip in clips:
         if not os.path.isfile(clip.wav):
             raise InputError(f"{path} lists {clip.ID}, whose file is not there: {clip.wav}")
     return clips
 
 
-def read_rows(path):
+def read_unchecked(path):
     """As :func:`read`, but the files need not be there."""
     path = Path(path)
     try:
@@ -167,7 +168,7 @@ def read_rows(path):
             clips = [_clip(path, line, row) for line, row in enumerate(reader, start=2)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} cannot be read as a manifest: {error}") from error
-    check(clips, path)
+    check_clips(clips, path)
     return clips
 
 
@@ -183,7 +184,7 @@ def _clip(path, line, row):
     return Clip(**{**values, "wav": wav})
 
 
-def check(clips, path):
+def check_clips(clips, path):
     """Raise InputError unless clips make a manifest: some, each once, each said what it holds."""
     if not clips:
         raise InputError(f"{path} lists no clip")

@@ -5,13 +5,13 @@ from collections import Counter
 from speechbrain_lmac.utils.errors import InputError
 
 
-def foreign(clip, other):
+def may_mix(clip, other):
     """Are they of different recordings, and of different classes where they have any?"""
     alike = clip.label and other.label == clip.label
     return not alike and other.src_file != clip.src_file
 
 
-def pair_up(clips, rng):
+def pair_clips(clips, rng):
     """Pair clips of different classes and recordings, each clip once.
 
     Recordings are paired as wholes where they can be, so that mixtures link few of them: what is
@@ -40,7 +40,7 @@ def pair_up(clips, rng):
     met: Counter = Counter()
     while sum(map(len, groups.values())) > 1:
         first = _choose(groups)
-        others = {k: held for k, held in groups.items() if foreign(first[0], held[0])}
+        others = {k: held for k, held in groups.items() if may_mix(first[0], held[0])}
         if not others:
             raise InputError(f"no clip to mix {first[0].ID} with: too many are of its class")
         counts, label = _by_label(groups), first[0].label

@@ -12,7 +12,7 @@ from speechbrain_lmac.audio.mixing import mix
 from speechbrain_lmac.utils.distributed import global_roll
 
 
-def dataset(clips, sample_rate, seconds):
+def build_dataset(clips, sample_rate, seconds):
     """A SpeechBrain dataset of clips of one length.
 
     Arguments
@@ -40,36 +40,36 @@ def dataset(clips, sample_rate, seconds):
     return DynamicItemDataset(items, [audio], ["id", "label", "text", "sig"])
 
 
-def draw(seed, epoch, clip_id):
+def clip_rng(seed, epoch, clip_id):
     """The random numbers of one clip in one epoch, whatever came before.
 
     Example
     -------
-    >>> draw(1, 2, "clip").random() == draw(1, 2, "clip").random()
+    >>> clip_rng(1, 2, "clip").random() == clip_rng(1, 2, "clip").random()
     True
     """
     return random.Random(f"{seed}/{epoch}/{clip_id}")
 
 
-class Augmented(NamedTuple):
-    """A batch to learn from."""
+class AugmentedBatch(NamedTuple):
+    """A training batch."""
 
-    sounds: torch.Tensor
-    """``[batch, time]``."""
-    own: torch.Tensor
-    """The clips alone, as they are in the sounds, ``[batch, time]``."""
-    mixed: torch.Tensor
-    """``[batch]`` of bool: whether a clip is mixed with another."""
+    wavs: torch.Tensor
+    """Augmented clips, ``[batch, time]``."""
+    targets: torch.Tensor
+    """Target source of each clip, as it is in ``wavs``, ``[batch, time]``."""
+    is_mixed: torch.Tensor
+    """Whether each clip is mixed with another, ``[batch]`` of bool."""
 
 
-def augment(wavs, draws, mix_probability):
+def augment_batch(wavs, rngs, mix_probability):
     """Turn each clip round in time, and mix some with the next clip of the batch.
 
     Arguments
     ---------
     wavs : torch.Tensor
         ``[batch, time]``.
-    draws : list of random.Random
+    rngs : list of random.Random
         One per clip.
     mix_probability : float
         Of a clip to be mixed, at -5 to 5 dB. Its own prompt and the other clip's are both in
@@ -77,10 +77,10 @@ def augment(wavs, draws, mix_probability):
 
     Returns
     -------
-    Augmented
+    AugmentedBatch
     """
-    turned = torch.stack([wav.roll(rng.randrange(len(wav))) for wav, rng in zip(wavs, draws)])
-    mixed = torch.tensor([rng.random() < mix_probability for rng in draws], device=wavs.device)
-    snr_db = torch.tensor([rng.uniform(-5, 5) for rng in draws], device=wavs.device)
-    sounds = torch.where(mixed.unsqueeze(1), mix(turned, global_roll(turned, 1), snr_db), turned)
-    return Augmented(sounds, turned, mixed)
+    targets = torch.stack([wav.roll(rng.randrange(len(wav))) for wav, rng in zip(wavs, rngs)])
+    is_mixed = torch.tensor([rng.random() < mix_probability for rng in rngs], device=wavs.device)
+    snr_db = torch.tensor([rng.uniform(-5, 5) for rng in rngs], device=wavs.device)
+    mixtures = mix(targets, global_roll(targets, 1), snr_db)
+    return AugmentedBatch(torch.where(is_mixed.unsqueeze(1), mixtures, targets), targets, is_mixed)

@@ -4,12 +4,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from speechbrain_lmac.audio.io import check_audio, length_of
+from speechbrain_lmac.audio.io import check_audio, measure_length
 from speechbrain_lmac.data import manifest
 from speechbrain_lmac.data.datasets import find_layout, read_clips
 from speechbrain_lmac.data.manifest import Clip
 from speechbrain_lmac.utils.errors import InputError
-from speechbrain_lmac.utils.ownership import owned
+from speechbrain_lmac.utils.ownership import owned_file
 
 MANIFEST = "manifest.csv"
 
@@ -18,14 +18,16 @@ SHOWN = 5
 """Bad sounds that are named."""
 
 
-def add_skip(parser):
+def add_skip_option(parser):
     """The argument of a recipe that may leave bad sounds out."""
     parser.add_argument(
-        "--skip_bad", action="store_true", help="leave sounds out that cannot be used, and say so"
+        "--skip-invalid",
+        action="store_true",
+        help="leave sounds out that cannot be used, and say so",
     )
 
 
-def prepare(clips, path, skip_bad=False):
+def prepare_manifest(clips, path, skip_invalid=False):
     """Hear every sound through, and write the manifest when all are good.
 
     Arguments
@@ -34,7 +36,7 @@ def prepare(clips, path, skip_bad=False):
         Of any set.
     path : str or Path
         Manifest to write; nothing is there if a sound is bad or the work is cut short.
-    skip_bad : bool
+    skip_invalid : bool
         Leave bad sounds out; what is left out is printed and counted.
 
     Returns
@@ -48,7 +50,7 @@ def prepare(clips, path, skip_bad=False):
         Naming the sounds that are missing, corrupt, empty or silent, unless all others are to go
         on without them.
     """
-    manifest.clear(path, Clip._fields)
+    manifest.remove_previous(path, Clip._fields)
     wrong: dict = {}
     for clip in tqdm(clips, "checking sounds", unit="clip", dynamic_ncols=True):
         stretch = (clip.wav, clip.start, clip.stop)
@@ -57,17 +59,17 @@ def prepare(clips, path, skip_bad=False):
     bad = [said for said in wrong.values() if said]
     good = [clip for clip in clips if not wrong[clip.wav, clip.start, clip.stop]]
     more = f"; and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
-    if bad and not (skip_bad and good):
+    if bad and not (skip_invalid and good):
         named = "; ".join(bad[:SHOWN])
         raise InputError(
             f"{len(bad)} of {len(wrong)} sounds cannot be used: {named}{more}; mend them, or leave "
-            "them out by --skip_bad"
+            "them out by --skip-invalid"
         )
     for said in bad:
         print(f"left out: {said}")
     if bad:
         print(f"{len(bad)} of {len(wrong)} sounds were left out")
-    manifest.write(path, good, owned)
+    manifest.write(path, good, owned_file)
     return good
 
 
@@ -79,12 +81,12 @@ def _what_is_wrong(stretch):
     return None
 
 
-def manifest_of(data_folder, path=None):
+def manifest_path(data_folder, path=None):
     """Where the manifest of a folder is written: in it, unless a path is given."""
     return Path(data_folder) / MANIFEST if path is None else Path(path)
 
 
-def prepare_labelled(data_folder, path=None, license="", skip_bad=False):
+def prepare_labeled(data_folder, path=None, license="", skip_invalid=False):
     """Prepare a folder laid out as ESC-50 or UrbanSound8K.
 
     Arguments
@@ -95,8 +97,8 @@ def prepare_labelled(data_folder, path=None, license="", skip_bad=False):
         Manifest to write; ``manifest.csv`` in the folder by default.
     license : str
         Of the set's clips; those of another set that is laid out alike have none stated.
-    skip_bad : bool
-        As for :func:`prepare`.
+    skip_invalid : bool
+        As for :func:`prepare_manifest`.
 
     Returns
     -------
@@ -104,16 +106,16 @@ def prepare_labelled(data_folder, path=None, license="", skip_bad=False):
     """
     if not Path(data_folder).is_file():
         find_layout(data_folder)  # first of all, is it there?
-    path = manifest_of(data_folder, path)
+    path = manifest_path(data_folder, path)
     if path.exists() and path.samefile(data_folder):
         raise InputError(f"{path} is what is read: give another file to write")
-    manifest.clear(path, Clip._fields)  # whatever happens now, no older one stands for it
+    manifest.remove_previous(path, Clip._fields)  # whatever happens now, no older one stands for it
     clips = [
         clip._replace(
             wav=str(Path(clip.wav).resolve()),
-            stop=clip.stop or length_of(clip.wav)[1],
+            stop=clip.stop or measure_length(clip.wav)[1],
             license=clip.license or (license if clip.dataset else ""),
         )
-        for clip in read_clips(data_folder, unheard=True)
+        for clip in read_clips(data_folder, allow_unreadable=True)
     ]
-    return prepare(clips, path, skip_bad)
+    return prepare_manifest(clips, path, skip_invalid)

@@ -18,12 +18,12 @@ TEMPLATES = (
 """Sentences that training draws from."""
 
 
-def speakable(name):
+def label_to_words(name):
     """A class name as words.
 
     Example
     -------
-    >>> speakable("crying_baby")
+    >>> label_to_words("crying_baby")
     'crying baby'
     """
     return name.replace("_", " ")
@@ -37,26 +37,26 @@ def class_prompt(name, template=TEMPLATE):
     >>> class_prompt("crying_baby")
     'this is the sound of crying baby'
     """
-    return template.replace("{}", speakable(name))
+    return template.replace("{}", label_to_words(name))
 
 
-def in_template(prompt):
+def to_paper_template(prompt):
     """A prompt in the paper's template, whichever template it came in.
 
     Example
     -------
-    >>> in_template("a recording of rain"), in_template("rain")
+    >>> to_paper_template("a recording of rain"), to_paper_template("rain")
     ('this is the sound of rain', 'this is the sound of rain')
     """
-    return class_prompt(bare(prompt))
+    return class_prompt(strip_template(prompt))
 
 
-def bare(prompt):
+def strip_template(prompt):
     """The words of a prompt that stand in a template, or all of it.
 
     Example
     -------
-    >>> bare("a recording of rain"), bare("rain")
+    >>> strip_template("a recording of rain"), strip_template("rain")
     ('rain', 'rain')
     """
     openings = [template.removesuffix("{}") for template in TEMPLATES if template != "{}"]

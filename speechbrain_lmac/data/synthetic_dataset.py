@@ -7,7 +7,7 @@ import soundfile
 
 from speechbrain_lmac.data.synthetic import KINDS, SAMPLE_RATE, synthesize
 from speechbrain_lmac.utils.errors import InputError
-from speechbrain_lmac.utils.files import said, temporary
+from speechbrain_lmac.utils.files import temporary_path, wrap_write_errors
 
 COLUMNS = ("filename", "fold", "target", "category", "esc10", "src_file", "take")
 """Of ESC-50's meta/esc50.csv."""
@@ -48,9 +48,9 @@ def write_dataset(folder, clips_per_fold=4, folds=5, seed=0, seconds=5.0):
         return folder
     if folder.exists():
         raise InputError(f"{folder} exists and is no set of sounds; give another folder")
-    with said(folder):
+    with wrap_write_errors(folder):
         folder.absolute().parent.mkdir(parents=True, exist_ok=True)
-        with temporary(folder.absolute().parent, folder=True) as partial:
+        with temporary_path(folder.absolute().parent, folder=True) as partial:
             _fill(partial, clips_per_fold, folds, seed, seconds)
             partial.rename(folder)
     return folder

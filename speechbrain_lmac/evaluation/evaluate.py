@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from speechbrain_lmac.audio.io import fit, load_audio
+from speechbrain_lmac.audio.io import fit_length, load_audio
 from speechbrain_lmac.data.prompts import TEMPLATE
 from speechbrain_lmac.evaluation.long_format import to_frame, to_records
 from speechbrain_lmac.evaluation.scoring import (
@@ -23,10 +23,10 @@ from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 from speechbrain_lmac.metrics.top_k import TOP_K_FRACTIONS
 from speechbrain_lmac.models.base import check_clip_seconds
 from speechbrain_lmac.utils.errors import InputError
-from speechbrain_lmac.utils.files import whole
+from speechbrain_lmac.utils.files import atomic_write
 
 AVAILABLE_INPUTS = {"query", "seeds", "class_queries"}
-"""Explainer inputs that any clip has. Other inputs need mixtures or a whole data set."""
+"""Explainer inputs that any clip has. Other inputs need mixtures or a atomic_write data set."""
 
 
 class HasModel(Protocol):
@@ -139,7 +139,7 @@ def _load_sounds(sounds, sample_rate, seconds):
         sounds = {str(place): wav for place, wav in enumerate(sounds)}
     if not isinstance(sounds, Mapping):
         sounds = {str(path): load_audio(path, sample_rate) for path in sounds}
-    return {name: fit(wav, round(seconds * sample_rate)) for name, wav in sounds.items()}
+    return {name: fit_length(wav, round(seconds * sample_rate)) for name, wav in sounds.items()}
 
 
 def _target_indices(targets, prompts, num_clips):
@@ -195,5 +195,5 @@ def evaluate(
 
 def write_scores(path: str | Path, scores: pd.DataFrame) -> None:
     """Write a long-format table as CSV, atomically."""
-    with whole(path) as partial:
+    with atomic_write(path) as partial:
         scores.to_csv(partial, index=False)

@@ -18,7 +18,7 @@ from speechbrain_lmac.reports.clip import ClipRenderer
 from speechbrain_lmac.reports.page import render, write_page
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.files import write_text
-from speechbrain_lmac.utils.ownership import locked
+from speechbrain_lmac.utils.ownership import folder_lock
 
 METHODS = (
     *("lmac", "integrated-gradients", "smoothgrad", "input-x-gradient", "gradcam", "gradcam++"),
@@ -162,7 +162,7 @@ def write_comparison(
     if key_path is None:
         return [write_page(path, html)]
     # The key is written last. A page without a key (after a kill) is replaced; a key never is.
-    with locked(path.absolute().parent):
+    with folder_lock(path.absolute().parent):
         check_new_key(path)
         return [write_page(path, html), write_text(key_path, text + "\n")]
 

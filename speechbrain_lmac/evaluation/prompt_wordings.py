@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from speechbrain_lmac.data.prompts import paraphrases, speakable
+from speechbrain_lmac.data.prompts import label_to_words, paraphrases
 from speechbrain_lmac.utils.errors import InputError
 
 PARAPHRASES = "paraphrases"
@@ -37,7 +37,7 @@ def chosen_wordings(names: Sequence[str], prompts: Sequence[str]) -> dict[str, l
         if choice == PARAPHRASES:
             wordings.update(_numbered(names, paraphrases(), choice))
         elif choice.count("{}") == 1:
-            wordings[choice] = [choice.replace("{}", speakable(name)) for name in names]
+            wordings[choice] = [choice.replace("{}", label_to_words(name)) for name in names]
         elif choice.endswith(".csv"):
             wordings.update(_numbered(names, read_prompts(choice), choice))
         else:

@@ -8,13 +8,13 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from speechbrain_lmac.audio.io import check_audio, fit, load_audio
+from speechbrain_lmac.audio.io import check_audio, fit_length, load_audio
 from speechbrain_lmac.data.datasets import read_clips
 from speechbrain_lmac.data.manifest import Clip
 from speechbrain_lmac.evaluation.zero_shot_tables import confusion, per_class
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.files import check_writable, write_text
-from speechbrain_lmac.utils.ownership import Ledger, owned
+from speechbrain_lmac.utils.ownership import Ledger, owned_file
 
 WRITTEN = ("predictions.csv", "confusion.csv", "per_class.csv", "report.md")
 """Files of the output folder."""
@@ -77,7 +77,7 @@ def embed_clips(clap: Any, clips: Sequence[Clip], seconds: float | None = None) 
     for clip in tqdm(clips, desc="encoding", unit="clip", dynamic_ncols=True):
         wav = load_audio(clip.wav, clap.sample_rate, clip.start, clip.stop)
         if seconds is not None:
-            wav = fit(wav, round(seconds * clap.sample_rate))
+            wav = fit_length(wav, round(seconds * clap.sample_rate))
         embeddings.append(clap(wav.unsqueeze(0).to(device)).vector)
     return torch.cat(embeddings)
 
@@ -130,5 +130,5 @@ def write(folder: Path, rows: pd.DataFrame, names: Sequence[str], text: str) -> 
         text,
     )
     for name, content in zip(WRITTEN, texts, strict=True):
-        write_text(folder / name, content, through=owned)
+        write_text(folder / name, content, writer=owned_file)
     print(f"written to {folder}")

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import torch
 from speechbrain.inference.interfaces import Pretrained
 
-from speechbrain_lmac.audio.source import fetched
+from speechbrain_lmac.audio.source import fetch_audio
 from speechbrain_lmac.data.prompts import TEMPLATE
 from speechbrain_lmac.inference.presence import PresenceClassifier
 from speechbrain_lmac.inference.prompts import PromptQuery, label_queries, prompt_query
@@ -123,7 +123,7 @@ class PretrainedInterpreter(Pretrained):
         InputError
             If the sound cannot be downloaded, read or explained.
         """
-        return fetched(path, savedir, self.sample_rate).to(self.device)
+        return fetch_audio(path, savedir, self.sample_rate).to(self.device)
 
     def train(self, mode: bool = True) -> Self:
         """Refuse training mode, which would change the frozen encoders."""

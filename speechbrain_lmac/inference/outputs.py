@@ -6,8 +6,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from speechbrain_lmac.utils.errors import InputError
-from speechbrain_lmac.utils.files import LOCK, check_no_input, said, temporary
-from speechbrain_lmac.utils.ownership import LEDGER, Ledger, locked
+from speechbrain_lmac.utils.files import LOCK, check_not_input, temporary_path, wrap_write_errors
+from speechbrain_lmac.utils.ownership import LEDGER, Ledger, folder_lock
 
 EXPLANATION, RESIDUAL = "-explanation.wav", "-residual.wav"
 """Ends of the names of masked-in and masked-out sounds."""
@@ -113,7 +113,7 @@ def check_output(
         raise InputError(f"{folder} must be a folder, got a file. Give another --output")
     ledger = Ledger(folder)
     for name in dict.fromkeys([*names, *ledger.files]):
-        check_no_input(folder / name, inputs)
+        check_not_input(folder / name, inputs)
     ledger.check(names)
 
 
@@ -133,11 +133,12 @@ def reserve(folder: Path, file: str | None) -> bool:
         False if the folder is reserved for another file.
     """
     make_folder(folder)
-    with locked(folder):
+    with folder_lock(folder):
         ledger = Ledger(folder)
-        if ledger.of not in (None, file):
+        if ledger.kind not in (None, file):
             return False
-        ledger.save(of=file)
+        ledger.kind = file
+        ledger.save()
     return True
 
 
@@ -209,9 +210,9 @@ def writing_to(
     is_new = not folder.exists()
     make_folder(folder)
     try:
-        with said(folder), temporary(folder, folder=True) as stage:
+        with wrap_write_errors(folder), temporary_path(folder, folder=True) as stage:
             yield stage
-            with locked(folder):
+            with folder_lock(folder):
                 _move_in(stage, folder, of, keep)
     finally:
         if is_new:
@@ -224,11 +225,12 @@ def _move_in(stage: Path, folder: Path, of: str | None, keep: Iterable[str] | No
     ledger = Ledger(folder)
     ledger.check(written)
     for name in written:
-        ledger.sign(name, stage / name)
-    ledger.save(of=of)
+        ledger.add(name, stage / name)
+    ledger.kind = of
+    ledger.save()
     listed = [name for name in ledger.files if name == Path(name).name]
     stale = [] if keep is None else [name for name in listed if name not in {*written, *keep}]
-    removable = [name for name in stale if ledger.is_ours(name)]  # changed files stay
+    removable = [name for name in stale if ledger.is_owned(name)]  # changed files stay
     if SCORES in {*written, *removable}:
         (folder / SCORES).unlink(missing_ok=True)
     for name in removable:

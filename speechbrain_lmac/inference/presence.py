@@ -7,7 +7,7 @@ names of ESC-50 serve as competing classes, so that a prompt can be absent.
 import torch
 
 from speechbrain_lmac.data.labels import ESC50_CLASSES
-from speechbrain_lmac.data.prompts import speakable
+from speechbrain_lmac.data.prompts import label_to_words
 from speechbrain_lmac.models.base import AudioClassifier
 
 MIN_PRESENCE = 0.05
@@ -41,7 +41,7 @@ class PresenceClassifier:
 
     def __init__(self, audio_classifier: AudioClassifier):
         self.audio_classifier = audio_classifier
-        names = [speakable(name) for name in ESC50_CLASSES]
+        names = [label_to_words(name) for name in ESC50_CLASSES]
         self.queries = audio_classifier.class_queries(names)
 
     def against(self, query: torch.Tensor) -> torch.Tensor:

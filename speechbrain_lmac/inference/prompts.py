@@ -8,7 +8,7 @@ import torch
 from torch.nn.functional import normalize
 
 from speechbrain_lmac.data.labels import ESC50_CLASSES
-from speechbrain_lmac.data.prompts import speakable
+from speechbrain_lmac.data.prompts import label_to_words
 from speechbrain_lmac.models.base import AudioClassifier
 from speechbrain_lmac.utils.errors import InputError
 
@@ -121,7 +121,9 @@ def label_queries(
     InputError
         If there are fewer than two labels, or a label cannot be encoded.
     """
-    names = [speakable(name) for name in ESC50_CLASSES] if labels is None else as_prompts(labels)
+    names = (
+        [label_to_words(name) for name in ESC50_CLASSES] if labels is None else as_prompts(labels)
+    )
     if len(names) < 2:
         raise InputError(f"labels must be at least two, got {names!r}")
     return tuple(names), classifier.class_queries(names, [template])

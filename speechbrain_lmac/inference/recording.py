@@ -114,5 +114,5 @@ def _explain_windows(
 
 def _own_samples(window: Segment, hop: int) -> slice:
     """Return the samples of a window that are nearer to its center than to any other's."""
-    start = window.fresh + hop // 2 if window.start else 0
-    return slice(start, None if window.last else hop + hop // 2)
+    start = window.num_settled + hop // 2 if window.start else 0
+    return slice(start, None if window.is_last else hop + hop // 2)

@@ -15,8 +15,8 @@ from speechbrain_lmac.inference.outputs import (
     raven_table,
     residual_of,
 )
-from speechbrain_lmac.reports.annotations import write_csv, write_raven
-from speechbrain_lmac.utils.files import write_table, write_text
+from speechbrain_lmac.reports.annotations import write_raven, write_regions
+from speechbrain_lmac.utils.files import write_csv, write_text
 
 MIN_LEVEL_DB = -120
 """Level that is written for digital silence."""
@@ -95,10 +95,10 @@ def _write_scores(folder: Path, scores: dict[str, Any]) -> None:
 def write_tables(timeline: Any, folder: Path, threshold: float) -> None:
     """Write the tables of a timeline to an empty folder."""
     regions = timeline.regions(threshold)
-    write_csv(folder / REGIONS, regions)
+    write_regions(folder / REGIONS, regions)
     write_raven(folder / raven_table(timeline.file), regions)
     rows = [
         [round(second, 3), *(round(value, 4) for value in values)]
         for second, values in zip(timeline.seconds.tolist(), timeline.activity.T.tolist())
     ]
-    write_table(folder / ACTIVITY, [["seconds", *timeline.prompts], *rows])
+    write_csv(folder / ACTIVITY, [["seconds", *timeline.prompts], *rows])

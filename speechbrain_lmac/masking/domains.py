@@ -114,7 +114,7 @@ class MaskingDomain(nn.Module, ABC):
         """
         spectrogram = self.audio_classifier.spectrogram
         spectrum = spectrogram(wavs) if spectrum is None else spectrum
-        gains, closing = self.gains(mask), spectrogram.closing(wavs, spectrum.shape[1])
+        gains, closing = self.gains(mask), spectrogram.closing_frame(wavs, spectrum.shape[1])
         if closing is not None:  # the samples after the last frame take that frame's gain
             closing = (gains[..., -1, :] * closing).flatten(0, -2)
         sound = spectrogram.inverse((gains * spectrum).flatten(0, -3), wavs.shape[-1], closing)

@@ -114,7 +114,7 @@ def read_hashed(path, key):
     InputError
         If the file cannot be read without running code, or holds no tensors under ``key``.
     """
-    with single_read.held(path) as file:
+    with single_read.open_hashed(path) as file:
         content = load_tensors(file.name, path)
     state = content.get(key, content) if isinstance(content, dict) else None
     if not isinstance(state, dict) or not state or not all(map(_is_named_tensor, state.items())):

@@ -27,7 +27,7 @@ from speechbrain_lmac.pretrained.decoder_weights import (
 from speechbrain_lmac.pretrained.strict_yaml import MAX_BYTES
 from speechbrain_lmac.utils.errors import InputError, first_line
 from speechbrain_lmac.utils.hub import hub_folder
-from speechbrain_lmac.utils.single_read import read_once
+from speechbrain_lmac.utils.single_read import read_bounded
 
 PRETRAINED = Path(__file__).parent / "interpreters"
 """Folder of the interpreters in the package."""
@@ -135,7 +135,7 @@ def read_interpreter(
 
 def read_files(folder: Path, sha256: str | None = None) -> Files:
     """Read the two files of an interpreter; InputError if they have another fingerprint."""
-    files = Files(*(read_once(folder / name, size) for name, size in MAX_FILE_BYTES.items()))
+    files = Files(*(read_bounded(folder / name, size) for name, size in MAX_FILE_BYTES.items()))
     if sha256 is not None and files.fingerprint != sha256.lower():
         raise InputError(f"sha256 of {folder} must be {sha256}, got {files.fingerprint}")
     return files
@@ -194,7 +194,7 @@ def _download(repo_id: str, revision: str | None, savedir: str | Path | None) ->
     if savedir is not None:  # one folder per repository and revision
         savedir = Path(savedir) / "--".join((repo_id, revision or "main")).replace("/", "--")
     names, remedy = list(MAX_FILE_BYTES), "it is not a local folder either"
-    folder = hub_folder(repo_id, names, revision, savedir, remedy=remedy, largest=MAX_FILE_BYTES)
+    folder = hub_folder(repo_id, names, revision, savedir, remedy=remedy, max_bytes=MAX_FILE_BYTES)
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
         raise InputError(f"{repo_id} is not an interpreter: it has no {' and no '.join(missing)}")

@@ -12,7 +12,7 @@ from torch.nn.functional import normalize
 from speechbrain_lmac.masking.decoder import DecoderFeatures, MaskDecoder, logits_to_mask
 from speechbrain_lmac.masking.grid import Grid
 from speechbrain_lmac.utils.errors import InputError, first_line
-from speechbrain_lmac.utils.single_read import read_once
+from speechbrain_lmac.utils.single_read import read_bounded
 
 DECODER_FILE = "decoder.safetensors"
 MAX_DECODER_BYTES = 1 << 28
@@ -99,7 +99,7 @@ def load_decoder(
     """
     try:
         if weights is None:
-            weights = parse_safetensors(read_once(path, MAX_DECODER_BYTES), path)
+            weights = parse_safetensors(read_bounded(path, MAX_DECODER_BYTES), path)
         decoder.load_state_dict(weights)
     except (InputError, RuntimeError) as error:
         fault = first_line(error)

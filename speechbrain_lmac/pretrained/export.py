@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 from speechbrain_lmac.pretrained.config import HPARAMS_FILE
 from speechbrain_lmac.pretrained.decoder_weights import DECODER_FILE
-from speechbrain_lmac.utils.ownership import check_folder, owned_folder
+from speechbrain_lmac.utils.ownership import check_owned_folder, owned_folder
 
 KIND = "export"
 """Kind of the folder in its ledger."""
@@ -76,7 +76,7 @@ def export_interpreter(model: Any, method: str, folder: str | Path) -> Path:
 
 def check_exportable(folder: str | Path) -> None:
     """Raise InputError if a folder has files that are not an unchanged export."""
-    check_folder(folder, KIND, _is_without_ledger)
+    check_owned_folder(folder, KIND, _is_without_ledger)
 
 
 def _is_without_ledger(folder: Path) -> bool:

@@ -61,7 +61,7 @@ def model_card(
     huggingface_hub.ModelCard
     """
     method, name = interpreter.hparams.method, repo_id.split("/")[1]
-    test_clips = manifest.read_rows(results / "test.csv")
+    test_clips = manifest.read_unchecked(results / "test.csv")
     test_data = ", ".join(dict.fromkeys(map(_dataset_of, test_clips)))
     data = ModelCardData(
         license=license,
@@ -85,7 +85,7 @@ def model_card(
         table=markdown_table(rows, MEAN),
         num_test_clips=len(test_clips),
         test_data=test_data,
-        training_data=_training_data(manifest.read_rows(results / "train.csv")),
+        training_data=_training_data(manifest.read_unchecked(results / "train.csv")),
         settings=settings,
     )
 
@@ -93,15 +93,17 @@ def model_card(
 def _eval_results(rows: pd.DataFrame, method: str, dataset: str) -> Iterator[EvalResult]:
     """Yield the results of the published method, as means over the mask areas."""
     means = mean_scores(rows, MEAN)
-    for metric in REPORTED_METRICS:
-        if method in means.index and pd.notna(means.loc[method, metric]):
+    if method not in means.index:
+        return
+    for metric, mean in means.loc[method, list(REPORTED_METRICS)].to_dict().items():
+        if pd.notna(mean):
             yield EvalResult(
                 task_type=TASK,
                 dataset_type=dataset.lower().replace(" ", "-"),
                 dataset_name=dataset,
-                metric_type=metric.lower(),
+                metric_type=str(metric).lower(),
                 metric_name=f"{metric}, mean over the top 5, 10, 20 and 40 % of T-F bins",
-                metric_value=round(float(means.loc[method, metric]), 4),
+                metric_value=round(float(mean), 4),
             )
 
 

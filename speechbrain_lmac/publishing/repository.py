@@ -16,7 +16,7 @@ from speechbrain_lmac.publishing.card import model_card
 from speechbrain_lmac.publishing.upload import check_id
 from speechbrain_lmac.reports.plots import draw_average_drop, draw_interpretation
 from speechbrain_lmac.utils.errors import InputError
-from speechbrain_lmac.utils.ownership import check_folder, owned_folder
+from speechbrain_lmac.utils.ownership import check_owned_folder, owned_folder
 
 SETTINGS_FILE = "training.json"
 """Settings and hashes of the training run."""
@@ -65,7 +65,7 @@ def write_repository(
         raise InputError(f"{results} is no finished run of train.py: no {', '.join(missing)}")
     if (folder / ".git").exists():
         raise InputError(f"{folder} is a git repository, which is not replaced. Give another")
-    check_folder(folder, KIND)
+    check_owned_folder(folder, KIND)
     interpreter = Interpreter.from_hparams(source=results)
     settings = interpreter.model.classifier.audio_classifier.portable_settings
     text = hyperparams_text(interpreter.model, interpreter.hparams.method, settings)

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import torch
 
-from speechbrain_lmac.utils.files import temporary, write_table
-from speechbrain_lmac.utils.ownership import Ledger, locked
+from speechbrain_lmac.utils.files import temporary_path, write_csv
+from speechbrain_lmac.utils.ownership import Ledger, folder_lock
 
 RAVEN_COLUMNS = (
     "Selection",
@@ -103,9 +103,9 @@ def _band(bands: torch.Tensor, active: torch.Tensor) -> tuple[float, float]:
     return low.median().item(), high.median().item()
 
 
-def write_csv(path: Path, regions: Iterable[Region]) -> None:
+def write_regions(path: Path, regions: Iterable[Region]) -> None:
     """Write regions as CSV, with the fields of :class:`Region` as columns."""
-    write_table(path, [Region._fields, *(_rounded(region) for region in regions)])
+    write_csv(path, [Region._fields, *(_rounded(region) for region in regions)])
 
 
 def update_csv(path: Path, regions_by_file: Mapping[str | None, Iterable[Region]]) -> None:
@@ -128,14 +128,14 @@ def update_csv(path: Path, regions_by_file: Mapping[str | None, Iterable[Region]
     """
     header = ("file", *Region._fields)
     rows = [(file, *_rounded(r)) for file, regions in regions_by_file.items() for r in regions]
-    with locked(path.parent), temporary(path.parent) as partial:
+    with folder_lock(path.parent), temporary_path(path.parent) as partial:
         ledger = Ledger(path.parent)
         ledger.check([path.name])
         content = path.read_bytes() if path.exists() else _encode([header])
         if any(_may_contain(content, file) for file in regions_by_file):
             content = _encode(row for row in _decode(content) if row[0] not in regions_by_file)
         partial.write_bytes(content + _encode(rows))
-        ledger.sign(path.name, partial)
+        ledger.add(path.name, partial)
         ledger.save()
         partial.replace(path)
 
@@ -164,7 +164,7 @@ def write_raven(path: Path, regions: Iterable[Region]) -> None:
         prompt, start, stop, low, high, activity = _rounded(region)
         text = " ".join(prompt.replace('"', "'").split())  # Raven does not support quotes
         rows.append((number, "Spectrogram 1", 1, start, stop, low, high, text, activity))
-    write_table(path, rows, delimiter="\t")
+    write_csv(path, rows, delimiter="\t")
 
 
 def _rounded(region: Region) -> Region:

@@ -13,7 +13,7 @@ from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from speechbrain_lmac.utils.files import whole
+from speechbrain_lmac.utils.files import atomic_write
 
 FALLBACK_FONTS = (
     *("Noto Sans CJK JP", "Noto Sans CJK SC", "Hiragino Sans", "Microsoft YaHei", "Arial"),
@@ -89,7 +89,7 @@ def save_figure(figure: Figure, path: str | Path) -> None:
         text.set_fontfamily(families)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph", UserWarning)  # a letter without a font: a box
-        with whole(path) as partial:
+        with atomic_write(path) as partial:
             figure.savefig(partial, dpi=DPI, format=Path(path).suffix.removeprefix(".") or "png")
 
 

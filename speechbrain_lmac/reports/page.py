@@ -16,7 +16,7 @@ from speechbrain_lmac.reports.clip import ClipSection
 from speechbrain_lmac.reports.media import MAX_GAIN_DB
 from speechbrain_lmac.reports.recording import RecordingSection
 from speechbrain_lmac.utils.errors import InputError
-from speechbrain_lmac.utils.files import check_no_input, check_writable, write_text
+from speechbrain_lmac.utils.files import check_not_input, check_writable, write_text
 from speechbrain_lmac.utils.version import VERSION
 
 TEMPLATES = files("speechbrain_lmac.reports") / "templates"
@@ -82,7 +82,7 @@ def check_page(path: str | Path, inputs: Iterable[str | Path | None] = ()) -> No
         If the file cannot be written, is an input, was not written by this package, or has changed
         since.
     """
-    check_no_input(path, inputs)
+    check_not_input(path, inputs)
     check_writable(path)
     if os.path.exists(path) and not is_page(path):
         raise InputError(

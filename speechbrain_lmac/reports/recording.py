@@ -90,7 +90,7 @@ def recording_section(
     rate, regions = audio_classifier.sample_rate, timeline.regions(threshold)
     shown = [_most_active(regions, prompt) for prompt in timeline.prompts]
     spans = [[_span(region, timeline.duration, rate) for region in part] for part in shown]
-    cuts = iter(sound.cut(rate, [span for part in spans for span in part]))
+    cuts = iter(sound.read_segments(rate, [span for part in spans for span in part]))
     cards = tuple(
         ActivityCard(
             prompt,

@@ -10,7 +10,7 @@ import torch
 from speechbrain.dataio.sampler import ReproducibleRandomSampler
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from speechbrain_lmac.data.pipeline import augment, draw
+from speechbrain_lmac.data.pipeline import augment_batch, clip_rng
 from speechbrain_lmac.data.prompts import class_prompt
 from speechbrain_lmac.evaluation.scoring import (
     explain,
@@ -74,12 +74,12 @@ class LMACBrain(sb.Brain):
             encoded prompts.
         """
         hparams, classifier = self.hparams, self.model.classifier
-        draws = [draw(hparams.seed, self.epoch, clip_id) for clip_id in batch.id]
-        clips = augment(batch.sig.data.to(self.device), draws, hparams.mix_probability)
-        encoded = classifier.encode_clips(clips.sounds)
-        pairs = self.pair(batch, encoded.encoding.vector.float(), clips.mixed, draws)
-        if global_mean_count(clips.mixed) and len(pairs.queries) > 1:
-            pairs = pairs._replace(sources=source_power(classifier, clips.own, clips.sounds))
+        draws = [clip_rng(hparams.seed, self.epoch, clip_id) for clip_id in batch.id]
+        clips = augment_batch(batch.sig.data.to(self.device), draws, hparams.mix_probability)
+        encoded = classifier.encode_clips(clips.wavs)
+        pairs = self.pair(batch, encoded.encoding.vector.float(), clips.is_mixed, draws)
+        if global_mean_count(clips.is_mixed) and len(pairs.queries) > 1:
+            pairs = pairs._replace(sources=source_power(classifier, clips.targets, clips.wavs))
             pairs = pairs._replace(num_separable=global_mean_count(pairs.separable))
         features = channel_dropout(self.model.features(encoded), hparams.feature_dropout, draws)
         masks = self.model(encoded, pairs.queries, features)

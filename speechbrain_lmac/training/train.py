@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from speechbrain_lmac.data import manifest
 from speechbrain_lmac.data.datasets import class_names
-from speechbrain_lmac.data.pipeline import dataset
+from speechbrain_lmac.data.pipeline import build_dataset
 from speechbrain_lmac.evaluation import tables
 from speechbrain_lmac.evaluation.evaluate import evaluate, write_scores
 from speechbrain_lmac.evaluation.scoring import ClassPrompts, clip_seed
@@ -118,7 +118,7 @@ def fit(hparams, splits, prompts, run_opts) -> LMACBrain:
 def clip_dataset(clips, hparams):
     """SpeechBrain dataset of clips at the classifier's rate and of ``clip_seconds``."""
     sample_rate = hparams["model"].classifier.audio_classifier.sample_rate
-    return dataset(clips, sample_rate, hparams["clip_seconds"])
+    return build_dataset(clips, sample_rate, hparams["clip_seconds"])
 
 
 def check_trained(checkpointer, folder) -> None:
@@ -190,6 +190,6 @@ def report(brain, clips, explainers, hparams) -> None:
         f"masking, folds {hparams['test_folds']}"
     )
     text = tables.report(rows, trained_method(hparams), what)
-    write_text(folder / "table.md", text)
+    write_text(folder / "results.md", text)
     logger.info("\n%s", text)
-    logger.info("rows: %s; tables: %s", folder / "metrics.csv", folder / "table.md")
+    logger.info("rows: %s; tables: %s", folder / "metrics.csv", folder / "results.md")

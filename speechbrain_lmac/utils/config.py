@@ -17,7 +17,7 @@ BASE = "base"
 says nothing."""
 
 
-def path_of(name):
+def hparams_path(name):
     """Path of a hyperparameter file of this package, ``lmac_zs.yaml`` for instance.
 
     An installed package brings its files along. In a clone they lie beside the package, also when
@@ -132,7 +132,7 @@ def read_settings(hparams_file, above=()):
     """
     path = Path(hparams_file)
     if not path.is_file() and str(path) in (path.name, f"hparams/{path.name}"):
-        path = path_of(path.name)  # installed without its repository
+        path = hparams_path(path.name)  # installed without its repository
     if not path.is_file():
         raise InputError(f"no such hyperparameter file: {hparams_file}")
     text = path.read_text(encoding="utf-8")

@@ -19,7 +19,7 @@ R = TypeVar("R")
 TRIO = ("torch", "torchvision", "torchaudio")
 
 
-def clash():
+def version_conflict():
     """What is wrong with torch, torchvision and torchaudio, as one sentence; None if nothing.
 
     The three are built against each other: mixed releases, or a CPU build of one beside a
@@ -70,7 +70,7 @@ def check_device(device):
 
 
 if __name__ == "__main__":
-    sys.exit(clash())
+    sys.exit(version_conflict())
 
 
 SETTINGS = {-4: 0, -1: 2**31 - 1, -2: 2**28}
@@ -105,7 +105,7 @@ def is_out_of_memory(error):
 
 
 @contextlib.contextmanager
-def enough_for(name):
+def wrap_memory_errors(name):
     """Turn memory that runs out into an InputError that names the file which was worked on."""
     try:
         yield

@@ -11,7 +11,7 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from speechbrain_lmac.utils.errors import InputError
-from speechbrain_lmac.utils.ownership import digest
+from speechbrain_lmac.utils.ownership import file_sha256
 
 ATTEMPTS = 5
 """Connections tried before giving up; each goes on where the last one broke off."""
@@ -68,7 +68,7 @@ def fetch(url, path, sha256):
 
 
 def _is_there(path, sha256):
-    return path.is_file() and sha256 in (None, digest(path))
+    return path.is_file() and sha256 in (None, file_sha256(path))
 
 
 def _fetch(url, path, sha256):
@@ -84,10 +84,10 @@ def _fetch(url, path, sha256):
     if sha256 is None:
         partial.replace(path)
         return
-    if resumed and digest(partial) != sha256:  # what lay there began another file
+    if resumed and file_sha256(partial) != sha256:  # what lay there began another file
         partial.unlink()
         _arrive(url, partial)
-    found = digest(partial)
+    found = file_sha256(partial)
     if found != sha256:
         partial.unlink()
         raise InputError(f"{url} is not the file expected (sha256 {found}, not {sha256})")
@@ -156,7 +156,7 @@ def _keep_validator(headers, path):
         path.write_text(found, encoding="utf-8")
 
 
-def fetch_once(url, name, sha256):
+def fetch_cached(url, name, sha256):
     """A file that is kept for all projects, fetched if it is not there; as :func:`fetch`."""
     folder = Path(os.environ.get(CACHE, Path.home() / ".cache" / "speechbrain_lmac"))
     return fetch(url, folder / name, sha256)

@@ -59,7 +59,7 @@ def printable(text):
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text))
 
 
-def report_errors(command=None, *, goes_on=True):
+def report_errors(command=None, *, resumable=True):
     """Make a command end without a traceback where the user is to act.
 
     Bad input is one line and exit status 2; an interruption says how to go on and is 130; a reader
@@ -70,11 +70,11 @@ def report_errors(command=None, *, goes_on=True):
     ---------
     command : callable
         What is done.
-    goes_on : bool
+    resumable : bool
         Whether the same command goes on where it was interrupted.
     """
     if command is None:
-        return functools.partial(report_errors, goes_on=goes_on)
+        return functools.partial(report_errors, resumable=resumable)
 
     @functools.wraps(command)
     def wrapped(*args, **kwargs):
@@ -84,7 +84,7 @@ def report_errors(command=None, *, goes_on=True):
             print(f"error: {error}", file=sys.stderr)
             sys.exit(2)
         except KeyboardInterrupt:
-            then = "; give the same command again to go on" if goes_on else ""
+            then = "; give the same command again to go on" if resumable else ""
             print(f"\ninterrupted{then}", file=sys.stderr)
             sys.exit(130)
         except BrokenPipeError:

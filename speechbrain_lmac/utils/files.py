@@ -41,7 +41,7 @@ AT_FDCWD, RENAME_EXCHANGE = -100, 2
 
 
 @contextlib.contextmanager
-def whole(path):
+def atomic_write(path):
     """Write a file under a temporary name; it gets its own when it is written.
 
     A symbolic link stays, and the file that it names is written. An existing file keeps its mode.
@@ -65,16 +65,16 @@ def whole(path):
     -------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     with whole(Path(folder) / "a.txt") as partial:
+    ...     with atomic_write(Path(folder) / "a.txt") as partial:
     ...         _ = partial.write_text("all of it")
     ...     [path.name for path in Path(folder).iterdir()]
     ['a.txt']
     """
     target = Path(os.path.realpath(path))
     _check_regular(target)
-    with said(path):
+    with wrap_write_errors(path):
         target.parent.mkdir(parents=True, exist_ok=True)
-        with temporary(target.parent) as partial:
+        with temporary_path(target.parent) as partial:
             yield partial
             _check_regular(target)
             if target.exists():
@@ -84,7 +84,7 @@ def whole(path):
 
 
 @contextlib.contextmanager
-def said(path):
+def wrap_write_errors(path):
     """Turn an OSError into the InputError that a path cannot be written."""
     try:
         yield
@@ -101,7 +101,7 @@ def _check_regular(path):
 
 
 @contextlib.contextmanager
-def temporary(parent, folder=False):
+def temporary_path(parent, folder=False):
     """A new file or folder under a name that no one else has; removed at the end if it is there.
 
     Arguments
@@ -115,7 +115,7 @@ def temporary(parent, folder=False):
     ------
     Path
     """
-    sweep(parent)
+    remove_stale(parent)
     path, lock = _create(parent, folder)
     try:
         yield path
@@ -165,7 +165,7 @@ def _remove(path):
         path.unlink(missing_ok=True)
 
 
-def sweep(parent):
+def remove_stale(parent):
     """Remove temporaries and locks in a folder whose holders are dead; others stay."""
     with contextlib.suppress(OSError), os.scandir(parent) as entries:
         found = [Path(entry.path) for entry in entries if AUXILIARY.fullmatch(entry.name)]
@@ -183,7 +183,7 @@ def _sweep(path):
 
 
 @contextlib.contextmanager
-def exclusive(path):
+def exclusive_lock(path):
     """Hold a lock file, which is removed at the end; wait while another process or thread does.
 
     A removed lock file could still be waited for: whoever gets it then begins anew. Without flock
@@ -238,12 +238,12 @@ def atomic_folder(folder, check):
         Where to build.
     """
     final = Path(os.path.realpath(folder))
-    with said(folder):
+    with wrap_write_errors(folder):
         final.parent.mkdir(parents=True, exist_ok=True)
-        recover(final)
+        recover_folder(final)
         if final.exists():
             check(final)
-        with temporary(final.parent, folder=True) as built:
+        with temporary_path(final.parent, folder=True) as built:
             yield built
             if final.exists():
                 check(final)
@@ -278,7 +278,7 @@ def _aside(folder):
     return folder.with_name(f"{HIDDEN}-{folder.name[:32]}-{digest}{ASIDE}")
 
 
-def recover(folder):
+def recover_folder(folder):
     """Undo a replacement that was killed between its renames."""
     aside = _aside(folder)
     if not aside.is_dir():
@@ -293,13 +293,13 @@ def check_writable(path):
     """Raise InputError if a file cannot be written, before the work that would be lost."""
     target = Path(os.path.realpath(path))
     _check_regular(target)
-    with said(path):
+    with wrap_write_errors(path):
         target.parent.mkdir(parents=True, exist_ok=True)
         TemporaryFile(dir=target.parent).close()
-        sweep(target.parent)
+        remove_stale(target.parent)
 
 
-def check_no_input(path, inputs):
+def check_not_input(path, inputs):
     """Raise InputError if writing a file would replace an input, under whatever name.
 
     Arguments
@@ -321,20 +321,20 @@ def _is_same(one, other):
         return False
 
 
-def write_text(path, text, through=whole):
-    """Write a text file in UTF-8, as :func:`whole`; its path.
+def write_text(path, text, writer=atomic_write):
+    """Write a text file in UTF-8, as :func:`atomic_write`; its path.
 
-    ``through`` is the context manager that yields where to write.
+    ``writer`` is the context manager that yields where to write.
     """
-    with through(path) as partial:
+    with writer(path) as partial:
         partial.write_text(text, encoding="utf-8")
     return Path(path)
 
 
-def write_table(path, rows, delimiter=",", through=whole):
+def write_csv(path, rows, delimiter=",", writer=atomic_write):
     """Write rows as CSV, as :func:`write_text`; names of files may be no UTF-8."""
     with (
-        through(path) as partial,
+        writer(path) as partial,
         open(partial, "w", newline="", encoding="utf-8", errors="surrogateescape") as file,
     ):
         csv.writer(file, delimiter=delimiter).writerows(rows)

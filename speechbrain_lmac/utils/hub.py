@@ -17,7 +17,7 @@ def hub_folder(
     any_of=(),
     remedy="",
     repo_type="model",
-    largest=None,
+    max_bytes=None,
 ):
     """Folder that holds a repository's files.
 
@@ -37,7 +37,7 @@ def hub_folder(
         What else the user can do, for the error.
     repo_type : str
         "model" or "dataset".
-    largest : dict
+    max_bytes : dict
         File -> bytes, beyond which it is not fetched.
 
     Returns
@@ -69,21 +69,21 @@ def hub_folder(
         pass
     try:
         check_reachable()
-        _check_sizes(repo_id, revision, largest or {})
+        _check_sizes(repo_id, revision, max_bytes or {})
         return Path(snapshot_download(repo_id, **wanted))
     except (HTTPError, LocalEntryNotFoundError, OSError) as error:
         what = f"{repo_id} cannot be had from the Hugging Face Hub ({first_line(error)})"
         raise InputError(f"{what}; {remedy}" if remedy else what) from error
 
 
-def _check_sizes(repo_id, revision, largest):
+def _check_sizes(repo_id, revision, max_bytes):
     from huggingface_hub import HfApi
 
-    if not largest:
+    if not max_bytes:
         return
     about = HfApi().model_info(repo_id, revision=revision, files_metadata=True)
     for file in about.siblings or ():
-        if (file.size or 0) > largest.get(file.rfilename, file.size or 0):
+        if (file.size or 0) > max_bytes.get(file.rfilename, file.size or 0):
             raise InputError(f"{repo_id}: {file.rfilename} is too large ({file.size} bytes)")
 
 

@@ -15,9 +15,9 @@ from speechbrain_lmac.utils.files import (
     HIDDEN,
     LOCK,
     atomic_folder,
-    exclusive,
-    said,
-    temporary,
+    exclusive_lock,
+    temporary_path,
+    wrap_write_errors,
     write_text,
 )
 
@@ -36,56 +36,59 @@ class Ledger:
     -------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     with owned(Path(folder) / "a.csv") as partial:
+    ...     with owned_file(Path(folder) / "a.csv") as partial:
     ...         _ = partial.write_text("ours")
-    ...     before = Ledger(folder).is_ours("a.csv")
+    ...     before = Ledger(folder).is_owned("a.csv")
     ...     _ = (Path(folder) / "a.csv").write_text("edited")
-    ...     before, Ledger(folder).is_ours("a.csv")
+    ...     before, Ledger(folder).is_owned("a.csv")
     (True, False)
     """
 
     def __init__(self, folder):
         self.folder = Path(folder)
-        self.held = _read(self.folder / LEDGER)
+        self.content = _read(self.folder / LEDGER)
 
     @property
     def files(self):
         """Name, relative to the folder -> SHA-256 of each content that is ours."""
-        return self.held["files"]
+        return self.content["files"]
 
     @property
-    def of(self):
-        """What the folder holds: a kind of output, or the file that is explained in it."""
-        return self.held["of"]
+    def kind(self):
+        """Kind of output in the folder, or the path of the sound file explained in it."""
+        return self.content["of"]
 
-    def is_ours(self, name):
+    @kind.setter
+    def kind(self, kind):
+        self.content["of"] = kind
+
+    def is_owned(self, name):
         """Whether a file is absent, or is listed and has not changed since."""
         path = self.folder / name
         if not os.path.lexists(path):
             return True
         regular = path.is_file() and not path.is_symlink()
-        return regular and name in self.files and digest(path) in self.files[name]
+        return regular and name in self.files and file_sha256(path) in self.files[name]
 
     def check(self, names):
         """Raise InputError if one of the names is there and is not ours."""
         for name in names:
-            if not self.is_ours(name):
+            if not self.is_owned(name):
                 raise InputError(
                     f"{self.folder / name} was not written by speechbrain-lmac, or has changed "
                     "since: it is left alone; move it, or give another output"
                 )
 
-    def sign(self, name, made):
+    def add(self, name, made):
         """List the content of a file that is about to get a name; what is there stays listed."""
         path = self.folder / name
-        before = [digest(path)] if os.path.lexists(path) and self.is_ours(name) else []
-        self.files[name] = list(dict.fromkeys([*before, digest(made)]))
+        before = [file_sha256(path)] if os.path.lexists(path) and self.is_owned(name) else []
+        self.files[name] = list(dict.fromkeys([*before, file_sha256(made)]))
 
-    def save(self, **changes):
-        """Write the list, whole or not at all; of no file and nothing else, remove it."""
-        self.held.update(changes)
-        if self.held["files"] or self.held["of"] is not None:
-            text = json.dumps(self.held, indent=1, sort_keys=True, ensure_ascii=True)
+    def save(self):
+        """Write the ledger atomically, or remove it if it lists nothing and has no kind."""
+        if self.content["files"] or self.content["of"] is not None:
+            text = json.dumps(self.content, indent=1, sort_keys=True, ensure_ascii=True)
             write_text(self.folder / LEDGER, text + "\n")
         else:
             (self.folder / LEDGER).unlink(missing_ok=True)
@@ -110,22 +113,22 @@ def _is_inside(name):
     return bool(path.parts) and not path.is_absolute() and ".." not in path.parts
 
 
-def digest(path):
+def file_sha256(path):
     """SHA-256 of a file, in hex."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextlib.contextmanager
-def locked(folder):
+def folder_lock(folder):
     """Hold the lock of a folder's ledger; one process at a time, threads too."""
-    with said(folder), exclusive(Path(folder) / LOCK):
+    with wrap_write_errors(folder), exclusive_lock(Path(folder) / LOCK):
         yield
 
 
 @contextlib.contextmanager
-def owned(path):
-    """Write a file as :func:`~speechbrain_lmac.utils.files.whole` does, and list it as ours.
+def owned_file(path):
+    """Write a file as :func:`~speechbrain_lmac.utils.files.atomic_write` does, and list it as ours.
 
     Arguments
     ---------
@@ -144,20 +147,20 @@ def owned(path):
     """
     path = Path(path)
     Ledger(path.parent).check([path.name])
-    with said(path), temporary(path.parent) as partial:
+    with wrap_write_errors(path), temporary_path(path.parent) as partial:
         yield partial
-        with locked(path.parent):
+        with folder_lock(path.parent):
             ledger = Ledger(path.parent)
             ledger.check([path.name])
-            ledger.sign(path.name, partial)
+            ledger.add(path.name, partial)
             ledger.save()
             partial.replace(path)
 
 
-def disown(path):
+def remove_owned_file(path):
     """Remove a file that is ours, if it is there; InputError if it is not ours."""
     path = Path(path)
-    with locked(path.parent):
+    with folder_lock(path.parent):
         ledger = Ledger(path.parent)
         ledger.check([path.name])
         path.unlink(missing_ok=True)
@@ -166,17 +169,17 @@ def disown(path):
 
 
 @contextlib.contextmanager
-def owned_folder(folder, of, known=lambda folder: False):
+def owned_folder(folder, kind, is_legacy=lambda folder: False):
     """Build a folder that replaces an earlier one of the same kind, at once.
 
     Arguments
     ---------
     folder : str or Path
         Its final place.
-    of : str
-        Its kind.
-    known : callable
-        Whether a folder without a ledger is known to be of an earlier version.
+    kind : str
+        Kind of output, such as ``"interpreter"``.
+    is_legacy : callable
+        Predicate: was a folder without a ledger written by an earlier version?
 
     Yields
     ------
@@ -185,17 +188,18 @@ def owned_folder(folder, of, known=lambda folder: False):
     """
 
     def check(final):
-        check_folder(final, of, known)
+        check_owned_folder(final, kind, is_legacy)
 
     with atomic_folder(folder, check) as built:
         yield built
         ledger = Ledger(built)
         for name in _files(built):
-            ledger.sign(name, built / name)
-        ledger.save(of=of)
+            ledger.add(name, built / name)
+        ledger.kind = kind
+        ledger.save()
 
 
-def check_folder(folder, of, known=lambda folder: False):
+def check_owned_folder(folder, kind, is_legacy=lambda folder: False):
     """Raise InputError unless all of a folder is ours and of a kind, or it is empty or absent."""
     folder = Path(folder)
     if not os.path.lexists(folder):
@@ -204,10 +208,10 @@ def check_folder(folder, of, known=lambda folder: False):
         raise InputError(f"{folder} is there and is no folder: give another")
     found = _files(folder)
     ledger = Ledger(folder)
-    if known(folder) or not (found or any(folder.iterdir())):
+    if is_legacy(folder) or not (found or any(folder.iterdir())):
         return
-    if ledger.of != of:
-        raise InputError(f"{folder} is there and was not written by {of}; give another folder")
+    if ledger.kind != kind:
+        raise InputError(f"{folder} is there and was not written by {kind}; give another folder")
     ledger.check(found)
 
 

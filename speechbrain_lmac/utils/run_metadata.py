@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from speechbrain_lmac.utils.download import digest
+from speechbrain_lmac.utils.download import file_sha256
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.files import write_text
 
@@ -54,7 +54,7 @@ def write_run_metadata(folder, program, arguments):
 RUN_FILE = "run_config.json"
 WRITTEN = (
     *("hyperparams.yaml", "run_metadata.json", "train.csv", "valid.csv", "test.csv", "metrics.csv"),
-    *("table.md", "train_log.txt", "log.txt", "env.log", "results.csv.gz", "report.md"),
+    *("results.md", "train_log.txt", "log.txt", "env.log", "results.csv.gz", "report.md"),
     *("results_mel.jsonl", "results_stft.jsonl", "tuning_mel.json", "tuning_stft.json"),
 )
 """Files of runs; in a folder that holds no run they are the user's."""
@@ -83,14 +83,14 @@ def run_identity(hparams, splits):
     dict
     """
     files = {clip.wav for clips in splits.values() for clip in clips}
-    sha256 = {wav: digest(wav) for wav in tqdm(sorted(files), "hashing sounds")}
+    sha256 = {wav: file_sha256(wav) for wav in tqdm(sorted(files), "hashing sounds")}
     held = {
         name: [(c.ID, c.label, c.text, c.fold, c.start, c.stop, sha256[c.wav]) for c in clips]
         for name, clips in splits.items()
     }
     identity = {name: hparams[name] for name in SETTINGS}
     begun = hparams["pretrained_decoder"]
-    identity["pretrained_decoder"] = begun and digest(begun)
+    identity["pretrained_decoder"] = begun and file_sha256(begun)
     identity["clap"] = hparams["clap"].reference.sha256
     paths = ("weights", "source", "tokenizer")
     identity["clap_settings"] = {

@@ -25,14 +25,14 @@ class OpenFile(NamedTuple):
     """Of its contents, in hex."""
 
 
-def read_once(path, most):
+def read_bounded(path, max_bytes):
     """Contents of a file, opened once.
 
     Arguments
     ---------
     path : str or Path
         A regular file.
-    most : int
+    max_bytes : int
         Bytes; a larger file is refused unread.
 
     Returns
@@ -46,14 +46,14 @@ def read_once(path, most):
     """
     with _opened(path) as file:
         size = os.fstat(file.fileno()).st_size
-        data = file.read(most + 1)
-        if max(size, len(data)) > most:
-            raise InputError(f"{path} is too large ({size} bytes); at most {most} are read")
+        data = file.read(max_bytes + 1)
+        if max(size, len(data)) > max_bytes:
+            raise InputError(f"{path} is too large ({size} bytes); at most {max_bytes} are read")
         return data
 
 
 @contextlib.contextmanager
-def held(path):
+def open_hashed(path):
     """Hash a file that is too large for memory, and hold it open while it is loaded.
 
     Arguments

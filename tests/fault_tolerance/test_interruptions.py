@@ -18,7 +18,7 @@ import soundfile
 from speechbrain_lmac.data.synthetic import SAMPLE_RATE, synthesize
 from speechbrain_lmac.training import train as training
 from speechbrain_lmac.utils.errors import InputError
-from speechbrain_lmac.utils.files import whole, write_text
+from speechbrain_lmac.utils.files import atomic_write, write_text
 from speechbrain_lmac.utils.run_metadata import METADATA_FILE as MADE_BY
 from tests.integration.test_training import arguments
 
@@ -97,7 +97,7 @@ def test_a_killed_training_ends_with_the_same_bits(small_set, trained, tmp_path)
     for seed in range(KILLS):
         kill_at_random(train(small_set, tmp_path), seed, seconds)
     finish(train(small_set, tmp_path))
-    patterns = ["interpreter/*", "metrics.csv", "table.md", "*.csv"]
+    patterns = ["interpreter/*", "metrics.csv", "results.md", "*.csv"]
     assert contents(tmp_path, patterns) == contents(undisturbed, patterns)
 
 
@@ -153,7 +153,7 @@ def test_a_results_folder_says_how_it_was_made(trained):
 def test_a_file_that_cannot_be_written_is_not_there(tmp_path):
     path = tmp_path / "a.txt"
     write_text(path, "before")
-    with pytest.raises(ZeroDivisionError), whole(path) as partial:
+    with pytest.raises(ZeroDivisionError), atomic_write(path) as partial:
         partial.write_text("half")
         raise ZeroDivisionError
     assert path.read_text() == "before" and [p.name for p in tmp_path.iterdir()] == ["a.txt"]
@@ -191,7 +191,7 @@ def test_a_loss_that_is_no_number_stops_and_names_the_clips(
     with pytest.raises(SystemExit):
         training.main(arguments(small_set, tmp_path, lr=1e30, max_grad_norm=1e30))
     said = capsys.readouterr().err
-    assert "error: the loss is nan" in said and "smaller --lr" in said
+    assert "error: the loss must be finite, got nan" in said and "lr" in said
     assert sum(clip.stem in said for clip in (small_set / "audio").iterdir()) == 4
 
 
@@ -215,4 +215,4 @@ def test_memory_that_runs_out_is_said_with_what_to_lower(small_set, tmp_path):
         env=ONE_THREAD,
     )
     assert done.returncode == 2, done.stderr[-1500:]
-    assert "error: out of memory in epoch 1" in done.stderr and "--batch_size" in done.stderr
+    assert "got an out-of-memory error in epoch 1" in done.stderr and "batch_size" in done.stderr

@@ -27,7 +27,7 @@ from speechbrain_lmac.pretrained.export import export_interpreter
 from speechbrain_lmac.publishing.repository import write_repository
 from speechbrain_lmac.reports import plots
 from speechbrain_lmac.utils import files
-from speechbrain_lmac.utils.ownership import digest
+from speechbrain_lmac.utils.ownership import file_sha256
 from tests.helpers.killing import Scene, check_whole, hidden
 from tests.unit.publishing.test_repository import finished_run
 
@@ -84,7 +84,7 @@ def draw(call, drawn, shown, path, *more):
     if key not in drawn:
         call(shown, path, *more)
         drawn[key] = path.read_bytes()
-    with files.whole(path) as partial:
+    with files.atomic_write(path) as partial:
         partial.write_bytes(drawn[key])
 
 
@@ -279,7 +279,7 @@ def test_kill_obtain(tmp_path, archive):
     with zipfile.ZipFile(served, "w") as made:
         for name in ("a", "b"):
             made.writestr(f"set-1/meta/{name}.csv", name)
-    a_set = Archive("a set", served.as_uri(), digest(served), "set-1", "meta", "CC0")
+    a_set = Archive("a set", served.as_uri(), file_sha256(served), "set-1", "meta", "CC0")
 
     def build(folder):
         (folder / "set.partial").mkdir()

@@ -22,7 +22,7 @@ from speechbrain_lmac.cli.files import take_folder
 from speechbrain_lmac.data import manifest
 from speechbrain_lmac.data.archives import Archive, obtain
 from speechbrain_lmac.data.datasets import read_clips
-from speechbrain_lmac.data.prepare import prepare
+from speechbrain_lmac.data.prepare import prepare_manifest
 from speechbrain_lmac.data.synthetic import SAMPLE_RATE, synthesize
 from speechbrain_lmac.data.synthetic_dataset import write_dataset
 from speechbrain_lmac.evaluation.zero_shot import ready_folder
@@ -30,8 +30,8 @@ from speechbrain_lmac.inference.timeline import Timeline
 from speechbrain_lmac.reports.annotations import Region, update_csv
 from speechbrain_lmac.reports.page import check_page, write_page
 from speechbrain_lmac.utils.errors import InputError
-from speechbrain_lmac.utils.files import whole, write_text
-from speechbrain_lmac.utils.ownership import digest, owned
+from speechbrain_lmac.utils.files import atomic_write, write_text
+from speechbrain_lmac.utils.ownership import file_sha256, owned_file
 from speechbrain_lmac.utils.run_metadata import lock_output_folder
 
 MINE = "the user's"
@@ -68,7 +68,7 @@ def contents(folder):
 
 
 def test_two_writers_never_mix_one_file(tmp_path):
-    with whole(tmp_path / "a") as first, whole(tmp_path / "a") as second:
+    with atomic_write(tmp_path / "a") as first, atomic_write(tmp_path / "a") as second:
         first.write_text("1" * 9)
         second.write_text("2" * 5)
     assert contents(tmp_path) == {"a": b"1" * 9}
@@ -77,9 +77,9 @@ def test_two_writers_never_mix_one_file(tmp_path):
 def test_a_sound_is_owned(tmp_path, monkeypatch):
     """A sound that may lie among the user's files is written and replaced as ours."""
     monkeypatch.chdir(tmp_path)
-    save_audio(Path("a.wav"), torch.full((100,), 0.25), 8000, through=owned)
+    save_audio(Path("a.wav"), torch.full((100,), 0.25), 8000, writer=owned_file)
     assert soundfile.info("a.wav").frames == 100
-    save_audio(Path("a.wav"), torch.full((50,), 0.25), 8000, through=owned)
+    save_audio(Path("a.wav"), torch.full((50,), 0.25), 8000, writer=owned_file)
     assert soundfile.info("a.wav").frames == 50
 
 
@@ -134,7 +134,7 @@ def test_sweep_removes_what_the_dead_left(tmp_path):
     for _ in range(2):
         child = os.fork()
         if not child:
-            with whole(tmp_path / "a"):
+            with atomic_write(tmp_path / "a"):
                 os.write(ready[1], b"x")
                 os.read(go[0], 1)
             os._exit(0)
@@ -191,7 +191,7 @@ def test_a_strangers_ledger_removes_nothing(tmp_path):
     timeline(0.8).save(folder)
     held = json.loads((folder / ".speechbrain-lmac.json").read_text())
     for name in ("../mine", str(mine), "below/../../mine", "below/mine"):
-        held["files"][name] = [digest(mine)]
+        held["files"][name] = [file_sha256(mine)]
     (folder / ".speechbrain-lmac.json").write_text(json.dumps(held))
     timeline(0.9).save(folder)
     assert mine.read_text() == (folder / "below" / "mine").read_text() == MINE
@@ -364,10 +364,10 @@ def test_prepare_leaves_a_manifest_of_the_user(small_set, tmp_path):
     manifest.write(path, clips)
     before = path.read_bytes()
     with pytest.raises(InputError, match="left alone"):
-        prepare(clips, path)
+        prepare_manifest(clips, path)
     assert path.read_bytes() == before
-    prepare(clips, tmp_path / "ours.csv")
-    assert len(prepare(clips[:1], tmp_path / "ours.csv")) == 1
+    prepare_manifest(clips, tmp_path / "ours.csv")
+    assert len(prepare_manifest(clips[:1], tmp_path / "ours.csv")) == 1
 
 
 def test_a_set_leaves_a_folder_of_the_user(tmp_path):
@@ -393,7 +393,7 @@ def test_obtain_leaves_an_archive_of_the_user(tmp_path):
     assert own.read_bytes() == served.read_bytes()
 
 
-@pytest.mark.parametrize("name", ["metrics.csv", "table.md", "rows.csv"])
+@pytest.mark.parametrize("name", ["metrics.csv", "results.md", "results.csv.gz"])
 def test_a_run_leaves_files_of_the_user(tmp_path, name):
     (tmp_path / name).write_text(MINE)
     with pytest.raises(InputError, match="give another --output_folder"):

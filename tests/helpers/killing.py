@@ -28,7 +28,7 @@ TORN = 20
 """Bytes after which a writer is killed."""
 CHANGES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "os.link", "os.symlink")
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-LONGEST_S = 300
+MAX_CHILD_SECONDS = 300
 """After which a child that hangs is ended."""
 
 
@@ -104,7 +104,7 @@ def run(work, folder, last=None):
 def _child(work, points, writing):
     status = 1
     try:
-        signal.alarm(LONGEST_S)
+        signal.alarm(MAX_CHILD_SECONDS)
         torch.set_num_threads(1)
         sys.stdout = sys.stderr = io.StringIO()
         opened = soundfile.SoundFile.__init__

@@ -23,7 +23,7 @@ from speechbrain_lmac.models.clap.mini import MiniCLAP
 from speechbrain_lmac.models.input_window import FixedLengthInput
 from speechbrain_lmac.pretrained.checkpoint import PRETRAINED
 from speechbrain_lmac.pretrained.export import DECODER_FILE
-from speechbrain_lmac.utils.config import path_of
+from speechbrain_lmac.utils.config import hparams_path
 from speechbrain_lmac.utils.errors import InputError
 
 RECORD = {"domain": "mel", "condition": "clean", "method": "full-mask", "clip": "a", "scores": []}
@@ -47,7 +47,7 @@ def arguments(small_set, output, **changes):
         **changes,
     }
     pairs = [(f"--{name}", str(value)) for name, value in settings.items()]
-    return [str(path_of("evaluate.yaml")), *(word for pair in pairs for word in pair)]
+    return [str(hparams_path("evaluate.yaml")), *(word for pair in pairs for word in pair)]
 
 
 @pytest.fixture(scope="module")
@@ -369,7 +369,7 @@ def test_mixtures_pair_whole_recordings(small_set):
     labels = sorted({clip.label for clip in clips})[:6]
     chosen = [next(c for c in clips if c.label == label) for label in labels]
     twice = [c._replace(ID=f"{c.ID}{take}", start=take) for c in chosen for take in (0, 1)]
-    drawn = contamination.pairs(twice, "two_source", 0.0, seed=3)
+    drawn = contamination.draw_mixtures(twice, "two_source", 0.0, seed=3)
     by_name = {clip.ID: clip for clip in twice}
     by_file = {(clip.wav, clip.start): clip for clip in twice}
     links = {
@@ -385,7 +385,7 @@ def test_clips_of_one_class_cannot_be_mixed(small_set):
     clips = read_clips(small_set)
     alike = [clip for clip in clips if clip.label == clips[0].label]
     with pytest.raises(InputError, match="too many are of its class"):
-        contamination.pairs(alike, "two_source", 0.0, seed=0)
+        contamination.draw_mixtures(alike, "two_source", 0.0, seed=0)
 
 
 def test_run_without_interpreter_skips_learned(small_set, tmp_path):

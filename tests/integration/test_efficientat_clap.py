@@ -19,9 +19,9 @@ from torchvision.ops import SqueezeExcitation
 from speechbrain_lmac.audio.io import load_audio
 from speechbrain_lmac.data.datasets import read_clips
 from speechbrain_lmac.data.labels import ESC50_CLASSES, URBANSOUND8K_CLASSES, audioset_labels
+from speechbrain_lmac.evaluation.prompt_wordings import chosen_wordings
 from speechbrain_lmac.evaluation.zero_shot import (
     chosen_clips,
-    chosen_wordings,
     classify,
     embed_clips,
 )
@@ -34,7 +34,7 @@ from speechbrain_lmac.models.backbones.mobilenet import Tagger, load_weights
 from speechbrain_lmac.models.clap import efficientat as module
 from speechbrain_lmac.models.clap.efficientat import FILE, SHA256, EfficientATCLAP
 from speechbrain_lmac.models.registry import load_clap
-from speechbrain_lmac.utils.download import digest
+from speechbrain_lmac.utils.download import file_sha256
 from speechbrain_lmac.utils.errors import InputError
 from tests.conftest import REAL_ESC10, REAL_US8K, needs_esc10, needs_us8k
 
@@ -143,7 +143,7 @@ def test_a_decoder_masks_it(tagger, wavs, name):
 
 
 def test_the_registry_builds_it(tagger_weights):
-    assert load_clap("efficientat", tagger_weights).reference.sha256 == digest(tagger_weights)
+    assert load_clap("efficientat", tagger_weights).reference.sha256 == file_sha256(tagger_weights)
     with pytest.raises(InputError, match=r"must be one of mini, efficientat, .*, got 'clip'"):
         load_clap("clip")
 
@@ -171,14 +171,14 @@ def test_weights_are_fetched_into_the_cache(monkeypatch, tagger_weights, tmp_pat
     """From a local file under the release's name; the network part is tested with download."""
     monkeypatch.setenv("SPEECHBRAIN_LMAC_CACHE", str(tmp_path))
     monkeypatch.setattr(module, "RELEASE", tagger_weights.parent.as_uri() + "/")
-    monkeypatch.setattr(module, "SHA256", digest(tagger_weights))
+    monkeypatch.setattr(module, "SHA256", file_sha256(tagger_weights))
     assert EfficientATCLAP().weights == tmp_path / FILE
-    assert digest(tmp_path / FILE) == digest(tagger_weights)
+    assert file_sha256(tmp_path / FILE) == file_sha256(tagger_weights)
 
 
 @needs_weights
 def test_the_authors_weights_are_those_that_would_be_fetched():
-    assert digest(REAL / FILE) == SHA256
+    assert file_sha256(REAL / FILE) == SHA256
 
 
 @needs_weights

@@ -146,7 +146,7 @@ def test_bad_sounds_are_named_and_left_out_on_request(run, small_set, tmp_path):
     (said,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert done.returncode == 2 and not (folder / "manifest.csv").exists()
     assert all(files[i].name in said for i in (7, 20, 31)) and "3 of 50 sounds" in said
-    done = run("ESC50", folder, "--skip_bad")
+    done = run("ESC50", folder, "--skip-invalid")
     assert done.returncode == 0 and "3 of 50 sounds were left out" in done.stdout
     kept = {Path(clip.wav).name for clip in read_clips(folder / "manifest.csv")}
     assert kept == {file.name for file in files} - {files[i].name for i in (7, 20, 31)}

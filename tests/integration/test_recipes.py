@@ -19,7 +19,7 @@ from speechbrain_lmac.data.datasets import read_clips
 from speechbrain_lmac.evaluation.benchmark.scores import CONTROLS
 from speechbrain_lmac.models.clap.microsoft import MicrosoftCLAP
 from speechbrain_lmac.training import train as training
-from speechbrain_lmac.utils.config import path_of
+from speechbrain_lmac.utils.config import hparams_path
 from tests.conftest import REPOSITORY
 
 QUICK = {"clip_seconds": 0.5, "number_of_epochs": 1, "batch_size": 4, "device": "cpu"}
@@ -33,7 +33,7 @@ def train(cwd=REPOSITORY, hparams="hparams/lmac_zs.yaml", **settings):
 
 def test_training_runs_from_an_empty_folder(small_set, tmp_path):
     """All test clips and methods are scored, and the interpreter loads."""
-    hparams = str(path_of("lmac_zs.yaml"))
+    hparams = str(hparams_path("lmac_zs.yaml"))
     run = train(tmp_path, hparams, data_folder=small_set, masking="stft", output_folder="out")
     assert run.returncode == 0, run.stderr
     scores = pd.read_csv(tmp_path / "out" / "metrics.csv")
@@ -48,7 +48,7 @@ def test_training_runs_from_an_empty_folder(small_set, tmp_path):
     }
     drops = scores[(scores.metric == "AD") & (scores.fraction == 0.05)]
     assert len(drops) == 10 * 5  # clips x methods
-    table = (tmp_path / "out" / "table.md").read_text()
+    table = (tmp_path / "out" / "results.md").read_text()
     assert "| gradcam++ " in table and table in run.stdout + run.stderr
     assert "minus energy: AD" in table
     assert len(pd.read_csv(tmp_path / "out" / "train.csv")) == 30
@@ -81,7 +81,7 @@ def refused(settings, capsys):
     """What is said; within this process, for to start another for each takes a minute."""
     words = [str(word) for name, value in settings.items() for word in (f"--{name}", value)]
     with pytest.raises(SystemExit) as stopped:
-        training.main([str(path_of("lmac_zs.yaml")), *words])
+        training.main([str(hparams_path("lmac_zs.yaml")), *words])
     assert stopped.value.code == 2
     return capsys.readouterr()
 

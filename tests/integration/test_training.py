@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from speechbrain import Stage
 from speechbrain.utils.epoch_loop import EpochCounter
 
-from speechbrain_lmac.data.pipeline import augment, draw
+from speechbrain_lmac.data.pipeline import augment_batch, clip_rng
 from speechbrain_lmac.data.prompts import TEMPLATE
 from speechbrain_lmac.evaluation.scoring import ClassPrompts
 from speechbrain_lmac.pretrained.checkpoint import PRETRAINED
@@ -18,7 +18,7 @@ from speechbrain_lmac.pretrained.export import DECODER_FILE
 from speechbrain_lmac.training import train
 from speechbrain_lmac.training.brain import LMACBrain
 from speechbrain_lmac.training.checkpointer import AtomicCheckpointer
-from speechbrain_lmac.utils.config import path_of
+from speechbrain_lmac.utils.config import hparams_path
 
 
 def arguments(small_set, output, **changes):
@@ -38,7 +38,7 @@ def arguments(small_set, output, **changes):
         **changes,
     }
     pairs = [(f"--{name}", str(value)) for name, value in settings.items()]
-    return [str(path_of("lmac_zs.yaml")), *(word for pair in pairs for word in pair)]
+    return [str(hparams_path("lmac_zs.yaml")), *(word for pair in pairs for word in pair)]
 
 
 def weights(output):
@@ -74,7 +74,7 @@ def test_an_interrupted_run_resumes_as_if_undisturbed(
 
 def test_training_test_only_measures_what_is_trained(small_set, undisturbed, tmp_path, capsys):
     """SpeechBrain's option: the same metrics and interpreter again, no step of training."""
-    before = {name: (undisturbed / name).read_bytes() for name in ("metrics.csv", "table.md")}
+    before = {name: (undisturbed / name).read_bytes() for name in ("metrics.csv", "results.md")}
     train.main([*arguments(small_set, undisturbed), "--test_only"])
     assert {name: (undisturbed / name).read_bytes() for name in before} == before
     with pytest.raises(SystemExit):
@@ -177,7 +177,7 @@ def test_only_the_decoder_moves(small_set, tmp_path, monkeypatch, clap):
 def test_draws_are_functions_of_seed_epoch_and_clip():
     clips = torch.randn(2, 4000, generator=torch.Generator().manual_seed(0))
     once, again, later = (
-        augment(clips, [draw(1, epoch, name) for name in "ab"], mix_probability=0.5)
+        augment_batch(clips, [clip_rng(1, epoch, name) for name in "ab"], mix_probability=0.5)
         for epoch in (1, 1, 2)
     )
     assert all((value == same).all() for value, same in zip(once, again))
@@ -195,8 +195,8 @@ def test_the_second_prompt_asked_is_that_of_the_sound_mixed_in(model):
     )
     time = torch.arange(4000) / 32000
     tones = torch.stack([torch.sin(2 * torch.pi * hertz * time) for hertz in (800, 1600, 3200)])
-    draws = [draw(1, 1, name) for name in names]
-    sounds, own, mixed = augment(tones, draws, mix_probability=1.0)
+    draws = [clip_rng(1, 1, name) for name in names]
+    sounds, own, mixed = augment_batch(tones, draws, mix_probability=1.0)
     assert mixed.all()
     for clip, stems in enumerate(zip(own, sounds - own)):
         loudest = [torch.fft.rfft(stem).abs()[[100, 200, 400]].argmax().item() for stem in stems]
@@ -233,10 +233,10 @@ def test_a_clip_alone_is_asked_what_the_clap_takes_it_for(model, wavs):
     )
     audio, alone = clap(wavs).vector, torch.zeros(len(wavs), dtype=torch.bool)
     batch = SimpleNamespace(label=["rain"] * len(wavs), text=[""] * len(wavs))
-    pairs = brain.pair(batch, audio, alone, [draw(1, 1, str(i)) for i in range(len(wavs))])
+    pairs = brain.pair(batch, audio, alone, [clip_rng(1, 1, str(i)) for i in range(len(wavs))])
     assert pairs.targets[0].tolist() == (audio @ prompts.embeddings.T).argmax(dim=1).tolist()
     described = SimpleNamespace(label=["rain"] * len(wavs), text=["a wolf"] * len(wavs))
-    pairs = brain.pair(described, audio, alone, [draw(1, 1, str(i)) for i in range(len(wavs))])
+    pairs = brain.pair(described, audio, alone, [clip_rng(1, 1, str(i)) for i in range(len(wavs))])
     torch.testing.assert_close(pairs.queries[0], clap.queries(["a wolf"] * len(wavs)))
 
 

@@ -18,7 +18,7 @@ from speechbrain_lmac.models.clap.mini import MiniCLAP
 from speechbrain_lmac.pretrained.checkpoint import fingerprint
 from speechbrain_lmac.pretrained.export import DECODER_FILE, HPARAMS_FILE
 from speechbrain_lmac.utils.errors import InputError
-from speechbrain_lmac.utils.single_read import held
+from speechbrain_lmac.utils.single_read import open_hashed
 from tests.security.conftest import CPU, ENORMOUS, REPO, Touch, encode_weights, put
 
 
@@ -152,9 +152,9 @@ def test_pipes_do_not_block(tmp_path):
 def test_changing_file_is_refused(tmp_path):
     path = tmp_path / "weights"
     path.write_bytes(b"first")
-    with pytest.raises(InputError, match="changed while it was read"), held(path):
+    with pytest.raises(InputError, match="changed while it was read"), open_hashed(path):
         path.write_bytes(b"second")
-    with held(path) as file:
+    with open_hashed(path) as file:
         path.with_name("other").write_bytes(b"third")
         path.with_name("other").replace(path)
         assert Path(file.name).read_bytes() == b"second"

@@ -11,7 +11,7 @@ import torch
 from speechbrain_lmac.audio.io import load_clip
 from speechbrain_lmac.audio.mixing import PRESETS
 from speechbrain_lmac.data import contamination
-from speechbrain_lmac.data.contamination import Contaminated
+from speechbrain_lmac.data.contamination import PlanRow
 from speechbrain_lmac.data.manifest import Clip
 from speechbrain_lmac.utils.errors import InputError
 
@@ -39,7 +39,7 @@ class EvaluationItem(NamedTuple):
     """Clip whose label is the correct answer."""
     prompt: str = ""
     """Class to explain. Empty: the prediction of the classifier."""
-    mixture: Contaminated | None = None
+    mixture: PlanRow | None = None
     """Mixture that the clip is part of. None: the clip alone."""
     swapped: bool = False
     """True if the clip is the second sound of the mixture."""
@@ -187,14 +187,14 @@ def _find(by_file, row):
 
 def _draw(condition, clips, other_clips, noise_folders, seed):
     if condition.kind == TWO_SOURCE:
-        return contamination.pairs(clips, condition.kind, condition.snr_db, seed)
+        return contamination.draw_mixtures(clips, condition.kind, condition.snr_db, seed)
     interferers = _interferers(condition, clips, other_clips, noise_folders)
     if not interferers and condition.kind not in (contamination.WHITE_NOISE, MIXTURE):
         raise InputError(
             f"condition {condition.kind} needs a folder of sounds. Give it as "
             f'--noise_folders "{{{condition.kind}: FOLDER}}".'
         )
-    plan = contamination.plan
+    plan = contamination.draw_plan
     return plan(clips, interferers, condition.kind, condition.snr_db, seed, test_folds=())
 
 
@@ -207,13 +207,13 @@ def _interferers(condition, clips, other_clips, noise_folders):
     if condition.kind == MIXTURE:
         return other_clips
     folder = noise_folders.get(condition.kind)
-    return [] if folder is None else contamination.corpus(folder)
+    return [] if folder is None else contamination.read_noise_folder(folder)
 
 
 def render(item: EvaluationItem, sample_rate: int, seconds: float) -> Stems:
     """Read the waveforms of an item."""
     if item.mixture is not None:
-        stems = contamination.render(item.mixture, sample_rate, seconds)
+        stems = contamination.render_stems(item.mixture, sample_rate, seconds)
         sources = (stems.other, stems.clip) if item.swapped else (stems.clip, stems.other)
         return Stems(stems.mixture, *sources)
     clip = item.clip

@@ -28,7 +28,7 @@ from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.metrics.top_k import TOP_K_FRACTIONS
 from speechbrain_lmac.models.base import check_clip_seconds
 from speechbrain_lmac.models.classifiers.yamnet import YAMNet
-from speechbrain_lmac.utils.download import digest
+from speechbrain_lmac.utils.download import file_sha256
 from speechbrain_lmac.utils.errors import InputError
 
 IDENTITY = (
@@ -118,7 +118,9 @@ class BenchmarkConfig:
         identity["results_format"] = FORMAT
         identity["num_clips"] = self.num_clips
         identity["clap"] = self.clap_sha256
-        identity["yamnet_weights"] = self.yamnet and digest(Path(self.hparams["yamnet_weights"]))
+        identity["yamnet_weights"] = self.yamnet and file_sha256(
+            Path(self.hparams["yamnet_weights"])
+        )
         embeddings = self.prompts.embeddings.cpu().numpy().tobytes()
         identity["prompts"] = hashlib.sha256(embeddings).hexdigest()
         identity["data"] = manifest_hash([*self.clips.test, *self.clips.valid], self.prompts, [])
@@ -206,7 +208,7 @@ def embed_classes(hparams: Mapping, clips: BenchmarkClips) -> ClassPrompts:
     return ClassPrompts(names, hparams["clap"].class_queries(names, hparams["eval_templates"]))
 
 
-_digest = cache(lambda wav: digest(Path(wav)))
+_digest = cache(lambda wav: file_sha256(Path(wav)))
 
 
 def manifest_hash(

@@ -12,7 +12,7 @@ import pandas as pd
 
 from speechbrain_lmac.evaluation.long_format import to_frame
 from speechbrain_lmac.utils.errors import InputError
-from speechbrain_lmac.utils.files import whole
+from speechbrain_lmac.utils.files import atomic_write
 
 FORMAT = 2
 """Version of the results format, part of ``run_config.json``."""
@@ -97,7 +97,7 @@ def write_table(folder: str | Path, files: Iterable[RecordFile]) -> pd.DataFrame
     """Write the scores of all records to ``results.csv.gz``, and return them with all facts."""
     frame = to_frame(record for file in files for record in file.records)
     text = frame[list(COLUMNS)].to_csv(index=False).encode()
-    with whole(Path(folder) / TABLE_FILE) as partial:
+    with atomic_write(Path(folder) / TABLE_FILE) as partial:
         partial.write_bytes(gzip.compress(text, mtime=1))  # the same scores give the same bytes
     return frame
 

@@ -25,7 +25,7 @@ from speechbrain_lmac.evaluation.benchmark.scores import (
 )
 from speechbrain_lmac.metrics.registry import MASK_METRICS, METRICS
 from speechbrain_lmac.utils.errors import InputError
-from speechbrain_lmac.utils.files import whole
+from speechbrain_lmac.utils.files import atomic_write
 
 MARKS, NO_VALUE = {"better": "▲", "tie": "=", "worse": "▼"}, "-"
 COST: tuple[Score, ...] = (("passes", RAW), ("seconds", RAW))
@@ -131,7 +131,9 @@ def write_summary(
             texts[name.lower().replace(" ", "_") + ".csv"] = table.to_csv(index=False)
     with ExitStack() as stack:
         for name, text in texts.items():
-            stack.enter_context(whole(Path(folder) / name)).write_text(text, encoding="utf-8")
+            stack.enter_context(atomic_write(Path(folder) / name)).write_text(
+                text, encoding="utf-8"
+            )
     return Report(summary, found, reference)
 
 

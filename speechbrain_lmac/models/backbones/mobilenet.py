@@ -15,7 +15,7 @@ from torchvision.ops import Conv2dNormActivation
 
 from speechbrain_lmac.data.labels import audioset_labels
 from speechbrain_lmac.utils.errors import InputError
-from speechbrain_lmac.utils.single_read import read_once
+from speechbrain_lmac.utils.single_read import read_bounded
 
 POWER_FLOOR = 1e-5
 MAX_BYTES = 1 << 28
@@ -181,7 +181,7 @@ def load_weights(tagger, path, hint="give the authors' file"):
     """Load the authors' file strictly: tensors only, every key and shape. Return its SHA-256."""
     if not path.is_file():
         raise InputError(f"no such file: {path}; {hint}")
-    data = read_once(path, MAX_BYTES)
+    data = read_bounded(path, MAX_BYTES)
     try:
         state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
         tagger.load_state_dict(

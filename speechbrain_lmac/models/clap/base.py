@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch.nn.functional import normalize
 
-from speechbrain_lmac.data.prompts import TEMPLATE, bare, class_prompt, speakable
+from speechbrain_lmac.data.prompts import TEMPLATE, class_prompt, label_to_words, strip_template
 from speechbrain_lmac.models.base import AudioClassifier
 from speechbrain_lmac.models.text import checks
 from speechbrain_lmac.utils.errors import InputError
@@ -71,7 +71,7 @@ class CLAP(AudioClassifier):
             checks.check_apart({prompt: self._token_keys[prompt] for prompt in prompts})
 
     def _coverage(self, prompt):
-        return self.text_encoder.read(self.prompt_text(prompt), bare(prompt))
+        return self.text_encoder.read(self.prompt_text(prompt), strip_template(prompt))
 
     @torch.no_grad()
     def queries(self, questions: Sequence[str], distinct: bool = True) -> torch.Tensor:
@@ -127,7 +127,7 @@ class CLAP(AudioClassifier):
                 raise InputError(
                     f"a template must be a text with one {{}} for the class name, got {template!r}"
                 )
-        self.check_queries([speakable(name) for name in names])
+        self.check_queries([label_to_words(name) for name in names])
         embeddings = [
             self.queries([class_prompt(name, template) for name in names]) for template in templates
         ]

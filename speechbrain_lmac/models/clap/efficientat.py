@@ -33,7 +33,7 @@ from speechbrain_lmac.models.backbones.mobilenet import (
 from speechbrain_lmac.models.base import AudioEncoding, WeightsReference, absolute_if_exists
 from speechbrain_lmac.models.clap.base import CLAP
 from speechbrain_lmac.models.text import minilm
-from speechbrain_lmac.utils.download import fetch_once
+from speechbrain_lmac.utils.download import fetch_cached
 
 RELEASE = "https://github.com/fschmid56/EfficientAT/releases/download/v0.0.1/"
 FILE = "mn04_as_mAP_432.pt"
@@ -162,4 +162,4 @@ def kaldi_filterbank():
 
 def download_weights():
     """Path of the authors' weights, downloaded to the cache on first use."""
-    return fetch_once(RELEASE + FILE, FILE, SHA256)
+    return fetch_cached(RELEASE + FILE, FILE, SHA256)

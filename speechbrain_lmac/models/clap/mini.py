@@ -12,12 +12,12 @@ from torch.nn.functional import avg_pool2d, normalize
 from torchaudio.functional import melscale_fbanks
 
 from speechbrain_lmac.audio.stft import Spectrogram
-from speechbrain_lmac.data.prompts import in_template
+from speechbrain_lmac.data.prompts import to_paper_template
 from speechbrain_lmac.models.base import AudioEncoding, WeightsReference, absolute_if_exists
 from speechbrain_lmac.models.clap.base import CLAP
 from speechbrain_lmac.models.text import minilm
 from speechbrain_lmac.utils.errors import InputError, first_line
-from speechbrain_lmac.utils.single_read import read_once
+from speechbrain_lmac.utils.single_read import read_bounded
 
 WEIGHTS = Path(__file__).parents[1] / "assets" / "mini_clap.safetensors"
 REVISION = "2"
@@ -139,7 +139,7 @@ class TextTower(nn.Module):
 
 def load_weights(path):
     """Tensors of a safetensors file, with floats in single precision, and its SHA-256 in hex."""
-    data = read_once(path, MAX_BYTES)
+    data = read_bounded(path, MAX_BYTES)
     try:
         state = load(data)
     except (SafetensorError, ValueError, LookupError, TypeError, RuntimeError) as error:
@@ -212,7 +212,7 @@ class MiniCLAP(CLAP):
         return (tower.head, *reversed(tower.blocks), tower.stem)
 
     def prompt_text(self, prompt):
-        return in_template(prompt)
+        return to_paper_template(prompt)
 
     def encode_text(self, prompts):
         sentences = self.text_encoder([self.prompt_text(prompt) for prompt in prompts])

@@ -15,7 +15,7 @@ from speechbrain_lmac.models.text.transformer import FILES
 from speechbrain_lmac.utils import single_read
 from speechbrain_lmac.utils.errors import InputError, first_line
 from speechbrain_lmac.utils.hub import hub_folder
-from speechbrain_lmac.utils.single_read import read_once
+from speechbrain_lmac.utils.single_read import read_bounded
 
 HUB_ID = "laion/clap-htsat-unfused"
 REVISION = "8fa0f1c6d0433df6e97c127f64b2a1d6c0dcda8a"
@@ -55,7 +55,7 @@ def find_settings(source, revision, any_of):
         pinned(source, revision),
         any_of=any_of,
         remedy=REMEDY,
-        largest=dict.fromkeys(("config.json", "preprocessor_config.json"), MAX_JSON_BYTES),
+        max_bytes=dict.fromkeys(("config.json", "preprocessor_config.json"), MAX_JSON_BYTES),
     )
 
 
@@ -71,7 +71,7 @@ def find_weights(source, folder, revision):
         for name in WEIGHTS:
             largest = {name: MAX_WEIGHTS}
             commit = pinned(source, revision)
-            folder = hub_folder(str(source), [name], commit, remedy=REMEDY, largest=largest)
+            folder = hub_folder(str(source), [name], commit, remedy=REMEDY, max_bytes=largest)
             if (folder / name).is_file():
                 break
     names = [name for name in WEIGHTS if (folder / name).is_file()]
@@ -142,7 +142,7 @@ def check_setting(name, value, folder):
 def read_mapping(path):
     """Content of a JSON file that holds a mapping."""
     try:
-        content = json.loads(read_once(path, MAX_JSON_BYTES).decode("utf-8"))
+        content = json.loads(read_bounded(path, MAX_JSON_BYTES).decode("utf-8"))
     except InputError:
         raise
     except (ValueError, RecursionError) as error:
@@ -176,7 +176,7 @@ def load_model(description, weights):
     """
     folder = weights.parent
     try:
-        with single_read.held(weights) as file:
+        with single_read.open_hashed(weights) as file:
             state = read_tensors(file.name, weights)
         config = ClapConfig.from_dict(description)
         checkpoints.check_within(lambda: ClapModel(config), state, str(folder))

@@ -24,7 +24,7 @@ from speechbrain_lmac.audio.io import resample
 from speechbrain_lmac.data.prompts import class_prompt
 from speechbrain_lmac.models.clap.efficientat import TEMPERATURE
 from speechbrain_lmac.models.text.minilm import MiniLM
-from speechbrain_lmac.utils.download import fetch_once
+from speechbrain_lmac.utils.download import fetch_cached
 from speechbrain_lmac.utils.errors import InputError
 
 URL = (
@@ -181,7 +181,7 @@ def load_runtime():
 
 def download_weights():
     """Path of Google's file, downloaded to the cache on first use."""
-    return fetch_once(URL, FILE, SHA256)
+    return fetch_cached(URL, FILE, SHA256)
 
 
 def read_labels(path):

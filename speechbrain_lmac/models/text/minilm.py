@@ -11,7 +11,7 @@ from torch.nn.functional import normalize
 
 from speechbrain_lmac.models.text import checks
 from speechbrain_lmac.models.text.checks import TextCoverage
-from speechbrain_lmac.utils.download import digest
+from speechbrain_lmac.utils.download import file_sha256
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.hub import hub_folder
 
@@ -131,7 +131,7 @@ def find_model():
         path = folder / name
         if not path.is_file():
             raise InputError(f"{path} is missing: all-MiniLM-L6-v2 is incomplete. {REMEDY}")
-        found = digest(path)
+        found = file_sha256(path)
         if found != expected:
             raise InputError(f"{path} is not all-MiniLM-L6-v2's (sha256 {found}). {REMEDY}")
     return folder

@@ -26,10 +26,14 @@ def test_windows_left_alone_are_the_sound(length, block):
 def test_windows_are_stretches_of_the_sound_whatever_the_blocks(length):
     sound, parts = cut(length, 13)
     for part, same in zip(parts, cut(length, 5000)[1], strict=True):
-        assert (part.start, part.fresh, part.last) == (same.start, same.fresh, same.last)
+        assert (part.start, part.num_settled, part.is_last) == (
+            same.start,
+            same.num_settled,
+            same.is_last,
+        )
         assert (part.wav == sound[part.start : part.start + len(part.wav)]).all()
         assert len(part.wav) == min(length, 2 * STEP)
-    assert [part.last for part in parts] == [False] * (len(parts) - 1) + [True]
+    assert [part.is_last for part in parts] == [False] * (len(parts) - 1) + [True]
     assert parts[-1].start + len(parts[-1].wav) == length
 
 

@@ -24,11 +24,11 @@ def test_masked_clips_end_as_quietly_as_they_go_on(length, hop_length, window):
     generator = torch.Generator().manual_seed(length)
     wavs = torch.randn(2, length, generator=generator)
     stft = spectrogram(wavs)
-    closing = spectrogram.closing(wavs, stft.shape[1])
-    whole = spectrogram.inverse(stft, length, closing)
+    closing_frame = spectrogram.closing_frame(wavs, stft.shape[1])
+    whole = spectrogram.inverse(stft, length, closing_frame)
     torch.testing.assert_close(whole, wavs, atol=1e-5, rtol=0)
     mask = (torch.rand(stft.shape, generator=generator) < 0.2).float()
-    last = None if closing is None else mask[:, -1] * closing
+    last = None if closing_frame is None else mask[:, -1] * closing_frame
     assert spectrogram.inverse(mask * stft, length, last).abs().max() < wavs.abs().max()
 
 
@@ -36,10 +36,10 @@ def test_the_closing_frame_is_the_next_of_a_clip_that_goes_on_in_its_mirror():
     """Exactly so where the mirror that torch adds is as long as the rest of that frame."""
     spectrogram = Spectrogram(1024, 512)
     wavs = torch.randn(1, 512 * 9 + 100, generator=torch.Generator().manual_seed(1))
-    closing = spectrogram.closing(wavs, 10)
+    closing_frame = spectrogram.closing_frame(wavs, 10)
     mirrored = torch.cat([wavs, wavs[:, -513:-1].flip(1), torch.zeros(1, 2000)], dim=1)
-    torch.testing.assert_close(closing, spectrogram(mirrored)[:, 10], atol=1e-4, rtol=1e-4)
-    assert spectrogram.closing(wavs[:, : 512 * 9], 10) is None
+    torch.testing.assert_close(closing_frame, spectrogram(mirrored)[:, 10], atol=1e-4, rtol=1e-4)
+    assert spectrogram.closing_frame(wavs[:, : 512 * 9], 10) is None
 
 
 def test_tone_stands_in_its_bin():

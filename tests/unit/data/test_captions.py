@@ -9,7 +9,8 @@ import yaml
 
 from speechbrain_lmac.data import captions, manifest
 from speechbrain_lmac.data.captions import read_captions
-from speechbrain_lmac.data.prepare import prepare, prepare_labelled
+from speechbrain_lmac.data.datasets import read_clips
+from speechbrain_lmac.data.prepare import prepare_labeled, prepare_manifest
 from speechbrain_lmac.data.synthetic import synthesize
 from speechbrain_lmac.training import train
 from speechbrain_lmac.utils.errors import InputError
@@ -64,10 +65,10 @@ def sets(tmp_path):
 def test_a_manifest_of_stretches_is_prepared_as_it_is(sets, tmp_path):
     clips = [c._replace(stop=8000, duration=0.25) for c in read_captions({"macs": sets["macs"]})]
     manifest.write(tmp_path / "in.csv", clips)
-    prepare_labelled(tmp_path / "in.csv", tmp_path / "out.csv")
+    prepare_labeled(tmp_path / "in.csv", tmp_path / "out.csv")
     assert {clip.stop for clip in manifest.read(tmp_path / "out.csv")} == {8000}
     with pytest.raises(InputError, match=r"in\.csv is what is read"):
-        prepare_labelled(tmp_path / "in.csv", tmp_path / "in.csv")
+        prepare_labeled(tmp_path / "in.csv", tmp_path / "in.csv")
     assert (tmp_path / "in.csv").is_file()
 
 
@@ -130,8 +131,8 @@ def test_sounds_that_cannot_be_heard_are_left_out_when_asked(sets, tmp_path):
     clips = read_captions(folders)
     assert [clip.dataset for clip in clips] == ["MACS", "MACS", "FSD50K"]
     with pytest.raises(InputError, match=r"1 of 2 sounds .* cannot read .*park-1\.wav"):
-        prepare(clips, path)
-    assert [clip.dataset for clip in prepare(clips, path, skip_bad=True)] == ["FSD50K"]
+        prepare_manifest(clips, path)
+    assert [clip.dataset for clip in prepare_manifest(clips, path, skip_invalid=True)] == ["FSD50K"]
 
 
 @pytest.fixture
@@ -163,7 +164,7 @@ def test_training_on_captions_and_testing_on_a_labelled_set(
 
     monkeypatch.setattr(train.LMACBrain, "compute_forward", apply_mask)
     few = tmp_path / "few.csv"  # the CLAP is large
-    clips = [clip for clip in train.read_clips(small_set) if clip.label in ("siren", "rain")]
+    clips = [clip for clip in read_clips(small_set) if clip.label in ("siren", "rain")]
     manifest.write(few, clips)
     settings = {
         "train_manifest": read_manifest_splits,
@@ -177,7 +178,7 @@ def test_training_on_captions_and_testing_on_a_labelled_set(
     words = [word for name, value in settings.items() for word in (f"--{name}", str(value))]
     train.main(["hparams/lmac_zs_microsoft.yaml", *words])
     assert len(heard) == 4 and all("the noise that" in text for text in heard)
-    assert (tmp_path / "out" / "table.md").is_file()
+    assert (tmp_path / "out" / "results.md").is_file()
     rows = manifest.read(tmp_path / "out" / "train.csv")
     assert {clip.text for clip in rows} == set(heard)
 
@@ -186,7 +187,7 @@ def test_a_recording_that_the_other_set_tests_on_is_refused(
     read_manifest_splits, small_set, tmp_path, capsys
 ):
     clips = manifest.read(read_manifest_splits)
-    tested = next(clip for clip in train.read_clips(small_set) if clip.fold == 5)
+    tested = next(clip for clip in read_clips(small_set) if clip.fold == 5)
     manifest.write(read_manifest_splits, [clips[0]._replace(src_file=tested.src_file), *clips[1:]])
     words = [
         "--train_manifest",
@@ -241,17 +242,17 @@ def test_described_clips_may_teach_and_select_beside_the_folds(
     }
     words = [word for name, value in settings.items() for word in (f"--{name}", str(value))]
     train.main(["hparams/lmac_zs.yaml", *words])
-    of_folds = train.read_clips(small_set)
+    of_folds = read_clips(small_set)
     for split, folds, further in (("train", (1, 2, 3), clips[1:]), ("valid", (4,), clips[:1])):
         expected = [c.ID for c in of_folds if c.fold in folds] + [c.ID for c in further]
         assert [clip.ID for clip in manifest.read(tmp_path / "out" / f"{split}.csv")] == expected
     names = {clip.label for clip in of_folds}
-    assert f"{len(names)} names" in (tmp_path / "out" / "table.md").read_text()
+    assert f"{len(names)} classes" in (tmp_path / "out" / "results.md").read_text()
 
 
 def test_a_clip_of_both_sets_is_refused(read_manifest_splits, small_set, tmp_path, capsys):
     clips = manifest.read(read_manifest_splits)
-    taught = next(clip for clip in train.read_clips(small_set) if clip.fold == 1)
+    taught = next(clip for clip in read_clips(small_set) if clip.fold == 1)
     manifest.write(read_manifest_splits, [clips[0]._replace(ID=taught.ID), *clips[1:]])
     words = [
         "--extra_train_manifest",

@@ -10,8 +10,8 @@ from speechbrain_lmac.audio import io
 from speechbrain_lmac.data import manifest
 from speechbrain_lmac.data.datasets import class_names, read_clips
 from speechbrain_lmac.data.manifest import Clip
-from speechbrain_lmac.data.pipeline import dataset
-from speechbrain_lmac.data.prepare import prepare, prepare_labelled
+from speechbrain_lmac.data.pipeline import build_dataset
+from speechbrain_lmac.data.prepare import prepare_labeled, prepare_manifest
 from speechbrain_lmac.data.synthetic import synthesize
 from speechbrain_lmac.utils.errors import InputError
 
@@ -49,7 +49,7 @@ def test_speechbrain_and_pandas_read_it(clips, tmp_path):
 def test_a_clip_is_its_stretch_of_the_file(clips, tmp_path):
     manifest.write(tmp_path / "set.csv", clips)
     whole, _ = soundfile.read(tmp_path / "siren.wav", dtype="float32")
-    data = dataset(manifest.read(tmp_path / "set.csv"), 32000, seconds=1.0)
+    data = build_dataset(manifest.read(tmp_path / "set.csv"), 32000, seconds=1.0)
     for number, item in enumerate(data):
         assert (item["sig"].numpy() == whole[32000 * number : 32000 * (number + 1)]).all()
 
@@ -105,13 +105,13 @@ def test_ten_thousand_rows_open_at_once(clips, tmp_path):
     many = [clips[0]._replace(ID=str(number)) for number in range(10_000)]
     manifest.write(tmp_path / "set.csv", many)
     start = time.process_time()
-    data = dataset(manifest.read(tmp_path / "set.csv"), 32000, 1.0)
+    data = build_dataset(manifest.read(tmp_path / "set.csv"), 32000, 1.0)
     assert len(data) == 10_000
     assert time.process_time() - start < 2  # what was asked; it takes a tenth of that
 
 
 def test_preparing_hears_every_sound_and_writes_last(small_set, tmp_path):
-    clips = prepare_labelled(small_set, tmp_path / "set.csv", license="CC0")
+    clips = prepare_labeled(small_set, tmp_path / "set.csv", license="CC0")
     back = read_clips(tmp_path / "set.csv")
     assert back == clips and len(back) == 50
     assert {clip.license for clip in back} == {"CC0"}
@@ -120,24 +120,24 @@ def test_preparing_hears_every_sound_and_writes_last(small_set, tmp_path):
 def test_a_bad_sound_leaves_no_manifest(clips, tmp_path):
     path = tmp_path / "set.csv"
     here = [clip._replace(wav=str(tmp_path / clip.wav)) for clip in clips]
-    prepare(here, path)
+    prepare_manifest(here, path)
     (tmp_path / "torn.wav").write_bytes(b"RIFF, and no more")
     with pytest.raises(InputError, match=r"torn\.wav"):
-        prepare([*here, here[0]._replace(ID="d", wav=str(tmp_path / "torn.wav"))], path)
+        prepare_manifest([*here, here[0]._replace(ID="d", wav=str(tmp_path / "torn.wav"))], path)
     assert not path.exists() and not list(tmp_path.glob("*.partial"))
 
 
 def test_an_interruption_leaves_no_manifest(clips, tmp_path, monkeypatch):
     here = [clip._replace(wav=str(tmp_path / clip.wav)) for clip in clips]
     path = tmp_path / "set.csv"
-    prepare(here, path)
+    prepare_manifest(here, path)
 
     def interrupted(*_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("speechbrain_lmac.data.prepare.check_audio", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        prepare(here, path)
+        prepare_manifest(here, path)
     assert not path.exists()
 
 
@@ -146,12 +146,12 @@ def test_nothing_but_an_older_manifest_is_replaced(clips, tmp_path):
     path = tmp_path / "thesis.csv"
     path.write_text("filename,fold\n")
     with pytest.raises(InputError, match="holds something else; it is left alone"):
-        prepare(here, path)
+        prepare_manifest(here, path)
     assert path.read_text() == "filename,fold\n"
     with pytest.raises(InputError, match="no such folder to write to"):
-        prepare(here, tmp_path / "gone" / "set.csv")
+        prepare_manifest(here, tmp_path / "gone" / "set.csv")
     with pytest.raises(InputError, match="is a folder"):
-        prepare(here, tmp_path)
+        prepare_manifest(here, tmp_path)
 
 
 def test_a_manifest_is_found_from_any_folder(clips, tmp_path, monkeypatch):
@@ -166,7 +166,7 @@ def test_a_manifest_is_found_from_any_folder(clips, tmp_path, monkeypatch):
 
 def test_each_clip_is_decoded_once_an_epoch(clips, tmp_path, monkeypatch):
     manifest.write(tmp_path / "set.csv", clips)
-    data = dataset(manifest.read(tmp_path / "set.csv"), 32000, seconds=1.0)
+    data = build_dataset(manifest.read(tmp_path / "set.csv"), 32000, seconds=1.0)
     opened, calls = io.AudioFile, []
     monkeypatch.setattr(io, "AudioFile", lambda path: (calls.append(path), opened(path))[1])
     for _ in torch.utils.data.DataLoader(data, batch_size=2):

@@ -4,7 +4,7 @@ import re
 import pytest
 
 from speechbrain_lmac.data.labels import ESC50_CLASSES, URBANSOUND8K_CLASSES, audioset_labels
-from speechbrain_lmac.data.prompts import TEMPLATES, in_template, paraphrases, speakable
+from speechbrain_lmac.data.prompts import TEMPLATES, label_to_words, paraphrases, to_paper_template
 from tests.conftest import REPOSITORY
 
 
@@ -16,7 +16,7 @@ def test_every_class_is_paraphrased_five_times_and_no_paraphrase_serves_two(clas
 
 def test_a_paraphrase_is_not_the_name_again():
     for name, prompts in paraphrases().items():
-        assert not any(prompt.lower() == speakable(name) for prompt in prompts)
+        assert not any(prompt.lower() == label_to_words(name) for prompt in prompts)
 
 
 def test_nothing_is_paraphrased_that_is_no_class():
@@ -42,11 +42,11 @@ def test_nothing_taught_is_a_paraphrase_of_the_evaluation_or_a_class_name():
     with open(REPOSITORY / "experiments" / "mini_clap" / "phrases.csv", newline="") as file:
         taught = list(csv.DictReader(file))
     assert {row["label"] for row in taught} <= set(audioset_labels())
-    classes = {words(speakable(name)) for name in ESC50_CLASSES + URBANSOUND8K_CLASSES}
+    classes = {words(label_to_words(name)) for name in ESC50_CLASSES + URBANSOUND8K_CLASSES}
     evaluation = {words(prompt) for prompts in paraphrases().values() for prompt in prompts}
     beyond = [row["phrase"] for row in taught if words(row["phrase"]) != words(row["label"])]
     assert not [phrase for phrase in beyond if words(phrase) in classes | evaluation]
 
 
 def test_the_template_does_not_matter():
-    assert len({in_template(template.format("sea waves")) for template in TEMPLATES}) == 1
+    assert len({to_paper_template(template.format("sea waves")) for template in TEMPLATES}) == 1

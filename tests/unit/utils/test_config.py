@@ -11,10 +11,10 @@ from experiments.ablation import study
 from experiments.paper_table.reproduce import PAPER
 from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.training.train import trained_method
-from speechbrain_lmac.utils.config import as_arguments, load_hparams, path_of, read_settings
+from speechbrain_lmac.utils.config import as_arguments, hparams_path, load_hparams, read_settings
 from speechbrain_lmac.utils.errors import InputError
 
-FOLDER = path_of("lmac_zs.yaml").parent
+FOLDER = hparams_path("lmac_zs.yaml").parent
 FILES = sorted(FOLDER.glob("lmac_zs*.yaml"))
 BENCHES = sorted(FOLDER.glob("evaluate*.yaml"))
 
@@ -69,13 +69,13 @@ def test_every_key_is_used(file):
 
 
 def test_the_poster_is_all_pairs_under_its_three_terms_and_nothing_else():
-    hparams = load_hparams(str(path_of("lmac_zs_paper.yaml")), None)
+    hparams = load_hparams(str(hparams_path("lmac_zs_paper.yaml")), None)
     assert trained_method(hparams) == "LMAC-ZS"
     assert (
         hparams["prompts_per_clip"] == hparams["encoded_prompts_per_clip"] == hparams["batch_size"]
     )
     reproduced = load_hparams(
-        str(path_of("lmac_zs.yaml")), "\n".join(f"{k}: {v}" for k, v in PAPER.items())
+        str(hparams_path("lmac_zs.yaml")), "\n".join(f"{k}: {v}" for k, v in PAPER.items())
     )
     names = (
         "loss_weights",
@@ -90,7 +90,7 @@ def test_the_poster_is_all_pairs_under_its_three_terms_and_nothing_else():
 
 def test_unknown_setting_is_named():
     with pytest.raises(InputError, match="number_of_epoch"):
-        load_hparams(str(path_of("lmac_zs.yaml")), "number_of_epoch: 3")
+        load_hparams(str(hparams_path("lmac_zs.yaml")), "number_of_epoch: 3")
 
 
 def test_missing_file_is_named():
@@ -116,7 +116,7 @@ def test_files_differ_from_lmac_zs_as_declared(name):
     """Every file is complete; a change of lmac_zs.yaml must reach the others."""
     first, second = (
         {key.value: yaml.serialize(value) for key, value in yaml.compose(path.read_text()).value}
-        for path in (path_of("lmac_zs.yaml"), path_of(f"{name}.yaml"))
+        for path in (hparams_path("lmac_zs.yaml"), hparams_path(f"{name}.yaml"))
     )
     assert list(first) == list(second)
     assert {key for key in first if first[key] != second[key]} == CHANGED[name] | {"output_folder"}
@@ -137,7 +137,7 @@ def test_files_load_without_side_effects(file, weights, tmp_path, monkeypatch):
 def test_a_changed_setting_reaches_what_refers_to_it(tmp_path):
     """The base's references are resolved after the change, and lists of weights are merged."""
     path = tmp_path / "mine.yaml"
-    shutil.copy(path_of("lmac_zs.yaml"), tmp_path)
+    shutil.copy(hparams_path("lmac_zs.yaml"), tmp_path)
     path.write_text("base: lmac_zs.yaml\nbatch_size: 3\nloss_weights:\n    binarization: 0.25\n")
     hparams = load_hparams(str(path), "seed: 7")
     assert hparams["train_loader"]["batch_size"] == hparams["valid_loader"]["batch_size"] == 3
@@ -170,7 +170,7 @@ def test_an_argument_that_a_clap_does_not_take(published):
 
 
 def test_a_file_that_changes_what_there_is_not(tmp_path):
-    shutil.copy(path_of("lmac_zs.yaml"), tmp_path)
+    shutil.copy(hparams_path("lmac_zs.yaml"), tmp_path)
     path = tmp_path / "mine.yaml"
     path.write_text("base: lmac_zs.yaml\nbatchsize: 3\n")
     with pytest.raises(InputError, match="changes batchsize, which there is not in its base"):

@@ -89,7 +89,7 @@ def test_after_one_of_them_is_killed_the_same_command_goes_on(small_set, of_two,
     )
     os.kill(int(children.stdout.split()[-1]), signal.SIGKILL)
     assert running.wait(timeout=120) != 0
-    assert not (tmp_path / "table.md").exists()
+    assert not (tmp_path / "results.md").exists()
     run(small_set, tmp_path, 2, free_port())
     expected, found = weights(of_two), weights(tmp_path)
     for name in expected:

@@ -5,12 +5,11 @@ from safetensors.torch import load_file, save_file
 from speechbrain_lmac import Interpreter
 from speechbrain_lmac.data.datasets import class_names
 from speechbrain_lmac.data.labels import URBANSOUND8K_CLASSES
-from speechbrain_lmac.data.prompts import TEMPLATE, class_prompt, in_template, paraphrases
+from speechbrain_lmac.data.prompts import TEMPLATE, class_prompt, paraphrases, to_paper_template
 from speechbrain_lmac.data.synthetic import KINDS, synthesize
+from speechbrain_lmac.evaluation.prompt_wordings import PARAPHRASES, chosen_wordings
 from speechbrain_lmac.evaluation.zero_shot import (
-    PARAPHRASES,
     chosen_clips,
-    chosen_wordings,
     classify,
     embed_clips,
 )
@@ -132,7 +131,7 @@ def test_shipped_sentences_are_the_models_own():
 def test_what_ships_needs_no_model():
     known = minilm.MiniLM().table
     prompts = [prompt for found in paraphrases().values() for prompt in found]
-    assert all(prompt in known and in_template(prompt) in known for prompt in prompts)
+    assert all(prompt in known and to_paper_template(prompt) in known for prompt in prompts)
 
 
 def test_other_weights_go_with_what_was_trained_on_them(clap, tmp_path):

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from speechbrain_lmac.audio.io import fit, load_audio, resample
+from speechbrain_lmac.audio.io import fit_length, load_audio, resample
 from speechbrain_lmac.data.datasets import read_clips
 from speechbrain_lmac.data.labels import ESC50_CLASSES, audioset_labels
 from speechbrain_lmac.models.classifiers import yamnet as module
 from speechbrain_lmac.models.classifiers.yamnet import FILE, SHA256, YAMNet, frames, scale_to_peak
-from speechbrain_lmac.utils.download import digest
+from speechbrain_lmac.utils.download import file_sha256
 from speechbrain_lmac.utils.errors import InputError
 from tests.conftest import REAL_ESC10, needs_esc10
 
@@ -31,7 +31,7 @@ def judge():
 def clip(label, take=0):
     """A recording of ESC-10's fold 5, five seconds at 32 kHz, ``[1, time]``."""
     found = [clip for clip in read_clips(REAL_ESC10) if clip.fold == 5 and clip.label == label]
-    return fit(load_audio(found[take].wav, 32000), 160000).unsqueeze(0)
+    return fit_length(load_audio(found[take].wav, 32000), 160000).unsqueeze(0)
 
 
 def test_every_sound_is_judged_at_one_peak_and_silence_stays_silence():
@@ -54,7 +54,7 @@ def test_frames_cover_the_sound_and_add_only_silence(samples):
 
 
 def test_its_labels_are_among_audiosets(judge):
-    assert digest(WEIGHTS) == SHA256
+    assert file_sha256(WEIGHTS) == SHA256
     assert len(set(judge.labels)) == 521
     assert set(judge.labels) < set(audioset_labels())
 
@@ -122,7 +122,7 @@ def test_probabilities_sum_to_one_and_a_label_is_looked_up_as_itself(judge):
 def test_zero_shot_accuracy_on_real_recordings(judge):
     clips = [clip for clip in read_clips(REAL_ESC10) if clip.fold == 5]
     present = sorted({clip.label for clip in clips})
-    wavs = torch.stack([fit(load_audio(clip.wav, 16000), 80000) for clip in clips])
+    wavs = torch.stack([fit_length(load_audio(clip.wav, 16000), 80000) for clip in clips])
     for names, least in ((present, 90), (list(ESC50_CLASSES), 67)):
         best = judge.probabilities(wavs, 16000, names).argmax(dim=1).tolist()
         right = sum(names[i] == clip.label for i, clip in zip(best, clips))
