@@ -1,5 +1,6 @@
 """Model card of a published interpreter."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.resources import files
@@ -93,17 +94,16 @@ def model_card(
 def _eval_results(rows: pd.DataFrame, method: str, dataset: str) -> Iterator[EvalResult]:
     """Yield the results of the published method, as means over the mask areas."""
     means = mean_scores(rows, MEAN)
-    if method not in means.index:
-        return
-    for metric, mean in means.loc[method, list(REPORTED_METRICS)].to_dict().items():
-        if pd.notna(mean):
+    for metric in REPORTED_METRICS:
+        value = float(means[metric].get(method, float("nan")))
+        if not math.isnan(value):
             yield EvalResult(
                 task_type=TASK,
                 dataset_type=dataset.lower().replace(" ", "-"),
                 dataset_name=dataset,
-                metric_type=str(metric).lower(),
+                metric_type=metric.lower(),
                 metric_name=f"{metric}, mean over the top 5, 10, 20 and 40 % of T-F bins",
-                metric_value=round(float(mean), 4),
+                metric_value=round(value, 4),
             )
 
 
