@@ -31,8 +31,8 @@ from speechbrain_lmac.evaluation.benchmark.results import read_table
 from speechbrain_lmac.evaluation.benchmark.run import main as evaluate
 from speechbrain_lmac.training.train import main as train
 from speechbrain_lmac.utils.config import as_arguments
-from speechbrain_lmac.utils.download import file_sha256
 from speechbrain_lmac.utils.errors import InputError, report_errors
+from speechbrain_lmac.utils.files import file_sha256
 from speechbrain_lmac.utils.run_metadata import lock_output_folder
 
 PAPER = {

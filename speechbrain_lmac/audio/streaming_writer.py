@@ -8,7 +8,8 @@ import soundfile
 
 from speechbrain_lmac.audio.io import gain_for_peak, wrap_audio_write_errors
 from speechbrain_lmac.utils.errors import InputError
-from speechbrain_lmac.utils.files import atomic_write, temporary_path
+from speechbrain_lmac.utils.files import atomic_write
+from speechbrain_lmac.utils.temporary_files import temporary_path
 
 BLOCK = 1 << 18
 MAX_WAV_BYTES = (1 << 32) - 4096

@@ -10,8 +10,10 @@ from typing import NamedTuple
 
 from speechbrain_lmac.utils.download import fetch
 from speechbrain_lmac.utils.errors import InputError
-from speechbrain_lmac.utils.files import remove_stale, temporary_path
-from speechbrain_lmac.utils.ownership import Ledger, file_sha256, folder_lock
+from speechbrain_lmac.utils.files import file_sha256
+from speechbrain_lmac.utils.folders import atomic_folder
+from speechbrain_lmac.utils.ownership import Ledger, folder_lock
+from speechbrain_lmac.utils.temporary_files import remove_stale, temporary_path
 
 BROKEN = (
     *(zipfile.BadZipFile, tarfile.TarError, shutil.ReadError, EOFError, zlib.error),
@@ -162,18 +164,36 @@ def unpack(packed, folder, inside, sign):
     """
     try:
         check_members(packed)
-        careful = {} if zipfile.is_zipfile(packed) else {"filter": "data"}
-        with temporary_path(folder.absolute().parent, folder=True) as partial:
-            shutil.unpack_archive(packed, partial, **careful)
-            if not (partial / inside / sign).exists():
+        with (
+            atomic_folder(folder, _check_empty) as built,
+            temporary_path(built.parent, folder=True) as extracted,
+        ):
+            _extract(packed, extracted, folder)
+            if not (extracted / inside / sign).exists():
                 raise BrokenArchiveError(f"{packed} holds no {inside}/{sign}")
-            if folder.is_dir():
-                folder.rmdir()  # refused unless it is empty
-            (partial / inside).rename(folder)
+            for path in (extracted / inside).iterdir():
+                path.rename(built / path.name)
     except BROKEN as error:
         raise BrokenArchiveError(f"{packed} is no whole zip or tar archive: {error}") from error
     except OSError as error:
-        raise InputError(f"{packed} cannot be unpacked to {folder}: {error}") from error
+        raise _unpack_error(packed, folder, error) from error
+
+
+def _unpack_error(packed, folder, error):
+    return InputError(f"{packed} cannot be unpacked to {folder}: {error}")
+
+
+def _extract(packed, extracted, folder):
+    options = {} if zipfile.is_zipfile(packed) else {"filter": "data"}
+    try:
+        shutil.unpack_archive(packed, extracted, **options)
+    except OSError as error:
+        raise _unpack_error(packed, folder, error) from error
+
+
+def _check_empty(folder):
+    if not folder.is_dir() or any(folder.iterdir()):
+        raise InputError(f"{folder} exists and is not empty. Give another folder")
 
 
 def check_members(packed):

@@ -5,7 +5,6 @@ caption; ``src_file`` is the Freesound number where the sound is from there, so 
 that another set holds as well is found.
 """
 
-import csv
 import json
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from speechbrain_lmac.audio.containers import EXTENSIONS
 from speechbrain_lmac.audio.io import measure_length
 from speechbrain_lmac.data.manifest import Clip
 from speechbrain_lmac.utils.errors import InputError
+from speechbrain_lmac.utils.tables import read_csv
 
 CLOTHO_SPLITS = {"development": "train", "validation": "valid", "evaluation": "test"}
 CLOTHO_CAPTIONS = [f"caption_{number}" for number in range(1, 6)]
@@ -29,7 +29,7 @@ def clotho(folder):
         if not captions.is_file():
             continue
         about = _by_name(folder / f"clotho_metadata_{name}.csv")
-        for row in _read(captions, ["file_name", "caption_1"]):
+        for row in read_csv(captions, ["file_name", "caption_1"]):
             meta = about.get(row["file_name"], {})
             sound = folder / name / row["file_name"]
             number = (meta.get("sound_id") or "").removesuffix(".0")
@@ -50,7 +50,7 @@ def audiocaps(folder):
         captions = folder / f"{name}.csv"
         if not captions.is_file():
             continue
-        for row in _read(captions, ["youtube_id", "start_time", "caption"]):
+        for row in read_csv(captions, ["youtube_id", "start_time", "caption"]):
             stems = (f"{row['youtube_id']}_{row['start_time']}", row["youtube_id"])
             sound = _find(folder / "audio", stems)
             if sound is not None:  # videos vanish: nobody has all
@@ -145,31 +145,14 @@ def _clips(name, folder, sign, rows):
     return clips
 
 
-def _read(path, columns, encoding="utf-8-sig"):
-    """Rows of a csv by column."""
-    try:
-        with open(path, newline="", encoding=encoding) as file:
-            reader = csv.DictReader(file)
-            missing = [name for name in columns if name not in (reader.fieldnames or ())]
-            if missing:
-                raise InputError(f"{path} has no column {', '.join(missing)}")
-            rows = list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} cannot be read as csv: {error}") from error
-    for line, row in enumerate(rows, start=2):
-        if None in row or any(row[name] is None for name in columns):
-            raise InputError(f"{path}, line {line} has more or fewer columns than the header")
-    return rows
-
-
 def _by_name(path):
     """Clotho's metadata by file name; it may be absent, and is not always in UTF-8."""
     if not path.is_file():
         return {}
     try:
-        rows = _read(path, ["file_name"])
+        rows = read_csv(path, ["file_name"])
     except InputError:
-        rows = _read(path, ["file_name"], encoding="latin-1")
+        rows = read_csv(path, ["file_name"], encoding="latin-1")
     return {row["file_name"]: row for row in rows}
 
 

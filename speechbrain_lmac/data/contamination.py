@@ -1,6 +1,5 @@
 """Plans of contamination: what is laid over which clip, drawn once and written down."""
 
-import csv
 import os
 import random
 from math import isfinite
@@ -16,6 +15,7 @@ from speechbrain_lmac.data.manifest import Clip, relative_path, write_rows
 from speechbrain_lmac.data.pairing import may_mix, pair_clips
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.files import atomic_write
+from speechbrain_lmac.utils.tables import read_csv
 
 WHITE_NOISE = "white_noise"
 TWO_SOURCE = "two_source"
@@ -218,25 +218,14 @@ def read(path):
         If it is not there, lacks a column, or a row of it cannot be read.
     """
     path = Path(path)
-    try:
-        with open(path, newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            missing = [n for n in PlanRow._fields if n not in (reader.fieldnames or ())]
-            if missing:
-                raise InputError(f"{path} has no column {', '.join(missing)}")
-            return [_row(path, row) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} cannot be read as a plan: {error}") from error
+    return read_csv(path, PlanRow._fields, lambda row: _row(path, row))
 
 
 def _row(path, row):
-    try:
-        values = {name: row[name] for name in PlanRow._fields}
-        values.update({name: kind(row[name]) for name, kind in NUMBERS.items()})
-        if None in values.values() or not isfinite(values["snr_db"]):
-            raise ValueError("it is short, or its SNR is no number")
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{path}: row {row.get('ID')} cannot be read: {error}") from error
+    values = {name: row[name] for name in PlanRow._fields}
+    values.update({name: kind(row[name]) for name, kind in NUMBERS.items()})
+    if not isfinite(values["snr_db"]):
+        raise ValueError(f"snr_db must be finite, got {values['snr_db']}")
     for name in ("wav", "other"):
         if values[name]:
             values[name] = os.path.normpath(os.path.join(path.absolute().parent, values[name]))

@@ -1,6 +1,5 @@
 """Published sets as lists of clips, shared out by fold."""
 
-import csv
 import math
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from speechbrain_lmac.data import manifest
 from speechbrain_lmac.data.labels import ESC50_CLASSES, URBANSOUND8K_CLASSES
 from speechbrain_lmac.data.manifest import Clip, Layout
 from speechbrain_lmac.utils.errors import InputError
+from speechbrain_lmac.utils.tables import read_csv
 
 ESC50 = Layout(
     name="ESC-50",
@@ -72,15 +72,11 @@ def read_clips(data_folder, allow_unreadable=False):
         return manifest.read(data_folder)
     folder, layout = Path(data_folder), find_layout(data_folder)
     meta = folder / layout.meta
-    try:
-        with open(meta, newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            missing = sorted(set(layout.columns.values()) - set(reader.fieldnames or ()))
-            if missing:
-                raise InputError(f"{meta} has no column {', '.join(missing)}")
-            clips = [_clip(folder, layout, row, allow_unreadable) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{meta} cannot be read as csv: {error}") from error
+    clips = read_csv(
+        meta,
+        sorted(set(layout.columns.values())),
+        lambda row: _clip(folder, layout, row, allow_unreadable),
+    )
     manifest.check_clips(clips, meta)
     if not {clip.label for clip in clips} <= set(layout.classes):  # another's, laid out alike
         clips = [clip._replace(dataset="") for clip in clips]
@@ -90,8 +86,6 @@ def read_clips(data_folder, allow_unreadable=False):
 def _clip(folder, layout, row, allow_unreadable):
     meta = folder / layout.meta
     values = {field: row[column] for field, column in layout.columns.items()}
-    if None in values.values():
-        raise InputError(f"{meta} has a short row: {values['filename']}")
     if not values["fold"].isdecimal():
         raise InputError(
             f"{meta}: fold of {values['filename']} is not a number: {values['fold']!r}"

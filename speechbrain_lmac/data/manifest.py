@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from speechbrain_lmac.utils.errors import InputError
-from speechbrain_lmac.utils.files import atomic_write, write_csv
+from speechbrain_lmac.utils.files import atomic_write
 from speechbrain_lmac.utils.ownership import Ledger, remove_owned_file
+from speechbrain_lmac.utils.tables import read_csv, write_csv
 
 
 class Clip(NamedTuple):
@@ -159,29 +160,16 @@ def read(path):
 def read_unchecked(path):
     """As :func:`read`, but the files need not be there."""
     path = Path(path)
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            missing = [name for name in Clip._fields if name not in (reader.fieldnames or ())]
-            if missing:
-                raise InputError(f"{path} has no column {', '.join(missing)}")
-            clips = [_clip(path, line, row) for line, row in enumerate(reader, start=2)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} cannot be read as a manifest: {error}") from error
-    check_clips(clips, path)
-    return clips
 
-
-def _clip(path, line, row):
-    try:
+    def parse(row):
         values = {name: row[name] for name in Clip._fields}
         values.update({name: kind(row[name]) for name, kind in NUMBERS.items()})
-        if None in values.values():
-            raise ValueError("it is shorter than the header")
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{path}, line {line}: {error}") from error
-    wav = os.path.normpath(os.path.join(path.absolute().parent, values["wav"]))
-    return Clip(**{**values, "wav": wav})
+        wav = os.path.normpath(os.path.join(path.absolute().parent, values["wav"]))
+        return Clip(**{**values, "wav": wav})
+
+    clips = read_csv(path, Clip._fields, parse)
+    check_clips(clips, path)
+    return clips
 
 
 def check_clips(clips, path):

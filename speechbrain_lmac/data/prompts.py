@@ -1,8 +1,9 @@
 """Class names as people say them, and the sentences they are put in."""
 
-import csv
 from functools import cache
 from pathlib import Path
+
+from speechbrain_lmac.utils.tables import read_csv
 
 PARAPHRASES = Path(__file__).parent / "assets" / "paraphrases.csv"
 
@@ -84,7 +85,6 @@ def paraphrases():
     'raindrops falling on a roof'
     """
     found = {}
-    with open(PARAPHRASES, newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            found.setdefault(row["category"], []).append(row["prompt"])
+    for row in read_csv(PARAPHRASES, ["category", "prompt"]):
+        found.setdefault(row["category"], []).append(row["prompt"])
     return {category: tuple(prompts) for category, prompts in found.items()}

@@ -1,13 +1,13 @@
 """A folder of synthetic sounds in ESC-50's layout, so that they go the way recordings go."""
 
-import csv
 from pathlib import Path
 
 import soundfile
 
 from speechbrain_lmac.data.synthetic import KINDS, SAMPLE_RATE, synthesize
 from speechbrain_lmac.utils.errors import InputError
-from speechbrain_lmac.utils.files import temporary_path, wrap_write_errors
+from speechbrain_lmac.utils.folders import atomic_folder
+from speechbrain_lmac.utils.tables import write_csv
 
 COLUMNS = ("filename", "fold", "target", "category", "esc10", "src_file", "take")
 """Of ESC-50's meta/esc50.csv."""
@@ -46,14 +46,13 @@ def write_dataset(folder, clips_per_fold=4, folds=5, seed=0, seconds=5.0):
     folder = Path(folder)
     if (folder / "meta" / "esc50.csv").is_file():
         return folder
-    if folder.exists():
-        raise InputError(f"{folder} exists and is no set of sounds; give another folder")
-    with wrap_write_errors(folder):
-        folder.absolute().parent.mkdir(parents=True, exist_ok=True)
-        with temporary_path(folder.absolute().parent, folder=True) as partial:
-            _fill(partial, clips_per_fold, folds, seed, seconds)
-            partial.rename(folder)
+    with atomic_folder(folder, _refuse) as partial:
+        _fill(partial, clips_per_fold, folds, seed, seconds)
     return folder
+
+
+def _refuse(folder):
+    raise InputError(f"{folder} exists and is no set of sounds. Give another folder")
 
 
 def _fill(partial, clips_per_fold, folds, seed, seconds):
@@ -68,5 +67,4 @@ def _fill(partial, clips_per_fold, folds, seed, seconds):
                 wave = synthesize(kind, (seed, fold, target, clip), seconds)
                 soundfile.write(partial / "audio" / name, wave.numpy(), SAMPLE_RATE, "PCM_16")
                 rows.append((name, fold, target, kind, False, source, "A"))
-    with open(partial / "meta" / "esc50.csv", "w", newline="") as file:
-        csv.writer(file).writerows([COLUMNS, *rows])
+    write_csv(partial / "meta" / "esc50.csv", [COLUMNS, *rows])

@@ -6,8 +6,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from speechbrain_lmac.utils.errors import InputError
-from speechbrain_lmac.utils.files import LOCK, check_not_input, temporary_path, wrap_write_errors
+from speechbrain_lmac.utils.files import check_not_input, wrap_write_errors
 from speechbrain_lmac.utils.ownership import LEDGER, Ledger, folder_lock
+from speechbrain_lmac.utils.temporary_files import LOCK, temporary_path
 
 EXPLANATION, RESIDUAL = "-explanation.wav", "-residual.wav"
 """Ends of the names of masked-in and masked-out sounds."""

@@ -16,7 +16,8 @@ from speechbrain_lmac.inference.outputs import (
     residual_of,
 )
 from speechbrain_lmac.reports.annotations import write_raven, write_regions
-from speechbrain_lmac.utils.files import write_csv, write_text
+from speechbrain_lmac.utils.files import write_text
+from speechbrain_lmac.utils.tables import write_csv
 
 MIN_LEVEL_DB = -120
 """Level that is written for digital silence."""

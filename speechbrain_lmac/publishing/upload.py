@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from speechbrain_lmac.utils.errors import InputError, first_line
-from speechbrain_lmac.utils.files import HIDDEN
 from speechbrain_lmac.utils.hub import check_reachable
+from speechbrain_lmac.utils.temporary_files import HIDDEN
 from speechbrain_lmac.utils.version import VERSION
 
 LOG_IN = "Run 'hf auth login', or set HF_TOKEN"

@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import torch
 
-from speechbrain_lmac.utils.files import temporary_path, write_csv
+from speechbrain_lmac.utils.files import temporary_path
 from speechbrain_lmac.utils.ownership import Ledger, folder_lock
+from speechbrain_lmac.utils.tables import write_csv
 
 RAVEN_COLUMNS = (
     "Selection",

@@ -9,7 +9,7 @@ from speechbrain.utils.checkpoints import CKPT_PREFIX, METAFNAME, Checkpointer, 
 from speechbrain.utils.distributed import ddp_barrier, if_main_process
 
 from speechbrain_lmac.utils.errors import InputError, first_line
-from speechbrain_lmac.utils.files import PARTIAL
+from speechbrain_lmac.utils.temporary_files import PARTIAL
 
 
 class AtomicCheckpointer(Checkpointer):

@@ -11,7 +11,7 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from speechbrain_lmac.utils.errors import InputError
-from speechbrain_lmac.utils.ownership import file_sha256
+from speechbrain_lmac.utils.files import file_sha256
 
 ATTEMPTS = 5
 """Connections tried before giving up; each goes on where the last one broke off."""

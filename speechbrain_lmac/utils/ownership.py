@@ -1,36 +1,37 @@
-"""What this package wrote in a folder: only that may be replaced or removed later.
+"""Ledger of the files that this package wrote: only these files may be replaced or removed.
 
-A hidden file, ``.speechbrain-lmac.json``, lists names and SHA-256 of the files written beside it.
-A file that is not listed, or that has changed since, is the user's.
+The hidden file ``.speechbrain-lmac.json`` lists the names and SHA-256 digests of the files written
+to its folder. A file that is not listed, or that has changed since, belongs to the user.
 """
 
 import contextlib
-import hashlib
 import json
 import os
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePath
+from typing import Any
 
 from speechbrain_lmac.utils.errors import InputError
-from speechbrain_lmac.utils.files import (
-    HIDDEN,
-    LOCK,
-    atomic_folder,
-    exclusive_lock,
-    temporary_path,
-    wrap_write_errors,
-    write_text,
-)
+from speechbrain_lmac.utils.files import file_sha256, wrap_write_errors, write_text
+from speechbrain_lmac.utils.folders import atomic_folder
+from speechbrain_lmac.utils.temporary_files import HIDDEN, LOCK, exclusive_lock, temporary_path
 
 LEDGER = f"{HIDDEN}.json"
+"""Name of the ledger file."""
+
+
+def never(folder: Path) -> bool:
+    """False for every folder."""
+    return False
 
 
 class Ledger:
-    """The list of a folder, as it is on disk; empty if there is none.
+    """The ledger of a folder as it is on disk; empty if the folder has none.
 
     Arguments
     ---------
     folder : str or Path
-        Whose files are listed.
+        Folder whose files the ledger lists.
 
     Example
     -------
@@ -44,106 +45,111 @@ class Ledger:
     (True, False)
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder: str | Path):
         self.folder = Path(folder)
         self.content = _read(self.folder / LEDGER)
 
     @property
-    def files(self):
-        """Name, relative to the folder -> SHA-256 of each content that is ours."""
+    def files(self) -> dict[str, list[str]]:
+        """Name of each listed file, relative to the folder -> SHA-256 digests of its contents."""
         return self.content["files"]
 
     @property
-    def kind(self):
+    def kind(self) -> str | None:
         """Kind of output in the folder, or the path of the sound file explained in it."""
         return self.content["of"]
 
     @kind.setter
-    def kind(self, kind):
+    def kind(self, kind: str | None) -> None:
         self.content["of"] = kind
 
-    def is_owned(self, name):
-        """Whether a file is absent, or is listed and has not changed since."""
+    def is_owned(self, name: str) -> bool:
+        """Whether a file is absent, or is listed and unchanged."""
         path = self.folder / name
         if not os.path.lexists(path):
             return True
         regular = path.is_file() and not path.is_symlink()
         return regular and name in self.files and file_sha256(path) in self.files[name]
 
-    def check(self, names):
-        """Raise InputError if one of the names is there and is not ours."""
+    def check(self, names: Iterable[str]) -> None:
+        """Raise InputError if one of the files exists and is not owned."""
         for name in names:
             if not self.is_owned(name):
                 raise InputError(
                     f"{self.folder / name} was not written by speechbrain-lmac, or has changed "
-                    "since: it is left alone; move it, or give another output"
+                    "since: it is left alone. Move it, or give another output"
                 )
 
-    def add(self, name, made):
-        """List the content of a file that is about to get a name; what is there stays listed."""
+    def add(self, name: str, source: Path) -> None:
+        """List a new content for a file; an existing owned content stays listed.
+
+        Arguments
+        ---------
+        name : str
+            Name of the file, relative to the folder.
+        source : Path
+            File with the new content, which is about to be renamed to ``name``.
+        """
         path = self.folder / name
         before = [file_sha256(path)] if os.path.lexists(path) and self.is_owned(name) else []
-        self.files[name] = list(dict.fromkeys([*before, file_sha256(made)]))
+        self.files[name] = list(dict.fromkeys([*before, file_sha256(source)]))
 
-    def save(self):
+    def save(self) -> None:
         """Write the ledger atomically, or remove it if it lists nothing and has no kind."""
-        if self.content["files"] or self.content["of"] is not None:
+        if self.files or self.kind is not None:
             text = json.dumps(self.content, indent=1, sort_keys=True, ensure_ascii=True)
             write_text(self.folder / LEDGER, text + "\n")
         else:
             (self.folder / LEDGER).unlink(missing_ok=True)
 
 
-def _read(path):
-    """The list in a file; an empty one if there is none or it cannot be read.
+def _read(path: Path) -> dict[str, Any]:
+    """Content of a ledger file; an empty one if the file is absent or malformed.
 
-    The folder may come from a stranger: names outside it are no names of ours.
+    Names outside the folder are dropped, because the folder may come from an untrusted source.
     """
     try:
-        held = json.loads(path.read_text(encoding="utf-8"))
-        files = {str(name): [str(one) for one in found] for name, found in held["files"].items()}
-        inside = {name: found for name, found in files.items() if _is_inside(name)}
-        return {"of": held["of"], "files": inside}
+        content = json.loads(path.read_text(encoding="utf-8"))
+        files = {
+            str(name): [str(digest) for digest in digests]
+            for name, digests in content["files"].items()
+            if _is_inside(str(name))
+        }
+        return {"of": content["of"], "files": files}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {"of": None, "files": {}}
 
 
-def _is_inside(name):
+def _is_inside(name: str) -> bool:
     path = PurePath(name)
     return bool(path.parts) and not path.is_absolute() and ".." not in path.parts
 
 
-def file_sha256(path):
-    """SHA-256 of a file, in hex."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 @contextlib.contextmanager
-def folder_lock(folder):
-    """Hold the lock of a folder's ledger; one process at a time, threads too."""
+def folder_lock(folder: str | Path) -> Iterator[None]:
+    """Hold the lock of a folder's ledger, among processes and threads."""
     with wrap_write_errors(folder), exclusive_lock(Path(folder) / LOCK):
         yield
 
 
 @contextlib.contextmanager
-def owned_file(path):
-    """Write a file as :func:`~speechbrain_lmac.utils.files.atomic_write` does, and list it as ours.
+def owned_file(path: str | Path) -> Iterator[Path]:
+    """Write a file atomically and list it in the ledger of its folder.
 
     Arguments
     ---------
     path : str or Path
-        In an existing folder.
+        File to write, in an existing folder.
 
     Yields
     ------
     Path
-        Where to write.
+        Unique temporary path to write.
 
     Raises
     ------
     InputError
-        If a file is there that is not ours; nothing has changed then.
+        If the file exists and is not owned. Nothing has changed then.
     """
     path = Path(path)
     Ledger(path.parent).check([path.name])
@@ -157,8 +163,8 @@ def owned_file(path):
             partial.replace(path)
 
 
-def remove_owned_file(path):
-    """Remove a file that is ours, if it is there; InputError if it is not ours."""
+def remove_owned_file(path: str | Path) -> None:
+    """Remove a file and its entry in the ledger; InputError if the file is not owned."""
     path = Path(path)
     with folder_lock(path.parent):
         ledger = Ledger(path.parent)
@@ -169,25 +175,27 @@ def remove_owned_file(path):
 
 
 @contextlib.contextmanager
-def owned_folder(folder, kind, is_legacy=lambda folder: False):
-    """Build a folder that replaces an earlier one of the same kind, at once.
+def owned_folder(
+    folder: str | Path, kind: str, is_legacy: Callable[[Path], bool] = never
+) -> Iterator[Path]:
+    """Build a folder that atomically replaces an earlier folder of the same kind.
 
     Arguments
     ---------
     folder : str or Path
-        Its final place.
+        Final path.
     kind : str
         Kind of output, such as ``"interpreter"``.
     is_legacy : callable
-        Predicate: was a folder without a ledger written by an earlier version?
+        Predicate: was a folder without a ledger written by an earlier version? Default: never.
 
     Yields
     ------
     Path
-        Where to build.
+        Temporary folder to fill.
     """
 
-    def check(final):
+    def check(final: Path) -> None:
         check_owned_folder(final, kind, is_legacy)
 
     with atomic_folder(folder, check) as built:
@@ -199,24 +207,29 @@ def owned_folder(folder, kind, is_legacy=lambda folder: False):
         ledger.save()
 
 
-def check_owned_folder(folder, kind, is_legacy=lambda folder: False):
-    """Raise InputError unless all of a folder is ours and of a kind, or it is empty or absent."""
+def check_owned_folder(
+    folder: str | Path, kind: str, is_legacy: Callable[[Path], bool] = never
+) -> None:
+    """Raise InputError unless a folder is absent, empty, or owned and of the given kind.
+
+    The arguments are those of :func:`owned_folder`.
+    """
     folder = Path(folder)
     if not os.path.lexists(folder):
         return
     if not folder.is_dir():
-        raise InputError(f"{folder} is there and is no folder: give another")
-    found = _files(folder)
+        raise InputError(f"{folder} must be a folder, got a file. Give another folder")
+    names = _files(folder)
     ledger = Ledger(folder)
-    if is_legacy(folder) or not (found or any(folder.iterdir())):
+    if is_legacy(folder) or not (names or any(folder.iterdir())):
         return
     if ledger.kind != kind:
-        raise InputError(f"{folder} is there and was not written by {kind}; give another folder")
-    ledger.check(found)
+        raise InputError(f"{folder} exists and was not written by {kind}. Give another folder")
+    ledger.check(names)
 
 
-def _files(folder):
-    """Every file below a folder but the ledger, and every link, relative to it, in order."""
+def _files(folder: Path) -> list[str]:
+    """Sorted relative names of all files and links below a folder, except the ledger."""
     paths = [path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()]
     names = sorted(path.relative_to(folder).as_posix() for path in paths)
     return [name for name in names if name != LEDGER]

@@ -10,9 +10,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from speechbrain_lmac.utils.download import file_sha256
 from speechbrain_lmac.utils.errors import InputError
-from speechbrain_lmac.utils.files import write_text
+from speechbrain_lmac.utils.files import file_sha256, write_text
 
 METADATA_FILE = "run_metadata.json"
 VARIABLES = ("OMP_NUM_THREADS", "WORLD_SIZE", "CUDA_VISIBLE_DEVICES")

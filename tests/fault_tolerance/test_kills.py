@@ -26,8 +26,8 @@ from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 from speechbrain_lmac.pretrained.export import export_interpreter
 from speechbrain_lmac.publishing.repository import write_repository
 from speechbrain_lmac.reports import plots
-from speechbrain_lmac.utils import files
-from speechbrain_lmac.utils.ownership import file_sha256
+from speechbrain_lmac.utils import folders
+from speechbrain_lmac.utils.files import atomic_write, file_sha256
 from tests.helpers.killing import Scene, check_whole, hidden
 from tests.unit.publishing.test_repository import finished_run
 
@@ -84,7 +84,7 @@ def draw(call, drawn, shown, path, *more):
     if key not in drawn:
         call(shown, path, *more)
         drawn[key] = path.read_bytes()
-    with files.atomic_write(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_bytes(drawn[key])
 
 
@@ -227,7 +227,7 @@ def test_kill_export(models, tmp_path, monkeypatch, at_once):
         export_interpreter(models[0], "LMAC-ZS", folder / "it")
 
     if not at_once:
-        monkeypatch.setattr(files, "_exchange", lambda one, other: False)
+        monkeypatch.setattr(folders, "_exchange", lambda one, other: False)
     work = partial(export_interpreter, models[1], "LMAC-ZS", tmp_path / "s" / "it")
     check = partial(check_folder, "it/") if at_once else check_whole
     kill(Scene(tmp_path / "s", build, work, check), quick=True)

@@ -30,8 +30,8 @@ from speechbrain_lmac.inference.timeline import Timeline
 from speechbrain_lmac.reports.annotations import Region, update_csv
 from speechbrain_lmac.reports.page import check_page, write_page
 from speechbrain_lmac.utils.errors import InputError
-from speechbrain_lmac.utils.files import atomic_write, write_text
-from speechbrain_lmac.utils.ownership import file_sha256, owned_file
+from speechbrain_lmac.utils.files import atomic_write, file_sha256, write_text
+from speechbrain_lmac.utils.ownership import owned_file
 from speechbrain_lmac.utils.run_metadata import lock_output_folder
 
 MINE = "the user's"
@@ -122,7 +122,7 @@ def test_whole_writes_where_a_link_points(tmp_path):
 
 def test_whole_replaces_no_device(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(InputError, match="is a device or pipe"):
+    with pytest.raises(InputError, match="got a device or pipe"):
         write_text(tmp_path / "pipe", "x")
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
 
@@ -213,7 +213,7 @@ def test_save_refuses_to_replace_its_input(tmp_path):
     path = tmp_path / "figure.png"
     os.link(path, tmp_path / "other name")
     again = Timeline(**{**vars(timeline()), "file": str(tmp_path / "other name")})
-    with pytest.raises(InputError, match="is the input"):
+    with pytest.raises(InputError, match="must not be the input"):
         again.save(tmp_path)
 
 
@@ -329,7 +329,7 @@ def test_an_output_is_no_input(recording, no_work, command, kind, capsys):
         path.symlink_to(recording) if kind == "link" else os.link(recording, path)
     before = recording.read_bytes()
     refused(command, recording, "--prompt", "siren", "--output", path)
-    assert "is the input" in capsys.readouterr().err
+    assert "must not be the input" in capsys.readouterr().err
     assert recording.read_bytes() == before
 
 

@@ -8,7 +8,7 @@ goes beyond ``TORN`` bytes, whichever library writes (``RLIMIT_FSIZE``), so that
 
 Two kinds of operation raise no audit event and are announced by hand: libsndfile opens files in C,
 so ``soundfile.SoundFile`` is wrapped in the child; and the exchange of two folders, which
-``speechbrain_lmac.utils.files`` announces as ``os.rename``. Writes to a file that is open already
+``speechbrain_lmac.utils.folders`` announces as ``os.rename``. Writes to a file that is open already
 are no points of their own, but for the torn ones: until it is renamed, a file has a temporary name.
 """
 

@@ -34,8 +34,8 @@ from speechbrain_lmac.models.backbones.mobilenet import Tagger, load_weights
 from speechbrain_lmac.models.clap import efficientat as module
 from speechbrain_lmac.models.clap.efficientat import FILE, SHA256, EfficientATCLAP
 from speechbrain_lmac.models.registry import load_clap
-from speechbrain_lmac.utils.download import file_sha256
 from speechbrain_lmac.utils.errors import InputError
+from speechbrain_lmac.utils.files import file_sha256
 from tests.conftest import REAL_ESC10, REAL_US8K, needs_esc10, needs_us8k
 
 REAL = Path(os.environ.get("EFFICIENTAT_FOLDER", "no-tagger"))

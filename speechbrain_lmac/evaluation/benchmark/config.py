@@ -28,8 +28,8 @@ from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.metrics.top_k import TOP_K_FRACTIONS
 from speechbrain_lmac.models.base import check_clip_seconds
 from speechbrain_lmac.models.classifiers.yamnet import YAMNet
-from speechbrain_lmac.utils.download import file_sha256
 from speechbrain_lmac.utils.errors import InputError
+from speechbrain_lmac.utils.files import file_sha256
 
 IDENTITY = (
     *("seed", "maskings", "classes", "eval_templates", "clip_seconds", "conditions"),

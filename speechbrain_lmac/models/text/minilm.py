@@ -11,8 +11,8 @@ from torch.nn.functional import normalize
 
 from speechbrain_lmac.models.text import checks
 from speechbrain_lmac.models.text.checks import TextCoverage
-from speechbrain_lmac.utils.download import file_sha256
 from speechbrain_lmac.utils.errors import InputError
+from speechbrain_lmac.utils.files import file_sha256
 from speechbrain_lmac.utils.hub import hub_folder
 
 TABLE = Path(__file__).parents[1] / "assets" / "text_embeddings.safetensors"

@@ -128,7 +128,7 @@ def test_a_plan_reads_back(clips, tested, tmp_path):
     "change, message",
     [
         (lambda text: text.replace("snr_db", "snr"), "has no column snr_db"),
-        (lambda text: text.replace("mixture-0", "mixture-0", 1).replace(",0.", ",x."), "cannot be"),
+        (lambda text: text.replace("mixture-0", "mixture-0", 1).replace(",0.", ",x."), "line 2: "),
     ],
 )
 def test_a_broken_plan(clips, tested, tmp_path, change, message):

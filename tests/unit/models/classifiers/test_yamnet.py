@@ -13,8 +13,8 @@ from speechbrain_lmac.data.datasets import read_clips
 from speechbrain_lmac.data.labels import ESC50_CLASSES, audioset_labels
 from speechbrain_lmac.models.classifiers import yamnet as module
 from speechbrain_lmac.models.classifiers.yamnet import FILE, SHA256, YAMNet, frames, scale_to_peak
-from speechbrain_lmac.utils.download import file_sha256
 from speechbrain_lmac.utils.errors import InputError
+from speechbrain_lmac.utils.files import file_sha256
 from tests.conftest import REAL_ESC10, needs_esc10
 
 WEIGHTS = Path(os.environ.get("YAMNET_FOLDER", "no-judge")) / FILE
