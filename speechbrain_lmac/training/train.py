@@ -31,7 +31,8 @@ from speechbrain_lmac.utils.errors import InputError, report_errors
 from speechbrain_lmac.utils.files import write_text
 from speechbrain_lmac.utils.run_metadata import (
     lock_output_folder,
-    run_identity,
+    run_settings,
+    training_hashes,
     write_run_metadata,
 )
 
@@ -66,7 +67,11 @@ def main(arguments: list[str] | None = None) -> None:
     prompts = class_prompts(hparams, of_data)
     if hparams["pretrained_decoder"] is not None:
         load_decoder(hparams["decoder"], hparams["pretrained_decoder"])
-    folder = prepare_folder(hparams, splits, hparams_file, overrides, arguments)
+    settings = run_settings(hparams_file, overrides, run_opts)
+    folder = prepare_folder(hparams, splits, settings)
+    on_main = sb.utils.distributed.run_on_main
+    on_main(save_settings, args=[hparams_file, overrides, folder])
+    on_main(write_run_metadata, args=[folder, "train.py", arguments])
     brain = fit(hparams, splits, prompts, run_opts)
     network = brain.restore_best()
     if sb.utils.distributed.if_main_process():
@@ -77,15 +82,14 @@ def main(arguments: list[str] | None = None) -> None:
     shutdown()
 
 
-def prepare_folder(hparams, splits, hparams_file, overrides, arguments) -> Path:
-    """Lock the results folder; write settings, metadata and the clips of each split to it."""
+def prepare_folder(hparams, splits, settings) -> Path:
+    """Lock the results folder for a run with these settings; write the clips of each split."""
     folder = Path(hparams["output_folder"])
     on_main = sb.utils.distributed.run_on_main
-    on_main(lambda: lock_output_folder(folder, run_identity(hparams, splits)))
+    # one process hashes the sounds
+    on_main(lambda: lock_output_folder(folder, {**settings, **training_hashes(hparams, splits)}))
     check_exportable(folder / "interpreter")
-    sb.create_experiment_directory(hparams["output_folder"], overrides=overrides)
-    on_main(save_settings, args=[hparams_file, overrides, folder])
-    on_main(write_run_metadata, args=[folder, "train.py", arguments])
+    sb.create_experiment_directory(hparams["output_folder"])
     for name, clips in splits.items():
         on_main(manifest.write, args=[folder / f"{name}.csv", clips])
     return folder

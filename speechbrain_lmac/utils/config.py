@@ -1,77 +1,83 @@
-"""Settings files: HyperPyYAML, where a file may state only how it differs from another."""
+"""Settings files in HyperPyYAML; a file may be based on another and state only the differences."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 from hyperpyyaml import load_hyperpyyaml, resolve_references
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.nodes import Node, ScalarNode, SequenceNode
 
 from speechbrain_lmac.utils.errors import InputError, first_line
 from speechbrain_lmac.utils.files import write_text
 
 BASE = "base"
-"""Key that names the file, beside this one or of the package, whose settings hold where this one
-says nothing."""
+"""Key that names the settings file, in the same folder or of the package, that a file is based
+on."""
+STANDARD_TAGS = "tag:yaml.org,2002:"
+"""Prefix of the tags of plain values; all other tags build something."""
 
 
-def hparams_path(name):
-    """Path of a hyperparameter file of this package, ``lmac_zs.yaml`` for instance.
+def hparams_path(name: str) -> Path:
+    """Path of a settings file of this package, ``lmac_zs.yaml`` for instance.
 
-    An installed package brings its files along. In a clone they lie beside the package, also when
-    the clone is on the path and stands before an installed package.
+    An installed package contains the files. In a clone they lie next to the package, also if the
+    clone is on the Python path and precedes an installed package.
     """
-    within = Path(__file__).parents[1] / "hparams"
-    return (within if within.is_dir() else within.parents[1] / "hparams") / name
+    package = Path(__file__).parents[1]
+    inside = package / "hparams"
+    return (inside if inside.is_dir() else package.parent / "hparams") / name
 
 
-def load_hparams(hparams_file, overrides):
-    """Build what a YAML file describes, with changes from the command line.
+def load_hparams(hparams_file: str | Path, overrides: str | None) -> dict[str, Any]:
+    """Build the objects that a settings file describes.
 
     Arguments
     ---------
-    hparams_file : str
-        HyperPyYAML; a bare name is also looked for among the package's own.
+    hparams_file : str or Path
+        HyperPyYAML file, or the name of one in the package.
     overrides : str
-        YAML of the changes.
+        YAML of the changes from the command line.
 
     Returns
     -------
     dict
+        Setting -> value or object.
 
     Raises
     ------
     InputError
-        If a file is missing or malformed, or a change is of a setting that there is not.
+        If a file is missing or malformed, or a change names an unknown setting.
     """
     text = read_settings(hparams_file)
     try:
         return load_hyperpyyaml(text, overrides)
     except MarkedYAMLError as error:
         raise InputError(f"the settings cannot be read: {error.problem}") from error
-    except TypeError as error:  # HyperPyYAML's word for an argument that a class does not take
+    except TypeError as error:  # HyperPyYAML's error for an argument that a class does not take
         if not str(error.args[0]).startswith("Invalid argument"):
             raise
         raise InputError(f"the settings do not fit: {'; '.join(map(str, error.args))}") from error
-    except ValueError as error:  # of a class that was given what is no number, as it says
+    except ValueError as error:  # a class refused its arguments
         if isinstance(error, InputError):
             raise
         raise InputError(f"the settings do not fit: {first_line(error)}") from error
-    except KeyError as error:  # HyperPyYAML's word for an override without a key to change
+    except KeyError as error:  # HyperPyYAML's error for a change of an unknown setting
         raise InputError(f"no such setting in {hparams_file}: {error.args[0]}") from error
 
 
-def seed_of(hparams_file, overrides):
+def seed_of(hparams_file: str | Path, overrides: str | None) -> int:
     """Value of the ``seed`` setting, read without building anything.
 
     Arguments
     ---------
-    hparams_file : str
-        Path of a HyperPyYAML file.
+    hparams_file : str or Path
+        HyperPyYAML file, or the name of one in the package.
     overrides : str
-        YAML of the changes.
+        YAML of the changes from the command line.
 
     Returns
     -------
@@ -92,8 +98,8 @@ def seed_of(hparams_file, overrides):
     return seed
 
 
-def as_arguments(settings):
-    """Settings as a command line has them; what is no text is written as JSON, which is YAML.
+def as_arguments(settings: Mapping[str, Any]) -> list[str]:
+    """Write settings as command-line arguments; values that are not text become JSON.
 
     Example
     -------
@@ -107,28 +113,46 @@ def as_arguments(settings):
     ]
 
 
-def _as_json(value):
+def _as_json(value: Any) -> str:
     return str(value) if isinstance(value, Path) else json.dumps(value, default=str)
 
 
-def save_settings(hparams_file, overrides, folder):
-    """Write the settings of a run, whole and resolved, to ``hyperparams.yaml`` in a folder."""
-    resolved = resolve_references(read_settings(hparams_file), overrides).getvalue()
-    write_text(Path(folder) / "hyperparams.yaml", resolved)
-
-
-def read_settings(hparams_file, above=()):
-    """Text of a settings file, together with what it is based on.
+def save_settings(hparams_file: str | Path, overrides: str | None, folder: str | Path) -> None:
+    """Write all settings of a run, with references resolved, to ``hyperparams.yaml``.
 
     Arguments
     ---------
     hparams_file : str or Path
-        May say ``base: other.yaml``. A setting replaces the base's whole; of plain mappings, such
-        as ``weights``, entry by entry.
+        HyperPyYAML file, or the name of one in the package.
+    overrides : str
+        YAML of the changes from the command line.
+    folder : str or Path
+        Results folder.
+    """
+    resolved = resolve_references(read_settings(hparams_file), overrides).getvalue()
+    write_text(Path(folder) / "hyperparams.yaml", resolved)
+
+
+def read_settings(hparams_file: str | Path, visited: tuple[Path, ...] = ()) -> str:
+    """Read a settings file merged into the file that it is based on.
+
+    Arguments
+    ---------
+    hparams_file : str or Path
+        File that may contain ``base: other.yaml``. A setting replaces that of the base. A plain
+        mapping, such as ``loss_weights``, is merged entry by entry.
+    visited : tuple of Path
+        Files that are based on this one.
 
     Returns
     -------
     str
+        HyperPyYAML text.
+
+    Raises
+    ------
+    InputError
+        If a file is missing, malformed or based on itself, or names a setting unknown to its base.
     """
     path = Path(hparams_file)
     if not path.is_file() and str(path) in (path.name, f"hparams/{path.name}"):
@@ -141,17 +165,17 @@ def read_settings(hparams_file, above=()):
         changes = yaml.load(text)
     except MarkedYAMLError as error:
         raise InputError(f"{path} cannot be read: {error.problem}") from error
-    if not isinstance(changes, Mapping) or BASE not in changes:
+    if not isinstance(changes, MutableMapping) or BASE not in changes:
         return text
     base = path.parent / changes.pop(BASE)
-    above = (*above, path.resolve())
-    if base.resolve() in above:
+    visited = (*visited, path.resolve())
+    if base.resolve() in visited:
         raise InputError(f"{path} is based on itself")
-    settings = yaml.load(read_settings(base if base.is_file() else base.name, above))
+    settings = yaml.load(read_settings(base if base.is_file() else base.name, visited))
     for key, value in changes.items():
         if key not in settings:
-            raise InputError(f"{path} changes {key}, which there is not in its base")
-        if _plain(value) and _plain(settings[key]):
+            raise InputError(f"{path} changes {key}, which is no setting of its base")
+        if _is_plain(value) and _is_plain(settings[key]):
             settings[key].update(value)
         else:
             settings[key] = value
@@ -160,6 +184,80 @@ def read_settings(hparams_file, above=()):
     return merged.getvalue()
 
 
-def _plain(node):
-    """Whether a node is a mapping that builds nothing."""
-    return isinstance(node, Mapping) and node.tag.value is None
+def _is_plain(node: Any) -> bool:
+    """Whether a node is a mapping that builds no object."""
+    return isinstance(node, Mapping) and node.tag.value is None  # type: ignore[attr-defined]
+
+
+def flat_settings(hparams_file: str | Path, overrides: str | None) -> dict[str, Any]:
+    """Read settings as plain values, with references resolved and no object built.
+
+    Arguments
+    ---------
+    hparams_file : str or Path
+        HyperPyYAML file, or the name of one in the package.
+    overrides : str
+        YAML of the changes from the command line.
+
+    Returns
+    -------
+    dict
+        Dotted name, such as ``opt_class.lr`` -> plain value. The value of a setting that builds an
+        object is its tag. A second reference to an object or list ``x`` is ``<x>``.
+
+    Example
+    -------
+    >>> settings = flat_settings("lmac_zs.yaml", "lr: 0.01")
+    >>> settings["opt_class"], settings["opt_class.lr"], settings["domain.audio_classifier"]
+    ('!name:torch.optim.AdamW', 0.01, '<clap>')
+    """
+    resolved = resolve_references(read_settings(hparams_file), overrides).getvalue()
+    yaml = YAML(typ="safe", pure=True)
+    settings: dict[str, Any] = {}
+    names: dict[int, str] = {}  # of the nodes met so far
+    for name, node in _children(yaml.compose(resolved), ""):
+        settings.update(_flatten(name, node, names, yaml.constructor))
+    return settings
+
+
+def _flatten(
+    name: str, node: Node, names: dict[int, str], constructor: Any
+) -> Iterator[tuple[str, Any]]:
+    """Name and plain value of a YAML node and of all nodes below it."""
+    if _is_plain_scalar(node):
+        yield name, constructor.construct_object(node)
+    elif id(node) in names:
+        yield name, f"<{names[id(node)]}>"
+    else:
+        names[id(node)] = name
+        if isinstance(node, ScalarNode):
+            yield name, f"{node.tag} {node.value}".strip()
+        elif _is_plain_value(node):
+            yield name, constructor.construct_object(node, deep=True)
+        else:
+            if not str(node.tag).startswith(STANDARD_TAGS):
+                yield name, node.tag
+            for child_name, child in _children(node, name):
+                yield from _flatten(child_name, child, names, constructor)
+
+
+def _is_plain_scalar(node: Node) -> bool:
+    return isinstance(node, ScalarNode) and str(node.tag).startswith(STANDARD_TAGS)
+
+
+def _is_plain_value(node: Node) -> bool:
+    """Whether a node is an empty mapping, or a sequence of plain scalars, and builds nothing."""
+    if not str(node.tag).startswith(STANDARD_TAGS):
+        return False
+    return not node.value or (
+        isinstance(node, SequenceNode) and all(map(_is_plain_scalar, node.value))
+    )
+
+
+def _children(node: Node, name: str) -> Iterator[tuple[str, Node]]:
+    """Name and node of each entry of a mapping or sequence."""
+    if isinstance(node, SequenceNode):
+        yield from ((f"{name}[{index}]", item) for index, item in enumerate(node.value))
+    else:
+        prefix = f"{name}." if name else ""
+        yield from ((f"{prefix}{key.value}", value) for key, value in node.value)

@@ -1,134 +1,224 @@
-"""What a results folder needs to be made again: the command, the versions, the machine."""
+"""What identifies a run in a results folder, and what is needed to repeat it.
+
+``run_config.json`` holds every setting and every hash that the results depend on. A results folder
+accepts a command only if they are the same. ``run_metadata.json`` lists the commands that wrote to
+the folder, with the versions of all packages.
+"""
 
 import hashlib
 import json
 import os
 import platform
 import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from importlib.metadata import distributions
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
+from speechbrain_lmac.utils.config import flat_settings
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.files import file_sha256, write_text
 
 METADATA_FILE = "run_metadata.json"
+RUN_FILE = "run_config.json"
 VARIABLES = ("OMP_NUM_THREADS", "WORLD_SIZE", "CUDA_VISIBLE_DEVICES")
-"""Of the environment, that change the last digits."""
+"""Environment variables that can change the last digits of a result."""
+RUN_OUTPUTS = (
+    *("hyperparams.yaml", METADATA_FILE, "train.csv", "valid.csv", "test.csv", "metrics.csv"),
+    *("results.md", "train_log.txt", "log.txt", "env.log", "results.csv.gz", "report.md"),
+    *("results_mel.jsonl", "results_stft.jsonl", "tuning_mel.json", "tuning_stft.json"),
+)
+"""Output files of runs. In a folder without ``run_config.json`` they belong to the user."""
+FREE_SETTINGS = (
+    *("output_folder", "save_folder", "checkpointer.checkpoints_dir", "train_logger"),
+    *("data_folder", "synthetic_folder", "train_manifest", "extra_train_manifest"),
+    *("clap.weights", "clap.source", "clap.tokenizer", "pretrained_decoder"),
+    *("chunk_size", "ckpt_interval_minutes", "processes"),
+    *(
+        f"{loader}.{name}"
+        for loader in ("train_loader", "valid_loader")
+        for name in ("num_workers", "prefetch_factor", "persistent_workers", "pin_memory")
+    ),
+)
+"""Settings that do not change the results, with all settings below them. Files are identified by
+their hashes, not by their paths."""
+FREE_RUN_OPTIONS = frozenset(
+    (
+        *("test_only", "debug_persistently", "log_config", "param_file", "overridden_args"),
+        *("device", "data_parallel_backend", "data_parallel_count", "distributed_backend"),
+        *("distributed_launch", "find_unused_parameters", "noprogressbar", "tqdm_colored_bar"),
+        *("tqdm_barcolor", "ckpt_interval_minutes", "ckpt_interval_steps"),
+        *("profile_training", "profile_warmup", "profile_steps"),
+    )
+)
+"""SpeechBrain's run options that do not change the results."""
 
 
-def write_run_metadata(folder, program, arguments):
-    """Write ``run_metadata.json``; of a run that goes on, the first part's stays.
+def run_settings(
+    hparams_file: str,
+    overrides: str,
+    run_opts: Any = None,
+    free: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Collect the resolved settings that the results of a run depend on.
+
+    Arguments
+    ---------
+    hparams_file : str
+        HyperPyYAML file, or the name of one in the package.
+    overrides : str
+        YAML of the changes from the command line.
+    run_opts : speechbrain.RunOptions, optional
+        Run options of SpeechBrain. Those given on the command line take precedence over settings
+        of the same name.
+    free : sequence of str
+        Settings that do not change the results of this program, besides ``FREE_SETTINGS``.
+
+    Returns
+    -------
+    dict
+        Dotted name -> plain value; the value of an object is its tag.
+    """
+    settings = flat_settings(hparams_file, overrides)
+    if run_opts is not None:
+        for name, value in run_opts.items():
+            if name in run_opts["overridden_args"] or name not in settings:
+                settings[name] = value
+    ignored = (*FREE_SETTINGS, *free)
+    return {
+        name: value
+        for name, value in settings.items()
+        if name not in FREE_RUN_OPTIONS
+        and not any(name == each or name.startswith((f"{each}.", f"{each}[")) for each in ignored)
+    }
+
+
+def training_hashes(hparams: Mapping[str, Any], splits: Mapping[str, Iterable[Any]]) -> dict:
+    """Hashes of the data and of the weights that a training starts from.
+
+    Arguments
+    ---------
+    hparams : dict
+        Loaded settings, with ``clap`` and ``pretrained_decoder``.
+    splits : dict
+        Split name -> list of Clip. The content of a sound file counts, not its path.
+
+    Returns
+    -------
+    dict
+        Name of the input -> SHA-256 in hex, or None if there is no such input.
+    """
+    files = {clip.wav for clips in splits.values() for clip in clips}
+    sha256 = {wav: file_sha256(wav) for wav in tqdm(sorted(files), "hashing sounds")}
+    rows = {
+        name: [(c.ID, c.label, c.text, c.fold, c.start, c.stop, sha256[c.wav]) for c in clips]
+        for name, clips in splits.items()
+    }
+    decoder = hparams["pretrained_decoder"]
+    return {
+        "sha256 of data": hashlib.sha256(json.dumps(rows).encode()).hexdigest(),
+        "sha256 of clap": hparams["clap"].reference.sha256,
+        "sha256 of pretrained_decoder": decoder and file_sha256(decoder),
+    }
+
+
+def lock_output_folder(folder: str | Path, identity: Mapping[str, Any]) -> None:
+    """Reserve a results folder for a run, which is new or to be resumed.
+
+    Arguments
+    ---------
+    folder : str or Path
+        Results folder; created if absent.
+    identity : dict
+        Name -> plain value of everything that the results depend on: :func:`run_settings` and
+        hashes of the inputs.
+
+    Raises
+    ------
+    InputError
+        If the folder holds a run with another identity, or files of the user that a run would
+        replace. Nothing in the folder has changed then.
+    """
+    path = Path(folder) / RUN_FILE
+    text = json.dumps(identity, indent=2, default=str)
+    if path.is_file():
+        differences = _differences(_read_json(path), json.loads(text))
+        if differences:
+            raise InputError(
+                f"{folder} holds a run with other settings: {'; '.join(differences)}. Give another "
+                "--output_folder, or remove it to start again"
+            )
+        return
+    for name in RUN_OUTPUTS:
+        if (Path(folder) / name).exists():
+            raise InputError(
+                f"{folder} holds {name}, but no {RUN_FILE} of a run. Give another --output_folder"
+            )
+    write_text(path, text + "\n")
+
+
+def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Each setting that differs, with both values.
+
+    A nested setting is left out if a top-level setting, to which it refers, changed alike.
+    """
+    missing = object()
+    differences, changes = [], set()
+    for name in sorted({*old, *new}, key=lambda name: (_is_nested(name), name)):
+        values = [each.get(name, missing) for each in (old, new)]
+        if values[0] == values[1]:
+            continue
+        change = tuple("absent" if v is missing else json.dumps(v) for v in values)
+        if not (_is_nested(name) and change in changes):
+            differences.append(f"{name} was {change[0]}, got {change[1]}")
+        changes.add(change)
+    return differences
+
+
+def _is_nested(name: str) -> bool:
+    return "." in name or "[" in name
+
+
+def write_run_metadata(folder: str | Path, program: str, arguments: Iterable[Any]) -> Path:
+    """Append an entry on this invocation to ``run_metadata.json``.
 
     Arguments
     ---------
     folder : str or Path
         Results folder.
     program : str
-        What was run.
-    arguments : list of str
-        With what.
+        Name of the script.
+    arguments : iterable
+        Its command-line arguments.
 
     Returns
     -------
     Path
+        The metadata file, a JSON list with one entry per invocation.
     """
-    path = Path(folder) / METADATA_FILE
-    if path.is_file():
-        return path
     import torch
 
-    held = {
+    path = Path(folder) / METADATA_FILE
+    entry = {
         "command": shlex.join(["python", program, *map(str, arguments)]),
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",
         "threads": torch.get_num_threads(),
         "environment": {name: os.environ[name] for name in VARIABLES if name in os.environ},
         "packages": dict(sorted((d.metadata["Name"], d.version) for d in distributions())),
     }
-    return write_text(path, json.dumps(held, indent=1) + "\n")
+    entries = _read_json(path) if path.is_file() else []
+    return write_text(path, json.dumps([*entries, entry], indent=1) + "\n")
 
 
-RUN_FILE = "run_config.json"
-WRITTEN = (
-    *("hyperparams.yaml", "run_metadata.json", "train.csv", "valid.csv", "test.csv", "metrics.csv"),
-    *("results.md", "train_log.txt", "log.txt", "env.log", "results.csv.gz", "report.md"),
-    *("results_mel.jsonl", "results_stft.jsonl", "tuning_mel.json", "tuning_stft.json"),
-)
-"""Files of runs; in a folder that holds no run they are the user's."""
-
-SETTINGS = (
-    *("seed", "masking", "clip_seconds", "classes", "eval_templates", "loss_weights"),
-    *("gate_fractions", "gate_softness", "prompts_per_clip", "encoded_prompts_per_clip"),
-    *("decoder_channels", "num_scales", "number_of_epochs", "valid_interval", "batch_size"),
-    *("lr", "max_grad_norm", "mix_probability", "feature_dropout", "train_templates"),
-)
-"""Settings that a run may not change on the way. Rate and gate depend on the number of epochs."""
-
-
-def run_identity(hparams, splits):
-    """Data and settings of a run, as plain values.
-
-    Arguments
-    ---------
-    hparams : dict
-        With the keys of ``SETTINGS`` and ``clap``.
-    splits : dict
-        Split name -> list of Clip. What their files hold counts, and where they lie does not.
-
-    Returns
-    -------
-    dict
-    """
-    files = {clip.wav for clips in splits.values() for clip in clips}
-    sha256 = {wav: file_sha256(wav) for wav in tqdm(sorted(files), "hashing sounds")}
-    held = {
-        name: [(c.ID, c.label, c.text, c.fold, c.start, c.stop, sha256[c.wav]) for c in clips]
-        for name, clips in splits.items()
-    }
-    identity = {name: hparams[name] for name in SETTINGS}
-    begun = hparams["pretrained_decoder"]
-    identity["pretrained_decoder"] = begun and file_sha256(begun)
-    identity["clap"] = hparams["clap"].reference.sha256
-    paths = ("weights", "source", "tokenizer")
-    identity["clap_settings"] = {
-        name: value for name, value in hparams["clap"].settings.items() if name not in paths
-    }
-    identity["data"] = hashlib.sha256(json.dumps(held).encode()).hexdigest()
-    return identity
-
-
-def lock_output_folder(folder, identity):
-    """Take a results folder for a run, new or to be resumed.
-
-    Arguments
-    ---------
-    folder : str or Path
-        Made if absent.
-    identity : dict
-        Of :func:`run_identity`.
-
-    Raises
-    ------
-    InputError
-        If the folder holds another run, or files of the user that a run would replace; nothing in
-        it is touched.
-    """
-    path = Path(folder) / RUN_FILE
-    if path.is_file():
-        found = json.loads(path.read_text())
-        wanted = json.loads(json.dumps(identity))
-        changed = sorted(name for name in wanted if found.get(name) != wanted[name])
-        if changed:
-            raise InputError(
-                f"{folder} holds a run with another {', '.join(changed)}; give another "
-                "--output_folder, or remove it to start again"
-            )
-        return
-    for name in WRITTEN:
-        if (Path(folder) / name).exists():
-            raise InputError(
-                f"{folder} holds {name}, and no run that it is of: give another --output_folder"
-            )
-    write_text(path, json.dumps(identity, indent=2) + "\n")
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path} cannot be read: {error}. Give another --output_folder, or remove the folder"
+        ) from error

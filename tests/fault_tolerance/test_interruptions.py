@@ -19,7 +19,7 @@ from speechbrain_lmac.data.synthetic import SAMPLE_RATE, synthesize
 from speechbrain_lmac.training import train as training
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.files import atomic_write, write_text
-from speechbrain_lmac.utils.run_metadata import METADATA_FILE as MADE_BY
+from speechbrain_lmac.utils.run_metadata import METADATA_FILE
 from tests.integration.test_training import arguments
 
 KILLS = int(os.environ.get("SPEECHBRAIN_LMAC_RANDOM_KILLS", "2"))
@@ -108,8 +108,8 @@ def test_a_killed_evaluation_ends_with_the_same_rows(small_set, tmp_path):
         kill_at_random(evaluate(small_set, killed), seed, seconds)
     finish(evaluate(small_set, killed))
     assert rows_of(killed) == rows_of(undisturbed)
-    made_by = json.loads((undisturbed / MADE_BY).read_text())
-    assert made_by["command"].startswith("python evaluate.py evaluate.yaml ")
+    (entry,) = json.loads((undisturbed / METADATA_FILE).read_text())
+    assert entry["command"].startswith("python evaluate.py evaluate.yaml ")
 
 
 PARENT = """
@@ -144,10 +144,10 @@ def rows_of(folder):
 
 
 def test_a_results_folder_says_how_it_was_made(trained):
-    made_by = json.loads((trained[0] / MADE_BY).read_text())
-    assert made_by["command"].startswith("python train.py ")
-    assert str(trained[0]) in made_by["command"] and made_by["threads"] == 1
-    assert made_by["packages"]["torch"] == version("torch")
+    (entry,) = json.loads((trained[0] / METADATA_FILE).read_text())
+    assert entry["command"].startswith("python train.py ")
+    assert str(trained[0]) in entry["command"] and entry["threads"] == 1
+    assert entry["packages"]["torch"] == version("torch")
 
 
 def test_a_file_that_cannot_be_written_is_not_there(tmp_path):

@@ -396,7 +396,7 @@ def test_obtain_leaves_an_archive_of_the_user(tmp_path):
 @pytest.mark.parametrize("name", ["metrics.csv", "results.md", "results.csv.gz"])
 def test_a_run_leaves_files_of_the_user(tmp_path, name):
     (tmp_path / name).write_text(MINE)
-    with pytest.raises(InputError, match="give another --output_folder"):
+    with pytest.raises(InputError, match="Give another --output_folder"):
         lock_output_folder(tmp_path, {})
     assert contents(tmp_path) == {name: MINE.encode()}
 

@@ -270,7 +270,9 @@ def test_epochs_that_are_no_number_are_one_sentence(small_set, tmp_path, capsys)
 def test_a_folder_does_not_go_on_with_other_data(small_set, undisturbed, capsys):
     with pytest.raises(SystemExit):
         train.main(arguments(small_set, undisturbed, train_folds="[1, 2]"))
-    assert "holds a run with another data" in capsys.readouterr().err
+    differences = capsys.readouterr().err
+    assert "sha256 of data was" in differences
+    assert "train_folds was [1, 2, 3], got [1, 2]" in differences
 
 
 def test_a_folder_does_not_go_on_with_other_sounds_of_the_same_names(
@@ -290,14 +292,14 @@ def test_a_folder_does_not_go_on_with_other_sounds_of_the_same_names(
     shutil.copy(second, first)
     with pytest.raises(SystemExit):
         train.main(arguments(moved, tmp_path / "out"))
-    assert "holds a run with another data" in capsys.readouterr().err
+    assert "holds a run with other settings: sha256 of data was" in capsys.readouterr().err
 
 
 def test_a_folder_does_not_go_on_with_other_settings(small_set, undisturbed, capsys):
     before = (undisturbed / "hyperparams.yaml").read_text()
     with pytest.raises(SystemExit):
         train.main(arguments(small_set, undisturbed, lr=0.1))
-    assert "holds a run with another lr" in capsys.readouterr().err
+    assert "holds a run with other settings: lr was" in capsys.readouterr().err
     assert (undisturbed / "hyperparams.yaml").read_text() == before
 
 

@@ -31,12 +31,11 @@ from speechbrain_lmac.models.classifiers.yamnet import YAMNet
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.files import file_sha256
 
-IDENTITY = (
-    *("seed", "maskings", "classes", "eval_templates", "clip_seconds", "conditions"),
-    *("explainers", "explainer_kwargs", "top_k_fractions", "subset_only_explainers"),
-    *("tune_baselines", "test_folds", "valid_folds"),
+FREE_SETTINGS = (
+    *("interpreters", "batch_size", "gallery", "yamnet_weights", "noise_folders"),
+    *("exclude_sources_from", "num_clips", "debug_num_clips"),
 )
-"""Settings that a resumed run may not change."""
+"""Settings that a resumed run may change, because no record depends on their text."""
 LISTS = ("maskings", "conditions", "explainers", "subset_only_explainers", "top_k_fractions")
 MAPPINGS = ("noise_folders", "explainer_kwargs", "num_clips", "debug_num_clips")
 SIZES = {"clips", "valid_clips", "subset", "randomized"}
@@ -111,20 +110,22 @@ class BenchmarkConfig:
 
     @property
     def identity(self) -> dict:
-        """Values that a resumed run must share. Decoders are not among them: records that involve
-        a decoder bear its hash, and those of baselines serve all decoders.
+        """Values that a resumed run must share, in addition to its settings.
+
+        Decoders are not among them: records that involve a decoder bear its hash, and those of
+        baselines serve all decoders.
         """
-        identity = {name: self.hparams[name] for name in IDENTITY}
-        identity["results_format"] = FORMAT
-        identity["num_clips"] = self.num_clips
-        identity["clap"] = self.clap_sha256
-        identity["yamnet_weights"] = self.yamnet and file_sha256(
-            Path(self.hparams["yamnet_weights"])
-        )
+        weights = self.yamnet and file_sha256(Path(self.hparams["yamnet_weights"]))
         embeddings = self.prompts.embeddings.cpu().numpy().tobytes()
-        identity["prompts"] = hashlib.sha256(embeddings).hexdigest()
-        identity["data"] = manifest_hash([*self.clips.test, *self.clips.valid], self.prompts, [])
-        return identity
+        data = manifest_hash([*self.clips.test, *self.clips.valid], self.prompts, [])
+        return {
+            **{f"num_clips.{name}": number for name, number in self.num_clips.items()},
+            "results_format": FORMAT,
+            "sha256 of clap": self.clap_sha256,
+            "sha256 of yamnet_weights": weights,
+            "sha256 of prompts": hashlib.sha256(embeddings).hexdigest(),
+            "sha256 of data": data,
+        }
 
     def items(self, condition: Condition) -> list[EvaluationItem]:
         """List the items of a condition, according to its stored plan."""

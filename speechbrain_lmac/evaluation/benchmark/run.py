@@ -10,12 +10,16 @@ import speechbrain as sb
 import torch
 
 from speechbrain_lmac.evaluation.benchmark import figures, gallery, results, tables
-from speechbrain_lmac.evaluation.benchmark.config import BenchmarkConfig
+from speechbrain_lmac.evaluation.benchmark.config import FREE_SETTINGS, BenchmarkConfig
 from speechbrain_lmac.evaluation.benchmark.runner import DomainRunner
 from speechbrain_lmac.utils.config import load_hparams, save_settings
 from speechbrain_lmac.utils.device import check_device, keep_freed_memory
 from speechbrain_lmac.utils.errors import InputError, report_errors
-from speechbrain_lmac.utils.run_metadata import lock_output_folder, write_run_metadata
+from speechbrain_lmac.utils.run_metadata import (
+    lock_output_folder,
+    run_settings,
+    write_run_metadata,
+)
 
 
 @report_errors
@@ -32,8 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     arguments = list(arguments or sys.argv[1:])
     config, device = build(arguments)
     results.check_format(config.folder)
-    lock_output_folder(config.folder, config.identity)
     hparams_file, _, overrides = sb.parse_arguments(arguments)
+    settings = run_settings(hparams_file, overrides, free=FREE_SETTINGS)
+    lock_output_folder(config.folder, {**settings, **config.identity})
     save_settings(hparams_file, overrides, config.folder)
     write_run_metadata(config.folder, "evaluate.py", arguments)
     config.draw_plans()

@@ -173,7 +173,7 @@ def test_a_file_that_changes_what_there_is_not(tmp_path):
     shutil.copy(hparams_path("lmac_zs.yaml"), tmp_path)
     path = tmp_path / "mine.yaml"
     path.write_text("base: lmac_zs.yaml\nbatchsize: 3\n")
-    with pytest.raises(InputError, match="changes batchsize, which there is not in its base"):
+    with pytest.raises(InputError, match="changes batchsize, which is no setting of its base"):
         load_hparams(str(path), "")
 
 

@@ -1,0 +1,97 @@
+"""A results folder of the training or the benchmark takes one run and no other."""
+
+import json
+import shutil
+
+import pytest
+
+from speechbrain_lmac.evaluation.benchmark import run
+from speechbrain_lmac.evaluation.benchmark.config import BenchmarkConfig
+from speechbrain_lmac.training import train
+from speechbrain_lmac.training.brain import LMACBrain
+from speechbrain_lmac.utils.run_metadata import METADATA_FILE, RUN_FILE
+from tests.integration import test_benchmark, test_training
+
+REFUSED, INTERRUPTED = 2, 130
+"""Exit statuses of an InputError and of a run that reached the work that is cut short here."""
+
+
+def interrupt(*_, **__):
+    raise KeyboardInterrupt
+
+
+@pytest.fixture
+def start(monkeypatch):
+    """Start a program and interrupt it where its work begins; the exit status."""
+    monkeypatch.setattr(LMACBrain, "fit", interrupt)
+    monkeypatch.setattr(BenchmarkConfig, "draw_plans", interrupt)
+
+    def start(program, arguments):
+        with pytest.raises(SystemExit) as stopped:
+            program.main(arguments)
+        return stopped.value.code
+
+    return start
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("opt_class", "!name:torch.optim.SGD"),
+        ("train_loader", "{shuffle: False}"),
+        ("calibrate", "False"),
+        ("precision", "bf16"),
+    ],
+)
+def test_training_folder_refuses_setting(start, small_set, tmp_path, capsys, setting, value):
+    """A setting that changes the interpreter is named, and the folder stays as it is."""
+    assert start(train, test_training.arguments(small_set, tmp_path)) == INTERRUPTED
+    files = {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.suffix != ".txt"}
+    changed = test_training.arguments(small_set, tmp_path, **{setting: value})
+    assert start(train, changed) == REFUSED
+    assert f"holds a run with other settings: {setting}" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in files} == files
+
+
+def test_training_folder_accepts_free_settings(start, small_set, tmp_path):
+    """Another device, path of the same sounds and number of workers; each command is recorded."""
+    moved = shutil.copytree(small_set, tmp_path / "moved")
+    output = tmp_path / "output"
+    changes = [
+        {},
+        {"device": "cpu:0"},
+        {"data_folder": moved},
+        {"train_loader": "{num_workers: 1}", "chunk_size": 2, "ckpt_interval_steps": 5},
+    ]
+    for change in changes:
+        assert start(train, test_training.arguments(small_set, output, **change)) == INTERRUPTED
+    commands = [entry["command"] for entry in json.loads((output / METADATA_FILE).read_text())]
+    assert len(commands) == len(changes)
+    assert str(moved) in commands[2] and str(moved) not in commands[0]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("clip_seconds", "0.4"),
+        ("num_clips", "{clips: 5}"),
+        ("explainers", "[energy]"),
+    ],
+)
+def test_benchmark_folder_refuses_setting(start, small_set, tmp_path, capsys, setting, value):
+    """A setting that changes a measured value is named."""
+    assert start(run, test_benchmark.arguments(small_set, tmp_path)) == INTERRUPTED
+    changed = test_benchmark.arguments(small_set, tmp_path, **{setting: value})
+    assert start(run, changed) == REFUSED
+    _, _, differences = capsys.readouterr().err.partition("holds a run with other settings: ")
+    assert setting in differences
+
+
+def test_benchmark_folder_accepts_free_settings(start, small_set, tmp_path):
+    """Batch size, processes, the gallery and the path of the same sounds change no row."""
+    moved = shutil.copytree(small_set, tmp_path / "moved")
+    output = tmp_path / "output"
+    for change in ({}, {"batch_size": 1}, {"processes": 1, "gallery": False, "data_folder": moved}):
+        assert start(run, test_benchmark.arguments(small_set, output, **change)) == INTERRUPTED
+    assert "data_folder" not in json.loads((output / RUN_FILE).read_text())
+    assert len(json.loads((output / METADATA_FILE).read_text())) == 3
