@@ -22,6 +22,7 @@ from speechbrain_lmac.cli import (
     zero_shot,
 )
 from speechbrain_lmac.cli.command import CONTEXT, Command, SettingsCommand
+from speechbrain_lmac.utils.device import prepare_environment
 from speechbrain_lmac.utils.errors import InputError, report_errors
 from speechbrain_lmac.utils.version import VERSION
 
@@ -87,6 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     -------
     int
     """
+    prepare_environment()
     try:
         return app(arguments, prog_name="speechbrain-lmac", standalone_mode=False) or 0
     except typer.TyperException as error:

@@ -1,44 +1,78 @@
-"""What there is to run on. ``python -m speechbrain_lmac.utils.device``: do torch and co. fit?"""
+"""Devices, memory and process environment. As a script: check that torch's packages fit together.
+
+torch is imported inside the functions, because the environment must be set before it is loaded.
+"""
 
 import contextlib
 import ctypes
 import errno
 import functools
+import getpass
 import importlib
+import os
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
+from pathlib import Path
 from typing import ParamSpec, TypeVar
-
-import torch
 
 from speechbrain_lmac.utils.errors import InputError, first_line
 
 P = ParamSpec("P")
 R = TypeVar("R")
-TRIO = ("torch", "torchvision", "torchaudio")
+
+TORCH_PACKAGES = ("torch", "torchvision", "torchaudio")
+MALLOC_SETTINGS = {-4: 0, -1: 2**31 - 1, -2: 2**28}
+"""Settings of glibc's mallopt: M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD."""
+OUT_OF_MEMORY = ("allocate memory", "not enough memory", "out of memory", "bad_alloc")
+"""Phrases in the RuntimeErrors of torch for exhausted memory."""
 
 
-def version_conflict():
-    """What is wrong with torch, torchvision and torchaudio, as one sentence; None if nothing.
+def version_conflict() -> str | None:
+    """Describe a conflict among torch, torchvision and torchaudio; None if there is none.
 
-    The three are built against each other: mixed releases, or a CPU build of one beside a
-    CUDA build of another, fail on import with messages that name a missing symbol or library.
+    The three packages are built against each other. Mixed releases, or a CPU build of one with a
+    CUDA build of another, fail on import with messages about missing symbols or libraries.
     """
-    for name in TRIO:
+    for name in TORCH_PACKAGES:
         try:
             importlib.import_module(name)
         except (ImportError, OSError, RuntimeError) as error:
-            found = ", ".join(f"{other} {version(other)}" for other in TRIO)
+            versions = ", ".join(f"{other} {version(other)}" for other in TORCH_PACKAGES)
             return (
-                f"{name} does not load beside the others ({found}): {error}. Remove .venv and set "
-                "up again, with all three from one index (make TORCH_INDEX=...) or none"
+                f"{name} cannot be loaded with {versions}: {error}. Remove .venv and set up again, "
+                "with all three from one index (make TORCH_INDEX=...) or none"
             )
     return None
 
 
+def prepare_environment() -> None:
+    """Set environment variables for a program of this package; call it before torch is loaded.
+
+    OpenMP threads that wait for other threads spin for milliseconds by default. If another program
+    uses that core, all work nearly stands still, so the spin count is lowered. Values that the user
+    has set are kept.
+    """
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    name_compiler_cache()
+
+
+def name_compiler_cache() -> None:
+    """Name the cache folder of torch's compiler if the user id has no user name.
+
+    The transformers library loads torch's compiler, which names its cache folder after the user. A
+    user id without an entry in the password database, as in containers, is a KeyError there.
+    """
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):
+        folder = Path(tempfile.gettempdir()) / f"torchinductor_{os.getuid()}"
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder))
+
+
 def in_float32(function: Callable[P, R]) -> Callable[P, R]:
-    """Make a function compute in single precision, whatever torch's default type is around it."""
+    """Decorate a function to compute in single precision, whatever torch's default type is."""
 
     @functools.wraps(function)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -56,8 +90,8 @@ def in_float32(function: Callable[P, R]) -> Callable[P, R]:
     return wrapped
 
 
-def check_device(device):
-    """Refuse a device that is not there; ``None`` leaves the choice to others."""
+def check_device(device: str | None) -> None:
+    """Raise InputError if a device does not exist; None is accepted."""
     import torch
 
     if device is None:
@@ -65,53 +99,55 @@ def check_device(device):
     try:
         torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError) as error:
-        reason, _, _ = str(error).partition("\n")
-        raise InputError(f"--device {device} is not there ({reason}); use --device cpu") from error
+        raise InputError(
+            f"--device {device} is not available ({first_line(error)}). Use --device cpu"
+        ) from error
 
 
-if __name__ == "__main__":
-    sys.exit(version_conflict())
+def keep_freed_memory() -> None:
+    """Configure glibc to keep large freed blocks instead of returning them to the system.
 
-
-SETTINGS = {-4: 0, -1: 2**31 - 1, -2: 2**28}
-"""Of glibc's mallopt: M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD."""
-
-SAID = ("allocate memory", "not enough memory", "out of memory", "bad_alloc")
-"""How torch says in a RuntimeError that memory ran out."""
-
-
-def keep_freed_memory():
-    """Tell glibc not to give large blocks back to the system.
-
-    A training step on the CPU frees and asks for the same hundreds of megabytes again; by
-    default the system takes them, and clears every page of them, each time
-    (``benchmarks/training_step.py`` measures the difference). Elsewhere this does nothing.
+    A training step on the CPU frees and requests the same hundreds of megabytes again. By default
+    the system takes them back and clears every page each time; ``benchmarks/training_step.py``
+    measures the difference. On other systems this function does nothing.
     """
     if not sys.platform.startswith("linux"):
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        for setting, value in SETTINGS.items():
+        for setting, value in MALLOC_SETTINGS.items():
             mallopt(setting, value)
 
 
-def is_out_of_memory(error):
-    """Whether an exception says that memory ran out, on whatever device."""
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception reports exhausted memory, on any device."""
+    import torch
+
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in SAID)
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in OUT_OF_MEMORY)
 
 
 @contextlib.contextmanager
-def wrap_memory_errors(name):
-    """Turn memory that runs out into an InputError that names the file which was worked on."""
+def wrap_memory_errors(name: str) -> Iterator[None]:
+    """Turn exhausted memory into an InputError about the file that was processed.
+
+    Arguments
+    ---------
+    name : str
+        Name of the file in the error.
+    """
     try:
         yield
     except (MemoryError, OSError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
         raise InputError(
-            f"{name}: memory ran out ({first_line(error)}): cut the file, or give fewer prompts"
-        ) from None  # its frames hold the memory
+            f"{name}: memory ran out ({first_line(error)}). Cut the file, or give fewer prompts"
+        ) from None  # the frames of the error hold the memory
+
+
+if __name__ == "__main__":
+    sys.exit(version_conflict())

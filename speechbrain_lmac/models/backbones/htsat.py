@@ -6,10 +6,9 @@ time x frequency on the way, so that gradients reach them.
 """
 
 from torch import nn
-from transformers import ClapAudioConfig
-from transformers.models.clap.modeling_clap import ClapAudioModel
 
 from speechbrain_lmac.models.checkpoints import build_within, check_size, load_strictly
+from speechbrain_lmac.models.hf import ClapAudioConfig, ClapAudioModel
 
 NAMES = (
     ("bn0.", "batch_norm."),

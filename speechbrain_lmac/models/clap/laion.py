@@ -5,8 +5,6 @@ keyword-to-caption augmentation", ICASSP 2023. The checkpoint determines the net
 feature fusion are refused. The package laion-clap is not imported; tests compare with its modules.
 """
 
-from transformers import RobertaConfig, RobertaModel
-
 from speechbrain_lmac.models.backbones import cnn14
 from speechbrain_lmac.models.backbones.htsat import Htsat
 from speechbrain_lmac.models.base import WeightsReference, absolute_if_exists
@@ -26,6 +24,7 @@ from speechbrain_lmac.models.clap.pretrained import (
     check_front_end,
     mlp,
 )
+from speechbrain_lmac.models.hf import RobertaConfig, RobertaModel
 from speechbrain_lmac.models.text.transformer import (
     Sentences,
     build_text,

@@ -5,7 +5,6 @@ Elizalde et al., "CLAP: learning audio concepts from natural language supervisio
 
 from torch import nn
 from torch.nn.functional import gelu
-from transformers import BertConfig, BertModel
 
 from speechbrain_lmac.models.backbones import cnn14
 from speechbrain_lmac.models.base import WeightsReference, absolute_if_exists
@@ -25,6 +24,7 @@ from speechbrain_lmac.models.clap.pretrained import (
     PretrainedCLAP,
     check_front_end,
 )
+from speechbrain_lmac.models.hf import BertConfig, BertModel
 from speechbrain_lmac.models.text.transformer import (
     Sentences,
     build_text,

@@ -200,7 +200,7 @@ def test_failed_command_writes_nothing(tmp_path):
     "arguments, message",
     [
         (["--classes", "some"], "classes is dataset or present, not 'some'"),
-        (["--device", "toaster"], "--device toaster is not there"),
+        (["--device", "toaster"], "--device toaster is not available"),
         (["--clip-seconds", "nan"], "'--clip-seconds': must be above 0, got nan"),
         (["--output-folder", "/dev/null/x"], "/dev/null/x/report.md cannot be written"),
         (["--weights", "gone.safetensors"], "gone.safetensors"),

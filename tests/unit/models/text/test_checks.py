@@ -1,7 +1,5 @@
 """Prompts that a text encoder does not read, or cannot tell apart, at every door."""
 
-import subprocess
-import sys
 import warnings
 
 import pytest
@@ -146,17 +144,3 @@ def test_a_panic_of_the_tokenizer_is_bad_input():
         raise PanicException("stack overflow\nnote: more")
     with pytest.raises(KeyboardInterrupt), no_panic("it"):
         raise KeyboardInterrupt
-
-
-def test_a_user_id_without_a_name_can_import_it():
-    """As in a container: torch's compiler calls its cache folder after the user."""
-    code = (
-        "import getpass, os\n"
-        "def nameless(): raise KeyError('uid not found')\n"
-        "getpass.getuser = nameless\n"
-        "import speechbrain_lmac\n"
-        "import torch._dynamo\n"
-        "print(os.environ['TORCHINDUCTOR_CACHE_DIR'])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert "torchinductor_" in done.stdout, done.stderr
