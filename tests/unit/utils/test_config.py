@@ -1,6 +1,9 @@
+import os
 import random
 import re
 import shutil
+import subprocess
+import sys
 
 import pytest
 import yaml
@@ -13,6 +16,7 @@ from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.training.train import trained_method
 from speechbrain_lmac.utils.config import as_arguments, hparams_path, load_hparams, read_settings
 from speechbrain_lmac.utils.errors import InputError
+from tests.conftest import REPOSITORY
 
 FOLDER = hparams_path("lmac_zs.yaml").parent
 FILES = sorted(FOLDER.glob("lmac_zs*.yaml"))
@@ -189,3 +193,39 @@ def test_every_row_of_the_study_is_a_training_run(row, tagger_weights):
         if isinstance(value, dict):
             held = {key: held[key] for key in value}
         assert held == value
+
+
+EDITABLE = """
+import importlib.machinery, sys
+class Finder:
+    def find_spec(self, name, *_):
+        if name == "speechbrain_lmac.hparams":
+            place = [sys.argv[1] + "/hparams"]
+            spec = importlib.machinery.ModuleSpec(name, None, is_package=True)
+            spec.submodule_search_locations = place
+            return spec
+sys.meta_path.insert(0, Finder())
+from speechbrain_lmac.utils.config import hparams_path, read_settings
+print(hparams_path("lmac_zs.yaml"))
+print(read_settings("lmac_zs.yaml"))
+"""
+"""Print settings in a checkout while another checkout, which is named, is installed editably."""
+
+
+def test_hparams_path_is_of_own_checkout(tmp_path):
+    """A checkout on PYTHONPATH reads its own settings, not those of an installed checkout."""
+    for name in ("own", "installed"):
+        (tmp_path / name / "hparams").mkdir(parents=True)
+        (tmp_path / name / "hparams" / "lmac_zs.yaml").write_text(f"checkout: {name}\n")
+        (tmp_path / name / "speechbrain_lmac").symlink_to(REPOSITORY / "speechbrain_lmac")
+    done = subprocess.run(
+        [sys.executable, "-c", EDITABLE, tmp_path / "installed"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "own")},
+    )
+    path, text = done.stdout.splitlines()[:2]
+    assert path == str(tmp_path / "own" / "hparams" / "lmac_zs.yaml")
+    assert text == "checkout: own"
