@@ -1,8 +1,7 @@
-"""Settings files in HyperPyYAML; a file may be based on another and state only the differences."""
+"""Settings files in HyperPyYAML: find, load and flatten them."""
 
 import json
-from collections.abc import Iterator, Mapping, MutableMapping
-from io import StringIO
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,6 @@ from ruamel.yaml.nodes import Node, ScalarNode, SequenceNode
 from speechbrain_lmac.utils.errors import InputError, first_line
 from speechbrain_lmac.utils.files import write_text
 
-BASE = "base"
-"""Key that names the settings file, in the same folder or of the package, that a file is based
-on."""
 STANDARD_TAGS = "tag:yaml.org,2002:"
 """Prefix of the tags of plain values; all other tags build something."""
 
@@ -133,16 +129,13 @@ def save_settings(hparams_file: str | Path, overrides: str | None, folder: str |
     write_text(Path(folder) / "hyperparams.yaml", resolved)
 
 
-def read_settings(hparams_file: str | Path, visited: tuple[Path, ...] = ()) -> str:
-    """Read a settings file merged into the file that it is based on.
+def read_settings(hparams_file: str | Path) -> str:
+    """Read a settings file.
 
     Arguments
     ---------
     hparams_file : str or Path
-        File that may contain ``base: other.yaml``. A setting replaces that of the base. A plain
-        mapping, such as ``loss_weights``, is merged entry by entry.
-    visited : tuple of Path
-        Files that are based on this one.
+        HyperPyYAML file, or the name of one in the package.
 
     Returns
     -------
@@ -152,41 +145,17 @@ def read_settings(hparams_file: str | Path, visited: tuple[Path, ...] = ()) -> s
     Raises
     ------
     InputError
-        If a file is missing, malformed or based on itself, or names a setting unknown to its base.
+        If the file is missing or cannot be read.
     """
     path = Path(hparams_file)
     if not path.is_file() and str(path) in (path.name, f"hparams/{path.name}"):
         path = hparams_path(path.name)  # installed without its repository
     if not path.is_file():
         raise InputError(f"no such hyperparameter file: {hparams_file}")
-    text = path.read_text(encoding="utf-8")
-    yaml = YAML()
     try:
-        changes = yaml.load(text)
-    except MarkedYAMLError as error:
-        raise InputError(f"{path} cannot be read: {error.problem}") from error
-    if not isinstance(changes, MutableMapping) or BASE not in changes:
-        return text
-    base = path.parent / changes.pop(BASE)
-    visited = (*visited, path.resolve())
-    if base.resolve() in visited:
-        raise InputError(f"{path} is based on itself")
-    settings = yaml.load(read_settings(base if base.is_file() else base.name, visited))
-    for key, value in changes.items():
-        if key not in settings:
-            raise InputError(f"{path} changes {key}, which is no setting of its base")
-        if _is_plain(value) and _is_plain(settings[key]):
-            settings[key].update(value)
-        else:
-            settings[key] = value
-    merged = StringIO()
-    yaml.dump(settings, merged)
-    return merged.getvalue()
-
-
-def _is_plain(node: Any) -> bool:
-    """Whether a node is a mapping that builds no object."""
-    return isinstance(node, Mapping) and node.tag.value is None  # type: ignore[attr-defined]
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read: {first_line(error)}") from error
 
 
 def flat_settings(hparams_file: str | Path, overrides: str | None) -> dict[str, Any]:

@@ -1,7 +1,8 @@
+"""Settings files: each loads, states known settings, and is found in its own checkout."""
+
 import os
 import random
 import re
-import shutil
 import subprocess
 import sys
 
@@ -19,48 +20,40 @@ from speechbrain_lmac.utils.errors import InputError
 from tests.conftest import REPOSITORY
 
 FOLDER = hparams_path("lmac_zs.yaml").parent
-FILES = sorted(FOLDER.glob("lmac_zs*.yaml"))
-BENCHES = sorted(FOLDER.glob("evaluate*.yaml"))
+TRAINING = sorted(FOLDER.glob("lmac_zs*.yaml"))
+BENCHMARK = sorted(FOLDER.glob("evaluate*.yaml"))
 
 
 @pytest.fixture
 def weights(request, published):
-    """For each file, what its CLAP is built from here: random weights, for plumbing only."""
+    """Overrides that build the CLAP of a settings file with random weights: plumbing only."""
     return published.get(request.getfixturevalue("file").stem, {})
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+@pytest.mark.parametrize("file", TRAINING, ids=lambda file: file.name)
 @pytest.mark.parametrize("masking", ["mel", "stft"])
-def test_every_file_loads_on_both_planes(file, masking, weights):
+def test_training_file_loads_in_both_domains(file, masking, weights):
+    """Every file can be used with either masking domain."""
     hparams = load_hparams(str(file), yaml.safe_dump({"masking": masking, **weights}))
     assert type(hparams["domain"]).__name__.lower() == f"{masking}domain"
 
 
-@pytest.mark.parametrize("file", BENCHES, ids=lambda file: file.name)
-def test_every_bench_loads(file, weights):
+@pytest.mark.parametrize("file", BENCHMARK, ids=lambda file: file.name)
+def test_benchmark_file_loads(file, weights):
+    """Every file names known explainers."""
     hparams = load_hparams(str(file), yaml.safe_dump(weights))
     assert set(hparams["explainers"]) <= set(EXPLAINERS)
     assert set(hparams["subset_only_explainers"]) <= set(hparams["explainers"])
 
 
-@pytest.mark.parametrize("file", [*FILES, *BENCHES], ids=lambda file: file.name)
-def test_every_key_is_used(file):
-    """In the file itself, or by the code that reads it at the door."""
+@pytest.mark.parametrize("file", [*TRAINING, *BENCHMARK], ids=lambda file: file.name)
+def test_every_setting_is_used(file):
+    """A setting is referred to in its file, or read by the program."""
     text = read_settings(file)
     keys = set(re.findall(r"^(\w+):", text, flags=re.M))
     package = FOLDER.parent / "speechbrain_lmac"
-    doors = [
-        package / name
-        for name in (
-            "training/train.py",
-            "training/splits.py",
-            "training/brain.py",
-            "utils/run_metadata.py",
-        )
-    ]
-    if file in BENCHES:
-        doors = (package / "evaluation" / "benchmark").glob("*.py")
-    code = "".join(path.read_text() for path in doors)
+    program = "evaluation/benchmark" if file in BENCHMARK else "training"
+    code = "".join(path.read_text() for path in (package / program).glob("*.py"))
     speechbrain = {"__set_seed", "ckpt_interval_minutes", "max_grad_norm"}
     unused = {
         key
@@ -72,7 +65,8 @@ def test_every_key_is_used(file):
     assert not unused
 
 
-def test_the_poster_is_all_pairs_under_its_three_terms_and_nothing_else():
+def test_paper_file_is_all_pairs_and_three_terms():
+    """lmac_zs_paper.yaml has the objective of the paper and nothing else."""
     hparams = load_hparams(str(hparams_path("lmac_zs_paper.yaml")), None)
     assert trained_method(hparams) == "LMAC-ZS"
     assert (
@@ -92,12 +86,14 @@ def test_the_poster_is_all_pairs_under_its_three_terms_and_nothing_else():
         assert reproduced[name] == hparams[name]
 
 
-def test_unknown_setting_is_named():
+def test_load_hparams_names_unknown_setting():
+    """A misspelled override is an error."""
     with pytest.raises(InputError, match="number_of_epoch"):
         load_hparams(str(hparams_path("lmac_zs.yaml")), "number_of_epoch: 3")
 
 
-def test_missing_file_is_named():
+def test_load_hparams_names_missing_file():
+    """A missing file is an error with its name."""
     with pytest.raises(InputError, match=r"no such hyperparameter file: gone\.yaml"):
         load_hparams("gone.yaml", "")
 
@@ -112,7 +108,7 @@ CHANGED = {
         *("number_of_epochs", "valid_interval", "batch_size", "mix_probability"),
     },
 }
-"""Settings, beside the output folder, in which a file differs from lmac_zs.yaml."""
+"""Settings in which a file differs from lmac_zs.yaml, in addition to the output folder."""
 
 
 @pytest.mark.parametrize("name", CHANGED)
@@ -126,7 +122,7 @@ def test_files_differ_from_lmac_zs_as_declared(name):
     assert {key for key in first if first[key] != second[key]} == CHANGED[name] | {"output_folder"}
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+@pytest.mark.parametrize("file", TRAINING, ids=lambda file: file.name)
 def test_files_load_without_side_effects(file, weights, tmp_path, monkeypatch):
     """HyperPyYAML alone loads them; nothing is written and no random number is drawn."""
     monkeypatch.chdir(tmp_path)
@@ -138,61 +134,34 @@ def test_files_load_without_side_effects(file, weights, tmp_path, monkeypatch):
     assert random.getstate() == state
 
 
-def test_a_changed_setting_reaches_what_refers_to_it(tmp_path):
-    """The base's references are resolved after the change, and lists of weights are merged."""
-    path = tmp_path / "mine.yaml"
-    shutil.copy(hparams_path("lmac_zs.yaml"), tmp_path)
-    path.write_text("base: lmac_zs.yaml\nbatch_size: 3\nloss_weights:\n    binarization: 0.25\n")
-    hparams = load_hparams(str(path), "seed: 7")
+def test_load_hparams_resolves_changed_setting():
+    """An override reaches every setting that refers to it; mappings are merged."""
+    hparams = load_hparams("lmac_zs.yaml", "batch_size: 3\nloss_weights: {binarization: 0.25}")
     assert hparams["train_loader"]["batch_size"] == hparams["valid_loader"]["batch_size"] == 3
     assert hparams["loss_weights"]["binarization"] == 0.25
     assert hparams["loss_weights"]["mask_in_nll"] == 1.0
-    assert hparams["output_folder"].endswith("7")
 
 
-def test_the_base_may_be_the_packages_own(tmp_path):
-    path = tmp_path / "mine.yaml"
-    path.write_text("base: lmac_zs.yaml\nseed: 3\n")
-    assert load_hparams(str(path), "")["seed"] == 3
-
-
-def test_a_file_based_on_itself(tmp_path):
-    path = tmp_path / "mine.yaml"
-    path.write_text("base: mine.yaml\n")
-    with pytest.raises(InputError, match="is based on itself"):
-        load_hparams(str(path), "")
-    path.write_text("base: other.yaml\n")
-    (tmp_path / "other.yaml").write_text("base: mine.yaml\n")
-    with pytest.raises(InputError, match="is based on itself"):
-        load_hparams(str(path), "")
-
-
-def test_an_argument_that_a_clap_does_not_take(published):
+def test_load_hparams_names_unknown_argument(published):
+    """An argument that a class does not take is an error with the class."""
     clap = {"clap": {**published["lmac_zs_laion"]["clap"], "tokeniser": "x"}}
     with pytest.raises(InputError, match=r"the settings do not fit: .*LaionCLAP"):
         load_hparams("lmac_zs_laion.yaml", yaml.safe_dump(clap))
 
 
-def test_a_file_that_changes_what_there_is_not(tmp_path):
-    shutil.copy(hparams_path("lmac_zs.yaml"), tmp_path)
-    path = tmp_path / "mine.yaml"
-    path.write_text("base: lmac_zs.yaml\nbatchsize: 3\n")
-    with pytest.raises(InputError, match="changes batchsize, which is no setting of its base"):
-        load_hparams(str(path), "")
-
-
 @pytest.mark.parametrize("row", study.rows(), ids=lambda row: row.slug)
-def test_every_row_of_the_study_is_a_training_run(row, tagger_weights):
+def test_ablation_row_is_a_training_run(row, tagger_weights):
+    """Every row of the ablation overrides known settings."""
     settings = {"clap": {"weights": str(tagger_weights)}, "masking": row.domain, **row.settings}
     arguments = as_arguments(settings)
     _, _, overrides = parse_arguments(["lmac_zs_efficientat.yaml", *arguments])
     hparams = load_hparams("lmac_zs_efficientat.yaml", overrides)
     assert trained_method(hparams).startswith("LMAC-ZS")
     for name, value in row.settings.items():
-        held = hparams[name]
+        loaded = hparams[name]
         if isinstance(value, dict):
-            held = {key: held[key] for key in value}
-        assert held == value
+            loaded = {key: loaded[key] for key in value}
+        assert loaded == value
 
 
 EDITABLE = """

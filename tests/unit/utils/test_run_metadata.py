@@ -106,12 +106,14 @@ def test_lock_output_folder_broken_file_is_input_error(tmp_path):
 
 
 def test_flat_settings_of_two_spellings_are_equal(tmp_path):
-    """A complete file and a file that states the differences only describe the same run."""
-    base, other = tmp_path / "base.yaml", tmp_path / "other.yaml"
-    base.write_text("lr: 1e-3\nsteps: !ref <lr> * 2\nmodel: !new:torch.nn.Linear\n    bias: True\n")
-    other.write_text("base: base.yaml\nlr: 0.01\n")
-    assert flat_settings(other, None) == flat_settings(base, "lr: 0.010")
-    assert flat_settings(base, None)["steps"] == 0.002
+    """A number, its spelling in the file and an override describe the same run."""
+    path = tmp_path / "mine.yaml"
+    text = "lr: {}\nsteps: !ref <lr> * 2\nmodel: !new:torch.nn.Linear\n    bias: True\n"
+    path.write_text(text.format("1e-3"))
+    first = flat_settings(path, None)
+    assert first["steps"] == 0.002 and first["model.bias"] is True
+    path.write_text(text.format("7"))
+    assert flat_settings(path, "lr: 0.0010") == first
 
 
 def test_write_run_metadata_appends_entries(tmp_path):
