@@ -1,6 +1,5 @@
 """Model card of a published interpreter."""
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.resources import files
@@ -93,17 +92,16 @@ def model_card(
 
 def _eval_results(rows: pd.DataFrame, method: str, dataset: str) -> Iterator[EvalResult]:
     """Yield the results of the published method, as means over the mask areas."""
-    means = mean_scores(rows, MEAN)
+    means: dict[Any, float] = mean_scores(rows, MEAN).to_dict("index").get(method, {})
     for metric in REPORTED_METRICS:
-        value = float(means[metric].get(method, float("nan")))
-        if not math.isnan(value):
+        if pd.notna(means.get(metric)):
             yield EvalResult(
                 task_type=TASK,
                 dataset_type=dataset.lower().replace(" ", "-"),
                 dataset_name=dataset,
                 metric_type=metric.lower(),
                 metric_name=f"{metric}, mean over the top 5, 10, 20 and 40 % of T-F bins",
-                metric_value=round(value, 4),
+                metric_value=round(means[metric], 4),
             )
 
 

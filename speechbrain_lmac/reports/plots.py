@@ -139,7 +139,7 @@ def draw_average_drop(scores: pd.DataFrame, path: str | Path) -> None:
     rows = scores[(scores.metric == "AD") & scores.fraction.notna()]
     means = rows.groupby(["method", "fraction"], sort=False).value.mean().unstack("fraction")
     means = means.reindex(index=rows.method.unique(), columns=sorted(means))
-    percents = [f"{100 * fraction:g}" for fraction in means.columns.astype(float)]
+    percents = [f"{100 * float(fraction):g}" for fraction in means.columns.tolist()]
     figure = Figure(figsize=(7, 4), layout="constrained")
     FigureCanvasAgg(figure)
     axis = figure.subplots()
