@@ -14,7 +14,8 @@ from speechbrain_lmac.pretrained.config import read_interpreter_config
 from speechbrain_lmac.pretrained.export import DECODER_FILE, HPARAMS_FILE, hyperparams_text
 from speechbrain_lmac.publishing.card import model_card
 from speechbrain_lmac.publishing.upload import check_id
-from speechbrain_lmac.reports.plots import draw_average_drop, draw_interpretation
+from speechbrain_lmac.reports.average_drop import draw_average_drop
+from speechbrain_lmac.reports.plots import draw_interpretation
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.ownership import check_owned_folder, owned_folder
 
