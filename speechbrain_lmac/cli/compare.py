@@ -1,6 +1,5 @@
 """``speechbrain-lmac compare``: one clip under nine explainers, with or without their names."""
 
-import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -50,6 +49,8 @@ def run(
     path = _only_file(file)
     if not prompt.strip():
         raise InputError("--prompt must not be blank")
+    import secrets
+
     from speechbrain_lmac.evaluation.listening_test import check_new_key, write_comparison
     from speechbrain_lmac.reports.page import check_page
 
