@@ -5,7 +5,7 @@
 # make mutants    mutation tests: change the arithmetic, list the changes that no test detects
 # make bench      train and compare all explainers on real sounds, write a results page
 #                 ESC50=folder SPEECH=folder of LJSpeech EFFICIENTAT=mn04_as_mAP_432.pt
-#                 YAMNET=yamnet.tflite (pip install '.[judge]')
+#                 YAMNET=yamnet.tflite (pip install '.[yamnet]')
 # make study      ablation of the objective and the decoder, written to docs/study.md
 #                 ESC50=folder EFFICIENTAT=mn04_as_mAP_432.pt
 # make docs       documentation with the API reference, in docs/_build/html

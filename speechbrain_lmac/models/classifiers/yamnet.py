@@ -173,7 +173,7 @@ def load_runtime():
         from ai_edge_litert.interpreter import Interpreter
     except ImportError as error:
         raise InputError(
-            "YAMNet needs ai-edge-litert, which is not installed. Run pip install '.[judge]' in a "
+            "YAMNet needs ai-edge-litert, which is not installed. Run pip install '.[yamnet]' in a "
             "clone"
         ) from error
     return Interpreter

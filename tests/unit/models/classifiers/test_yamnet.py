@@ -154,5 +154,5 @@ def test_without_the_runtime_it_says_what_to_install(monkeypatch):
         return real(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(InputError, match=r"pip install '\.\[judge\]'"):
+    with pytest.raises(InputError, match=r"pip install '\.\[yamnet\]'"):
         YAMNet("any.tflite")
