@@ -20,7 +20,7 @@ from speechbrain_lmac.training import train as training
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.files import atomic_write, write_text
 from speechbrain_lmac.utils.run_metadata import METADATA_FILE
-from tests.integration.test_training import arguments
+from tests.helpers.runs import training_arguments as arguments
 
 KILLS = int(os.environ.get("SPEECHBRAIN_LMAC_RANDOM_KILLS", "2"))
 """Of each long job, at random moments; tests/fault_tolerance/test_kills.py kills at every file

@@ -29,7 +29,7 @@ from speechbrain_lmac.reports import plots
 from speechbrain_lmac.utils import folders
 from speechbrain_lmac.utils.files import atomic_write, file_sha256
 from tests.helpers.killing import Scene, check_whole, hidden
-from tests.unit.publishing.test_repository import finished_run
+from tests.helpers.runs import finished_run
 
 KILLS = os.environ.get("SPEECHBRAIN_LMAC_KILLS", "4")
 """Of each slow command, evenly over its file operations; ``all`` kills at every one, in about ten

@@ -9,6 +9,8 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote
 
+from huggingface_hub import constants
+
 TOKEN = "hf_stand_in"
 LARGE = (".safetensors", ".png")
 """Endings of files that go the way of large files."""
@@ -233,3 +235,14 @@ ROUTES = [
     (r"PUT /large/(\w+)", _Hub.keep_large),
     (rf"POST /api/models/{REPO}/commit/(\w+)", _Hub.commit),
 ]
+
+
+def point_at(monkeypatch, endpoint, cache):
+    """Direct the Hub client to another address and cache."""
+    for name in ("huggingface_hub.constants", "huggingface_hub.hf_api"):
+        monkeypatch.setattr(f"{name}.ENDPOINT", endpoint, raising=False)
+    template = endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
+    monkeypatch.setattr("huggingface_hub._snapshot_download.constants.HF_HUB_CACHE", str(cache))

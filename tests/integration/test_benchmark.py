@@ -23,31 +23,10 @@ from speechbrain_lmac.models.clap.mini import MiniCLAP
 from speechbrain_lmac.models.input_window import FixedLengthInput
 from speechbrain_lmac.pretrained.checkpoint import PRETRAINED
 from speechbrain_lmac.pretrained.export import DECODER_FILE
-from speechbrain_lmac.utils.config import hparams_path
 from speechbrain_lmac.utils.errors import InputError
+from tests.helpers.runs import benchmark_arguments as arguments
 
 RECORD = {"domain": "mel", "condition": "clean", "method": "full-mask", "clip": "a", "scores": []}
-EXPLAINERS = (
-    "[lmac, gradcam, scorecam, shuffled-clip, mean-features, shuffled-prompt, energy, full-mask, "
-    "oracle-irm]"
-)
-
-
-def arguments(small_set, output, **changes):
-    settings = {
-        "data_folder": small_set,
-        "output_folder": output,
-        "clip_seconds": 0.5,
-        "maskings": "[mel]",
-        "explainers": EXPLAINERS,
-        "subset_only_explainers": "[scorecam]",
-        "conditions": "[clean, two_source, absent_prompt, white_noise]",
-        "num_clips": "{clips: 6, valid_clips: 2, subset: 2, randomized: 1}",
-        "device": "cpu",
-        **changes,
-    }
-    pairs = [(f"--{name}", str(value)) for name, value in settings.items()]
-    return [str(hparams_path("evaluate.yaml")), *(word for pair in pairs for word in pair)]
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from speechbrain_lmac.evaluation.benchmark.config import BenchmarkConfig
 from speechbrain_lmac.training import train
 from speechbrain_lmac.training.brain import LMACBrain
 from speechbrain_lmac.utils.run_metadata import METADATA_FILE, RUN_FILE
-from tests.integration import test_benchmark, test_training
+from tests.helpers.runs import benchmark_arguments, training_arguments
 
 REFUSED, INTERRUPTED = 2, 130
 """Exit statuses of an InputError and of a run that reached the work that is cut short here."""
@@ -45,9 +45,9 @@ def start(monkeypatch):
 )
 def test_training_folder_refuses_setting(start, small_set, tmp_path, capsys, setting, value):
     """A setting that changes the interpreter is named, and the folder stays as it is."""
-    assert start(train, test_training.arguments(small_set, tmp_path)) == INTERRUPTED
+    assert start(train, training_arguments(small_set, tmp_path)) == INTERRUPTED
     files = {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.suffix != ".txt"}
-    changed = test_training.arguments(small_set, tmp_path, **{setting: value})
+    changed = training_arguments(small_set, tmp_path, **{setting: value})
     assert start(train, changed) == REFUSED
     assert f"holds a run with other settings: {setting}" in capsys.readouterr().err
     assert {path: path.read_bytes() for path in files} == files
@@ -64,7 +64,7 @@ def test_training_folder_accepts_free_settings(start, small_set, tmp_path):
         {"train_loader": "{num_workers: 1}", "chunk_size": 2, "ckpt_interval_steps": 5},
     ]
     for change in changes:
-        assert start(train, test_training.arguments(small_set, output, **change)) == INTERRUPTED
+        assert start(train, training_arguments(small_set, output, **change)) == INTERRUPTED
     commands = [entry["command"] for entry in json.loads((output / METADATA_FILE).read_text())]
     assert len(commands) == len(changes)
     assert str(moved) in commands[2] and str(moved) not in commands[0]
@@ -80,8 +80,8 @@ def test_training_folder_accepts_free_settings(start, small_set, tmp_path):
 )
 def test_benchmark_folder_refuses_setting(start, small_set, tmp_path, capsys, setting, value):
     """A setting that changes a measured value is named."""
-    assert start(run, test_benchmark.arguments(small_set, tmp_path)) == INTERRUPTED
-    changed = test_benchmark.arguments(small_set, tmp_path, **{setting: value})
+    assert start(run, benchmark_arguments(small_set, tmp_path)) == INTERRUPTED
+    changed = benchmark_arguments(small_set, tmp_path, **{setting: value})
     assert start(run, changed) == REFUSED
     _, _, differences = capsys.readouterr().err.partition("holds a run with other settings: ")
     assert setting in differences
@@ -92,6 +92,6 @@ def test_benchmark_folder_accepts_free_settings(start, small_set, tmp_path):
     moved = shutil.copytree(small_set, tmp_path / "moved")
     output = tmp_path / "output"
     for change in ({}, {"batch_size": 1}, {"processes": 1, "gallery": False, "data_folder": moved}):
-        assert start(run, test_benchmark.arguments(small_set, output, **change)) == INTERRUPTED
+        assert start(run, benchmark_arguments(small_set, output, **change)) == INTERRUPTED
     assert "data_folder" not in json.loads((output / RUN_FILE).read_text())
     assert len(json.loads((output / METADATA_FILE).read_text())) == 3

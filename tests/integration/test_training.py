@@ -18,27 +18,7 @@ from speechbrain_lmac.pretrained.export import DECODER_FILE
 from speechbrain_lmac.training import train
 from speechbrain_lmac.training.brain import LMACBrain
 from speechbrain_lmac.training.checkpointer import AtomicCheckpointer
-from speechbrain_lmac.utils.config import hparams_path
-
-
-def arguments(small_set, output, **changes):
-    settings = {
-        "data_folder": small_set,
-        "output_folder": output,
-        "clip_seconds": 0.5,
-        "number_of_epochs": 2,
-        "batch_size": 4,
-        "feature_dropout": 0.2,
-        "valid_interval": 1,
-        "ckpt_interval_minutes": 0,
-        "ckpt_interval_steps": 1,
-        "baselines": "[energy]",
-        "device": "cpu",
-        "masking": "mel",
-        **changes,
-    }
-    pairs = [(f"--{name}", str(value)) for name, value in settings.items()]
-    return [str(hparams_path("lmac_zs.yaml")), *(word for pair in pairs for word in pair)]
+from tests.helpers.runs import training_arguments as arguments
 
 
 def weights(output):

@@ -14,8 +14,7 @@ from speechbrain_lmac.masking.domains import MelDomain
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 from speechbrain_lmac.pretrained.export import DECODER_FILE, HPARAMS_FILE, hyperparams_text
-from tests.helpers.fake_hub import StandIn
-from tests.unit.utils.test_hub import point_at
+from tests.helpers.fake_hub import StandIn, point_at
 
 CPU = {"device": "cpu"}
 REPO = "mallory/maps"

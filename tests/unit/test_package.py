@@ -1,29 +1,8 @@
 """Importing the package is light and leaves the process as it was."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 
-from tests.conftest import REPOSITORY
-
-VARIABLES = ("GOMP_SPINCOUNT", "TORCHINDUCTOR_CACHE_DIR")
-
-
-def run(code, *arguments, **variables):
-    """Output of Python code in a process of its own, without the variables that are tested."""
-    inherited = {name: value for name, value in os.environ.items() if name not in VARIABLES}
-    done = subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**inherited, **variables},
-        cwd=REPOSITORY,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+from tests.helpers.processes import run_code
 
 
 def test_import_loads_no_heavy_package():
@@ -33,7 +12,7 @@ def test_import_loads_no_heavy_package():
         "heavy = {'torch', 'speechbrain', 'laion_clap', 'transformers'}; "
         "print(sorted(heavy & set(sys.modules)))"
     )
-    assert run(code) == "[]"
+    assert run_code(code) == "[]"
 
 
 def test_import_leaves_environment_unchanged():
@@ -43,7 +22,7 @@ def test_import_leaves_environment_unchanged():
         "import speechbrain_lmac.utils.device, speechbrain_lmac.__main__; "
         "print(dict(os.environ) == before)"
     )
-    assert run(code) == "True"
+    assert run_code(code) == "True"
 
 
 PROGRAMS = {
@@ -68,50 +47,6 @@ def test_program_lowers_spin_count(program, value):
         "sys.argv = ['program', 'train', 'lmac_zs.yaml']\n"
         f"{PROGRAMS[program]}"
     )
-    assert run(code, **({} if value is None else {"GOMP_SPINCOUNT": value})) == (value or "1000")
-
-
-NAMELESS = """
-import ctypes, getpass, os, sys
-user = os.getuid()
-if ctypes.CDLL(None).unshare(0x10000000):  # CLONE_NEWUSER
-    print("unsupported")
-    sys.exit()
-try:
-    open("/proc/self/uid_map", "w").write(f"54321 {user} 1")
-except OSError:
-    print("unsupported")
-    sys.exit()
-for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
-    os.environ.pop(name, None)
-try:
-    getpass.getuser()
-except (KeyError, OSError):
-    pass
-else:
-    sys.exit("the user has a name")
-"""
-"""Give the process a user id without a name, as processes in containers have."""
-
-
-@pytest.mark.parametrize(
-    "code",
-    [
-        "import sys, torch\n"
-        "from speechbrain_lmac import Interpreter\n"
-        "interpreter = Interpreter.from_hparams('mini-mel', run_opts={'device': 'cpu'})\n"
-        "interpreter.interpret(torch.rand(32000) - 0.5, ['an ambulance that wails far away'])\n"
-        "assert 'transformers' in sys.modules\n",
-        "import speechbrain_lmac.models.clap.laion",
-        "import speechbrain_lmac.models.clap.microsoft",
-        "import speechbrain_lmac.models.clap.transformers",
-    ],
-    ids=["interpreter", "laion", "microsoft", "transformers"],
-)
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="user namespaces of Linux")
-def test_nameless_user_can_use_package(code):
-    """torch's compiler, which transformers loads, names its cache folder after the user."""
-    output = run(f"{NAMELESS}{code}\nimport torch._dynamo\nprint('done')")
-    if output == "unsupported":
-        pytest.skip("no user namespace can be created here")
-    assert output.endswith("done")
+    assert run_code(code, **({} if value is None else {"GOMP_SPINCOUNT": value})) == (
+        value or "1000"
+    )

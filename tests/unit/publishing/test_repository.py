@@ -1,10 +1,6 @@
 """From a results folder to a Hub on loopback and back, with the real client."""
 
-import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,21 +8,15 @@ import torch
 from huggingface_hub import ModelCard, constants
 
 from speechbrain_lmac import Interpreter
-from speechbrain_lmac.data import manifest
-from speechbrain_lmac.data.datasets import read_clips
-from speechbrain_lmac.evaluation.evaluate import write_scores
-from speechbrain_lmac.evaluation.long_format import to_frame
 from speechbrain_lmac.masking.decoder import MaskDecoder
 from speechbrain_lmac.masking.domains import MelDomain
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
-from speechbrain_lmac.metrics.registry import TOP_K_METRICS
-from speechbrain_lmac.pretrained.export import export_interpreter
 from speechbrain_lmac.publishing.repository import write_repository
 from speechbrain_lmac.publishing.upload import push
 from speechbrain_lmac.utils.errors import InputError
-from tests.helpers.fake_hub import TOKEN, StandIn
-from tests.unit.utils.test_hub import point_at
+from tests.helpers.fake_hub import TOKEN, StandIn, point_at
+from tests.helpers.runs import finished_run
 
 REPO = "me/maps"
 CPU = {"device": "cpu"}
@@ -42,27 +32,6 @@ def model(clap):
 @pytest.fixture
 def results(tmp_path, model, small_set):
     return finished_run(tmp_path / "results", model, small_set)
-
-
-def finished_run(folder, model, small_set):
-    """Write a finished run of a decoder with random weights."""
-    export_interpreter(model, "LMAC-ZS-D", folder / "interpreter")
-    clips = read_clips(small_set)
-    manifest.write(folder / "train.csv", clips[:4])
-    manifest.write(folder / "test.csv", clips[4:6])
-    fractions = (None, 0.05, 0.1, 0.2, 0.4)
-    scores = [[name, fraction, 1.0] for name in TOP_K_METRICS for fraction in fractions]
-    rows = [{"method": m, "clip": "a", "scores": scores} for m in ("LMAC-ZS-D", "energy")]
-    write_scores(folder / "metrics.csv", to_frame(rows))
-    settings = {
-        "seed": 1,
-        "number_of_epochs": 2,
-        "masking": "mel",
-        "clap_settings": {"weights": "/tmp/weights.pt"},
-        "pretrained_decoder": "/tmp/decoder.safetensors",
-    }
-    (folder / "run_config.json").write_text(json.dumps(settings))
-    return folder
 
 
 @pytest.fixture
@@ -234,19 +203,3 @@ def test_user_folders_are_not_replaced(results, tmp_path):
     with pytest.raises(InputError, match="was not written by publish"):
         write_repository(results, REPO, tmp_path)
     assert (tmp_path / "mine.txt").read_text() == "keep me"
-
-
-def test_publish_command(results, hub, tmp_path):
-    here = {"HF_ENDPOINT": hub.endpoint, "HF_HOME": str(tmp_path), "HF_TOKEN": TOKEN}
-    here |= {"HF_HUB_DISABLE_XET": "1", "HF_HUB_OFFLINE": "0"}
-    command = [sys.executable, "-m", "speechbrain_lmac", "publish", str(results), "--repo", REPO]
-    command += ["--output", str(tmp_path / "out")]
-    for more in (["--dry-run"], []):
-        assert REPO not in hub.commits
-        done = subprocess.run(
-            [*command, *more], env={**os.environ, **here}, capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == f"{hub.endpoint}/{REPO}"
-    assert "hyperparams.yaml" in hub.files(REPO)
-    assert ".speechbrain-lmac.json" not in hub.files(REPO)

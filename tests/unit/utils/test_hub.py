@@ -13,6 +13,7 @@ from speechbrain_lmac.models.text.transformer import load_tokenizer
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.hub import hub_file, hub_folder
 from tests.helpers import reference_models
+from tests.helpers.fake_hub import point_at
 
 COMMIT = "c" * 40
 
@@ -74,17 +75,6 @@ def hub(tmp_path, monkeypatch):
     yield Hub
     server.shutdown()
     server.server_close()
-
-
-def point_at(monkeypatch, endpoint, cache):
-    """Turn the client to another Hub."""
-    for name in ("huggingface_hub.constants", "huggingface_hub.hf_api"):
-        monkeypatch.setattr(f"{name}.ENDPOINT", endpoint, raising=False)
-    template = endpoint + "/{repo_id}/resolve/{revision}/{filename}"
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
-    monkeypatch.setattr("huggingface_hub._snapshot_download.constants.HF_HUB_CACHE", str(cache))
 
 
 def test_a_tokenizer_is_fetched_once_and_works(hub):
