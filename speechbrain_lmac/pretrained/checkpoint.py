@@ -193,7 +193,7 @@ def _is_local_path(source: str) -> bool:
 def _download(repo_id: str, revision: str | None, savedir: str | Path | None) -> Path:
     if savedir is not None:  # one folder per repository and revision
         savedir = Path(savedir) / "--".join((repo_id, revision or "main")).replace("/", "--")
-    names, remedy = list(MAX_FILE_BYTES), "it is not a local folder either"
+    names, remedy = list(MAX_FILE_BYTES), "It is not a local folder either."
     folder = hub_folder(repo_id, names, revision, savedir, remedy=remedy, max_bytes=MAX_FILE_BYTES)
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:

@@ -1,1 +1,1 @@
-"""Files, settings, devices, downloads: what every room uses."""
+"""Files, settings, devices, downloads and errors: used by all other packages."""

@@ -1,16 +1,23 @@
-"""The one exception that means "what you gave us cannot be used", and how a command ends."""
+"""InputError, which means that the user must act, and how a command ends with it."""
 
 import functools
 import os
 import re
 import sys
+from collections.abc import Callable
+from typing import Any
 
 
 class InputError(ValueError):
-    r"""Input that cannot be used; the message names the thing and the remedy.
+    r"""Invalid input; the message names the input and the remedy in one line.
 
-    Names and texts of others may be in it: it is one line, whatever they hold, and addresses are
-    without users, passwords and queries.
+    Messages may contain untrusted names and texts. Characters that do not print are escaped, and
+    user names, passwords and queries are removed from addresses.
+
+    Arguments
+    ---------
+    message : str
+        Description of the problem and its remedy.
 
     Example
     -------
@@ -18,38 +25,39 @@ class InputError(ValueError):
     no file a\nerror: done
     """
 
-    def __init__(self, message):
+    def __init__(self, message: object):
         super().__init__(printable(without_secrets(str(message).strip())))
 
 
 SECRET = re.compile(
     r"(?P<scheme>\b[a-zA-Z][a-zA-Z0-9+.-]*://)(?:[^\s/@]*@)*(?P<rest>[^\s?#'\")]*)(?:[?#][^\s'\")]*)?"
 )
-"""An address, in any text: the user and password before its host, the query after its path."""
+"""Pattern of an address: user and password precede its host, a query follows its path."""
 
 
-def without_secrets(text):
-    """A text whose addresses have no user, password or query.
+def without_secrets(text: str) -> str:
+    """Remove users, passwords and queries from the addresses in a text.
 
     Example
     -------
     >>> without_secrets("no answer of https://me:hunter2@hub.example:8443/a/b.pt?token=hf_x")
     'no answer of https://hub.example:8443/a/b.pt'
     """
-    return SECRET.sub(lambda found: found["scheme"] + found["rest"], text)
+    return SECRET.sub(lambda match: match["scheme"] + match["rest"], text)
 
 
-def printable(text):
-    r"""A text of others as one line without terminal codes: what does not print is escaped.
+def printable(text: object) -> str:
+    r"""Escape all characters of an untrusted text that do not print, such as terminal codes.
 
     Arguments
     ---------
-    text : str
-        A name, a prompt, a note of an interpreter.
+    text : object
+        Text, such as a file name, a prompt or a note in an interpreter.
 
     Returns
     -------
     str
+        One line.
 
     Example
     -------
@@ -59,33 +67,35 @@ def printable(text):
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text))
 
 
-def report_errors(command=None, *, resumable=True):
-    """Make a command end without a traceback where the user is to act.
+def report_errors(
+    command: Callable[..., Any] | None = None, *, resumable: bool = True
+) -> Callable[..., Any]:
+    """Decorate a command to end without a traceback where the user must act.
 
-    Bad input is one line and exit status 2; an interruption says how to go on and is 130; a reader
-    that has seen enough, as ``head``, ends it. Any other exception is a fault of ours and keeps its
-    traceback.
+    An InputError becomes one line on standard error and exit status 2. An interruption becomes
+    status 130. A closed pipe, as with ``head``, becomes status 141. Any other exception is a bug
+    and keeps its traceback.
 
     Arguments
     ---------
     command : callable
-        What is done.
+        Function to decorate.
     resumable : bool
-        Whether the same command goes on where it was interrupted.
+        Tell the user, after an interruption, that the same command resumes. Default: True.
     """
     if command is None:
         return functools.partial(report_errors, resumable=resumable)
 
     @functools.wraps(command)
-    def wrapped(*args, **kwargs):
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
         try:
             return command(*args, **kwargs)
         except InputError as error:
             print(f"error: {error}", file=sys.stderr)
             sys.exit(2)
         except KeyboardInterrupt:
-            then = "; give the same command again to go on" if resumable else ""
-            print(f"\ninterrupted{then}", file=sys.stderr)
+            remedy = "; give the same command again to resume" if resumable else ""
+            print(f"\ninterrupted{remedy}", file=sys.stderr)
             sys.exit(130)
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -94,6 +104,6 @@ def report_errors(command=None, *, resumable=True):
     return wrapped
 
 
-def first_line(error):
-    """What an error says, for one sentence."""
+def first_line(error: BaseException) -> str:
+    """First line of an exception's message, or its type if it has none."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

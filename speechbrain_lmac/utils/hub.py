@@ -1,53 +1,56 @@
-"""Files of the Hugging Face Hub: from its cache, or fetched, or an error that says what to do."""
+"""Files of the Hugging Face Hub, from its cache or downloaded."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 from speechbrain_lmac.utils.errors import InputError, first_line
 
 ANSWER_S = 5
-"""Within which the Hub must answer before a download begins."""
+"""Time for the Hub to answer before a download starts, in seconds."""
 
 
 def hub_folder(
-    repo_id,
-    patterns,
-    revision=None,
-    local_dir=None,
-    any_of=(),
-    remedy="",
-    repo_type="model",
-    max_bytes=None,
-):
-    """Folder that holds a repository's files.
+    repo_id: str,
+    patterns: Sequence[str],
+    revision: str | None = None,
+    local_dir: str | Path | None = None,
+    any_of: Sequence[str] = (),
+    remedy: str = "",
+    repo_type: str = "model",
+    max_bytes: Mapping[str, int] | None = None,
+) -> Path:
+    """Find or download files of a repository.
 
     Arguments
     ---------
     repo_id : str
-        ``user/name``.
-    patterns : list of str
-        Files wanted, as names or globs.
+        Repository ``user/name``.
+    patterns : sequence of str
+        Names or glob patterns of the files.
     revision : str
-        Commit, tag or branch; the main branch by default.
+        Git revision: commit, tag or branch. Default: the main branch.
     local_dir : str or Path
-        Where the files are put; the Hub's own cache by default.
+        Folder for the files. Default: the Hub's cache.
     any_of : sequence of str
-        Names of which a folder that is here already must hold one, lest it be half fetched.
+        Names of which an existing folder must hold at least one to be complete.
     remedy : str
-        What else the user can do, for the error.
+        Sentence for the error that tells the user what else to do.
     repo_type : str
-        "model" or "dataset".
+        ``"model"`` or ``"dataset"``. Default: ``"model"``.
     max_bytes : dict
-        File -> bytes, beyond which it is not fetched.
+        File name -> size in bytes above which the file is not downloaded. Default: no limit.
 
     Returns
     -------
     Path
+        Folder that holds the files.
 
     Raises
     ------
     InputError
-        Within seconds, if the files are neither here nor to be had.
+        If the files are neither local nor available; within seconds.
     """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, HTTPError, LocalEntryNotFoundError
@@ -57,56 +60,86 @@ def hub_folder(
         validate_repo_id(repo_id)
     except HFValidationError as error:
         raise InputError(
-            f"{repo_id} is neither a folder here nor a Hugging Face Hub id user/name"
+            f"{repo_id} must be a local folder or a Hugging Face Hub id user/name"
         ) from error
-    wanted = {"revision": revision, "local_dir": local_dir, "allow_patterns": list(patterns)}
-    wanted["repo_type"] = repo_type
+    request: dict[str, Any] = {"revision": revision, "local_dir": local_dir}
+    request |= {"allow_patterns": list(patterns), "repo_type": repo_type}
     try:
-        here = Path(local_dir or snapshot_download(repo_id, local_files_only=True, **wanted))
-        if _holds(here, patterns, any_of):
-            return here
+        folder = Path(local_dir or snapshot_download(repo_id, local_files_only=True, **request))
+        if _holds(folder, patterns, any_of):
+            return folder
     except LocalEntryNotFoundError:
         pass
     try:
         check_reachable()
         _check_sizes(repo_id, revision, max_bytes or {})
-        return Path(snapshot_download(repo_id, **wanted))
+        return Path(snapshot_download(repo_id, **request))
     except (HTTPError, LocalEntryNotFoundError, OSError) as error:
-        what = f"{repo_id} cannot be had from the Hugging Face Hub ({first_line(error)})"
-        raise InputError(f"{what}; {remedy}" if remedy else what) from error
+        problem = f"{repo_id} is not available on the Hugging Face Hub ({first_line(error)})"
+        raise InputError(f"{problem}. {remedy}" if remedy else problem) from error
 
 
-def _check_sizes(repo_id, revision, max_bytes):
+def _check_sizes(repo_id: str, revision: str | None, max_bytes: Mapping[str, int]) -> None:
     from huggingface_hub import HfApi
 
     if not max_bytes:
         return
-    about = HfApi().model_info(repo_id, revision=revision, files_metadata=True)
-    for file in about.siblings or ():
-        if (file.size or 0) > max_bytes.get(file.rfilename, file.size or 0):
-            raise InputError(f"{repo_id}: {file.rfilename} is too large ({file.size} bytes)")
+    info = HfApi().model_info(repo_id, revision=revision, files_metadata=True)
+    for file in info.siblings or ():
+        size = file.size or 0
+        if size > max_bytes.get(file.rfilename, size):
+            raise InputError(
+                f"{file.rfilename} of {repo_id} must have at most {max_bytes[file.rfilename]} "
+                f"bytes, got {size}"
+            )
 
 
-def _holds(folder, patterns, any_of):
-    """Whether a folder has every file that is named, and what shows that others are there."""
+def _holds(folder: Path, patterns: Sequence[str], any_of: Sequence[str]) -> bool:
+    """Whether a folder has every file that is named, and one of ``any_of``."""
     names = [pattern for pattern in patterns if "*" not in pattern]
-    whole = all((folder / name).is_file() for name in names)
-    return whole and (not any_of or any((folder / name).is_file() for name in any_of))
+    complete = all((folder / name).is_file() for name in names)
+    return complete and (not any_of or any((folder / name).is_file() for name in any_of))
 
 
-def hub_file(repo_id, name, revision=None, remedy="", repo_type="model"):
-    """Path of one file of a repository; as :func:`hub_folder`."""
+def hub_file(
+    repo_id: str,
+    name: str,
+    revision: str | None = None,
+    remedy: str = "",
+    repo_type: str = "model",
+) -> Path:
+    """Find or download one file of a repository.
+
+    Arguments
+    ---------
+    repo_id : str
+        Repository ``user/name``.
+    name : str
+        Path of the file in the repository.
+    revision, remedy, repo_type : str
+        Arguments of :func:`hub_folder`.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    InputError
+        If the file is neither local nor available.
+    """
     path = hub_folder(repo_id, [name], revision, remedy=remedy, repo_type=repo_type) / name
     if not path.is_file():
         raise InputError(f"{repo_id} on the Hugging Face Hub has no file {name}")
     return path
 
 
-def check_reachable():
+def check_reachable() -> None:
     """Raise ConnectionError within seconds if the Hub does not answer.
 
-    The Hub's own client tries again and again: without a network that takes minutes. Looking a
-    name up has no limit of its own, so all of it is given one.
+    Without a network, the Hub's client retries for minutes: its ``etag_timeout`` covers single
+    files, but not the listing of a repository. Name resolution has no timeout at all, so the
+    request runs in a thread.
     """
     from huggingface_hub import constants
     from huggingface_hub.errors import HTTPError
@@ -114,18 +147,18 @@ def check_reachable():
 
     if constants.HF_HUB_OFFLINE:
         raise ConnectionError("HF_HUB_OFFLINE is set")
-    outcome = []
+    outcome: list[Exception | None] = []
 
-    def ask():
+    def request() -> None:
         try:
             get_session().head(constants.ENDPOINT, timeout=ANSWER_S)
             outcome.append(None)
         except (HTTPError, OSError) as error:
             outcome.append(error)
 
-    asking = Thread(target=ask, daemon=True)
-    asking.start()
-    asking.join(ANSWER_S)
+    thread = Thread(target=request, daemon=True)
+    thread.start()
+    thread.join(ANSWER_S)
     reason = outcome[0] if outcome else f"nothing within {ANSWER_S} s"
     if reason is not None:
         raise ConnectionError(f"{constants.ENDPOINT} does not answer: {reason}")

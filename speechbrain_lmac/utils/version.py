@@ -1,3 +1,3 @@
-"""Version of the package, as ``setup.py`` reads it."""
+"""Version of the package; ``setup.py`` reads it from this file."""
 
 VERSION = "0.1.0"

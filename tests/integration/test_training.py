@@ -41,7 +41,7 @@ def test_an_interrupted_run_resumes_as_if_undisturbed(
     with pytest.raises(SystemExit) as stopped:
         train.main(arguments(small_set, tmp_path))
     assert stopped.value.code == 130
-    assert "give the same command again to go on" in capsys.readouterr().err
+    assert "give the same command again to resume" in capsys.readouterr().err
     assert not (tmp_path / "interpreter").exists()
     monkeypatch.undo()
     steps_after = stop_after(monkeypatch, None)

@@ -76,7 +76,7 @@ def test_a_set_is_fetched_unpacked_and_reused(published, tmp_path):
 
 
 def test_a_wrong_checksum(published, tmp_path):
-    with pytest.raises(InputError, match="is not the file expected"):
+    with pytest.raises(InputError, match="must have the SHA-256"):
         obtain(published._replace(sha256="0" * 64), tmp_path / "set")
     assert not (tmp_path / "set").exists()
 

@@ -83,7 +83,7 @@ def test_from_hparams_lists_the_pretrained(source):
 
 
 def test_from_hparams_without_a_network(monkeypatch):
-    with pytest.raises(InputError, match=r"cannot be had.*not a local folder either"):
+    with pytest.raises(InputError, match=r"is not available.*not a local folder either"):
         Interpreter.from_hparams(source="nobody/nothing", run_opts=CPU)
 
 

@@ -165,21 +165,21 @@ def test_a_server_in_trouble_is_asked_again(server, tmp_path):
 
 
 def test_another_file_is_refused_and_not_kept(server, tmp_path):
-    with pytest.raises(InputError, match="is not the file expected"):
+    with pytest.raises(InputError, match="must have the SHA-256"):
         fetch(server.url, tmp_path / "weights.pt", "0" * 64)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_missing_file_says_where_to_put_it(server, tmp_path):
     server.statuses = [404]
-    with pytest.raises(InputError, match=r"404.*put the file at .*weights\.pt"):
+    with pytest.raises(InputError, match=r"404.*Put the file at .*weights\.pt"):
         fetch(server.url, tmp_path / "weights.pt", SHA256)
 
 
 def test_no_network_says_so(tmp_path, server):
     server.shutdown()
     server.server_close()
-    with pytest.raises(InputError, match=r"cannot be had .*put the file at"):
+    with pytest.raises(InputError, match=r"cannot be downloaded .*Put the file at"):
         fetch(server.url, tmp_path / "weights.pt", SHA256)
 
 

@@ -96,8 +96,8 @@ def test_a_file_that_is_not_there(hub):
 
 
 def test_a_repository_that_is_not_there(hub):
-    with pytest.raises(InputError, match=r"user/gone cannot be had.*; look elsewhere"):
-        hub_folder("user/gone", ["*.json"], COMMIT, remedy="look elsewhere")
+    with pytest.raises(InputError, match=r"user/gone is not available.*\. Look elsewhere"):
+        hub_folder("user/gone", ["*.json"], COMMIT, remedy="Look elsewhere")
 
 
 @pytest.fixture
