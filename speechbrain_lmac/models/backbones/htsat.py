@@ -8,7 +8,7 @@ time x frequency on the way, so that gradients reach them.
 from torch import nn
 
 from speechbrain_lmac.models.checkpoints import build_within, check_size, load_strictly
-from speechbrain_lmac.models.hf import ClapAudioConfig, ClapAudioModel
+from speechbrain_lmac.models.lazy_transformers import ClapAudioConfig, ClapAudioModel
 
 NAMES = (
     ("bn0.", "batch_norm."),

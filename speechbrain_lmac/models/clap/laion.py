@@ -24,7 +24,7 @@ from speechbrain_lmac.models.clap.pretrained import (
     check_front_end,
     mlp,
 )
-from speechbrain_lmac.models.hf import RobertaConfig, RobertaModel
+from speechbrain_lmac.models.lazy_transformers import RobertaConfig, RobertaModel
 from speechbrain_lmac.models.text.transformer import (
     Sentences,
     build_text,

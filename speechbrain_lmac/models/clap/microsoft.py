@@ -24,7 +24,7 @@ from speechbrain_lmac.models.clap.pretrained import (
     PretrainedCLAP,
     check_front_end,
 )
-from speechbrain_lmac.models.hf import BertConfig, BertModel
+from speechbrain_lmac.models.lazy_transformers import BertConfig, BertModel
 from speechbrain_lmac.models.text.transformer import (
     Sentences,
     build_text,

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from speechbrain_lmac.models import checkpoints
 from speechbrain_lmac.models.clap.laion import FRONT_END
-from speechbrain_lmac.models.hf import ClapConfig, ClapModel
+from speechbrain_lmac.models.lazy_transformers import ClapConfig, ClapModel
 from speechbrain_lmac.models.text.transformer import FILES
 from speechbrain_lmac.utils import single_read
 from speechbrain_lmac.utils.errors import InputError, first_line

@@ -58,7 +58,7 @@ class MiniLM:
     @cached_property
     def tokenizer(self):
         """Tokenizer, loaded on first use."""
-        from speechbrain_lmac.models.hf import AutoTokenizer
+        from speechbrain_lmac.models.lazy_transformers import AutoTokenizer
 
         tokenizer = AutoTokenizer.from_pretrained(self.folder, local_files_only=True)
         if len(tokenizer) < 1000:  # transformers 5 returns an empty vocabulary silently
@@ -68,7 +68,7 @@ class MiniLM:
     @cached_property
     def network(self):
         """Network, loaded on first use."""
-        from speechbrain_lmac.models.hf import AutoModel
+        from speechbrain_lmac.models.lazy_transformers import AutoModel
 
         return AutoModel.from_pretrained(self.folder, local_files_only=True).eval()
 

@@ -144,7 +144,7 @@ def load_tokenizer(source, revision=None):
     InputError
         If the tokenizer cannot be loaded; within seconds, with a remedy.
     """
-    from speechbrain_lmac.models.hf import AutoTokenizer
+    from speechbrain_lmac.models.lazy_transformers import AutoTokenizer
 
     remedy = f"Give `tokenizer`: a folder that holds {source}'s tokenizer files"
     folder = Path(source)

@@ -6,7 +6,7 @@ from speechbrain_lmac.utils.device import name_compiler_cache
 
 
 def __getattr__(name: str) -> Any:
-    """Attribute of transformers, which is imported on first use."""
+    """Return an attribute of transformers, which is imported on first use."""
     name_compiler_cache()
     import transformers
 
