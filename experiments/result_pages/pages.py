@@ -84,8 +84,8 @@ def provenance(results):
         for line in path.read_text(encoding="utf-8").splitlines()
     ]
     decoders = ", ".join(sorted({r["decoder"] for r in records} - {""})) or "none"
-    versions = json.loads((results / "run_metadata.json").read_text(encoding="utf-8"))
-    torch = versions["packages"]["torch"]
+    metadata = json.loads((results / "run_metadata.json").read_text(encoding="utf-8"))
+    torch = metadata[-1]["packages"]["torch"]
     return (
         f"Measured by `evaluate.py` with torch {torch}; SHA-256 of the weights begins with "
         f"{records[0]['clap']} (CLAP) and {decoders} (decoders)."

@@ -172,7 +172,7 @@ def results(tmp_path):
     pd.DataFrame([{**facts, **row} for row in rows]).to_csv(folder / "summary.csv", index=False)
     (folder / "summary.md").write_text("# 80 clips\n")
     (folder / "results_mel.jsonl").write_text(json.dumps({"clap": "abc", "decoder": "def"}) + "\n")
-    (folder / "run_metadata.json").write_text(json.dumps({"packages": {"torch": "2.11"}}))
+    (folder / "run_metadata.json").write_text(json.dumps([{"packages": {"torch": "2.11"}}]))
     (folder / "figures" / "mel_two_source_metrics.png").write_bytes(b"png")
     return folder
 
