@@ -1,1 +1,1 @@
-"""Sound files, short-time Fourier transforms, overlap-add, mixing."""
+"""Audio files, sources, spectrograms, overlap-add and mixing."""

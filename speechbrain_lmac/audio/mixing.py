@@ -1,26 +1,27 @@
 """Mixing at a signal-to-noise ratio."""
 
 import torch
+from torch import Tensor
 
 PRESETS = {"mixture": 12.04, "speech": 12.04, "white_noise": 6.02, "wham": 0.0}
-"""SNRs in dB of the published code: ``0.8 clip + 0.2 other`` of unit-norm sounds (other clips,
-LJSpeech), ``clip + 0.5 noise``, and WHAM! noise as loud as the clip."""
+"""SNRs of the published code, in dB. Unit-norm sounds are mixed as ``0.8 clip + 0.2 other`` (other
+clips, LJSpeech), as ``clip + 0.5 noise``, and with WHAM! noise at equal energy."""
 
 
-def mix(wavs, other, snr_db):
-    """Add ``other`` so that the clips stand ``snr_db`` above it, in energy over the whole clip.
+def mix(wavs: Tensor, other: Tensor, snr_db: float | Tensor) -> Tensor:
+    """Add ``other`` to clips at a signal-to-noise ratio, measured over the whole clip.
 
     Arguments
     ---------
     wavs, other : torch.Tensor
-        ``[..., time]``.
+        Waveforms, ``[..., time]``.
     snr_db : float or torch.Tensor
-        ``[...]``, in dB.
+        Signal-to-noise ratio in dB, ``[...]``.
 
     Returns
     -------
     torch.Tensor
-        ``[..., time]``; ``wavs`` itself where either is silent.
+        Mixtures, ``[..., time]``; equal to ``wavs`` where either waveform is silent.
 
     Example
     -------
@@ -30,8 +31,14 @@ def mix(wavs, other, snr_db):
     return wavs + scale_to_snr(wavs, other, snr_db)
 
 
-def scale_to_snr(wavs, other, snr_db):
-    """The stem that :func:`mix` adds: ``other``, ``snr_db`` below the clips, ``[..., time]``."""
+def scale_to_snr(wavs: Tensor, other: Tensor, snr_db: float | Tensor) -> Tensor:
+    """Scale ``other`` to ``snr_db`` below the clips; the arguments are those of :func:`mix`.
+
+    Returns
+    -------
+    torch.Tensor
+        The stem that :func:`mix` adds, ``[..., time]``.
+    """
     gain = wavs.square().mean(-1).sqrt() * 10 ** (-torch.as_tensor(snr_db) / 20)
     level = other.square().mean(-1).sqrt()
     gain = torch.where(level > 0, gain / level.clamp(min=1e-12), 0.0)

@@ -1,101 +1,103 @@
-"""Long sounds in windows, and windows back in one sound without a seam.
+"""Split long audio into overlapping segments, and join processed segments without seams.
 
-Neighboring windows share half of their length, across which one fades into the next with weights
-that add up to 1. What is done to each window is thus faded too, and what is left alone comes back
-as it was. Memory holds two windows, however long the sound.
+Neighboring segments share half of their length and are cross-faded with weights that add up to 1.
+Segments that are not changed join to the original audio. Memory holds two segments, however long
+the audio is.
 """
 
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 
 class Segment(NamedTuple):
-    """A stretch of a long sound."""
+    """Segment of long audio."""
 
     start: int
-    """Its first sample in the sound."""
-    wav: torch.Tensor
-    """``[time]``."""
+    """First sample of the segment in the audio."""
+    wav: Tensor
+    """Waveform, ``[time]``."""
     num_settled: int
-    """How many samples at its beginning the windows before it have settled."""
+    """Number of samples at the beginning that earlier segments have determined."""
     is_last: bool
-    """Whether the sound ends with it."""
+    """Whether the audio ends with this segment."""
 
 
-def segments(blocks, step):
-    """Cut a stream into windows of two steps each.
+def segments(blocks: Iterable[Tensor], step: int) -> Iterator[Segment]:
+    """Split a stream into segments of two steps each.
 
-    The last window ends where the sound ends, and overlaps the one before it by more; a sound
-    shorter than two steps is one window of its own length.
+    The last segment ends with the audio and overlaps the previous one by more than a step. Audio
+    shorter than two steps is one segment.
 
     Arguments
     ---------
     blocks : iterable of torch.Tensor
-        ``[time]`` each, of any lengths.
+        Blocks ``[time]`` of any lengths.
     step : int
-        From one window to the next, in samples.
+        Distance between segments, in samples.
 
     Yields
     ------
-    Window
+    Segment
 
     Example
     -------
-    >>> [(w.start, len(w.wav), w.num_settled) for w in segments([torch.zeros(11)], step=2)]
+    >>> [(s.start, len(s.wav), s.num_settled) for s in segments([torch.zeros(11)], step=2)]
     [(0, 4, 0), (2, 4, 0), (4, 4, 0), (6, 4, 0), (7, 4, 1)]
     """
-    start, held = 0, torch.zeros(0)
+    start, pending = 0, torch.zeros(0)
     for block in blocks:
-        held = torch.cat([held, block])
-        while len(held) > 3 * step:  # so that at least a step is left for the last
-            yield Segment(start, held[: 2 * step], 0, is_last=False)
-            held, start = held[step:], start + step
-    rest = len(held) - 2 * step
-    yield Segment(start, held[: 2 * step], 0, is_last=rest <= 0)
-    if rest > 0:
-        yield Segment(start + rest, held[rest:], step - rest, is_last=True)
+        pending = torch.cat([pending, block])
+        while len(pending) > 3 * step:  # the last segment needs at least a step of new samples
+            yield Segment(start, pending[: 2 * step], 0, is_last=False)
+            pending, start = pending[step:], start + step
+    excess = len(pending) - 2 * step
+    yield Segment(start, pending[: 2 * step], 0, is_last=excess <= 0)
+    if excess > 0:
+        yield Segment(start + excess, pending[excess:], step - excess, is_last=True)
 
 
 class OverlapAdd:
-    """Join windows of several sounds, faded into one another.
+    """Join processed segments with cross-fades.
 
     Arguments
     ---------
     step : int
-        From one window to the next, in samples.
+        Distance between segments, in samples.
 
     Example
     -------
     >>> sound, overlap_add = torch.arange(11.0), OverlapAdd(step=2)
-    >>> parts = [overlap_add(window, window.wav) for window in segments([sound], step=2)]
+    >>> parts = [overlap_add(segment, segment.wav) for segment in segments([sound], step=2)]
     >>> torch.cat(parts)
     tensor([ 0.,  1.,  2.,  3.,  4.,  5.,  6.,  7.,  8.,  9., 10.])
     """
 
-    def __init__(self, step):
+    def __init__(self, step: int):
         self.step = step
-        self.rising = torch.sin(torch.pi / 2 * (torch.arange(step) + 0.5) / step).square()
-        self.open = None
+        self.fade_in = torch.sin(torch.pi / 2 * (torch.arange(step) + 0.5) / step).square()
+        self.pending: Tensor | None = None
 
-    def __call__(self, window, sounds):
-        """Take in what a window became.
+    def __call__(self, segment: Segment, wavs: Tensor) -> Tensor:
+        """Add the next processed segment.
 
         Arguments
         ---------
-        window : Segment
-            The next one.
-        sounds : torch.Tensor
-            ``[..., time]``, as long as it.
+        segment : Segment
+            Next segment of the audio.
+        wavs : torch.Tensor
+            Processed waveforms of the segment, ``[..., time]``, of its length.
 
         Returns
         -------
         torch.Tensor
-            ``[..., samples]``: what is settled by it, and follows what was settled before.
+            Samples that are final now, ``[..., samples]``. They follow those of the last call.
         """
-        new = sounds[..., window.num_settled :]
+        new = wavs[..., segment.num_settled :]
         settled = new[..., : self.step]
-        if self.open is not None:
-            settled = self.open * (1 - self.rising) + settled * self.rising
-        self.open = new[..., self.step :]
-        return torch.cat([settled, self.open], dim=-1) if window.is_last else settled
+        if self.pending is not None:
+            settled = self.pending * (1 - self.fade_in) + settled * self.fade_in
+        self.pending = new[..., self.step :]
+        return torch.cat([settled, self.pending], dim=-1) if segment.is_last else settled

@@ -32,7 +32,7 @@ def expand(names: Sequence[str], output: str | Path | None = None) -> list[str]:
     InputError
         If a name stands for no sound file.
     """
-    from speechbrain_lmac.audio.source import canonical_path
+    from speechbrain_lmac.audio.locations import canonical_path
 
     files: list[str] = []
     skipped = 0
@@ -53,8 +53,8 @@ def expand(names: Sequence[str], output: str | Path | None = None) -> list[str]:
 
 def _find(name: str) -> tuple[list[str], int]:
     """Return the sounds that a name stands for and the number of other files."""
-    from speechbrain_lmac.audio.decoding import find_audio_files, is_audio_file
-    from speechbrain_lmac.audio.source import HUB
+    from speechbrain_lmac.audio.files import find_audio_files, is_audio_file
+    from speechbrain_lmac.audio.locations import HUB
 
     if name.startswith(HUB) or Path(name).is_file():
         return [name], 0
@@ -118,7 +118,7 @@ def take_folder(file: str, root: Path, taken: set[str]) -> Path:
 def _first_free(
     file: str, root: Path, taken: set[str], take: Callable[[Path, str | None], bool]
 ) -> Path:
-    from speechbrain_lmac.audio.source import canonical_path
+    from speechbrain_lmac.audio.locations import canonical_path
 
     stem = Path(file).stem.strip(". ") or "sound"  # no way out of the root
     identity = canonical_path(file)

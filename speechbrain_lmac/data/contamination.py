@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import torch
 
-from speechbrain_lmac.audio.decoding import find_audio_files
+from speechbrain_lmac.audio.files import find_audio_files
 from speechbrain_lmac.audio.io import fit_length, load_audio, load_clip
 from speechbrain_lmac.audio.mixing import scale_to_snr
 from speechbrain_lmac.data.manifest import Clip, relative_path, write_rows

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from speechbrain_lmac.audio.io import check_samples
+from speechbrain_lmac.audio.checks import check_samples
 from speechbrain_lmac.audio.source import AudioSource
 from speechbrain_lmac.utils.errors import InputError, first_line
 

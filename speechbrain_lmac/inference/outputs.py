@@ -126,7 +126,7 @@ def reserve(folder: Path, file: str | None) -> bool:
     folder : Path
         Folder, created if it does not exist.
     file : str or None
-        Identity of the file, from :func:`~speechbrain_lmac.audio.source.path_of`.
+        Identity of the file, from :func:`~speechbrain_lmac.audio.locations.canonical_path`.
 
     Returns
     -------

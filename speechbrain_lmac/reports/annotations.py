@@ -120,7 +120,8 @@ def update_csv(path: Path, regions_by_file: Mapping[str | None, Iterable[Region]
         Table with a column ``file`` before those of :class:`Region`. It is created if it does not
         exist.
     regions_by_file : dict
-        File, as identified by :func:`~speechbrain_lmac.audio.source.path_of`, -> its regions.
+        File, as identified by :func:`~speechbrain_lmac.audio.locations.canonical_path`, -> its
+        regions.
 
     Raises
     ------

@@ -14,8 +14,9 @@ import torch
 
 from speechbrain_lmac import Interpreter
 from speechbrain_lmac.__main__ import main
+from speechbrain_lmac.audio.checks import MAX_PEAK
 from speechbrain_lmac.audio.containers import find_container
-from speechbrain_lmac.audio.io import MAX_PEAK, load_audio
+from speechbrain_lmac.audio.io import load_audio
 from speechbrain_lmac.audio.source import AudioSource
 from speechbrain_lmac.data.synthetic import SAMPLE_RATE, synthesize
 from speechbrain_lmac.utils.errors import InputError

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from speechbrain_lmac import Interpreter
-from speechbrain_lmac.audio.io import PEAK, is_silent, load_audio
+from speechbrain_lmac.audio.checks import is_silent
+from speechbrain_lmac.audio.io import PEAK, load_audio
 from speechbrain_lmac.audio.overlap_add import OverlapAdd, segments
 from speechbrain_lmac.audio.source import AudioSource
 from speechbrain_lmac.pretrained.checkpoint import PRETRAINED

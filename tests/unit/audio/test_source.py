@@ -7,7 +7,7 @@ import pytest
 import soundfile
 import torch
 
-from speechbrain_lmac.audio import io as audio_io
+from speechbrain_lmac.audio import blocks as audio_blocks
 from speechbrain_lmac.audio.io import load_audio
 from speechbrain_lmac.audio.source import AudioSource
 from speechbrain_lmac.utils.errors import InputError
@@ -89,7 +89,7 @@ def test_a_stream_whose_header_does_not_say_how_long_it_is(stereo, tmp_path):
 
 
 def test_cuts_are_stretches_of_the_whole(path, monkeypatch):
-    monkeypatch.setattr(audio_io, "BLOCK_SECONDS", 0.1)
+    monkeypatch.setattr(audio_blocks, "BLOCK_SECONDS", 0.1)
     whole = AudioSource(path).read(32000)
     stretches = [(100, 9000), (0, 50), (30000, 40000)]
     for (first, stop), cut in zip(
@@ -100,7 +100,7 @@ def test_cuts_are_stretches_of_the_whole(path, monkeypatch):
 
 @pytest.mark.parametrize("rate", [RATE, 32000, 16000])
 def test_blocks_are_the_whole(stereo, path, rate, monkeypatch):
-    monkeypatch.setattr(audio_io, "BLOCK_SECONDS", 0.1)
+    monkeypatch.setattr(audio_blocks, "BLOCK_SECONDS", 0.1)
     for sound in (AudioSource(path), AudioSource(stereo, RATE)):
         blocks = [*sound.blocks(rate)]
         assert max(len(block) for block in blocks) <= 0.25 * rate
@@ -137,7 +137,7 @@ def test_channels_that_cancel_are_not_called_silence(stereo, tmp_path):
 @pytest.mark.parametrize(
     ("source", "rate", "said"),
     [
-        (torch.ones(5), None, "give sample_rate"),
+        (torch.ones(5), None, "Give sample_rate"),
         (torch.ones(5), 0, "1000 to"),
         (torch.ones(5), 44100.0, "whole number"),
         (torch.ones(2, 2, 2), RATE, r"\[time\] or"),
@@ -145,9 +145,9 @@ def test_channels_that_cancel_are_not_called_silence(stereo, tmp_path):
         (np.ones(5, dtype=np.int64), RATE, "floats or integers"),
         (np.ones(5, dtype=object), RATE, "real numbers"),
         (3000 * torch.ones(5), RATE, "full scale is 1"),
-        (7, None, "not int"),
+        (7, None, "got int"),
         ("nowhere.wav", None, "no such sound file"),
-        ("hf://user/name", None, "names no file of the Hub"),
+        ("hf://user/name", None, "a file of the Hub must be hf://"),
         (io.BytesIO(b"no sound"), None, "cannot read the open file as sound"),
     ],
 )
