@@ -8,7 +8,7 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
 from torch import nn
@@ -63,7 +63,7 @@ class AudioClassifier(nn.Module, ScaledDotProduct, ABC):
     """Names of the classes of a supervised classifier; None if any text is a query."""
     stft_is_unfiltered: ClassVar[bool] = True
     """Whether :meth:`stft` is the clip's own spectrogram and not that of a filtered clip."""
-    settings: ClassVar[dict] = {}
+    settings: dict[str, Any] = {}  # noqa: RUF012 - adapters replace it, and nothing changes it
     """Scalar arguments that build the same classifier again."""
 
     filterbank: torch.Tensor
@@ -87,9 +87,10 @@ class AudioClassifier(nn.Module, ScaledDotProduct, ABC):
         return self.filterbank.device
 
     @property
-    def portable_settings(self) -> dict:
-        """Settings without paths of this machine: the weights by their file name, and no other
-        setting that is a local path.
+    def portable_settings(self) -> dict[str, Any]:
+        """Settings without paths of this machine.
+
+        Weights are named by their file name. Other settings that are local paths are left out.
         """
         portable = {}
         for name, value in self.settings.items():
@@ -193,16 +194,16 @@ class AudioClassifier(nn.Module, ScaledDotProduct, ABC):
         stft = self.stft(self.window.fit_wav(wavs))
         return self.encode(self.mel(power_of(stft)))
 
-    def freeze(self):
+    def freeze(self) -> Self:
         """Disable gradients of all weights; gradients still reach the input."""
         return self.requires_grad_(False).eval()
 
-    def train(self, mode=True):
+    def train(self, mode: bool = True) -> Self:
         """Stay in evaluation mode, also inside a training Brain."""
         return super().train(False)
 
 
-def absolute_if_exists(source) -> str:
+def absolute_if_exists(source: str | Path) -> str:
     """Absolute path of an existing file or folder; any other name unchanged."""
     return str(Path(source).resolve()) if Path(source).exists() else str(source)
 

@@ -64,7 +64,7 @@ class ScaledDotProduct:
         return ClassSet(queries, self)
 
 
-def _at_least_float32(vector):
+def _at_least_float32(vector: torch.Tensor) -> torch.Tensor:
     return vector.to(torch.promote_types(vector.dtype, torch.float32))
 
 

@@ -15,19 +15,19 @@ REPETITIONS = 32
 class VariableLengthInput:
     """Encoder input of any length: the clip itself."""
 
-    def fit_wav(self, wavs):
+    def fit_wav(self, wavs: torch.Tensor) -> torch.Tensor:
         """Encoder input of ``wavs`` ``[batch, time]``: the waveforms themselves."""
         return wavs
 
-    def align_mask(self, mask, samples):
+    def align_mask(self, mask: torch.Tensor, samples: int) -> torch.Tensor:
         """Mask ``[..., frames, bins]`` on the frames of the encoder input: the mask itself."""
         return mask
 
-    def span(self, samples):
+    def span(self, samples: int) -> tuple[int, int]:
         """First sample of a clip in the encoder input, and the sample after the last one."""
         return 0, samples
 
-    def frame_positions(self, frames, samples):
+    def frame_positions(self, frames: int, samples: int) -> torch.Tensor:
         """Position of each frame on the encoder's time axis, 0 to 1, ``[1, frames]``."""
         return (torch.arange(frames).unsqueeze(0) + 0.5) / frames
 
@@ -57,12 +57,12 @@ class FixedLengthInput(VariableLengthInput):
     tensor([0.1000, 0.2000, 0.1000, 0.2000, 0.3000, 0.3000])
     """
 
-    def __init__(self, samples, hop_length, whole_repeats):
+    def __init__(self, samples: int, hop_length: int, whole_repeats: bool):
         self.samples = samples
         self.hop_length = hop_length
         self.whole_repeats = whole_repeats
 
-    def fit_wav(self, wavs):
+    def fit_wav(self, wavs: torch.Tensor) -> torch.Tensor:
         """Encoder input ``[batch, self.samples]`` of ``wavs`` ``[batch, time]``."""
         samples = wavs.shape[-1]
         if samples >= self.samples:
@@ -71,21 +71,21 @@ class FixedLengthInput(VariableLengthInput):
         filled = wavs.repeat(1, self.repeats(samples))[:, : self.samples]
         return pad(filled, (0, self.samples - filled.shape[-1]))
 
-    def start(self, samples):
+    def start(self, samples: int) -> int:
         """First sample of a longer clip in the encoder input."""
         return max(0, samples - self.samples) // 2 // self.hop_length * self.hop_length
 
-    def span(self, samples):
+    def span(self, samples: int) -> tuple[int, int]:
         """First sample of a clip in the encoder input, and the sample after the last one."""
         start = self.start(samples)
         return start, min(samples, start + self.samples)
 
-    def repeats(self, samples):
+    def repeats(self, samples: int) -> int:
         """Number of repetitions of a shorter clip, including a cut one."""
         whole, remainder = divmod(self.samples, samples)
         return whole if self.whole_repeats or not remainder else whole + 1
 
-    def align_mask(self, mask, samples):
+    def align_mask(self, mask: torch.Tensor, samples: int) -> torch.Tensor:
         """Align a mask to the frames of the encoder input.
 
         Arguments
@@ -105,7 +105,7 @@ class FixedLengthInput(VariableLengthInput):
             return mask
         return mask.index_select(-2, self.sources(mask.shape[-2], samples).to(mask.device))
 
-    def sources(self, frames, samples):
+    def sources(self, frames: int, samples: int) -> torch.Tensor:
         """Nearest frame of the clip for each frame of the encoder input, ``[encoder frames]``."""
         time = torch.arange(1 + self.samples // self.hop_length) * self.hop_length
         if samples > self.samples:
@@ -115,7 +115,7 @@ class FixedLengthInput(VariableLengthInput):
             time = torch.where(time < end, time % samples, samples)
         return (time / self.hop_length).round().long().clamp(max=frames - 1)
 
-    def frame_positions(self, frames, samples):
+    def frame_positions(self, frames: int, samples: int) -> torch.Tensor:
         """Positions of a clip's frames on the encoder's time axis.
 
         Arguments

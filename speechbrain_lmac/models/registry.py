@@ -2,8 +2,13 @@
 
 from importlib import import_module
 from inspect import signature
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from speechbrain_lmac.utils.errors import InputError
+
+if TYPE_CHECKING:
+    from speechbrain_lmac.models.clap.base import CLAP
 
 CLAPS = {
     "mini": "speechbrain_lmac.models.clap.mini.MiniCLAP",
@@ -12,20 +17,20 @@ CLAPS = {
     "microsoft": "speechbrain_lmac.models.clap.microsoft.MicrosoftCLAP",
     "transformers": "speechbrain_lmac.models.clap.transformers.TransformersCLAP",
 }
-"""Class of each name, imported on demand: some adapters need further packages."""
+"""Class of each name, imported on demand: some adapters need additional packages."""
 
 
-def load_clap(name, weights=None, **settings):
+def load_clap(name: str, weights: str | Path | None = None, **settings: Any) -> "CLAP":
     """Build a CLAP.
 
     Arguments
     ---------
     name : str
-        Key of ``CLAPS``.
+        Name of the adapter, a key of ``CLAPS``.
     weights : str or Path
-        Weights file, or a published name. Default: that of the adapter.
+        Weights file, or a published name. Default: the default weights of the adapter.
     **settings
-        Further arguments of the adapter, for example ``tokenizer``.
+        Additional arguments of the adapter, for example ``tokenizer``.
 
     Returns
     -------

@@ -188,7 +188,7 @@ def test_hidden_maps_are_over_time_and_frequency(oracle):
 def test_half_precision_changes_little(oracle, clips):
     clap, wavs = oracle.clap, clips[5]
     single = clap(wavs)
-    with mock.patch.object(clap, "bfloat16", True):
+    with mock.patch.object(clap, "uses_bfloat16", True):
         half = clap(wavs)
         log_mel = clap.mel(clap.stft(wavs).abs().square())
     assert half.vector.dtype == torch.float32

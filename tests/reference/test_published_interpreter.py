@@ -144,7 +144,7 @@ def test_maps_in_half_precision_are_alike(name, model, monkeypatch):
         return EXPLAINERS[name](model, encoded, ExplainerInputs(text, (1,)))
 
     single = explain()
-    monkeypatch.setattr(clap, "bfloat16", True)
+    monkeypatch.setattr(clap, "uses_bfloat16", True)
     half = explain()
     assert half.dtype == torch.float32 and (half != single).any()
     assert torch.corrcoef(torch.stack([half.flatten(), single.flatten()]))[0, 1] > 0.9

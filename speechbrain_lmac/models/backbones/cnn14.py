@@ -6,6 +6,7 @@ Kong et al., "PANNs: Large-scale pretrained audio neural networks for audio patt
 
 from itertools import pairwise
 
+import torch
 from torch import nn
 from torch.nn.functional import avg_pool2d, relu
 
@@ -20,7 +21,7 @@ UNUSED = ("fc_audioset.weight", "fc_audioset.bias")
 class ConvBlock(nn.Module):
     """Two convolutions, then average pooling by ``pool``."""
 
-    def __init__(self, channels_in, channels_out, pool):
+    def __init__(self, channels_in: int, channels_out: int, pool: int):
         super().__init__()
         self.conv1 = nn.Conv2d(channels_in, channels_out, 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(channels_out)
@@ -28,7 +29,7 @@ class ConvBlock(nn.Module):
         self.bn2 = nn.BatchNorm2d(channels_out)
         self.pool = pool
 
-    def forward(self, maps):
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """Map ``[batch, channels_in, frames, bins]`` to ``channels_out``, smaller by ``pool``."""
         maps = relu(self.bn1(self.conv1(maps)))
         maps = relu(self.bn2(self.conv2(maps)))
@@ -56,7 +57,7 @@ class Cnn14(nn.Module):
     hidden_channels = tuple(CHANNELS[1 + block] for block in reversed(HIDDEN_BLOCKS))
     dim = CHANNELS[-1]
 
-    def __init__(self, bands=64):
+    def __init__(self, bands: int = 64):
         super().__init__()
         self.bn0 = nn.BatchNorm2d(bands)
         for index, (before, after) in enumerate(pairwise(CHANNELS), start=1):
@@ -65,14 +66,14 @@ class Cnn14(nn.Module):
         self.fc1 = nn.Linear(self.dim, self.dim)
 
     @property
-    def blocks(self):
+    def blocks(self) -> tuple[nn.Module, ...]:
         """Last layer, then the convolutional blocks, deepest first."""
         first, *deeper = (
             self.get_submodule(f"conv_block{index}") for index in range(1, len(CHANNELS))
         )
         return (self.fc1, *reversed(deeper), nn.ModuleList([self.bn0, first]))
 
-    def forward(self, log_mel):
+    def forward(self, log_mel: torch.Tensor) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
         """Encode.
 
         Arguments
@@ -87,7 +88,7 @@ class Cnn14(nn.Module):
             deepest first.
         """
         maps = self.bn0(log_mel.unsqueeze(1).transpose(1, 3)).transpose(1, 3)
-        hidden = []
+        hidden: list[torch.Tensor] = []
         for index in range(len(CHANNELS) - 1):
             maps = self.get_submodule(f"conv_block{index + 1}")(maps)
             if index in HIDDEN_BLOCKS:

@@ -5,10 +5,14 @@ in four along time and stacks the parts to a square image. Hidden maps of that i
 time x frequency on the way, so that gradients reach them.
 """
 
+from collections.abc import Mapping
+from typing import Any, Self
+
+import torch
 from torch import nn
 
-from speechbrain_lmac.models.checkpoints import build_within, check_size, load_strictly
 from speechbrain_lmac.models.lazy_transformers import ClapAudioConfig, ClapAudioModel
+from speechbrain_lmac.models.state_dicts import build_within, check_size, load_strictly
 
 NAMES = (
     ("bn0.", "batch_norm."),
@@ -34,14 +38,18 @@ class Htsat(nn.Module):
         Network of transformers.
     """
 
-    def __init__(self, encoder):
+    encoder: Any
+
+    def __init__(self, encoder: Any):
         super().__init__()
         self.encoder = encoder
-        self.dim = encoder.num_features
-        self.hidden_channels = tuple(stage.dim for stage in reversed(encoder.layers))
+        self.dim: int = encoder.num_features
+        self.hidden_channels: tuple[int, ...] = tuple(
+            stage.dim for stage in reversed(encoder.layers)
+        )
 
     @classmethod
-    def from_laion(cls, state, what):
+    def from_laion(cls, state: Mapping[str, torch.Tensor], what: str) -> Self:
         """Build the network that the audio branch of one of LAION's checkpoints describes.
 
         Arguments
@@ -58,14 +66,14 @@ class Htsat(nn.Module):
         return cls(model.audio_encoder)
 
     @property
-    def blocks(self):
+    def blocks(self) -> tuple[nn.Module, ...]:
         """Stages, deepest first, with the norms outside them; the patch embedding last."""
         encoder = self.encoder
         deepest, *shallower = reversed(encoder.layers)
         patches = nn.ModuleList([encoder.batch_norm, encoder.patch_embed])
         return (nn.ModuleList([encoder.norm, deepest]), *shallower, patches)
 
-    def forward(self, log_mel):
+    def forward(self, log_mel: torch.Tensor) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
         """Encode.
 
         Arguments
@@ -82,7 +90,7 @@ class Htsat(nn.Module):
         encoder = self.encoder
         normalized = encoder.batch_norm(log_mel.unsqueeze(1).transpose(1, 3)).transpose(1, 3)
         tokens = encoder.patch_embed(encoder.reshape_mel2img(normalized))
-        hidden = []
+        hidden: list[torch.Tensor] = []
         for stage, size in zip(encoder.layers, encoder.input_resolutions):
             for block in stage.blocks:
                 tokens = block(tokens, size)[0]
@@ -94,7 +102,7 @@ class Htsat(nn.Module):
         return encoder.norm(tokens).mean(dim=1), tuple(hidden)
 
 
-def unfold(tokens, size, chunks):
+def unfold(tokens: torch.Tensor, size: tuple[int, int], chunks: int) -> torch.Tensor:
     """Turn tokens of the folded image into a map over time and frequency.
 
     Arguments
@@ -116,14 +124,14 @@ def unfold(tokens, size, chunks):
     return patches.permute(0, 4, 1, 3, 2).flatten(2, 3)
 
 
-def fold(maps, chunks):
+def fold(maps: torch.Tensor, chunks: int) -> torch.Tensor:
     """Undo :func:`unfold`: ``[batch, channels, frames', bins']`` to tokens."""
     patches = maps.unflatten(2, (chunks, maps.shape[2] // chunks))
     return patches.permute(0, 2, 4, 3, 1).flatten(1, 3)
 
 
-def laion_config(state):
-    """What the shapes of LAION's weights say of the network."""
+def laion_config(state: Mapping[str, torch.Tensor]) -> Any:
+    """Configuration of the network, from the shapes of LAION's weights."""
     widths = state["patch_embed.proj.weight"].shape
     stages = _count(state, "layers.{}.blocks.0.norm1.weight")
     heads = [
@@ -153,7 +161,7 @@ def laion_config(state):
     )
 
 
-def to_transformers(state):
+def to_transformers(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Rename LAION's weights to transformers' names and split the fused projections."""
     renamed = {}
     for name, value in state.items():
@@ -167,7 +175,7 @@ def to_transformers(state):
     return renamed
 
 
-def _count(state, name):
+def _count(state: Mapping[str, torch.Tensor], name: str) -> int:
     """Number of consecutive names."""
     number = 0
     while name.format(number) in state:

@@ -5,8 +5,9 @@ Schmid et al., ICASSP 2023. The layers load the authors' weights.
 
 import hashlib
 import io
+from pathlib import Path
 from pickle import UnpicklingError
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -62,11 +63,17 @@ CHANNELS = (LAST, 48, 16, 16)
 """Channels of the hidden maps, deepest first."""
 
 
-def _norm(channels):
+def _norm(channels: int) -> nn.BatchNorm2d:
     return nn.BatchNorm2d(channels, eps=1e-3)
 
 
-def _conv(channels_in, channels_out, kernel=1, activation=nn.Hardswish, **kwargs):
+def _conv(
+    channels_in: int,
+    channels_out: int,
+    kernel: int = 1,
+    activation: type[nn.Module] | None = nn.Hardswish,
+    **kwargs: Any,
+) -> Conv2dNormActivation:
     return Conv2dNormActivation(
         channels_in,
         channels_out,
@@ -80,12 +87,12 @@ def _conv(channels_in, channels_out, kernel=1, activation=nn.Hardswish, **kwargs
 class SqueezeExcitation(nn.Module):
     """Squeeze-and-excitation: channels weighted by their means over the clip."""
 
-    def __init__(self, channels, squeezed):
+    def __init__(self, channels: int, squeezed: int):
         super().__init__()
         self.fc1 = nn.Linear(channels, squeezed)
         self.fc2 = nn.Linear(squeezed, channels)
 
-    def forward(self, maps):
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """Weight maps ``[batch, channels, height, width]``."""
         weights = self.fc2(self.fc1(maps.mean(dim=(2, 3))).relu()).sigmoid()
         return maps * weights[:, :, None, None]
@@ -94,11 +101,13 @@ class SqueezeExcitation(nn.Module):
 class InvertedResidual(nn.Module):
     """MobileNetV3's block: expansion, depthwise convolution, squeeze-and-excitation, projection."""
 
-    def __init__(self, channels_in, plan):
+    def __init__(self, channels_in: int, plan: Block):
         super().__init__()
         activation = nn.Hardswish if plan.swish else nn.ReLU
         width = plan.expanded
-        layers = [_conv(channels_in, width, activation=activation)] if width > channels_in else []
+        layers: list[nn.Module] = []
+        if width > channels_in:
+            layers.append(_conv(channels_in, width, activation=activation))
         layers.append(
             _conv(width, width, plan.kernel, activation, stride=plan.stride, groups=width)
         )
@@ -108,7 +117,7 @@ class InvertedResidual(nn.Module):
         self.block = nn.Sequential(*layers)
         self.residual = plan.stride == 1 and channels_in == plan.out
 
-    def forward(self, maps):
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """Map ``[batch, channels_in, height, width]`` to ``plan.out`` channels."""
         return maps + self.block(maps) if self.residual else self.block(maps)
 
@@ -125,7 +134,10 @@ class Tagger(nn.Module):
     [(1, 384, 16, 4), (1, 48, 32, 8), (1, 16, 63, 16), (1, 16, 125, 32)]
     """
 
-    def __init__(self):
+    features: nn.ModuleList
+    classifier: nn.Sequential
+
+    def __init__(self) -> None:
         super().__init__()
         widths = (STEM, *(plan.out for plan in BLOCKS))
         self.features = nn.ModuleList(
@@ -144,7 +156,7 @@ class Tagger(nn.Module):
             nn.Linear(HIDDEN_UNITS, len(audioset_labels())),
         )
 
-    def forward(self, mel):
+    def forward(self, mel: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """Classify clips.
 
         Arguments
@@ -160,7 +172,7 @@ class Tagger(nn.Module):
         """
         log_mel = (torch.log(mel + POWER_FLOOR) + 4.5) / 5
         maps = log_mel.transpose(1, 2).unsqueeze(1)  # the kernels are frequency x time
-        hidden = []
+        hidden: list[torch.Tensor] = []
         for layer, feature in enumerate(self.features):
             maps = feature(maps)
             if layer in STAGES:
@@ -169,7 +181,7 @@ class Tagger(nn.Module):
         return self.classifier(maps), hidden
 
 
-def fold_norms(tagger):
+def fold_norms(tagger: Tagger) -> None:
     """Fold each batch normalization into its convolution; equal to rounding."""
     for part in tagger.modules():
         if isinstance(part, Conv2dNormActivation):
@@ -177,7 +189,7 @@ def fold_norms(tagger):
             part[1] = nn.Identity()
 
 
-def load_weights(tagger, path, hint="give the authors' file"):
+def load_weights(tagger: Tagger, path: Path, hint: str = "give the authors' file") -> str:
     """Load the authors' file strictly: tensors only, every key and shape. Return its SHA-256."""
     if not path.is_file():
         raise InputError(f"no such file: {path}; {hint}")

@@ -7,8 +7,10 @@ from typing import Any
 import torch
 from torch.nn.functional import normalize
 
+from speechbrain_lmac.audio.stft import Spectrogram
 from speechbrain_lmac.data.prompts import TEMPLATE, class_prompt, label_to_words, strip_template
 from speechbrain_lmac.models.base import AudioClassifier
+from speechbrain_lmac.models.input_window import VariableLengthInput
 from speechbrain_lmac.models.text import checks
 from speechbrain_lmac.utils.errors import InputError
 
@@ -22,21 +24,27 @@ class CLAP(AudioClassifier):
     Arguments
     ---------
     sample_rate, spectrogram, filterbank, window
-        Front end, as for :class:`~speechbrain_lmac.models.base.AudioClassifier`.
+        Front end; see :class:`~speechbrain_lmac.models.base.AudioClassifier`.
     """
 
     text_encoder: Any
     """Text encoder, with ``read(text, content)`` that returns a
     :class:`~speechbrain_lmac.models.text.checks.TextCoverage`."""
 
-    def __init__(self, sample_rate, spectrogram, filterbank, window=None):
+    def __init__(
+        self,
+        sample_rate: int,
+        spectrogram: Spectrogram,
+        filterbank: torch.Tensor,
+        window: VariableLengthInput | None = None,
+    ):
         super().__init__(sample_rate, spectrogram, filterbank, window)
-        self._embeddings = {}
-        self._token_keys = {}
+        self._embeddings: dict[str, torch.Tensor] = {}
+        self._token_keys: dict[str, tuple[str, ...]] = {}
 
     @property
     @abstractmethod
-    def logit_scale(self):
+    def logit_scale(self) -> float | torch.Tensor:
         """Factor from cosine to logit: the exponential of the papers' logit scale."""
 
     @abstractmethod
@@ -70,7 +78,7 @@ class CLAP(AudioClassifier):
         if distinct:
             checks.check_apart({prompt: self._token_keys[prompt] for prompt in prompts})
 
-    def _coverage(self, prompt):
+    def _coverage(self, prompt: str) -> checks.TextCoverage:
         return self.text_encoder.read(self.prompt_text(prompt), strip_template(prompt))
 
     @torch.no_grad()
@@ -90,7 +98,7 @@ class CLAP(AudioClassifier):
         Raises
         ------
         InputError
-            As for :meth:`check_queries`.
+            If :meth:`check_queries` refuses a prompt.
         """
         self.check_queries(questions, distinct)
         for prompt in questions:

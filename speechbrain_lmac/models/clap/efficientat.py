@@ -14,6 +14,7 @@ real zero-shot classifier, but its text encoder is close to a table of labels.
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -60,14 +61,14 @@ class PreEmphasisSpectrogram(Spectrogram):
     exact.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(N_FFT, HOP_LENGTH, torch.hann_window(WINDOW, periodic=False))
 
-    def forward(self, wavs):
+    def forward(self, wavs: torch.Tensor) -> torch.Tensor:
         frames = 1 + max(wavs.shape[-1] - 1, self.n_fft) // self.hop_length
         return super().forward(wavs)[:, :frames]
 
-    def emphasized(self, wavs):
+    def emphasized(self, wavs: torch.Tensor) -> torch.Tensor:
         """STFT of ``wavs`` ``[batch, time]`` after pre-emphasis."""
         return super().forward(wavs[:, 1:] - PRE_EMPHASIS * wavs[:, :-1])
 
@@ -94,7 +95,11 @@ class EfficientATCLAP(CLAP):
     hidden_channels = CHANNELS
     query_dim = 528
 
-    def __init__(self, weights=None):
+    spectrogram: PreEmphasisSpectrogram
+    tagger: Tagger
+    text_encoder: minilm.MiniLM
+
+    def __init__(self, weights: str | Path | None = None):
         filterbank = kaldi_filterbank()
         super().__init__(SAMPLE_RATE, PreEmphasisSpectrogram(), filterbank)
         self.weights = download_weights() if weights is None else Path(weights)
@@ -102,50 +107,52 @@ class EfficientATCLAP(CLAP):
         self.tagger = Tagger()
         hint = f"leave it out to fetch {RELEASE + FILE}"
         self.sha256 = load_weights(self.tagger, self.weights, hint)
-        fold_norms(self.tagger.to(memory_format=torch.channels_last))
+        # the stubs of ``to`` lack ``memory_format``
+        self.tagger.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        fold_norms(self.tagger)
         self.text_encoder = minilm.MiniLM()
         self.freeze()
 
-    def stft(self, wavs):
+    def stft(self, wavs: torch.Tensor) -> torch.Tensor:
         return self.spectrogram.emphasized(wavs)
 
-    def encode(self, mel):
+    def encode(self, mel: torch.Tensor) -> AudioEncoding:
         logits, hidden = self.tagger(mel)
         log_probabilities = logsigmoid(logits)
         embedding = normalize(nn.functional.pad(log_probabilities, (0, 1)), dim=-1)
         return AudioEncoding(embedding, tuple(hidden))
 
     @property
-    def audio_blocks(self):
+    def audio_blocks(self) -> tuple[nn.Module, ...]:
         features, ends = self.tagger.features, [0, *(layer + 1 for layer in STAGES)]
         stages = [features[start:end] for start, end in pairwise(ends)]
         return (self.tagger.classifier, *reversed(stages))
 
     @cached_property
-    def label_sentences(self):
+    def label_sentences(self) -> torch.Tensor:
         """Sentence embeddings of the labels, ``[527, 384]``."""
         return self.text_encoder([class_prompt(label) for label in audioset_labels()])
 
-    def encode_text(self, prompts):
+    def encode_text(self, prompts: list[str]) -> torch.Tensor:
         cosines = self.text_encoder(prompts) @ self.label_sentences.T
         weights = torch.softmax(cosines / TEMPERATURE, dim=-1)
         residual = (1 - weights.square().sum(dim=-1, keepdim=True)).clamp(min=0).sqrt()
         return torch.cat([weights, residual], dim=-1)
 
     @property
-    def logit_scale(self):
+    def logit_scale(self) -> float:
         return LOGIT_SCALE
 
     @property
-    def portable_settings(self):
+    def portable_settings(self) -> dict[str, Any]:
         return {}  # there is one weights file, and it is downloaded on first use
 
     @property
-    def reference(self):
+    def reference(self) -> WeightsReference:
         return WeightsReference("efficientat", FILE, self.sha256)
 
 
-def kaldi_filterbank():
+def kaldi_filterbank() -> torch.Tensor:
     """Kaldi's mel filters, 0 to 15 kHz, ``[513, 128]``."""
     filters, _ = get_mel_banks(
         MEL_BANDS,
@@ -160,6 +167,6 @@ def kaldi_filterbank():
     return nn.functional.pad(filters, (0, 1)).T.contiguous()  # Kaldi omits Nyquist
 
 
-def download_weights():
+def download_weights() -> Path:
     """Path of the authors' weights, downloaded to the cache on first use."""
     return fetch_cached(RELEASE + FILE, FILE, SHA256)

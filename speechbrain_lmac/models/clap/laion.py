@@ -5,18 +5,16 @@ keyword-to-caption augmentation", ICASSP 2023. The checkpoint determines the net
 feature fusion are refused. The package laion-clap is not imported; tests compare with its modules.
 """
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
 from speechbrain_lmac.models.backbones import cnn14
 from speechbrain_lmac.models.backbones.htsat import Htsat
 from speechbrain_lmac.models.base import WeightsReference, absolute_if_exists
-from speechbrain_lmac.models.checkpoints import (
-    check_named,
-    find_checkpoint,
-    load_strictly,
-    matrix_shape,
-    part,
-    read_hashed,
-    read_shapes,
-)
+from speechbrain_lmac.models.checkpoints import check_named, find_checkpoint, read_hashed
 from speechbrain_lmac.models.clap.pretrained import (
     OF_FRONT_END,
     FrontEnd,
@@ -25,6 +23,7 @@ from speechbrain_lmac.models.clap.pretrained import (
     mlp,
 )
 from speechbrain_lmac.models.lazy_transformers import RobertaConfig, RobertaModel
+from speechbrain_lmac.models.state_dicts import load_strictly, matrix_shape, part, read_shapes
 from speechbrain_lmac.models.text.transformer import (
     Sentences,
     build_text,
@@ -46,7 +45,7 @@ OFFICIAL = (
 
 TOKENIZER = "FacebookAI/roberta-base"
 MAX_TOKENS = 77
-"""Largest number of tokens of a prompt; the rest is cut off."""
+"""Largest number of tokens of a prompt; longer prompts are truncated."""
 
 FRONT_END = FrontEnd(48000, n_fft=1024, hop_length=480, seconds=10, whole_repeats=True)
 FILTERBANK = "audio_branch.logmel_extractor.melW"
@@ -76,10 +75,10 @@ class LaionCLAP(PretrainedCLAP):
 
     def __init__(
         self,
-        weights="630k-audioset-best.pt",
-        tokenizer=TOKENIZER,
-        revision=REVISION,
-        bfloat16=False,
+        weights: str | Path = "630k-audioset-best.pt",
+        tokenizer: str | Path = TOKENIZER,
+        revision: str = REVISION,
+        bfloat16: bool = False,
     ):
         check_named(weights, OFFICIAL)
         words = load_tokenizer(tokenizer)
@@ -112,14 +111,16 @@ class LaionCLAP(PretrainedCLAP):
         }
 
     @property
-    def reference(self):
+    def reference(self) -> WeightsReference:
         return WeightsReference("laion", self.weights.name, self.sha256)
 
 
-def audio_branch(state, what):
+def audio_branch(state: Mapping[str, torch.Tensor], what: str) -> cnn14.Cnn14 | Htsat:
     """Audio encoder of a checkpoint, identified by the names of its tensors."""
     if any("fusion" in name or "mel_conv" in name for name in state):
-        raise InputError(f"{what}: it was trained with feature fusion")
+        raise InputError(
+            f"{what}: it was trained with feature fusion. Give one of {', '.join(OFFICIAL)}"
+        )
     state = {name: value for name, value in state.items() if not name.endswith(OF_FRONT_END)}
     if "patch_embed.proj.weight" in state:
         return Htsat.from_laion(state, what)
@@ -127,13 +128,13 @@ def audio_branch(state, what):
         audio = cnn14.Cnn14(len(state["bn0.weight"]))
         load_strictly(audio, state, what, ignored=cnn14.UNUSED)
         return audio
-    found = sorted({name.split(".")[0] for name in state})
+    parts = sorted({name.split(".")[0] for name in state})
     raise InputError(
         f"{what}: expected an audio_branch that is HTSAT (patch_embed) or PANN-14 (conv_block6), "
-        f"found {', '.join(found) or 'none'}"
+        f"got {', '.join(parts) or 'none'}"
     )
 
 
-def roberta_config(state):
+def roberta_config(state: Mapping[str, torch.Tensor]) -> Any:
     """RoBERTa's configuration with the sizes of a checkpoint."""
     return text_config(RobertaConfig, part(state, "text_branch."), layer_norm_eps=1e-5)

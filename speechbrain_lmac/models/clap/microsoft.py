@@ -3,6 +3,10 @@
 Elizalde et al., "CLAP: learning audio concepts from natural language supervision", ICASSP 2023.
 """
 
+from pathlib import Path
+from typing import Any
+
+import torch
 from torch import nn
 from torch.nn.functional import gelu
 
@@ -12,11 +16,7 @@ from speechbrain_lmac.models.checkpoints import (
     check_named,
     commit_of,
     find_checkpoint,
-    load_strictly,
-    matrix_shape,
-    part,
     read_hashed,
-    read_shapes,
 )
 from speechbrain_lmac.models.clap.pretrained import (
     OF_FRONT_END,
@@ -25,6 +25,7 @@ from speechbrain_lmac.models.clap.pretrained import (
     check_front_end,
 )
 from speechbrain_lmac.models.lazy_transformers import BertConfig, BertModel
+from speechbrain_lmac.models.state_dicts import load_strictly, matrix_shape, part, read_shapes
 from speechbrain_lmac.models.text.transformer import (
     Sentences,
     build_text,
@@ -36,7 +37,7 @@ HUB_ID = "microsoft/msclap"
 OFFICIAL = ("CLAP_weights_2022.pth",)
 TOKENIZER = "google-bert/bert-base-uncased"
 MAX_TOKENS = 100
-"""Largest number of tokens of a prompt; the rest is cut off."""
+"""Largest number of tokens of a prompt; longer prompts are truncated."""
 
 FRONT_END = FrontEnd(44100, n_fft=1024, hop_length=320, seconds=5, whole_repeats=False)
 AUDIO, TEXT = "audio_encoder.base.", "caption_encoder.base."
@@ -46,13 +47,13 @@ FILTERBANK = AUDIO + "logmel_extractor.melW"
 class Projection(nn.Module):
     """Two linear layers, a residual connection around the second, and layer normalization."""
 
-    def __init__(self, width, dim):
+    def __init__(self, width: int, dim: int):
         super().__init__()
         self.linear1 = nn.Linear(width, dim, bias=False)
         self.linear2 = nn.Linear(dim, dim, bias=False)
         self.layer_norm = nn.LayerNorm(dim)
 
-    def forward(self, pooled):
+    def forward(self, pooled: torch.Tensor) -> torch.Tensor:
         """Project ``[batch, width]`` to ``[batch, dim]``."""
         first = self.linear1(pooled)
         return self.layer_norm(first + self.linear2(gelu(first)))
@@ -78,7 +79,13 @@ class MicrosoftCLAP(PretrainedCLAP):
         If the weights or the tokenizer cannot be loaded, or belong to another model.
     """
 
-    def __init__(self, weights=OFFICIAL[0], tokenizer=TOKENIZER, revision=None, bfloat16=False):
+    def __init__(
+        self,
+        weights: str | Path = OFFICIAL[0],
+        tokenizer: str | Path = TOKENIZER,
+        revision: str | None = None,
+        bfloat16: bool = False,
+    ):
         check_named(weights, OFFICIAL)
         words = load_tokenizer(tokenizer)
         path = find_checkpoint(weights, HUB_ID, revision)
@@ -111,10 +118,10 @@ class MicrosoftCLAP(PretrainedCLAP):
         }
 
     @property
-    def reference(self):
+    def reference(self) -> WeightsReference:
         return WeightsReference("microsoft", self.weights.name, self.sha256)
 
 
-def first_token(states):
+def first_token(states: Any) -> torch.Tensor:
     """BERT's output for its classification token."""
     return states.last_hidden_state[:, 0]

@@ -39,7 +39,7 @@ TEMPERATURE = 0.02
 """Temperature of the cosines between a prompt and the known phrases."""
 
 
-def _conv(channels_in, channels_out, stride=1):
+def _conv(channels_in: int, channels_out: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(channels_in, channels_out, 3, stride, padding=1, bias=False),
         nn.BatchNorm2d(channels_out),
@@ -61,7 +61,11 @@ class AudioTower(nn.Module):
     [(2, 256, 20, 4), (2, 128, 40, 8), (2, 64, 79, 16), (2, 32, 157, 32)]
     """
 
-    def __init__(self):
+    mean: torch.Tensor
+    std: torch.Tensor
+    common: torch.Tensor
+
+    def __init__(self) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(MEL_BANDS))
         self.register_buffer("std", torch.ones(MEL_BANDS))
@@ -73,7 +77,7 @@ class AudioTower(nn.Module):
         )
         self.head = nn.Linear(CHANNELS[-1], DIM)
 
-    def forward(self, mel):
+    def forward(self, mel: torch.Tensor) -> AudioEncoding:
         """Encode clips.
 
         Arguments
@@ -88,7 +92,7 @@ class AudioTower(nn.Module):
         """
         log_mel = (torch.log(mel + POWER_FLOOR) - self.mean) / self.std
         maps = self.stem(log_mel.unsqueeze(1).contiguous(memory_format=torch.channels_last))
-        hidden = []
+        hidden: list[torch.Tensor] = []
         for block in self.blocks:
             if hidden:
                 maps = avg_pool2d(maps, 2, ceil_mode=True)
@@ -112,32 +116,35 @@ class TextTower(nn.Module):
         Number of known phrases.
     """
 
-    def __init__(self, phrases):
+    phrases: torch.Tensor
+    label_of: torch.Tensor
+
+    def __init__(self, phrases: int):
         super().__init__()
         self.register_buffer("phrases", torch.zeros(phrases, minilm.DIM))
         self.register_buffer("label_of", torch.zeros(phrases, dtype=torch.long))
         self.directions = nn.Linear(LABELS, DIM, bias=False)
 
-    def forward(self, sentences):
+    def forward(self, sentences: torch.Tensor) -> torch.Tensor:
         """Embed sentence embeddings ``[prompts, 384]`` -> ``[prompts, 256]``, unit norm."""
         return self.embed_mixtures(self.mixtures(sentences))
 
-    def mixtures(self, sentences):
+    def mixtures(self, sentences: torch.Tensor) -> torch.Tensor:
         """Mixture of the labels for each sentence embedding, ``[prompts, 527]``."""
         return self.look_up(sentences @ self.phrases.T)
 
-    def look_up(self, cosines):
+    def look_up(self, cosines: torch.Tensor) -> torch.Tensor:
         """Mixture of the labels ``[prompts, 527]``, from cosines with the known phrases."""
         weights = torch.softmax(cosines / TEMPERATURE, dim=-1)
         mixture = weights.new_zeros(len(cosines), LABELS)
         return mixture.index_add(1, self.label_of, weights)
 
-    def embed_mixtures(self, mixtures):
+    def embed_mixtures(self, mixtures: torch.Tensor) -> torch.Tensor:
         """Embed mixtures of labels ``[prompts, 527]`` -> ``[prompts, 256]``, unit norm."""
         return normalize(self.directions(mixtures), dim=-1)
 
 
-def load_weights(path):
+def load_weights(path: str | Path) -> tuple[dict[str, torch.Tensor], str]:
     """Tensors of a safetensors file, with floats in single precision, and its SHA-256 in hex."""
     data = read_bounded(path, MAX_BYTES)
     try:
@@ -150,7 +157,7 @@ def load_weights(path):
     return tensors, hashlib.sha256(data).hexdigest()
 
 
-def mel_filterbank():
+def mel_filterbank() -> torch.Tensor:
     """Slaney mel filters of unit height from 0 Hz to Nyquist, ``[513, 64]``."""
     return melscale_fbanks(
         N_FFT // 2 + 1, 0.0, SAMPLE_RATE / 2, MEL_BANDS, SAMPLE_RATE, None, "slaney"
@@ -187,7 +194,12 @@ class MiniCLAP(CLAP):
     hidden_channels = tuple(reversed(CHANNELS[1:]))
     query_dim = DIM
 
-    def __init__(self, weights=WEIGHTS):
+    audio_tower: AudioTower
+    text_tower: TextTower
+    text_encoder: minilm.MiniLM
+    scale: torch.Tensor
+
+    def __init__(self, weights: str | Path = WEIGHTS):
         super().__init__(SAMPLE_RATE, Spectrogram(N_FFT, HOP_LENGTH), mel_filterbank())
         state, sha256 = load_weights(weights)
         self.audio_tower = AudioTower()
@@ -200,28 +212,29 @@ class MiniCLAP(CLAP):
         self.weights, self.sha256 = Path(weights), sha256
         self.settings = {} if self.weights == WEIGHTS else {"weights": absolute_if_exists(weights)}
         self.text_encoder = minilm.MiniLM()
-        self.to(memory_format=torch.channels_last)
+        # the stubs of ``to`` lack ``memory_format``
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.freeze()
 
-    def encode(self, mel):
+    def encode(self, mel: torch.Tensor) -> AudioEncoding:
         return self.audio_tower(mel)
 
     @property
-    def audio_blocks(self):
+    def audio_blocks(self) -> tuple[nn.Module, ...]:
         tower = self.audio_tower
         return (tower.head, *reversed(tower.blocks), tower.stem)
 
-    def prompt_text(self, prompt):
+    def prompt_text(self, prompt: str) -> str:
         return to_paper_template(prompt)
 
-    def encode_text(self, prompts):
+    def encode_text(self, prompts: list[str]) -> torch.Tensor:
         sentences = self.text_encoder([self.prompt_text(prompt) for prompt in prompts])
         return self.text_tower(sentences.to(self.scale.device))
 
     @property
-    def logit_scale(self):
+    def logit_scale(self) -> torch.Tensor:
         return self.scale
 
     @property
-    def reference(self):
+    def reference(self) -> WeightsReference:
         return WeightsReference("mini", REVISION, self.sha256)

@@ -1,7 +1,9 @@
 """CLAPs in transformers' format, ``ClapModel``: from the Hugging Face Hub or a local folder."""
 
 from pathlib import Path
+from typing import Any
 
+import torch
 from torchaudio.functional import melscale_fbanks
 
 from speechbrain_lmac.models import checkpoints
@@ -51,12 +53,12 @@ class TransformersCLAP(PretrainedCLAP):
 
     def __init__(
         self,
-        source=HUB_ID,
-        tokenizer=None,
-        revision=None,
-        lowest_hz=LOWEST_HZ,
-        highest_hz=HIGHEST_HZ,
-        bfloat16=False,
+        source: str | Path = HUB_ID,
+        tokenizer: str | Path | None = None,
+        revision: str | None = None,
+        lowest_hz: float = LOWEST_HZ,
+        highest_hz: float = HIGHEST_HZ,
+        bfloat16: bool = False,
     ):
         folder = find_settings(source, revision, () if tokenizer else VOCABULARIES)
         if str(source) != HUB_ID and not Path(source).is_dir():
@@ -87,7 +89,7 @@ class TransformersCLAP(PretrainedCLAP):
         }
 
     @property
-    def portable_settings(self):
+    def portable_settings(self) -> dict[str, Any]:
         settings = super().portable_settings
         if "source" not in settings:
             raise InputError(
@@ -97,11 +99,11 @@ class TransformersCLAP(PretrainedCLAP):
         return settings
 
     @property
-    def reference(self):
+    def reference(self) -> WeightsReference:
         return WeightsReference("transformers", self.settings["source"], self.sha256)
 
 
-def text_encoder_of(model, words):
+def text_encoder_of(model: Any, words: Any) -> Sentences:
     """Text encoder of a ``ClapModel`` with a tokenizer."""
     return Sentences(
         words,
@@ -112,7 +114,7 @@ def text_encoder_of(model, words):
     )
 
 
-def mel_filterbank(lowest_hz, highest_hz, bands):
+def mel_filterbank(lowest_hz: float, highest_hz: float, bands: int) -> torch.Tensor:
     """Slaney mel filters, ``[n_fft // 2 + 1, bands]``."""
     rate, bins = FRONT_END.sample_rate, FRONT_END.n_fft // 2 + 1
     return melscale_fbanks(
@@ -120,10 +122,11 @@ def mel_filterbank(lowest_hz, highest_hz, bands):
     )
 
 
-def check_band(lowest_hz, highest_hz):
+def check_band(lowest_hz: float, highest_hz: float) -> None:
     """Raise InputError if the edges of the mel bands are not in order."""
     if not 0 <= lowest_hz < highest_hz <= FRONT_END.sample_rate / 2:
         raise InputError(
             "lowest_hz and highest_hz must be frequencies in order, at most "
-            f"{FRONT_END.sample_rate // 2}, got {lowest_hz} and {highest_hz}"
+            f"{FRONT_END.sample_rate // 2}, got {lowest_hz} and {highest_hz}. Give the edges that "
+            "the model was trained on"
         )

@@ -1,14 +1,16 @@
 """Files of a CLAP in transformers' format: found, checked and read without running any of them."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from speechbrain_lmac.models import checkpoints
+from speechbrain_lmac.models import checkpoints, state_dicts
 from speechbrain_lmac.models.clap.laion import FRONT_END
 from speechbrain_lmac.models.lazy_transformers import ClapConfig, ClapModel
 from speechbrain_lmac.models.text.transformer import FILES
@@ -42,12 +44,12 @@ STEERING = (
 weights."""
 
 
-def find_settings(source, revision, any_of):
+def find_settings(source: str | Path, revision: str | None, any_of: Sequence[str]) -> Path:
     """Folder of a model's configuration and tokenizer, with one of the files ``any_of``."""
     if Path(source).is_dir():
         return Path(source)
     if str(source).count("/") != 1 or str(source).startswith((".", "/")):
-        raise InputError(f"source must be a folder or a Hub id user/name, got {source}")
+        raise InputError(f"source must be a folder or a Hub id user/name, got {source}. Give one")
     files = ["config.json", *(FILES if any_of else ["preprocessor_config*.json"])]
     return hub_folder(
         str(source),
@@ -59,7 +61,7 @@ def find_settings(source, revision, any_of):
     )
 
 
-def find_weights(source, folder, revision):
+def find_weights(source: str | Path, folder: Path, revision: str | None) -> Path:
     """Path of a model's weights; they are downloaded last because of their size.
 
     Raises
@@ -86,12 +88,12 @@ def find_weights(source, folder, revision):
     return folder / names[0]
 
 
-def pinned(source, revision):
+def pinned(source: str | Path, revision: str | None) -> str | None:
     """Revision to download: a known commit for the default model."""
     return REVISION if revision is None and str(source) == HUB_ID else revision
 
 
-def check_extractor(folder, highest_hz):
+def check_extractor(folder: Path, highest_hz: float) -> None:
     """Raise InputError if a feature extractor differs from LAION's.
 
     The lowest frequency is not compared: published extractors state 0 Hz, which is wrong.
@@ -111,13 +113,16 @@ def check_extractor(folder, highest_hz):
     }
     for name, value in expected.items():
         if settings.get(name, value) != value:
-            raise InputError(f"{path}: {name} must be {value}, got {settings[name]}")
+            raise InputError(
+                f"{path}: {name} must be {value}, got {settings[name]}. Give a model with LAION's "
+                "front end"
+            )
 
 
-def read_config(folder):
+def read_config(folder: Path) -> dict[str, Any]:
     """Configuration of a model; InputError if it steers transformers or exceeds a bound."""
     config = read_mapping(folder / "config.json")
-    pending = [config]
+    pending: list[dict[str, Any]] = [config]
     while pending:
         part = pending.pop()
         if steering := sorted(set(part) & set(STEERING)):
@@ -128,18 +133,18 @@ def read_config(folder):
     return config
 
 
-def check_setting(name, value, folder):
+def check_setting(name: str, value: Any, folder: Path) -> None:
     """Raise InputError if a number, or a number of a list, exceeds its bound."""
     numbers = value if isinstance(value, list) else [value]
     numbers = [n for n in numbers if isinstance(n, int | float) and not isinstance(n, bool)]
-    bound = checkpoints.MAX_SIZES.get(name, MAX_NUMBER)
+    bound = state_dicts.MAX_SIZES.get(name, MAX_NUMBER)
     if len(numbers) > MAX_ITEMS or not all(abs(n) <= bound for n in numbers):  # refuses NaN, too
         raise InputError(f"{folder}: {name} in its config.json is refused: at most {bound} is read")
     if name == "depths" and sum(numbers) > bound:
         raise InputError(f"{folder}: depths in its config.json are refused: {bound} layers at most")
 
 
-def read_mapping(path):
+def read_mapping(path: Path) -> dict[str, Any]:
     """Content of a JSON file that holds a mapping."""
     try:
         content = json.loads(read_bounded(path, MAX_JSON_BYTES).decode("utf-8"))
@@ -152,7 +157,7 @@ def read_mapping(path):
     return content
 
 
-def load_model(description, weights):
+def load_model(description: dict[str, Any], weights: Path) -> tuple[Any, str]:
     """Load a model of transformers strictly: every tensor, every shape, no code.
 
     transformers receives tensors and never a folder, in which it might find other weights.
@@ -179,7 +184,7 @@ def load_model(description, weights):
         with single_read.open_hashed(weights) as file:
             state = read_tensors(file.name, weights)
         config = ClapConfig.from_dict(description)
-        checkpoints.check_within(lambda: ClapModel(config), state, str(folder))
+        state_dicts.check_within(lambda: ClapModel(config), state, str(folder))
         model, info = ClapModel.from_pretrained(
             None,
             config=config,
@@ -195,12 +200,13 @@ def load_model(description, weights):
     check_loaded(info, folder)
     if model.config.audio_config.enable_fusion:
         raise InputError(
-            f"{folder} is a CLAP with feature fusion, which is not supported. {HUB_ID} has none"
+            f"{folder} is a CLAP with feature fusion, which is not supported. Give one without it, "
+            f"for example {HUB_ID}"
         )
     return model, file.sha256
 
 
-def check_loaded(info, folder):
+def check_loaded(info: Mapping[str, Any], folder: Path) -> None:
     """Raise InputError if transformers did not load all tensors strictly."""
     wrong = {
         "lacks": info["missing_keys"],
@@ -216,12 +222,12 @@ def check_loaded(info, folder):
         raise InputError(f"{folder} does not hold a CLAP of transformers: {'; '.join(problems)}")
 
 
-def read_tensors(name, weights):
+def read_tensors(name: str, weights: Path) -> dict[str, torch.Tensor]:
     """Tensors of the file ``name`` by name, in the format that ``weights`` states."""
     if weights.suffix == ".safetensors":
         return load_file(name)
     state = checkpoints.load_tensors(name, weights)
     if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
-        raise InputError(f"{weights} holds no dictionary of tensors")
+        raise InputError(f"{weights} holds no dictionary of tensors. Give a model of transformers")
     checkpoints.check_dense(state, weights)
     return state

@@ -16,7 +16,9 @@ classes and 68.8 % with 50; at the original levels 93.8 and 71.2 %.
 """
 
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -47,7 +49,7 @@ PEAK = 0.5
 SILENCE = 2**-15
 """Peak below which a sound counts as silence: the last bit of a 16-bit file."""
 SCORE_FLOOR = 1e-3
-"""Least score inside the logarithm; scores are multiples of 1/256 and mostly 0."""
+"""Smallest score inside the logarithm; scores are multiples of 1/256 and mostly 0."""
 SCALE = 1.4
 """Factor from expected log-scores to logits."""
 
@@ -67,7 +69,7 @@ class YAMNet:
         If the file cannot be downloaded, is not YAMNet, or ai-edge-litert is not installed.
     """
 
-    def __init__(self, weights=None):
+    def __init__(self, weights: str | Path | None = None):
         interpreter = load_runtime()
         path = download_weights() if weights is None else Path(weights)
         self.labels = read_labels(path)
@@ -75,18 +77,20 @@ class YAMNet:
             self.network = interpreter(str(path), num_threads=1)
             self.network.allocate_tensors()
         except (ValueError, RuntimeError) as error:
-            raise InputError(f"{path} is no network that can be run: {error}") from error
+            raise InputError(
+                f"{path} cannot be run: {error}. Leave it out to download YAMNet"
+            ) from error
         (inputs,), (outputs,) = self.network.get_input_details(), self.network.get_output_details()
         if tuple(inputs["shape"]) != (FRAME,) or tuple(outputs["shape"]) != (1, len(self.labels)):
             raise InputError(
-                f"{path} must be the YAMNet with an input of {FRAME} samples. Leave it out to "
-                "download it"
+                f"{path} must be the YAMNet with an input of {FRAME} samples, got inputs "
+                f"{list(inputs['shape'])}. Leave it out to download it"
             )
         self.input, self.output = inputs["index"], outputs["index"]
         self.text_encoder = MiniLM()
         self.label_sentences = self.text_encoder([class_prompt(label) for label in self.labels])
 
-    def scores(self, wavs, sample_rate):
+    def scores(self, wavs: torch.Tensor, sample_rate: int) -> torch.Tensor:
         """Score sounds on AudioSet's labels.
 
         Arguments
@@ -106,7 +110,7 @@ class YAMNet:
         sounds = [resample(wav, sample_rate, SAMPLE_RATE) for wav in wavs.detach().float().cpu()]
         return torch.stack([self._mean_scores(scale_to_peak(wav)) for wav in sounds])
 
-    def _mean_scores(self, wav):
+    def _mean_scores(self, wav: torch.Tensor) -> torch.Tensor:
         """Mean of the scores of the frames of ``wav`` ``[time]``."""
         scores = []
         for frame in frames(wav):
@@ -115,14 +119,16 @@ class YAMNet:
             scores.append(torch.from_numpy(self.network.get_tensor(self.output).copy()))
         return torch.cat(scores).mean(dim=0)
 
-    def logits(self, wavs, sample_rate, names):
+    def logits(self, wavs: torch.Tensor, sample_rate: int, names: Sequence[str]) -> torch.Tensor:
         """Scaled expected log-scores, ``[batch, names]``."""
         sentences = self.text_encoder([class_prompt(name) for name in names])
         weights = torch.softmax(sentences @ self.label_sentences.T / TEMPERATURE, dim=-1)
         log_scores = self.scores(wavs, sample_rate).clamp(min=SCORE_FLOOR).log()
         return SCALE * log_scores @ weights.T
 
-    def probabilities(self, wavs, sample_rate, names):
+    def probabilities(
+        self, wavs: torch.Tensor, sample_rate: int, names: Sequence[str]
+    ) -> torch.Tensor:
         """Classify sounds among class names.
 
         Arguments
@@ -142,7 +148,7 @@ class YAMNet:
         return self.logits(wavs, sample_rate, names).softmax(dim=1)
 
 
-def scale_to_peak(wav):
+def scale_to_peak(wav: torch.Tensor) -> torch.Tensor:
     """Scale ``wav`` ``[time]`` to the peak of classified sounds; silence stays silence.
 
     Example
@@ -154,7 +160,7 @@ def scale_to_peak(wav):
     return wav * (PEAK / peak) if peak >= SILENCE else wav
 
 
-def frames(wav):
+def frames(wav: torch.Tensor) -> torch.Tensor:
     """Cut ``wav`` ``[time]`` into overlapping frames; silence fills the last one.
 
     Example
@@ -167,7 +173,7 @@ def frames(wav):
     return torch.nn.functional.pad(wav, (0, missing)).unfold(0, FRAME, STEP).contiguous()
 
 
-def load_runtime():
+def load_runtime() -> Any:
     """Class that runs tflite files, imported at the first use."""
     try:
         from ai_edge_litert.interpreter import Interpreter
@@ -179,12 +185,12 @@ def load_runtime():
     return Interpreter
 
 
-def download_weights():
+def download_weights() -> Path:
     """Path of Google's file, downloaded to the cache on first use."""
     return fetch_cached(URL, FILE, SHA256)
 
 
-def read_labels(path):
+def read_labels(path: Path) -> list[str]:
     """Labels of the scores, from the archive that is appended to the network in the file."""
     if not path.is_file():
         raise InputError(f"no such file: {path}. Leave it out to download {URL}")

