@@ -1,1 +1,1 @@
-"""Datasets, prompts and synthetic sounds."""
+"""Manifests, data sets, labels, prompts, captions, contamination and training batches."""

@@ -1,12 +1,14 @@
-"""Sets of described sounds, each read where its authors' archives put it: rows with a text.
+"""Captioned data sets in the layouts of their authors: Clotho, AudioCaps, MACS and FSD50K.
 
-They are what the paper of LMAC-ZS trains on: the data of the CLAP that it explains. One row a
-caption; ``src_file`` is the Freesound number where the sound is from there, so that a recording
-that another set holds as well is found.
+They train the Microsoft CLAP and, in the paper, LMAC-ZS. A clip has one row per caption. Its
+``src_file`` is the Freesound ID where there is one, so that recordings shared with other data sets
+are found.
 """
 
 import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import yaml
 from tqdm import tqdm
@@ -18,135 +20,45 @@ from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.tables import read_csv
 
 CLOTHO_SPLITS = {"development": "train", "validation": "valid", "evaluation": "test"}
+"""Name of a split in Clotho's files -> name in a manifest."""
 CLOTHO_CAPTIONS = [f"caption_{number}" for number in range(1, 6)]
+"""Caption columns of Clotho."""
 
 
-def clotho(folder):
-    """Clotho 2.1: ``clotho_captions_development.csv``, ``development/*.wav`` and so on."""
-    rows = []
+class Caption(NamedTuple):
+    """Caption of an audio file."""
+
+    audio: Path
+    text: str
+    split: str
+    source: str
+    """Recording, as in ``Clip.src_file``."""
+    license: str = ""
+
+
+def clotho(folder: Path) -> list[Clip]:
+    """Read Clotho 2.1: ``clotho_captions_development.csv``, ``development/*.wav`` and so on."""
+    captions = []
     for name, split in CLOTHO_SPLITS.items():
-        captions = folder / f"clotho_captions_{name}.csv"
-        if not captions.is_file():
+        table = folder / f"clotho_captions_{name}.csv"
+        if not table.is_file():
             continue
-        about = _by_name(folder / f"clotho_metadata_{name}.csv")
-        for row in read_csv(captions, ["file_name", "caption_1"]):
-            meta = about.get(row["file_name"], {})
-            sound = folder / name / row["file_name"]
-            number = (meta.get("sound_id") or "").removesuffix(".0")
-            source = number if number.isdecimal() else f"clotho:{sound.stem}"
-            texts = [row[key] for key in CLOTHO_CAPTIONS if row.get(key)]
-            rows += [(sound, text, split, source, meta.get("license") or "") for text in texts]
-    return _clips("clotho", folder, "clotho_captions_development.csv", rows)
+        metadata = _clotho_metadata(folder / f"clotho_metadata_{name}.csv")
+        for row in read_csv(table, ["file_name", "caption_1"]):
+            details = metadata.get(row["file_name"], {})
+            audio = folder / name / row["file_name"]
+            number = (details.get("sound_id") or "").removesuffix(".0")
+            source = number if number.isdecimal() else f"clotho:{audio.stem}"
+            captions += [
+                Caption(audio, row[column], split, source, details.get("license") or "")
+                for column in CLOTHO_CAPTIONS
+                if row.get(column)
+            ]
+    return _clips("clotho", folder, "clotho_captions_development.csv", captions)
 
 
-def audiocaps(folder):
-    """AudioCaps: ``train.csv``, ``val.csv``, ``test.csv`` and sounds in ``audio/``, by YouTube id.
-
-    The authors hand out no sound: a file is ``<youtube_id>`` or ``<youtube_id>_<start_time>``.
-    Captions whose sound is not there are passed over.
-    """
-    rows = []
-    for name, split in {"train": "train", "val": "valid", "test": "test"}.items():
-        captions = folder / f"{name}.csv"
-        if not captions.is_file():
-            continue
-        for row in read_csv(captions, ["youtube_id", "start_time", "caption"]):
-            stems = (f"{row['youtube_id']}_{row['start_time']}", row["youtube_id"])
-            sound = _find(folder / "audio", stems)
-            if sound is not None:  # videos vanish: nobody has all
-                rows.append((sound, row["caption"], split, f"youtube:{row['youtube_id']}", ""))
-    return _clips("audiocaps", folder, "train.csv", rows)
-
-
-def macs(folder):
-    """MACS: ``MACS.yaml``, and the sounds of TAU Urban Acoustic Scenes 2019 in ``audio/``."""
-    meta, rows = folder / "MACS.yaml", []
-    if meta.is_file():
-        try:
-            files = yaml.safe_load(meta.read_text(encoding="utf-8"))["files"]
-            for item in files:
-                sound = folder / "audio" / item["filename"]
-                for annotation in item["annotations"]:
-                    rows.append((sound, annotation["sentence"], "train", f"tau:{sound.stem}", ""))
-        except (yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError) as error:
-            raise InputError(f"{meta} is not as MACS has it: {error}") from error
-    return _clips("macs", folder, "MACS.yaml", rows)
-
-
-def fsd50k(folder):
-    """FSD50K: title and description of ``dev_clips_info_FSD50K.json`` as one text."""
-    rows, info = [], "FSD50K.metadata/dev_clips_info_FSD50K.json"
-    if (folder / info).is_file():
-        try:
-            clips = json.loads((folder / info).read_text(encoding="utf-8"))
-            for name, item in clips.items():
-                text = " ".join(f"{item['title']}. {item['description']}".split())
-                sound = folder / "FSD50K.dev_audio" / f"{name}.wav"
-                rows.append((sound, text, "train", name, item.get("license", "")))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InputError(f"{folder / info} is not as FSD50K has it: {error}") from error
-    return _clips("fsd50k", folder, info, rows)
-
-
-NAMES = {"clotho": "Clotho", "audiocaps": "AudioCaps", "macs": "MACS", "fsd50k": "FSD50K"}
-"""What the sets are called where people read of them."""
-SETS = {"clotho": clotho, "audiocaps": audiocaps, "macs": macs, "fsd50k": fsd50k}
-"""Name -> reader of the set's folder."""
-
-
-def read_captions(folders):
-    """Read sets of described sounds.
-
-    Arguments
-    ---------
-    folders : dict
-        A key of ``SETS`` -> folder of that set.
-
-    Returns
-    -------
-    list of Clip
-
-    Raises
-    ------
-    InputError
-        If a folder is not laid out as its set is, or a sound cannot be read.
-    """
-    return [clip for name, folder in folders.items() for clip in SETS[name](Path(folder))]
-
-
-def _clips(name, folder, sign, rows):
-    """Rows ``(sound, text, split, source, license)`` as clips, their sounds looked at."""
-    if not rows:
-        raise InputError(
-            f"{folder} holds no {sign}, or none of its sounds; unpack {name} and give the folder "
-            "above it"
-        )
-    clips, numbers, infos = [], {}, {}
-    for sound, text, split, source, license in tqdm(rows, f"reading {name}"):
-        if sound not in infos:
-            infos[sound] = measure_length(sound)
-        seconds, frames = infos[sound]
-        numbers[sound] = numbers.get(sound, 0) + 1
-        clips.append(
-            Clip(
-                ID=f"{name}-{split}-{sound.stem}-{numbers[sound]}",
-                wav=str(sound),
-                duration=seconds,
-                fold=0,
-                label="",
-                src_file=source,
-                text=text.replace("$", " dollars ").strip(),  # a variable to SpeechBrain
-                split=split,
-                stop=frames,
-                license=license,
-                dataset=NAMES[name],
-            )
-        )
-    return clips
-
-
-def _by_name(path):
-    """Clotho's metadata by file name; it may be absent, and is not always in UTF-8."""
+def _clotho_metadata(path: Path) -> dict[str, dict[str, str]]:
+    """Metadata by file name; the file may be absent, and is not always in UTF-8."""
     if not path.is_file():
         return {}
     try:
@@ -156,9 +68,129 @@ def _by_name(path):
     return {row["file_name"]: row for row in rows}
 
 
-def _find(folder, stems):
+def audiocaps(folder: Path) -> list[Clip]:
+    """Read AudioCaps: ``train.csv``, ``val.csv``, ``test.csv`` and audio files in ``audio/``.
+
+    The authors publish no audio. A file is named ``<youtube_id>`` or ``<youtube_id>_<start_time>``.
+    Captions without an audio file are skipped.
+    """
+    captions = []
+    for name, split in {"train": "train", "val": "valid", "test": "test"}.items():
+        table = folder / f"{name}.csv"
+        if not table.is_file():
+            continue
+        for row in read_csv(table, ["youtube_id", "start_time", "caption"]):
+            stems = (f"{row['youtube_id']}_{row['start_time']}", row["youtube_id"])
+            audio = _find(folder / "audio", stems)
+            if audio is not None:  # many videos no longer exist
+                source = f"youtube:{row['youtube_id']}"
+                captions.append(Caption(audio, row["caption"], split, source))
+    return _clips("audiocaps", folder, "train.csv", captions)
+
+
+def _find(folder: Path, stems: Iterable[str]) -> Path | None:
     for stem in stems:
         for suffix in EXTENSIONS:
             if (folder / (stem + suffix)).is_file():
                 return folder / (stem + suffix)
     return None
+
+
+def macs(folder: Path) -> list[Clip]:
+    """Read MACS: ``MACS.yaml``, and the audio of TAU Urban Acoustic Scenes 2019 in ``audio/``."""
+    table, captions = folder / "MACS.yaml", []
+    if table.is_file():
+        try:
+            files = yaml.safe_load(table.read_text(encoding="utf-8"))["files"]
+            for item in files:
+                audio = folder / "audio" / item["filename"]
+                source = f"tau:{audio.stem}"
+                captions += [
+                    Caption(audio, annotation["sentence"], "train", source)
+                    for annotation in item["annotations"]
+                ]
+        except (yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError) as error:
+            raise InputError(f"{table} does not have the layout of MACS: {error}") from error
+    return _clips("macs", folder, "MACS.yaml", captions)
+
+
+def fsd50k(folder: Path) -> list[Clip]:
+    """Read FSD50K: title and description of ``dev_clips_info_FSD50K.json`` as one caption."""
+    captions, info = [], "FSD50K.metadata/dev_clips_info_FSD50K.json"
+    if (folder / info).is_file():
+        try:
+            clips = json.loads((folder / info).read_text(encoding="utf-8"))
+            for name, item in clips.items():
+                text = " ".join(f"{item['title']}. {item['description']}".split())
+                audio = folder / "FSD50K.dev_audio" / f"{name}.wav"
+                captions.append(Caption(audio, text, "train", name, item.get("license", "")))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InputError(
+                f"{folder / info} does not have the layout of FSD50K: {error}"
+            ) from error
+    return _clips("fsd50k", folder, info, captions)
+
+
+NAMES = {"clotho": "Clotho", "audiocaps": "AudioCaps", "macs": "MACS", "fsd50k": "FSD50K"}
+"""Published name of each data set."""
+SETS: dict[str, Callable[[Path], list[Clip]]] = {
+    "clotho": clotho,
+    "audiocaps": audiocaps,
+    "macs": macs,
+    "fsd50k": fsd50k,
+}
+"""Reader of each data set's folder."""
+
+
+def read_captions(folders: Mapping[str, str | Path]) -> list[Clip]:
+    """Read captioned data sets.
+
+    Arguments
+    ---------
+    folders : dict
+        Key of ``SETS`` -> folder of the data set.
+
+    Returns
+    -------
+    list of Clip
+
+    Raises
+    ------
+    InputError
+        If a folder does not have the layout of its data set.
+    """
+    return [clip for name, folder in folders.items() for clip in SETS[name](Path(folder))]
+
+
+def _clips(name: str, folder: Path, table: str, captions: Sequence[Caption]) -> list[Clip]:
+    """Clips of captions, with the measured lengths of their audio files."""
+    if not captions:
+        raise InputError(
+            f"{folder} holds no {table}, or none of its sounds. Unpack {name} and give the folder "
+            "above it"
+        )
+    clips: list[Clip] = []
+    numbers: dict[Path, int] = {}
+    lengths: dict[Path, tuple[float, int]] = {}
+    for caption in tqdm(captions, f"reading {name}"):
+        audio = caption.audio
+        if audio not in lengths:
+            lengths[audio] = measure_length(audio)
+        seconds, samples = lengths[audio]
+        numbers[audio] = numbers.get(audio, 0) + 1
+        clips.append(
+            Clip(
+                ID=f"{name}-{caption.split}-{audio.stem}-{numbers[audio]}",
+                wav=str(audio),
+                duration=seconds,
+                fold=0,
+                label="",
+                src_file=caption.source,
+                text=caption.text.replace("$", " dollars ").strip(),  # a variable in SpeechBrain
+                split=caption.split,
+                stop=samples,
+                license=caption.license,
+                dataset=NAMES[name],
+            )
+        )
+    return clips

@@ -1,74 +1,72 @@
-"""Plans of contamination: what is laid over which clip, drawn once and written down."""
+"""Contamination plans: which sound is mixed into which clip, drawn once and stored as CSV."""
 
 import os
 import random
+from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
-from typing import NamedTuple
-
-import torch
+from typing import Any, NamedTuple
 
 from speechbrain_lmac.audio.files import find_audio_files
-from speechbrain_lmac.audio.io import fit_length, load_audio, load_clip
-from speechbrain_lmac.audio.mixing import scale_to_snr
 from speechbrain_lmac.data.manifest import Clip, relative_path, write_rows
 from speechbrain_lmac.data.pairing import may_mix, pair_clips
 from speechbrain_lmac.utils.errors import InputError
-from speechbrain_lmac.utils.files import atomic_write
+from speechbrain_lmac.utils.files import Writer, atomic_write
 from speechbrain_lmac.utils.tables import read_csv
 
 WHITE_NOISE = "white_noise"
 TWO_SOURCE = "two_source"
 DECIMALS = 6
-"""Of what is drawn, so that a plan reads back as it was."""
-DRAWS = 100
-"""At random, before all others are looked through for one that may be laid over a clip."""
-NUMBERS = {
+"""Number of decimals of drawn numbers, so that a stored plan reads back unchanged."""
+MAX_DRAWS = 100
+"""Number of random draws before all sounds are searched for one that may be mixed in."""
+NUMBERS: dict[str, Any] = {
     **dict.fromkeys(("start", "stop", "other_start", "other_stop", "seed"), int),
     **dict.fromkeys(("offset", "snr_db"), float),
 }
-"""Fields that are not text."""
+"""Parsers of the fields that are not text."""
 
 
 class PlanRow(NamedTuple):
-    """One row of a plan: a clip and what is laid over it."""
+    """Row of a plan: a clip and the sound that is mixed into it."""
 
     ID: str
     clip: str
     """ID of the clip."""
     wav: str
-    """Its file, in a CSV file relative to that; the stretch of it follows."""
+    """Audio file of the clip; in a CSV file, relative to the CSV file."""
     start: int
     stop: int
     kind: str
-    """``white_noise``, or what the other sound is one of."""
+    """``white_noise``, or the kind of the other sound."""
     other: str
-    """Sound file; empty for white noise."""
+    """Audio file of the other sound; empty for white noise."""
     other_start: int
     other_stop: int
     other_label: str
     offset: float
-    """Share of the other sound at which it begins; at its end it begins again."""
+    """Fraction of the other sound at which it begins; it is repeated at its end."""
     snr_db: float
     seed: int
-    """Of the white noise."""
+    """Seed of the white noise."""
 
 
-class Stems(NamedTuple):
-    """A contaminated clip and what it is made of; ``mixture`` is their sum exactly."""
+def read_noise_folder(folder: str | Path) -> list[Clip]:
+    """Find the sounds of a folder, as clips without labels.
 
-    mixture: torch.Tensor
-    clip: torch.Tensor
-    other: torch.Tensor
+    Arguments
+    ---------
+    folder : str or Path
+        Folder of speech or noise; subfolders are searched as well.
 
-
-def read_noise_folder(folder):
-    """Every sound below a folder as a clip without a label, to be laid over others.
+    Returns
+    -------
+    list of Clip
 
     Raises
     ------
     InputError
-        If there is none.
+        If the folder holds no audio file.
     """
     sounds, _ = find_audio_files(folder)
     if not sounds:
@@ -76,29 +74,37 @@ def read_noise_folder(folder):
     return [Clip(str(p.relative_to(folder)), str(p), 0.0, 0, "", f"{p.stem}") for p in sounds]
 
 
-def draw_plan(clips, others, kind, snr_db, seed, test_folds, per_clip=1):
-    """Draw what is laid over each clip.
+def draw_plan(
+    clips: Iterable[Clip],
+    others: Iterable[Clip],
+    kind: str,
+    snr_db: float | Sequence[float],
+    seed: int,
+    test_folds: Sequence[int],
+    per_clip: int = 1,
+) -> list[PlanRow]:
+    """Draw the sound that is mixed into each clip.
 
-    What is drawn for a clip depends on the seed, the kind, the clip's ID and the others alone:
-    not on the machine, nor on the other clips of the plan.
+    A draw depends on the seed, the kind, the clip's ID and the other sounds only. It does not
+    depend on the machine or on the other clips of the plan.
 
     Arguments
     ---------
-    clips : list of Clip
-        To be contaminated.
-    others : list of Clip
-        What to lay over them: other clips of the set, or a corpus of speech or noise. Those of
-        the clip's own class or source recording are passed over. Empty for white noise.
+    clips : iterable of Clip
+        Clips to contaminate.
+    others : iterable of Clip
+        Sounds to mix in: other clips of the data set, or a folder of speech or noise. Those of the
+        clip's own class or recording are skipped. Empty for white noise.
     kind : str
-        ``"white_noise"``, or a name for what the others are.
-    snr_db : float or tuple of float
-        In dB; of two, a value between them is drawn for each clip.
+        ``"white_noise"``, or a name for the kind of the other sounds.
+    snr_db : float or sequence of float
+        Signal-to-noise ratio in dB, or the bounds from which it is drawn.
     seed : int
-        Another seed, another plan.
+        Seed of all draws.
     test_folds : sequence of int
-        Folds whose clips are never laid over others; nor are those of a split called test.
+        Folds whose clips are never mixed in. Clips of the split ``test`` are not mixed in either.
     per_clip : int
-        Rows of each clip.
+        Number of rows per clip. Default: 1.
 
     Returns
     -------
@@ -107,158 +113,126 @@ def draw_plan(clips, others, kind, snr_db, seed, test_folds, per_clip=1):
     Raises
     ------
     InputError
-        If there is nothing to lay over a clip.
+        If no sound can be mixed into a clip.
     """
-    low, high = snr_db if isinstance(snr_db, tuple | list) else (snr_db, snr_db)
+    low, high = snr_db if isinstance(snr_db, Sequence) else (snr_db, snr_db)
     allowed = sorted(o for o in others if o.fold not in test_folds and o.split != "test")
     rows = []
     for clip in clips:
         for number in range(per_clip):
             rng = random.Random(f"{seed}/{kind}/{clip.ID}/{number}")
-            other = None if kind == WHITE_NOISE else _draw(rng, clip, allowed, kind)
-            rows.append(
-                PlanRow(
-                    ID=f"{clip.ID}-{kind}-{number}",
-                    clip=clip.ID,
-                    wav=clip.wav,
-                    start=clip.start,
-                    stop=clip.stop,
-                    kind=kind,
-                    other=other.wav if other else "",
-                    other_start=other.start if other else 0,
-                    other_stop=other.stop if other else 0,
-                    other_label=other.label if other else "",
-                    offset=round(rng.random(), DECIMALS),
-                    snr_db=round(rng.uniform(low, high), DECIMALS),
-                    seed=rng.getrandbits(31),
-                )
-            )
+            other = None if kind == WHITE_NOISE else _draw_other(rng, clip, allowed, kind)
+            offset = round(rng.random(), DECIMALS)
+            drawn_db = round(rng.uniform(low, high), DECIMALS)
+            name = f"{clip.ID}-{kind}-{number}"
+            rows.append(_row(name, clip, kind, other, offset, drawn_db, rng.getrandbits(31)))
     return rows
 
 
-def _draw(rng, clip, allowed, kind):
-    """One that has neither the clip's class nor its source recording; a few draws find one."""
-    for _ in range(DRAWS if allowed else 0):
+def _draw_other(rng: random.Random, clip: Clip, allowed: Sequence[Clip], kind: str) -> Clip:
+    """Draw a sound of another class and recording; few draws are usually enough."""
+    for _ in range(MAX_DRAWS if allowed else 0):
         other = rng.choice(allowed)
         if may_mix(clip, other):
             return other
     others = [other for other in allowed if may_mix(clip, other)]
     if not others:
         raise InputError(
-            f"no {kind} to lay over {clip.ID}: all are of its class ({clip.label}), its recording "
-            "or the test folds"
+            f"no {kind} can be mixed into {clip.ID}: all are of its class ({clip.label}), its "
+            "recording or the test folds"
         )
     return rng.choice(others)
 
 
-def draw_mixtures(clips, kind, snr_db, seed):
-    """Draw mixtures of two clips of different classes, each clip in one.
+def _row(
+    name: str, clip: Clip, kind: str, other: Clip | None, offset: float, snr_db: float, seed: int
+) -> PlanRow:
+    return PlanRow(
+        ID=name,
+        clip=clip.ID,
+        wav=clip.wav,
+        start=clip.start,
+        stop=clip.stop,
+        kind=kind,
+        other=other.wav if other else "",
+        other_start=other.start if other else 0,
+        other_stop=other.stop if other else 0,
+        other_label=other.label if other else "",
+        offset=offset,
+        snr_db=snr_db,
+        seed=seed,
+    )
+
+
+def draw_mixtures(clips: Sequence[Clip], kind: str, snr_db: float, seed: int) -> list[PlanRow]:
+    """Draw mixtures of two clips of different classes, each clip in one mixture.
 
     Arguments
     ---------
-    clips : list of Clip
-        With labels; of an odd number one is left out.
+    clips : sequence of Clip
+        Clips with labels. If their number is odd, one is left out.
     kind : str
-        What to call it.
+        Name of the kind of mixture.
     snr_db : float
-        Of the first of a pair against the second.
+        Ratio of the first clip of a pair to the second one, in dB.
     seed : int
-        Another seed, other pairs.
+        Seed of the pairs.
 
     Returns
     -------
     list of PlanRow
-        One for each pair.
+        One row per pair.
 
     Raises
     ------
     InputError
-        If they cannot all be paired, for one class holds more than half of them.
+        If the clips cannot all be paired, because one class has more than half of them.
     """
-    drawn = pair_clips(clips, random.Random(f"{seed}/{kind}"))
+    pairs = pair_clips(clips, random.Random(f"{seed}/{kind}"))
     return [
-        PlanRow(
-            ID=f"{one.ID}-{kind}",
-            clip=one.ID,
-            wav=one.wav,
-            start=one.start,
-            stop=one.stop,
-            kind=kind,
-            other=other.wav,
-            other_start=other.start,
-            other_stop=other.stop,
-            other_label=other.label,
-            offset=0.0,
-            snr_db=snr_db,
-            seed=0,
-        )
-        for one, other in drawn
+        _row(f"{clip.ID}-{kind}", clip, kind, other, 0.0, snr_db, seed=0) for clip, other in pairs
     ]
 
 
-def write(path, rows, writer=atomic_write):
-    """Write a plan as CSV, whole or not at all; its sounds are named from its folder on.
+def write(path: str | Path, rows: Sequence[PlanRow], writer: Writer = atomic_write) -> None:
+    """Write a plan as CSV, with paths relative to its folder.
 
-    ``writer`` is as for :func:`~speechbrain_lmac.data.manifest.write`.
+    Arguments
+    ---------
+    path : str or Path
+        File to write.
+    rows : sequence of PlanRow
+        Rows of the plan, at least one.
+    writer : callable
+        Context manager that yields the path to write, as for
+        :func:`~speechbrain_lmac.data.manifest.write`.
     """
     path = Path(path)
-    named = [
+    relative = [
         row._replace(wav=relative_path(row.wav, path), other=relative_path(row.other, path))
         for row in rows
     ]
-    write_rows(path, named, writer)
+    write_rows(path, relative, writer)
 
 
-def read(path):
+def read(path: str | Path) -> list[PlanRow]:
     """Read a plan.
 
     Raises
     ------
     InputError
-        If it is not there, lacks a column, or a row of it cannot be read.
+        If the file is missing, lacks a column, or has an invalid row.
     """
     path = Path(path)
-    return read_csv(path, PlanRow._fields, lambda row: _row(path, row))
+    return read_csv(path, PlanRow._fields, lambda row: _parse(path, row))
 
 
-def _row(path, row):
-    values = {name: row[name] for name in PlanRow._fields}
-    values.update({name: kind(row[name]) for name, kind in NUMBERS.items()})
+def _parse(path: Path, row: Mapping[str, str]) -> PlanRow:
+    values: dict[str, Any] = {name: row[name] for name in PlanRow._fields}
+    values.update({name: number(row[name]) for name, number in NUMBERS.items()})
     if not isfinite(values["snr_db"]):
         raise ValueError(f"snr_db must be finite, got {values['snr_db']}")
     for name in ("wav", "other"):
         if values[name]:
             values[name] = os.path.normpath(os.path.join(path.absolute().parent, values[name]))
     return PlanRow(**values)
-
-
-def render_stems(row, sample_rate, seconds):
-    """Make the sounds of a row.
-
-    Arguments
-    ---------
-    row : PlanRow
-        Of a plan.
-    sample_rate : int
-        Wanted, in Hz.
-    seconds : float
-        Clips are cut or padded to it.
-
-    Returns
-    -------
-    Stems
-        Each ``[time]``.
-    """
-    length = round(seconds * sample_rate)
-    clip = load_clip(row.wav, sample_rate, seconds, row.start, row.stop)
-    if row.kind == TWO_SOURCE:
-        other = load_clip(row.other, sample_rate, seconds, row.other_start, row.other_stop)
-    elif row.kind == WHITE_NOISE:
-        generator = torch.Generator().manual_seed(row.seed)
-        other = torch.randn(length, generator=generator)
-    else:
-        sound = load_audio(row.other, sample_rate, row.other_start, row.other_stop)
-        begun = sound.roll(-int(row.offset * len(sound)))
-        other = fit_length(begun.repeat(-(-length // len(begun))), length)
-    stem = scale_to_snr(clip, other, row.snr_db)
-    return Stems(clip + stem, clip, stem)

@@ -1,7 +1,9 @@
-"""Published sets as lists of clips, shared out by fold."""
+"""Published data sets as lists of clips, and their split by fold."""
 
 import math
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from speechbrain_lmac.audio.decoding import count_samples
 from speechbrain_lmac.data import manifest
@@ -25,16 +27,25 @@ URBANSOUND8K = Layout(
     classes=URBANSOUND8K_CLASSES,
 )
 LAYOUTS = (ESC50, URBANSOUND8K)
-"""What a folder may be laid out as."""
+"""Known layouts of data folders."""
 
 
-def find_layout(data_folder):
-    """The :class:`~speechbrain_lmac.data.manifest.Layout` of a folder.
+def find_layout(data_folder: str | Path) -> Layout:
+    """Find the layout of a data folder.
+
+    Arguments
+    ---------
+    data_folder : str or Path
+        Folder of a data set.
+
+    Returns
+    -------
+    Layout
 
     Raises
     ------
     InputError
-        If there is no such folder, or it is laid out in no way that is known.
+        If the folder does not exist or has no known layout.
     """
     folder = Path(data_folder)
     if not folder.is_dir():
@@ -43,52 +54,48 @@ def find_layout(data_folder):
         if (folder / layout.meta).is_file():
             return layout
     known = " or ".join(f"{layout.meta} ({layout.name})" for layout in LAYOUTS)
-    raise InputError(f"{folder} holds no {known}; unpack the set and give the folder above it")
+    raise InputError(f"{folder} holds no {known}. Unpack the set and give the folder above it")
 
 
-def read_clips(data_folder, allow_unreadable=False):
-    """Read a folder that is laid out as ESC-50 or UrbanSound8K is, or a manifest.
+def read_clips(data_folder: str | Path, allow_unreadable: bool = False) -> list[Clip]:
+    """Read a folder with the layout of ESC-50 or UrbanSound8K, or a manifest.
 
     Arguments
     ---------
     data_folder : str or Path
-        Holds the set's csv and its ``audio/``; or a csv file of
-        :func:`speechbrain_lmac.data.manifest.write`.
+        Folder with the CSV file and the ``audio/`` of a data set, or a manifest file.
     allow_unreadable : bool
-        Take sounds that cannot be read as endless, for a caller that hears them all and says what
-        is wrong.
+        Give unreadable audio an infinite duration instead of raising an error, for a caller that
+        decodes all files and reports the errors. Default: False.
 
     Returns
     -------
     list of Clip
-        In the order of the csv.
+        Clips in the order of the CSV file.
 
     Raises
     ------
     InputError
-        If the folder, the csv, a column or a sound file is missing or unreadable.
+        If the folder, the CSV file, a column or an audio file is missing or unreadable.
     """
     if Path(data_folder).is_file():
         return manifest.read(data_folder)
     folder, layout = Path(data_folder), find_layout(data_folder)
     meta = folder / layout.meta
-    clips = read_csv(
-        meta,
-        sorted(set(layout.columns.values())),
-        lambda row: _clip(folder, layout, row, allow_unreadable),
-    )
+    columns = sorted(set(layout.columns.values()))
+    clips = read_csv(meta, columns, lambda row: _clip(folder, layout, row, allow_unreadable))
     manifest.check_clips(clips, meta)
-    if not {clip.label for clip in clips} <= set(layout.classes):  # another's, laid out alike
+    if not {clip.label for clip in clips} <= set(layout.classes):  # another set of this layout
         clips = [clip._replace(dataset="") for clip in clips]
     return clips
 
 
-def _clip(folder, layout, row, allow_unreadable):
+def _clip(folder: Path, layout: Layout, row: Mapping[str, str], allow_unreadable: bool) -> Clip:
     meta = folder / layout.meta
     values = {field: row[column] for field, column in layout.columns.items()}
     if not values["fold"].isdecimal():
         raise InputError(
-            f"{meta}: fold of {values['filename']} is not a number: {values['fold']!r}"
+            f"{meta}: fold of {values['filename']} must be a number, got {values['fold']!r}"
         )
     wav = folder / layout.audio(row)
     try:
@@ -109,18 +116,17 @@ def _clip(folder, layout, row, allow_unreadable):
     )
 
 
-def class_names(data_folder, clips, classes):
-    """The names that clips are scored against.
+def class_names(data_folder: str | Path, clips: Sequence[Clip], classes: str) -> tuple[str, ...]:
+    """Class labels that clips are scored against.
 
     Arguments
     ---------
     data_folder : str or Path
-        Where the clips come from.
-    clips : list of Clip
-        Those in use.
+        Data folder or manifest of the clips.
+    clips : sequence of Clip
+        Clips in use.
     classes : str
-        ``"dataset"``: every class of the set that the folder is laid out as; ``"present"``: the
-        clips' own.
+        ``"dataset"`` for all classes of the data set, or ``"present"`` for those of the clips.
 
     Returns
     -------
@@ -129,48 +135,48 @@ def class_names(data_folder, clips, classes):
     Raises
     ------
     InputError
-        If ``classes`` is neither, or a clip has a label that is no class of the set.
+        If ``classes`` is neither, a clip has no label, or a label is no class of the data set.
     """
     if classes not in ("dataset", "present"):
-        raise InputError(f"classes is dataset or present, not {classes!r}")
-    unnamed = [clip.ID for clip in clips if not clip.label]
-    if unnamed:
-        raise InputError(f"{unnamed[0]} of {data_folder} has no label to be told by")
+        raise InputError(f"classes must be dataset or present, got {classes!r}")
+    unlabeled = [clip.ID for clip in clips if not clip.label]
+    if unlabeled:
+        raise InputError(f"{unlabeled[0]} of {data_folder} has no label to be scored by")
     present = tuple(sorted({clip.label for clip in clips}))
     if classes == "present":
         return present
-    classes = all_classes(data_folder, clips)
-    strange = sorted(set(present) - set(classes))
-    if strange:
+    names = all_classes(data_folder, clips)
+    unknown = sorted(set(present) - set(names))
+    if unknown:
         raise InputError(
-            f"{data_folder} holds {strange[0]!r}, which is no class of that set: give "
+            f"{data_folder} holds {unknown[0]!r}, which is no class of that set. Give "
             "--classes present for sounds of your own"
         )
-    return classes
+    return names
 
 
-def all_classes(data_folder, clips):
-    """All class names of a set, or of the one set that a manifest's clips are of."""
+def all_classes(data_folder: str | Path, clips: Iterable[Clip]) -> tuple[str, ...]:
+    """All class labels of the data set in a folder, or of the one data set in a manifest."""
     if not Path(data_folder).is_file():
         return find_layout(data_folder).classes
-    named = {clip.dataset for clip in clips}
+    datasets = {clip.dataset for clip in clips}
     for layout in LAYOUTS:
-        if named == {layout.name}:
+        if datasets == {layout.name}:
             return layout.classes
     raise InputError(
-        f"{data_folder} does not say of which set its classes are: give --classes present"
+        f"{data_folder} does not state of which set its classes are. Give --classes present"
     )
 
 
-def split_by_fold(clips, **folds):
-    """Share clips out to named splits by fold.
+def split_by_fold(clips: Sequence[Clip], **folds: Any) -> dict[str, list[Clip]]:
+    """Split clips by fold.
 
     Arguments
     ---------
-    clips : list of Clip
+    clips : sequence of Clip
         All clips.
     **folds : list of int
-        Split name -> its folds.
+        Folds of each split, by its name.
 
     Returns
     -------
@@ -180,7 +186,7 @@ def split_by_fold(clips, **folds):
     Raises
     ------
     InputError
-        If two splits share a fold or a source recording, or a fold holds no clip.
+        If two splits share a fold or a recording, or a fold has no clip.
 
     Example
     -------
@@ -189,30 +195,32 @@ def split_by_fold(clips, **folds):
     ['b']
     """
     _check_folds(clips, folds)
-    splits = {name: [clip for clip in clips if clip.fold in held] for name, held in folds.items()}
+    splits = {
+        name: [clip for clip in clips if clip.fold in numbers] for name, numbers in folds.items()
+    }
     check_sources(splits)
     return splits
 
 
-def check_sources(splits):
-    """Raise InputError if two splits, of whatever sets, share a source recording."""
-    sources = {}
-    for name, held in splits.items():
-        for clip in held:
+def check_sources(splits: Mapping[str, Iterable[Clip]]) -> None:
+    """Raise InputError if two splits, also of different data sets, share a recording."""
+    sources: dict[str, str] = {}
+    for name, clips in splits.items():
+        for clip in clips:
             other = sources.setdefault(clip.src_file, name)
             if other != name:
                 raise InputError(f"recording {clip.src_file} is in both {other} and {name}")
 
 
-def _check_folds(clips, folds):
+def _check_folds(clips: Iterable[Clip], folds: Mapping[str, Any]) -> None:
     known = {clip.fold for clip in clips}
-    owner = {}
-    for name, held in folds.items():
-        if not isinstance(held, list) or not held:
-            raise InputError(f"{name}_folds is a list such as [1, 2], not {held!r}")
-        for fold in held:
+    owner: dict[int, str] = {}
+    for name, numbers in folds.items():
+        if not isinstance(numbers, list) or not numbers:
+            raise InputError(f"{name}_folds must be a list such as [1, 2], got {numbers!r}")
+        for fold in numbers:
             if fold in owner:
                 raise InputError(f"folds overlap: {owner[fold]} and {name} both hold {fold}")
             if fold not in known:
-                raise InputError(f"{name} asks for fold {fold}; there are {sorted(known)}")
+                raise InputError(f"{name}_folds must be among {sorted(known)}, got {fold}")
             owner[fold] = name

@@ -1,4 +1,4 @@
-"""Class names of the datasets, in the order of their class indices."""
+"""Class names of the data sets, in the order of their class indices."""
 
 from functools import cache
 from pathlib import Path
@@ -15,18 +15,18 @@ ESC50_CLASSES = (
     *("helicopter", "chainsaw", "siren", "car_horn", "engine"),
     *("train", "church_bells", "airplane", "fireworks", "hand_saw"),
 )
-"""The 50 class names; a name's place is its target."""
+"""Names of the 50 classes, by target index."""
 
 URBANSOUND8K_CLASSES = (
     *("air_conditioner", "car_horn", "children_playing", "dog_bark", "drilling"),
     *("engine_idling", "gun_shot", "jackhammer", "siren", "street_music"),
 )
-"""The 10 class names; a name's place is its class id."""
+"""Names of the 10 classes, by class ID."""
 
 
 @cache
-def audioset_labels():
-    """AudioSet's 527 class names, in the order of the logits of AudioSet classifiers.
+def audioset_labels() -> tuple[str, ...]:
+    """Names of the 527 AudioSet classes, in the order of the logits of AudioSet classifiers.
 
     Example
     -------

@@ -1,169 +1,179 @@
-"""Clips as rows: what a layout reads, and the one format of CSV files for all sets.
+"""Manifests: CSV files with one clip per row, in one format for all data sets.
 
-SpeechBrain and pandas read them. A clip has a label of its set, or a text that describes it; it
-belongs to a fold, or to a split that has a name.
+SpeechBrain and pandas can read them. A clip has either a class label or a caption, and belongs to a
+fold or to a named split.
 """
 
 import csv
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from speechbrain_lmac.utils.errors import InputError
-from speechbrain_lmac.utils.files import atomic_write
+from speechbrain_lmac.utils.files import Writer, atomic_write
 from speechbrain_lmac.utils.ownership import Ledger, remove_owned_file
 from speechbrain_lmac.utils.tables import read_csv, write_csv
 
 
 class Clip(NamedTuple):
-    """One row of a manifest."""
+    """Row of a manifest."""
 
     ID: str
     wav: str
-    """Sound file; in a CSV file, relative to it or absolute."""
+    """Audio file; in a CSV file, absolute or relative to the CSV file."""
     duration: float
-    """In seconds."""
+    """Duration, in seconds."""
     fold: int
-    """From 1 on; 0 where the set has none."""
+    """Fold, from 1 on; 0 if the data set has no folds."""
     label: str
-    """Class name, or empty."""
+    """Class label, or empty."""
     src_file: str
-    """Recording that the clip was cut from; on Freesound its number, whatever the set."""
+    """Recording that the clip was cut from. For Freesound it is the sound ID, in any data set."""
     text: str = ""
-    """What the clip holds, in a sentence, or empty."""
+    """Caption, or empty."""
     split: str = ""
+    """Split, one of ``SPLITS``."""
     start: int = 0
-    """First sample of the file, at its own rate."""
+    """First sample of the clip in the file, at the file's rate."""
     stop: int = 0
-    """The one after the last; 0 for the file's end."""
+    """Sample after the last one; 0 for the end of the file."""
     license: str = ""
     dataset: str = ""
-    """Name of the published set, whose classes its labels are."""
+    """Name of the published data set that defines the labels."""
 
 
 class Layout(NamedTuple):
-    """How a published set of labeled sounds is laid out in its folder."""
+    """Layout of a published data set in its folder."""
 
     name: str
     meta: str
-    """Its csv, relative to the folder."""
-    columns: dict
+    """Path of its CSV file, relative to the folder."""
+    columns: Mapping[str, str]
     """Field of a :class:`Clip` (``fold``, ``label``, ``src_file``) or ``filename`` -> column."""
-    audio: Callable
-    """Row of the csv, by column -> sound file, relative to the folder."""
-    classes: tuple
-    """All class names, whether or not a folder holds them."""
+    audio: Callable[[Mapping[str, str]], str]
+    """Function from a row of the CSV file to its audio file, relative to the folder."""
+    classes: tuple[str, ...]
+    """All class labels, whether or not a folder holds clips of them."""
 
 
-NUMBERS = {"duration": float, "fold": int, "start": int, "stop": int}
-"""Fields that are not text."""
-
-
+NUMBERS: dict[str, Callable[[str], Any]] = {
+    "duration": float,
+    **dict.fromkeys(("fold", "start", "stop"), int),
+}
+"""Parsers of the fields that are not text."""
 SPLITS = ("", "train", "valid", "test")
+"""Names of splits; an empty name means that the fold decides."""
 
 
-def write(path, clips, writer=atomic_write):
-    """Write clips as CSV, whole or not at all.
+def write(path: str | Path, clips: Sequence[Clip], writer: Writer = atomic_write) -> None:
+    """Write clips to a manifest.
 
     Arguments
     ---------
     path : str or Path
-        File to write; a manifest that is there is replaced.
-    clips : list of Clip
-        At least one; their fields are the columns.
+        File to write; an existing file is replaced.
+    clips : sequence of Clip
+        Rows of the manifest, at least one.
     writer : callable
-        Context manager that yields the path to write:
-        :func:`~speechbrain_lmac.utils.files.atomic_write`, or
-        :func:`~speechbrain_lmac.utils.ownership.owned_file` to refuse to replace a user's file.
+        Context manager that yields the path to write. Default:
+        :func:`~speechbrain_lmac.utils.files.atomic_write`. Alternative:
+        :func:`~speechbrain_lmac.utils.ownership.owned_file`, which does not replace a user's file.
 
     Raises
     ------
     InputError
-        If the clips make no manifest, or it cannot be written there.
+        If the clips are no valid manifest, or the file cannot be written.
     """
     path = Path(path)
     check_clips(clips, path)
-    write_rows(path, [clip._replace(wav=relative_path(clip.wav, path)) for clip in clips], writer)
+    rows = [clip._replace(wav=relative_path(clip.wav, path)) for clip in clips]
+    write_rows(path, rows, writer)
 
 
-def write_rows(path, rows, writer=atomic_write):
-    """Write named tuples as CSV, whole or not at all.
+def write_rows(path: str | Path, rows: Sequence[NamedTuple], writer: Writer = atomic_write) -> None:
+    """Write named tuples as CSV; their fields are the header.
 
     Raises
     ------
     InputError
-        If a name is not in UTF-8, which nobody could read back, or nothing can be written.
+        If a text is not valid UTF-8 and could not be read again, or the file cannot be written.
     """
     for text in (value for row in rows for value in row if isinstance(value, str)):
         try:
             text.encode()
         except UnicodeEncodeError as error:
-            raise InputError(f"{path}: {text!r} is not in UTF-8; rename the file") from error
+            raise InputError(f"{path}: {text!r} is not valid UTF-8. Rename the file") from error
     write_csv(path, [rows[0]._fields, *rows], writer=writer)
 
 
-def relative_path(wav, path):
-    """A sound file as a table at ``path`` names it: from the table's folder on."""
-    return os.path.relpath(os.path.abspath(wav), path.absolute().parent) if wav else ""
+def relative_path(wav: str, table: Path) -> str:
+    """Path of an audio file relative to the folder of a table; empty if ``wav`` is empty."""
+    return os.path.relpath(os.path.abspath(wav), table.absolute().parent) if wav else ""
 
 
-def remove_previous(path, fields):
-    """Make way for a table: remove an older one of
-    :func:`~speechbrain_lmac.utils.ownership.owned_file`, and nothing else.
+def remove_previous(path: str | Path, fields: Sequence[str]) -> None:
+    """Remove a table that :func:`~speechbrain_lmac.utils.ownership.owned_file` wrote before.
+
+    Arguments
+    ---------
+    path : str or Path
+        Table to write next.
+    fields : sequence of str
+        Header of the table.
 
     Raises
     ------
     InputError
-        If something else is there, if it has changed since, or if there is no folder for it.
+        If another file is there, if the table has changed since, or if its folder does not exist.
     """
     path = Path(path)
     if not path.absolute().parent.is_dir():
         raise InputError(f"no such folder to write to: {path.absolute().parent}")
     if path.is_dir():
-        raise InputError(f"{path} is a folder, and no file to write")
+        raise InputError(f"{path} must be a file, got a folder. Give another file to write")
     if path.exists():
         with open(path, newline="", encoding="utf-8", errors="replace") as file:
             if next(csv.reader(file), None) != list(fields):
-                raise InputError(f"{path} holds something else; it is left alone")
+                raise InputError(f"{path} is another kind of file and is left alone. Give another")
     Ledger(path.parent).check([path.name])
     if path.exists():
         remove_owned_file(path)
 
 
-def read(path):
-    """Read and check a manifest.
+def read(path: str | Path) -> list[Clip]:
+    """Read a manifest and check that its audio files exist.
 
     Arguments
     ---------
     path : str or Path
-        Of :func:`write`, or anybody's with the same columns.
+        Manifest of :func:`write`, or another CSV file with the same columns.
 
     Returns
     -------
     list of Clip
-        Their files' paths are absolute.
+        Clips with absolute paths.
 
     Raises
     ------
     InputError
-        If it cannot be read, lacks a column, or a row of it makes no sense or names no file.
+        If the manifest is unreadable, lacks a column, has an invalid row, or names a missing file.
     """
     clips = read_unchecked(path)
     for clip in clips:
         if not os.path.isfile(clip.wav):
-            raise InputError(f"{path} lists {clip.ID}, whose file is not there: {clip.wav}")
+            raise InputError(f"{path} lists {clip.ID}, but its file does not exist: {clip.wav}")
     return clips
 
 
-def read_unchecked(path):
-    """As :func:`read`, but the files need not be there."""
+def read_unchecked(path: str | Path) -> list[Clip]:
+    """Read a manifest as :func:`read` does, without looking for its audio files."""
     path = Path(path)
 
-    def parse(row):
-        values = {name: row[name] for name in Clip._fields}
-        values.update({name: kind(row[name]) for name, kind in NUMBERS.items()})
+    def parse(row: Mapping[str, str]) -> Clip:
+        values: dict[str, Any] = {name: row[name] for name in Clip._fields}
+        values.update({name: number(row[name]) for name, number in NUMBERS.items()})
         wav = os.path.normpath(os.path.join(path.absolute().parent, values["wav"]))
         return Clip(**{**values, "wav": wav})
 
@@ -172,26 +182,35 @@ def read_unchecked(path):
     return clips
 
 
-def check_clips(clips, path):
-    """Raise InputError unless clips make a manifest: some, each once, each said what it holds."""
+def check_clips(clips: Sequence[Clip], path: str | Path) -> None:
+    """Raise InputError if clips are no valid manifest: none, repeated IDs, or an invalid clip."""
     if not clips:
         raise InputError(f"{path} lists no clip")
-    twice = [name for name, count in Counter(clip.ID for clip in clips).items() if count > 1]
-    if twice:
-        raise InputError(f"{path} lists {twice[0]} more than once")
+    repeated = _repeated(clip.ID for clip in clips)
+    if repeated:
+        raise InputError(f"{path} lists {repeated[0]} more than once")
     for clip in clips:
-        if not clip.ID or bool(clip.label) == bool(clip.text):
-            raise InputError(f"{path}: {clip.ID or 'a row'} needs an ID, and a label or a text")
-        if clip.start < 0 or (clip.stop and clip.stop <= clip.start) or not clip.duration > 0:
-            raise InputError(
-                f"{path}: {clip.ID} is from {clip.start} to {clip.stop}, {clip.duration} s"
-            )
-        if clip.fold < 0 or clip.split not in SPLITS or not (clip.fold or clip.split):
-            raise InputError(
-                f"{path}: {clip.ID} is in fold {clip.fold} and split {clip.split!r}; give a fold "
-                f"from 1 on, or a split: {', '.join(SPLITS[1:])}"
-            )
-        if not clip.src_file:
-            raise InputError(f"{path}: {clip.ID} does not say which recording it is of (src_file)")
-        if "$" in clip.text + clip.wav:  # SpeechBrain takes what follows for a variable
-            raise InputError(f"{path}: {clip.ID} has a $ in its text or path; leave it out")
+        _check_clip(clip, path)
+
+
+def _repeated(names: Iterable[str]) -> list[str]:
+    return [name for name, count in Counter(names).items() if count > 1]
+
+
+def _check_clip(clip: Clip, path: str | Path) -> None:
+    if not clip.ID or bool(clip.label) == bool(clip.text):
+        raise InputError(f"{path}: {clip.ID or 'a row'} must have an ID, and a label or a text")
+    if clip.start < 0 or (clip.stop and clip.stop <= clip.start) or not clip.duration > 0:
+        raise InputError(
+            f"{path}: the segment of {clip.ID} must not be empty, got samples {clip.start} to "
+            f"{clip.stop}, {clip.duration} s"
+        )
+    if clip.fold < 0 or clip.split not in SPLITS or not (clip.fold or clip.split):
+        raise InputError(
+            f"{path}: {clip.ID} must have a fold from 1 on, or a split ({', '.join(SPLITS[1:])}), "
+            f"got fold {clip.fold} and split {clip.split!r}"
+        )
+    if not clip.src_file:
+        raise InputError(f"{path}: {clip.ID} must name its recording in src_file")
+    if "$" in clip.text + clip.wav:  # SpeechBrain would replace it by a variable
+        raise InputError(f"{path}: {clip.ID} must have no $ in its text or path")

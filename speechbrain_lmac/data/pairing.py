@@ -1,28 +1,35 @@
-"""Pairing: which clips may be mixed with one another, and which are."""
+"""Pairs of clips that may be mixed."""
 
+import random
 from collections import Counter
+from collections.abc import Iterable, Sequence
 
+from speechbrain_lmac.data.manifest import Clip
 from speechbrain_lmac.utils.errors import InputError
 
-
-def may_mix(clip, other):
-    """Are they of different recordings, and of different classes where they have any?"""
-    alike = clip.label and other.label == clip.label
-    return not alike and other.src_file != clip.src_file
+Groups = dict[tuple[str, str], list[Clip]]
+"""Clips by recording and class."""
 
 
-def pair_clips(clips, rng):
+def may_mix(clip: Clip, other: Clip) -> bool:
+    """Whether two clips have different recordings, and different classes if they have labels."""
+    same_class = clip.label and other.label == clip.label
+    return not same_class and other.src_file != clip.src_file
+
+
+def pair_clips(clips: Sequence[Clip], rng: random.Random) -> list[tuple[Clip, Clip]]:
     """Pair clips of different classes and recordings, each clip once.
 
-    Recordings are paired as wholes where they can be, so that mixtures link few of them: what is
-    linked counts once when intervals are drawn. Of those, with a class that was met least often.
+    Confidence intervals treat mixtures that share a recording as one cluster. Clips of one
+    recording are therefore paired with clips of one other recording where possible. Among these
+    recordings, one of the class that was paired least often is taken.
 
     Arguments
     ---------
-    clips : list of Clip
-        With labels; of an odd number one is left out.
+    clips : sequence of Clip
+        Clips with labels. If their number is odd, one is left out.
     rng : random.Random
-        Another state, other pairs.
+        Random number generator; another state gives other pairs.
 
     Returns
     -------
@@ -31,44 +38,47 @@ def pair_clips(clips, rng):
     Raises
     ------
     InputError
-        If they cannot all be paired, for one class holds more than half of them.
+        If the clips cannot all be paired, because one class has more than half of them.
     """
-    groups: dict = {}
+    groups: Groups = {}
     for clip in rng.sample(sorted(clips), len(clips)):
         groups.setdefault((clip.src_file, clip.label), []).append(clip)
-    drawn: list = []
-    met: Counter = Counter()
+    pairs: list[tuple[Clip, Clip]] = []
+    num_pairs: Counter[frozenset[str]] = Counter()
     while sum(map(len, groups.values())) > 1:
-        first = _choose(groups)
-        others = {k: held for k, held in groups.items() if may_mix(first[0], held[0])}
-        if not others:
-            raise InputError(f"no clip to mix {first[0].ID} with: too many are of its class")
-        counts, label = _by_label(groups), first[0].label
-        second = min(
-            others.values(),
-            key=lambda held: (
-                abs(len(held) - len(first)),
-                met[frozenset((label, held[0].label))],
-                -counts[held[0].label],
-            ),
-        )
+        first, second = _next_groups(groups, num_pairs)
         for _ in range(min(len(first), len(second))):
             pair = first.pop(), second.pop()
-            met[frozenset(clip.label for clip in pair)] += 1
-            drawn.append(pair)
-        groups = {key: held for key, held in groups.items() if held}
-    return drawn
+            num_pairs[frozenset(clip.label for clip in pair)] += 1
+            pairs.append(pair)
+        groups = {key: group for key, group in groups.items() if group}
+    return pairs
 
 
-def _choose(groups):
-    """The largest recording of the class that most clips are left of."""
-    counts = _by_label(groups)
-    most = max(counts.values())
-    return max((h for h in groups.values() if counts[h[0].label] == most), key=len)
+def _next_groups(
+    groups: Groups, num_pairs: Counter[frozenset[str]]
+) -> tuple[list[Clip], list[Clip]]:
+    """Two groups whose clips are paired next."""
+    counts = _count_by_label(groups.values())
+    largest = max(counts.values())
+    first = max((g for g in groups.values() if counts[g[0].label] == largest), key=len)
+    others = [group for group in groups.values() if may_mix(first[0], group[0])]
+    if not others:
+        raise InputError(f"no clip can be mixed with {first[0].ID}: too many are of its class")
+    label = first[0].label
+    second = min(
+        others,
+        key=lambda group: (
+            abs(len(group) - len(first)),
+            num_pairs[frozenset((label, group[0].label))],
+            -counts[group[0].label],
+        ),
+    )
+    return first, second
 
 
-def _by_label(groups):
-    counts: Counter = Counter()
-    for held in groups.values():
-        counts[held[0].label] += len(held)
+def _count_by_label(groups: Iterable[list[Clip]]) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for group in groups:
+        counts[group[0].label] += len(group)
     return counts

@@ -1,29 +1,35 @@
-"""From a manifest to batches: one reader, and draws that a resumed run makes again."""
+"""From a manifest to training batches; random numbers depend only on the seed, epoch and clip."""
 
 import random
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import torch
 from speechbrain.dataio.dataset import DynamicItemDataset
 from speechbrain.utils.data_pipeline import provides, takes
+from torch import Tensor
 
 from speechbrain_lmac.audio.io import load_clip
 from speechbrain_lmac.audio.mixing import mix
+from speechbrain_lmac.data.manifest import Clip
 from speechbrain_lmac.utils.distributed import global_roll
 
+MAX_SNR_DB = 5.0
+"""Largest absolute signal-to-noise ratio of training mixtures, in dB."""
 
-def build_dataset(clips, sample_rate, seconds):
-    """A SpeechBrain dataset of clips of one length.
+
+def build_dataset(clips: Iterable[Clip], sample_rate: int, seconds: float) -> DynamicItemDataset:
+    """Build a SpeechBrain dataset of clips of fixed duration.
 
     Arguments
     ---------
-    clips : list of Clip
+    clips : iterable of Clip
         Rows of a manifest.
     sample_rate : int
-        Rate wanted, in Hz.
+        Sample rate of the waveforms, in Hz.
     seconds : float
-        Longer clips are cut and shorter ones padded with silence, so that a clip's scores do
-        not depend on the batch it came in.
+        Duration to which clips are cut or padded, so that the scores of a clip do not depend on its
+        batch.
 
     Returns
     -------
@@ -33,15 +39,15 @@ def build_dataset(clips, sample_rate, seconds):
 
     @takes("wav", "start", "stop")
     @provides("sig")
-    def audio(path, start, stop):
+    def audio(path: str, start: int, stop: int) -> Tensor:
         return load_clip(path, sample_rate, seconds, start, stop)
 
     items = {clip.ID: clip._asdict() for clip in clips}
     return DynamicItemDataset(items, [audio], ["id", "label", "text", "sig"])
 
 
-def clip_rng(seed, epoch, clip_id):
-    """The random numbers of one clip in one epoch, whatever came before.
+def clip_rng(seed: int, epoch: int, clip_id: str) -> random.Random:
+    """Random number generator of a clip in an epoch, which a resumed run creates again.
 
     Example
     -------
@@ -52,28 +58,31 @@ def clip_rng(seed, epoch, clip_id):
 
 
 class AugmentedBatch(NamedTuple):
-    """A training batch."""
+    """Training batch."""
 
-    wavs: torch.Tensor
+    wavs: Tensor
     """Augmented clips, ``[batch, time]``."""
-    targets: torch.Tensor
+    targets: Tensor
     """Target source of each clip, as it is in ``wavs``, ``[batch, time]``."""
-    is_mixed: torch.Tensor
-    """Whether each clip is mixed with another, ``[batch]`` of bool."""
+    is_mixed: Tensor
+    """Whether each clip is mixed with another one, ``[batch]`` of bool."""
 
 
-def augment_batch(wavs, rngs, mix_probability):
-    """Turn each clip round in time, and mix some with the next clip of the batch.
+def augment_batch(
+    wavs: Tensor, rngs: Sequence[random.Random], mix_probability: float
+) -> AugmentedBatch:
+    """Roll each clip in time, and mix some with the next clip of the batch at -5 to 5 dB.
+
+    The prompts of both sources of a mixture are in the batch, so the objective gets both masks.
 
     Arguments
     ---------
     wavs : torch.Tensor
-        ``[batch, time]``.
-    rngs : list of random.Random
-        One per clip.
+        Clips, ``[batch, time]``.
+    rngs : sequence of random.Random
+        Random number generator of each clip.
     mix_probability : float
-        Of a clip to be mixed, at -5 to 5 dB. Its own prompt and the other clip's are both in
-        the batch, so the objective asks for both masks of the mixture.
+        Probability that a clip is mixed, in [0, 1].
 
     Returns
     -------
@@ -81,6 +90,6 @@ def augment_batch(wavs, rngs, mix_probability):
     """
     targets = torch.stack([wav.roll(rng.randrange(len(wav))) for wav, rng in zip(wavs, rngs)])
     is_mixed = torch.tensor([rng.random() < mix_probability for rng in rngs], device=wavs.device)
-    snr_db = torch.tensor([rng.uniform(-5, 5) for rng in rngs], device=wavs.device)
-    mixtures = mix(targets, global_roll(targets, 1), snr_db)
+    snr_db = torch.tensor([rng.uniform(-MAX_SNR_DB, MAX_SNR_DB) for rng in rngs])
+    mixtures = mix(targets, global_roll(targets, 1), snr_db.to(wavs.device))
     return AugmentedBatch(torch.where(is_mixed.unsqueeze(1), mixtures, targets), targets, is_mixed)

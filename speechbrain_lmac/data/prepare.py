@@ -1,5 +1,7 @@
-"""From a set as it was unpacked to a checked manifest."""
+"""Check all audio of a data set and write its manifest; shared by the recipes."""
 
+from argparse import ArgumentParser
+from collections.abc import Sequence
 from pathlib import Path
 
 from tqdm import tqdm
@@ -12,104 +14,114 @@ from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.ownership import owned_file
 
 MANIFEST = "manifest.csv"
+"""Default name of a manifest in its data folder."""
+MAX_SHOWN = 5
+"""Largest number of invalid sounds that an error names."""
 
 
-SHOWN = 5
-"""Bad sounds that are named."""
-
-
-def add_skip_option(parser):
-    """The argument of a recipe that may leave bad sounds out."""
+def add_skip_option(parser: ArgumentParser) -> None:
+    """Add the option ``--skip-invalid`` to the parser of a recipe."""
     parser.add_argument(
-        "--skip-invalid",
-        action="store_true",
-        help="leave sounds out that cannot be used, and say so",
+        "--skip-invalid", action="store_true", help="leave out and report sounds that are invalid"
     )
 
 
-def prepare_manifest(clips, path, skip_invalid=False):
-    """Hear every sound through, and write the manifest when all are good.
+def prepare_manifest(
+    clips: Sequence[Clip], path: str | Path, skip_invalid: bool = False
+) -> list[Clip]:
+    """Decode all audio of clips, and write the manifest if all of it is valid.
 
     Arguments
     ---------
-    clips : list of Clip
-        Of any set.
+    clips : sequence of Clip
+        Clips of a data set.
     path : str or Path
-        Manifest to write; nothing is there if a sound is bad or the work is cut short.
+        Manifest to write. It does not exist if a sound is invalid or the work is interrupted.
     skip_invalid : bool
-        Leave bad sounds out; what is left out is printed and counted.
+        Leave invalid sounds out, and print and count them. Default: False.
 
     Returns
     -------
     list of Clip
-        As written.
+        Clips of the manifest.
 
     Raises
     ------
     InputError
-        Naming the sounds that are missing, corrupt, empty or silent, unless all others are to go
-        on without them.
+        If sounds are missing, corrupt, empty or silent, unless they are to be skipped and others
+        are valid.
     """
     manifest.remove_previous(path, Clip._fields)
-    wrong: dict = {}
+    errors: dict[tuple[str, int, int], str | None] = {}
     for clip in tqdm(clips, "checking sounds", unit="clip", dynamic_ncols=True):
-        stretch = (clip.wav, clip.start, clip.stop)
-        if stretch not in wrong:
-            wrong[stretch] = _what_is_wrong(stretch)
-    bad = [said for said in wrong.values() if said]
-    good = [clip for clip in clips if not wrong[clip.wav, clip.start, clip.stop]]
-    more = f"; and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
-    if bad and not (skip_invalid and good):
-        named = "; ".join(bad[:SHOWN])
+        segment = (clip.wav, clip.start, clip.stop)
+        if segment not in errors:
+            errors[segment] = _error_of(segment)
+    invalid = [error for error in errors.values() if error]
+    valid = [clip for clip in clips if not errors[clip.wav, clip.start, clip.stop]]
+    if invalid and not (skip_invalid and valid):
+        more = f"; and {len(invalid) - MAX_SHOWN} more" if len(invalid) > MAX_SHOWN else ""
         raise InputError(
-            f"{len(bad)} of {len(wrong)} sounds cannot be used: {named}{more}; mend them, or leave "
-            "them out by --skip-invalid"
+            f"{len(invalid)} of {len(errors)} sounds are invalid: {'; '.join(invalid[:MAX_SHOWN])}"
+            f"{more}. Repair them, or leave them out by --skip-invalid"
         )
-    for said in bad:
-        print(f"left out: {said}")
-    if bad:
-        print(f"{len(bad)} of {len(wrong)} sounds were left out")
-    manifest.write(path, good, owned_file)
-    return good
+    for error in invalid:
+        print(f"left out: {error}")
+    if invalid:
+        print(f"{len(invalid)} of {len(errors)} sounds were left out")
+    manifest.write(path, valid, owned_file)
+    return valid
 
 
-def _what_is_wrong(stretch):
+def _error_of(segment: tuple[str, int, int]) -> str | None:
+    """Error of a segment (file, first sample, sample after the last one); None if it is valid."""
     try:
-        check_audio(*stretch)
+        check_audio(*segment)
     except InputError as error:
         return str(error)
     return None
 
 
-def manifest_path(data_folder, path=None):
-    """Where the manifest of a folder is written: in it, unless a path is given."""
+def manifest_path(data_folder: str | Path, path: str | Path | None = None) -> Path:
+    """Path of the manifest of a data folder: in the folder, unless another path is given."""
     return Path(data_folder) / MANIFEST if path is None else Path(path)
 
 
-def prepare_labeled(data_folder, path=None, license="", skip_invalid=False):
-    """Prepare a folder laid out as ESC-50 or UrbanSound8K.
+def prepare_labeled(
+    data_folder: str | Path,
+    path: str | Path | None = None,
+    license: str = "",
+    skip_invalid: bool = False,
+) -> list[Clip]:
+    """Prepare a folder with the layout of ESC-50 or UrbanSound8K.
 
     Arguments
     ---------
     data_folder : str or Path
-        As its authors' archive unpacks.
+        Folder as unpacked from the authors' archive, or a manifest.
     path : str or Path
-        Manifest to write; ``manifest.csv`` in the folder by default.
+        Manifest to write. Default: ``manifest.csv`` in the folder.
     license : str
-        Of the set's clips; those of another set that is laid out alike have none stated.
+        License of the data set. It is not stated for clips of another data set in the same layout.
     skip_invalid : bool
-        As for :func:`prepare_manifest`.
+        Leave invalid sounds out, as :func:`prepare_manifest` does. Default: False.
 
     Returns
     -------
     list of Clip
+        Clips of the manifest.
+
+    Raises
+    ------
+    InputError
+        If the folder or a sound is invalid, or the manifest would replace its input.
     """
     if not Path(data_folder).is_file():
-        find_layout(data_folder)  # first of all, is it there?
+        find_layout(data_folder)  # a missing folder is the first error
     path = manifest_path(data_folder, path)
     if path.exists() and path.samefile(data_folder):
-        raise InputError(f"{path} is what is read: give another file to write")
-    manifest.remove_previous(path, Clip._fields)  # whatever happens now, no older one stands for it
+        raise InputError(f"{path} must not be the input. Give another file to write")
+    manifest.remove_previous(path, Clip._fields)  # an older one must not survive an error
     clips = [
         clip._replace(
             wav=str(Path(clip.wav).resolve()),

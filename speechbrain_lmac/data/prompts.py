@@ -1,4 +1,4 @@
-"""Class names as people say them, and the sentences they are put in."""
+"""Prompts for class labels: templates and paraphrases."""
 
 from functools import cache
 from pathlib import Path
@@ -6,43 +6,42 @@ from pathlib import Path
 from speechbrain_lmac.utils.tables import read_csv
 
 PARAPHRASES = Path(__file__).parent / "assets" / "paraphrases.csv"
-
+"""Five other prompts for each class of ESC-50 and UrbanSound8K."""
 TEMPLATE = "this is the sound of {}"
-"""The paper's prompt."""
-
+"""Template of the paper."""
 TEMPLATES = (
     TEMPLATE,
     "the sound of {}",
     "a recording of {}",
     "{}",
 )
-"""Sentences that training draws from."""
+"""Templates from which training draws."""
 
 
-def label_to_words(name):
-    """A class name as words.
+def label_to_words(label: str) -> str:
+    """Write a class label as words.
 
     Example
     -------
     >>> label_to_words("crying_baby")
     'crying baby'
     """
-    return name.replace("_", " ")
+    return label.replace("_", " ")
 
 
-def class_prompt(name, template=TEMPLATE):
-    """The prompt for a class.
+def class_prompt(label: str, template: str = TEMPLATE) -> str:
+    """Put a class label into a template.
 
     Example
     -------
     >>> class_prompt("crying_baby")
     'this is the sound of crying baby'
     """
-    return template.replace("{}", label_to_words(name))
+    return template.replace("{}", label_to_words(label))
 
 
-def to_paper_template(prompt):
-    """A prompt in the paper's template, whichever template it came in.
+def to_paper_template(prompt: str) -> str:
+    """Put a prompt into the paper's template, whatever its own template is.
 
     Example
     -------
@@ -52,8 +51,8 @@ def to_paper_template(prompt):
     return class_prompt(strip_template(prompt))
 
 
-def strip_template(prompt):
-    """The words of a prompt that stand in a template, or all of it.
+def strip_template(prompt: str) -> str:
+    """Remove the template of a prompt, if it has one of ``TEMPLATES``.
 
     Example
     -------
@@ -68,11 +67,11 @@ def strip_template(prompt):
 
 
 @cache
-def paraphrases():
-    """Other ways to say the class names of ESC-50 and UrbanSound8K, for evaluation only.
+def paraphrases() -> dict[str, tuple[str, ...]]:
+    """Paraphrases of the classes of ESC-50 and UrbanSound8K, for evaluation only.
 
-    They were written before anything was trained on prompts, and nothing may be trained on
-    them or chosen by them: they measure what a change of wording costs.
+    They measure the effect of a change of wording. They were written before any training on
+    prompts, and nothing may be trained on them or selected by them.
 
     Returns
     -------
@@ -84,7 +83,7 @@ def paraphrases():
     >>> paraphrases()["rain"][0]
     'raindrops falling on a roof'
     """
-    found = {}
+    prompts: dict[str, list[str]] = {}
     for row in read_csv(PARAPHRASES, ["category", "prompt"]):
-        found.setdefault(row["category"], []).append(row["prompt"])
-    return {category: tuple(prompts) for category, prompts in found.items()}
+        prompts.setdefault(row["category"], []).append(row["prompt"])
+    return {category: tuple(texts) for category, texts in prompts.items()}

@@ -1,39 +1,47 @@
-"""Everyday sound events made from a seed: for the demo, the doctests and the tests.
+"""Synthetic sound events for the demo, the doctests and the tests.
 
-Every kind is a function ``(rng, time) -> samples`` named as its ESC-50 class, where ``time``
-is the instants of the samples in seconds. The sounds are recognisable, not realistic: they
-exercise the same code as recordings do, and stand in for none.
+Each function ``(rng, time) -> samples`` has the name of its ESC-50 class; ``time`` holds the times
+of the samples in seconds. The sounds are recognizable, not realistic. They exercise the same code
+as recordings and do not replace them.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.random import Generator as Rng
 from scipy.signal import butter, lfilter, sosfilt
+from torch import Tensor
 
 SAMPLE_RATE = 32000
 LOUDNESS = 0.1
-"""Root mean square of every event."""
+"""Root mean square of an event."""
+
+Seed = int | Sequence[Any]
+"""Seed of a sound: an integer or a nested sequence of integers."""
+Samples = np.ndarray
+"""Samples ``[time]``, float64."""
 
 
-def _noise(rng, time, low, high):
+def _noise(rng: Rng, time: Samples, low: float, high: float) -> Samples:
     """White noise between two frequencies, in Hz."""
     sos = butter(2, (low, high), "bandpass", fs=SAMPLE_RATE, output="sos")
     return sosfilt(sos, rng.standard_normal(time.size))
 
 
-def _wander(rng, time, rate):
-    """A smooth random curve in [0, 1] that turns about ``rate`` times a second."""
+def _wander(rng: Rng, time: Samples, rate: float) -> Samples:
+    """Smooth random curve in [0, 1] with about ``rate`` turns per second."""
     knots = rng.random(int(time[-1] * rate) + 3)
     return np.interp(time * rate, np.arange(knots.size), knots)
 
 
-def _phase(frequency):
-    """Phase, in radians, of a tone of moving frequency in Hz."""
+def _phase(frequency: Samples) -> Samples:
+    """Phase, in radians, of a tone of varying frequency in Hz."""
     return 2 * np.pi * np.cumsum(frequency) / SAMPLE_RATE
 
 
-def _strikes(time, onsets, decay):
+def _strikes(time: Samples, onsets: Samples, decay: float) -> Samples:
     """Sum of envelopes that jump to 1 at each onset and decay, both in seconds."""
     envelope = np.zeros_like(time)
     for onset in onsets:
@@ -42,20 +50,20 @@ def _strikes(time, onsets, decay):
     return envelope
 
 
-def _beat(rng, time, period, jitter):
-    """Onsets about ``period`` seconds apart; the first falls in the clip's first half."""
+def _beat(rng: Rng, time: Samples, period: float, jitter: float) -> Samples:
+    """Onsets about ``period`` seconds apart; the first is in the first half of the clip."""
     onsets = np.arange(rng.uniform(0, min(period, time[-1] / 2)), time[-1], period)
     return onsets + rng.normal(0, jitter * period, onsets.size)
 
 
-def siren(rng, time):
+def siren(rng: Rng, time: Samples) -> Samples:
     rate = rng.choice([rng.uniform(0.2, 0.5), rng.uniform(2.0, 4.0)])
     sweep = 0.5 - 0.5 * np.cos(2 * np.pi * rate * time + rng.uniform(0, 6.3))
     phase = _phase(rng.uniform(500, 700) + rng.uniform(600, 900) * sweep)
     return np.tanh(2 * np.sin(phase)) + 0.3 * np.sin(2 * phase)
 
 
-def church_bells(rng, time):
+def church_bells(rng: Rng, time: Samples) -> Samples:
     partials = np.array([0.5, 1, 1.19, 1.5, 2, 2.51, 2.66, 3.01, 4.1])
     strike = rng.uniform(250, 600)
     onsets = _beat(rng, time, rng.uniform(0.8, 1.6), 0.01)
@@ -66,7 +74,7 @@ def church_bells(rng, time):
     return np.sum(tones, axis=0)
 
 
-def engine(rng, time):
+def engine(rng: Rng, time: Samples) -> Samples:
     firing = rng.uniform(25, 70) * (1 + 0.08 * _wander(rng, time, 1.5))
     pulses = np.maximum(np.sin(_phase(firing)), 0) ** 6
     cylinders = 1 + 0.4 * np.sin(_phase(firing / 4))
@@ -76,21 +84,21 @@ def engine(rng, time):
     return rumble - rumble.mean() + 0.15 * pulses * _noise(rng, time, 400, 2500)
 
 
-def rain(rng, time):
+def rain(rng: Rng, time: Samples) -> Samples:
     drops = rng.random(time.size) < rng.uniform(100, 500) / SAMPLE_RATE
     patter = lfilter([1], [1, -1.2, 0.75], drops * rng.exponential(1.0, time.size))
     wash = _noise(rng, time, 800, 12000) * (0.8 + 0.4 * _wander(rng, time, 1.0))
     return wash + rng.uniform(0.3, 1.0) * patter
 
 
-def footsteps(rng, time):
+def footsteps(rng: Rng, time: Samples) -> Samples:
     onsets = _beat(rng, time, rng.uniform(0.42, 0.65), 0.04)
     thud = _strikes(time, onsets, 0.03) * _noise(rng, time, 60, 350)
     scrape = _strikes(time, onsets + 0.04, 0.025) * _noise(rng, time, 1200, 5000)
     return 3 * thud + rng.uniform(0.2, 0.6) * scrape
 
 
-def clock_tick(rng, time):
+def clock_tick(rng: Rng, time: Samples) -> Samples:
     period = rng.choice([0.25, 0.5, 1.0]) * rng.uniform(0.95, 1.05)
     onsets = _beat(rng, time, period, 0.002)
     case = rng.uniform(2200, 4500)
@@ -99,7 +107,7 @@ def clock_tick(rng, time):
     return tick + tock + 0.002 * rng.standard_normal(time.size)
 
 
-def chirping_birds(rng, time):
+def chirping_birds(rng: Rng, time: Samples) -> Samples:
     wave = np.zeros_like(time)
     for start in _beat(rng, time, rng.uniform(0.5, 1.0), 0.2):
         base, step, syllable = (
@@ -115,14 +123,14 @@ def chirping_birds(rng, time):
     return wave + 0.002 * rng.standard_normal(time.size)
 
 
-def clock_alarm(rng, time):
+def clock_alarm(rng: Rng, time: Samples) -> Samples:
     pitch, beep = rng.uniform(1800, 3200), rng.uniform(0.06, 0.1)
     cycle = (time + rng.uniform(0, 0.2)) % rng.choice([0.6, 1.0])
     on = (cycle < 8 * beep) & (cycle % (2 * beep) < beep)
     return on * np.sign(np.sin(2 * np.pi * pitch * time)) * (1 - 0.3 * (cycle % beep) / beep)
 
 
-def car_horn(rng, time):
+def car_horn(rng: Rng, time: Samples) -> Samples:
     low = rng.uniform(330, 440)
     harmonics = np.arange(1, 15)[:, None]
     chord = sum(
@@ -135,14 +143,14 @@ def car_horn(rng, time):
     return chord * lfilter([0.01], [1, -0.99], pressed.astype(float))
 
 
-def wind(rng, time):
+def wind(rng: Rng, time: Samples) -> Samples:
     gusts = [_wander(rng, time, rng.uniform(0.4, 1.0)) ** 2 for _ in range(3)]
     bands = [(80, 300), (250, 600), (500, 1100)]
     howl = sum(gust * _noise(rng, time, *band) for gust, band in zip(gusts, bands))
     return howl + 0.02 * _noise(rng, time, 50, 4000)
 
 
-KINDS = {
+KINDS: dict[str, tuple[int, Callable[[Rng, Samples], Samples]]] = {
     "rain": (10, rain),
     "chirping_birds": (14, chirping_birds),
     "wind": (16, wind),
@@ -154,25 +162,26 @@ KINDS = {
     "engine": (44, engine),
     "church_bells": (46, church_bells),
 }
-"""ESC-50 class name -> (ESC-50 target, synthesiser)."""
+"""ESC-50 class name -> (ESC-50 target, synthesizer)."""
 
 
-def synthesize(kind, seed, seconds=5.0):
-    """One sound event.
+def synthesize(kind: str, seed: Seed, seconds: float = 5.0) -> Tensor:
+    """Synthesize one sound event.
 
     Arguments
     ---------
     kind : str
-        A key of ``KINDS``.
+        Key of ``KINDS``.
     seed : int or sequence of int
-        The same seed gives the same sound.
+        Seed; the same seed gives the same sound.
     seconds : float
-        Length.
+        Duration, in seconds. Default: 5.
 
     Returns
     -------
     torch.Tensor
-        ``[time]`` at ``SAMPLE_RATE``, root mean square ``LOUDNESS`` unless its peak would pass 0.9.
+        Waveform ``[time]`` at ``SAMPLE_RATE``. Its root mean square is ``LOUDNESS``, unless its
+        peak would exceed 0.9.
 
     Example
     -------
@@ -187,38 +196,38 @@ def synthesize(kind, seed, seconds=5.0):
 
 
 class Mixture(NamedTuple):
-    """Two events and their sum; ``mixture`` is ``first + second`` exactly."""
+    """Two events, ``[time]`` each, and their exact sum."""
 
-    mixture: torch.Tensor
-    first: torch.Tensor
-    second: torch.Tensor
+    mixture: Tensor
+    first: Tensor
+    second: Tensor
 
 
-def mixture(first, second, seed, seconds=5.0):
-    """Two events of equal energy (0 dB), added.
+def mixture(first: str, second: str, seed: Seed, seconds: float = 5.0) -> Mixture:
+    """Mix two events at equal energy (0 dB).
 
     Arguments
     ---------
     first, second : str
         Keys of ``KINDS``.
-    seed : int
-        Of both events.
+    seed : int or sequence of int
+        Seed of both events.
     seconds : float
-        Length.
+        Duration, in seconds. Default: 5.
 
     Returns
     -------
     Mixture
-        Each ``[time]`` at ``SAMPLE_RATE``; the sum's peak is at most 0.9.
+        Waveforms at ``SAMPLE_RATE``; the peak of the mixture is at most 0.9.
 
     Example
     -------
-    >>> scene = mixture("siren", "rain", seed=0, seconds=1.0)
-    >>> bool((scene.mixture == scene.first + scene.second).all())
+    >>> example = mixture("siren", "rain", seed=0, seconds=1.0)
+    >>> bool((example.mixture == example.first + example.second).all())
     True
     """
     stems = [synthesize(kind, (seed, i), seconds) for i, kind in enumerate((first, second))]
     stems = [stem * LOUDNESS / stem.square().mean().sqrt() for stem in stems]
-    gain = min(1.0, 0.9 / sum(stems).abs().max().item())
+    gain = min(1.0, 0.9 / (stems[0] + stems[1]).abs().max().item())
     first_stem, second_stem = (gain * stem for stem in stems)
     return Mixture(first_stem + second_stem, first_stem, second_stem)

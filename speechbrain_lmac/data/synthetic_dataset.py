@@ -1,47 +1,57 @@
-"""A folder of synthetic sounds in ESC-50's layout, so that they go the way recordings go."""
+"""Folder of synthetic sounds in the layout of ESC-50, read by the same code as recordings."""
 
 from pathlib import Path
 
 import soundfile
 
+from speechbrain_lmac.data.manifest import Clip
 from speechbrain_lmac.data.synthetic import KINDS, SAMPLE_RATE, synthesize
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.folders import atomic_folder
 from speechbrain_lmac.utils.tables import write_csv
 
 COLUMNS = ("filename", "fold", "target", "category", "esc10", "src_file", "take")
-"""Of ESC-50's meta/esc50.csv."""
-
-
+"""Columns of ESC-50's ``meta/esc50.csv``."""
 FIRST_SOURCE = 9_000_000
-"""No recording of Freesound has so high a number."""
+"""Smallest ``src_file`` of a synthetic clip; no sound of Freesound has so high an ID."""
 
 
-def is_synthetic(clip):
-    """Whether a row of a manifest is one of these clips."""
+def is_synthetic(clip: Clip) -> bool:
+    """Whether a clip is synthetic."""
     return clip.src_file.isdigit() and int(clip.src_file) >= FIRST_SOURCE
 
 
-def write_dataset(folder, clips_per_fold=4, folds=5, seed=0, seconds=5.0):
-    """Write an ESC-50-shaped folder of synthetic clips, whole or not at all.
+def write_dataset(
+    folder: str | Path,
+    clips_per_fold: int = 4,
+    folds: int = 5,
+    seed: int = 0,
+    seconds: float = 5.0,
+) -> Path:
+    """Write a folder of synthetic clips atomically; an existing one is returned unchanged.
 
     Arguments
     ---------
     folder : str or Path
-        Written beside its final place and then renamed. An existing one is returned as it is.
+        Folder to write.
     clips_per_fold : int
-        Clips of each kind in each fold.
+        Number of clips of each kind in each fold. Default: 4.
     folds : int
-        Number of folds.
+        Number of folds. Default: 5.
     seed : int
-        Of the whole set.
+        Seed of all clips. Default: 0.
     seconds : float
-        Length of a clip.
+        Duration of a clip, in seconds. Default: 5.
 
     Returns
     -------
     Path
         The folder, with ``meta/esc50.csv`` and ``audio/*.wav``.
+
+    Raises
+    ------
+    InputError
+        If the folder exists and is no data set, or cannot be written.
     """
     folder = Path(folder)
     if (folder / "meta" / "esc50.csv").is_file():
@@ -51,11 +61,11 @@ def write_dataset(folder, clips_per_fold=4, folds=5, seed=0, seconds=5.0):
     return folder
 
 
-def _refuse(folder):
-    raise InputError(f"{folder} exists and is no set of sounds. Give another folder")
+def _refuse(folder: Path) -> None:
+    raise InputError(f"{folder} exists and is no data set. Give another folder")
 
 
-def _fill(partial, clips_per_fold, folds, seed, seconds):
+def _fill(partial: Path, clips_per_fold: int, folds: int, seed: int, seconds: float) -> None:
     (partial / "audio").mkdir(parents=True)
     (partial / "meta").mkdir()
     rows = []

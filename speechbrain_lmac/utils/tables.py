@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.files import Writer, atomic_write
@@ -11,12 +11,27 @@ from speechbrain_lmac.utils.files import Writer, atomic_write
 Row = TypeVar("Row")
 
 
+@overload
+def read_csv(
+    path: str | Path, columns: Iterable[str], *, encoding: str = ...
+) -> list[dict[str, str]]: ...
+
+
+@overload
 def read_csv(
     path: str | Path,
     columns: Iterable[str],
-    parse: Callable[[dict[str, str]], Row] = dict,  # type: ignore[assignment]
+    parse: Callable[[dict[str, str]], Row],
+    encoding: str = ...,
+) -> list[Row]: ...
+
+
+def read_csv(
+    path: str | Path,
+    columns: Iterable[str],
+    parse: Callable[[dict[str, str]], Any] = dict,
     encoding: str = "utf-8-sig",
-) -> list[Row]:
+) -> list[Any]:
     """Read a CSV file with a header.
 
     Arguments

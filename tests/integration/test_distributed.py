@@ -63,7 +63,8 @@ def of_two(small_set, tmp_path_factory):
     return output
 
 
-def test_two_processes_learn_what_one_does(small_set, of_two, tmp_path):
+def test_two_processes_train_like_one(small_set, of_two, tmp_path):
+    """Weights and losses agree at the same batch size."""
     run(small_set, tmp_path, 1)
     expected, found = weights(tmp_path), weights(of_two)
     for name in expected:
@@ -73,7 +74,8 @@ def test_two_processes_learn_what_one_does(small_set, of_two, tmp_path):
     assert figures[0] == pytest.approx(figures[1], rel=0.02)
 
 
-def test_after_one_of_them_is_killed_the_same_command_goes_on(small_set, of_two, tmp_path):
+def test_killed_process_resumes(small_set, of_two, tmp_path):
+    """If one of two processes is killed, the same command ends with the same weights."""
     port = free_port()
     running = subprocess.Popen(
         command(small_set, tmp_path, 2, port),

@@ -105,9 +105,9 @@ def test_contamination(prepared, small_set, tmp_path, kind):
     "recipe, arguments, message",
     [
         ("ESC50", ["/gone"], "no such data folder: /gone"),
-        ("UrbanSound8k", [REPOSITORY], "unpack the set and give the folder above it"),
+        ("UrbanSound8k", [REPOSITORY], "Unpack the set and give the folder above it"),
         ("Captions", ["x.csv"], "name the folder of at least one set"),
-        ("Captions", ["x.csv", "--macs", REPOSITORY], "unpack macs"),
+        ("Captions", ["x.csv", "--macs", REPOSITORY], "Unpack macs"),
         (
             "Contamination",
             ["x.csv", "--data_folder", "SET", "--kind", "speech"],
@@ -127,12 +127,12 @@ def test_what_is_wrong_ends_in_one_sentence(run, small_set, recipe, arguments, m
     assert message in done.stderr.splitlines()[-1]
 
 
-def test_a_bad_sound_leaves_no_manifest(run, prepared, small_set, tmp_path):
+def test_prepare_manifest_bad_sound_writes_none(run, prepared, small_set, tmp_path):
     folder = shutil.copytree(small_set, tmp_path / "set")
     prepared("ESC50", folder)
     sorted((folder / "audio").iterdir())[7].write_bytes(b"")
     done = run("ESC50", folder)
-    assert done.returncode == 2 and "cannot be used" in done.stderr.splitlines()[-1]
+    assert done.returncode == 2 and "sounds are invalid" in done.stderr.splitlines()[-1]
     assert not (folder / "manifest.csv").exists()
 
 

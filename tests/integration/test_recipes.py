@@ -102,7 +102,7 @@ def spoil_wav(folder, samples):
         ({"baselines": "[shap]"}, "got 'shap'"),
         ({"baselines": "[oracle-irm]"}, "Run evaluate.py for it"),
         ({"classes": "some"}, "classes is dataset or present"),
-        ({"train_folds": 1}, "train_folds is a list such as [1, 2], not 1"),
+        ({"train_folds": 1}, "train_folds must be a list such as [1, 2], got 1"),
         ({"gate_fractions": 0.1}, "gate_fractions must be a list"),
         ({"batch_size": 64}, "batch_size must be at most the number of training clips, 30, got 64"),
         ({"train_folds": "[1, 2"}, "the settings cannot be read"),

@@ -13,6 +13,7 @@ from speechbrain_lmac.audio.mixing import PRESETS
 from speechbrain_lmac.data import contamination
 from speechbrain_lmac.data.contamination import PlanRow
 from speechbrain_lmac.data.manifest import Clip
+from speechbrain_lmac.data.stems import render_stems
 from speechbrain_lmac.utils.errors import InputError
 
 CLEAN, TWO_SOURCE, MIXTURE, ABSENT = (
@@ -213,7 +214,7 @@ def _interferers(condition, clips, other_clips, noise_folders):
 def render(item: EvaluationItem, sample_rate: int, seconds: float) -> Stems:
     """Read the waveforms of an item."""
     if item.mixture is not None:
-        stems = contamination.render_stems(item.mixture, sample_rate, seconds)
+        stems = render_stems(item.mixture, sample_rate, seconds)
         sources = (stems.other, stems.clip) if item.swapped else (stems.clip, stems.other)
         return Stems(stems.mixture, *sources)
     clip = item.clip

@@ -1,4 +1,4 @@
-"""One sound, wherever it comes from."""
+"""Audio from files, open files, streams and arrays."""
 
 import io
 
@@ -28,7 +28,8 @@ def path(stereo, tmp_path):
     return tmp_path / "noise.wav"
 
 
-def test_all_sources_of_a_sound_are_the_same_sound(stereo, path):
+def test_audio_source_is_equal_for_all_sources(stereo, path):
+    """A file, an open file and arrays of every layout give the same waveform."""
     expected = load_audio(path, 32000)
     floats = stereo.float() / 32768
     sources = [
@@ -46,38 +47,41 @@ def test_all_sources_of_a_sound_are_the_same_sound(stereo, path):
     ]
     with open(path, "rb") as file:
         sources.append(AudioSource(file))
-        for sound in sources:
-            assert sound.seconds == pytest.approx(30001 / RATE)
-            torch.testing.assert_close(sound.read(32000), expected, atol=1e-6, rtol=0)
+        for source in sources:
+            assert source.seconds == pytest.approx(30001 / RATE)
+            torch.testing.assert_close(source.read(32000), expected, atol=1e-6, rtol=0)
 
 
-def test_a_stream_that_can_be_read_once(path):
-    class Answer(io.BytesIO):
+def test_audio_source_reads_stream_without_seek(path):
+    """A response from the network can be read once only; a text file is refused."""
+
+    class Response(io.BytesIO):
         def seekable(self):
             return False
 
-    sound = AudioSource(Answer(path.read_bytes()))
-    torch.testing.assert_close(sound.read(RATE), load_audio(path, RATE))
+    source = AudioSource(Response(path.read_bytes()))
+    torch.testing.assert_close(source.read(RATE), load_audio(path, RATE))
     with open(__file__) as text, pytest.raises(InputError, match="binary"):
         AudioSource(text)
 
 
-def test_a_file_that_holds_less_than_it_announces(stereo, tmp_path):
-    """An MP3 that was cut short: what is there is heard once, and nothing is made up."""
+def test_audio_source_warns_of_cut_file(stereo, tmp_path):
+    """The part of a truncated MP3 that exists is read once, and nothing is made up."""
     path, cut = tmp_path / "whole.mp3", tmp_path / "cut.mp3"
     soundfile.write(path, stereo.repeat(15, 1).numpy(), RATE, format="MP3")
-    held = path.read_bytes()
-    cut.write_bytes(held[: len(held) * 2 // 5])
-    whole, sound = load_audio(path, RATE), AudioSource(cut)
+    content = path.read_bytes()
+    cut.write_bytes(content[: len(content) * 2 // 5])
+    whole, source = load_audio(path, RATE), AudioSource(cut)
     with pytest.warns(UserWarning, match=r"announces 20\.4 s and holds .* cut short"):
-        read = sound.read(RATE)
-    assert 0.2 * len(whole) < len(read) < 0.6 * len(whole)
-    torch.testing.assert_close(read[: RATE * 3], whole[: RATE * 3])
+        wav = source.read(RATE)
+    assert 0.2 * len(whole) < len(wav) < 0.6 * len(whole)
+    torch.testing.assert_close(wav[: RATE * 3], whole[: RATE * 3])
     with pytest.warns(UserWarning, match="cut short"):
-        torch.testing.assert_close(torch.cat(list(sound.blocks(RATE))), read)
+        torch.testing.assert_close(torch.cat(list(source.blocks(RATE))), wav)
 
 
-def test_a_stream_whose_header_does_not_say_how_long_it_is(stereo, tmp_path):
+def test_audio_source_measures_unstated_length(stereo, tmp_path):
+    """A FLAC file that was written to a pipe states no number of samples."""
     path = tmp_path / "streamed.flac"
     soundfile.write(path, stereo.numpy(), RATE)
     data = bytearray(path.read_bytes())
@@ -88,39 +92,42 @@ def test_a_stream_whose_header_does_not_say_how_long_it_is(stereo, tmp_path):
     torch.testing.assert_close(AudioSource(path).read(RATE), stereo.float().mean(dim=1) / 32768)
 
 
-def test_cuts_are_stretches_of_the_whole(path, monkeypatch):
+def test_read_segments_equals_slices(path, monkeypatch):
+    """Segments from one pass are slices of the whole waveform."""
     monkeypatch.setattr(audio_blocks, "BLOCK_SECONDS", 0.1)
     whole = AudioSource(path).read(32000)
-    stretches = [(100, 9000), (0, 50), (30000, 40000)]
-    for (first, stop), cut in zip(
-        stretches, AudioSource(path).read_segments(32000, stretches), strict=True
-    ):
-        torch.testing.assert_close(cut, whole[first:stop], atol=1e-6, rtol=0)
+    spans = [(100, 9000), (0, 50), (30000, 40000)]
+    segments = AudioSource(path).read_segments(32000, spans)
+    for (first, stop), segment in zip(spans, segments, strict=True):
+        torch.testing.assert_close(segment, whole[first:stop], atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("rate", [RATE, 32000, 16000])
-def test_blocks_are_the_whole(stereo, path, rate, monkeypatch):
+def test_blocks_join_to_whole_audio(stereo, path, rate, monkeypatch):
+    """Short blocks, resampled or not, join to the result of read."""
     monkeypatch.setattr(audio_blocks, "BLOCK_SECONDS", 0.1)
-    for sound in (AudioSource(path), AudioSource(stereo, RATE)):
-        blocks = [*sound.blocks(rate)]
+    for source in (AudioSource(path), AudioSource(stereo, RATE)):
+        blocks = [*source.blocks(rate)]
         assert max(len(block) for block in blocks) <= 0.25 * rate
-        torch.testing.assert_close(torch.cat(blocks), sound.read(rate), atol=1e-7, rtol=0)
+        torch.testing.assert_close(torch.cat(blocks), source.read(rate), atol=1e-7, rtol=0)
 
 
-def test_bytes_rest_at_128():
+def test_audio_source_centers_bytes_at_128():
+    """Unsigned 8-bit samples are silent at 128."""
     samples = torch.tensor([128, 192, 128, 64], dtype=torch.uint8)
     assert AudioSource(samples, RATE).read(RATE).tolist() == [0, 0.5, 0, -0.5]
 
 
 @pytest.mark.parametrize("bad", [torch.zeros(100), torch.tensor([0.1, torch.nan]), torch.zeros(0)])
-def test_what_cannot_be_explained_is_refused_whole_and_in_blocks(bad):
-    for read in (AudioSource.read, lambda sound, rate: [*sound.blocks(rate)]):
+def test_audio_source_refuses_invalid_samples(bad):
+    """Silent, nonfinite and empty arrays are errors, as a whole and in blocks."""
+    for read in (AudioSource.read, lambda source, rate: [*source.blocks(rate)]):
         with pytest.raises(InputError, match="the array"):
             read(AudioSource(bad, RATE), 32000)
 
 
-def test_channels_that_cancel_are_not_called_silence(stereo, tmp_path):
-    """Of a recorder whose second channel is inverted; the whole, in blocks, or a stretch of it."""
+def test_audio_source_names_cancelling_channels(stereo, tmp_path):
+    """A recorder may invert its second channel; the error does not say that it is silence."""
     inverted = torch.stack([stereo[:, 0], -stereo[:, 0]], dim=1).clamp(min=-32767)
     path = tmp_path / "inverted.wav"
     soundfile.write(path, inverted.numpy(), RATE)
@@ -135,7 +142,7 @@ def test_channels_that_cancel_are_not_called_silence(stereo, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("source", "rate", "said"),
+    ("source", "rate", "message"),
     [
         (torch.ones(5), None, "Give sample_rate"),
         (torch.ones(5), 0, "1000 to"),
@@ -151,6 +158,7 @@ def test_channels_that_cancel_are_not_called_silence(stereo, tmp_path):
         (io.BytesIO(b"no sound"), None, "cannot read the open file as sound"),
     ],
 )
-def test_what_is_no_sound_is_refused_at_the_door(source, rate, said):
-    with pytest.raises(InputError, match=said):
+def test_audio_source_names_invalid_source(source, rate, message):
+    """The error states the constraint that the source breaks."""
+    with pytest.raises(InputError, match=message):
         AudioSource(source, rate)

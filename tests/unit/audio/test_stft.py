@@ -1,3 +1,5 @@
+"""The short-time Fourier transform and its inverse."""
+
 import pytest
 import torch
 
@@ -6,7 +8,8 @@ from speechbrain_lmac.audio.stft import Spectrogram
 
 @pytest.mark.parametrize("length", [700, 1024, 4096, 32001])
 @pytest.mark.parametrize("hop_length", [256, 320, 512])
-def test_inverse_gives_any_clip_back(length, hop_length):
+def test_inverse_restores_any_clip(length, hop_length):
+    """The inverse of an unmodified transform is the clip."""
     spectrogram = Spectrogram(1024, hop_length)
     wavs = torch.randn(2, length, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(
@@ -18,40 +21,41 @@ def test_inverse_gives_any_clip_back(length, hop_length):
 @pytest.mark.parametrize(
     "window, hop_length", [(1024, 256), (1024, 320), (1024, 480), (1024, 512), (800, 320)]
 )
-def test_masked_clips_end_as_quietly_as_they_go_on(length, hop_length, window):
-    """Wherever between two frames they end; and unmasked, they come back."""
+def test_masked_clip_ends_without_click(length, hop_length, window):
+    """The end of a masked clip is not amplified, wherever between two frames it is."""
     spectrogram = Spectrogram(1024, hop_length, torch.hann_window(window, periodic=False))
     generator = torch.Generator().manual_seed(length)
     wavs = torch.randn(2, length, generator=generator)
     stft = spectrogram(wavs)
-    closing_frame = spectrogram.closing_frame(wavs, stft.shape[1])
-    whole = spectrogram.inverse(stft, length, closing_frame)
+    closing = spectrogram.closing_frame(wavs, stft.shape[1])
+    whole = spectrogram.inverse(stft, length, closing)
     torch.testing.assert_close(whole, wavs, atol=1e-5, rtol=0)
     mask = (torch.rand(stft.shape, generator=generator) < 0.2).float()
-    last = None if closing_frame is None else mask[:, -1] * closing_frame
-    assert spectrogram.inverse(mask * stft, length, last).abs().max() < wavs.abs().max()
+    masked = None if closing is None else mask[:, -1] * closing
+    assert spectrogram.inverse(mask * stft, length, masked).abs().max() < wavs.abs().max()
 
 
-def test_the_closing_frame_is_the_next_of_a_clip_that_goes_on_in_its_mirror():
-    """Exactly so where the mirror that torch adds is as long as the rest of that frame."""
+def test_closing_frame_is_next_frame_of_mirrored_clip():
+    """It equals the next frame of a clip that is continued by its own reflection."""
     spectrogram = Spectrogram(1024, 512)
     wavs = torch.randn(1, 512 * 9 + 100, generator=torch.Generator().manual_seed(1))
-    closing_frame = spectrogram.closing_frame(wavs, 10)
+    closing = spectrogram.closing_frame(wavs, 10)
     mirrored = torch.cat([wavs, wavs[:, -513:-1].flip(1), torch.zeros(1, 2000)], dim=1)
-    torch.testing.assert_close(closing_frame, spectrogram(mirrored)[:, 10], atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(closing, spectrogram(mirrored)[:, 10], atol=1e-4, rtol=1e-4)
     assert spectrogram.closing_frame(wavs[:, : 512 * 9], 10) is None
 
 
-def test_tone_stands_in_its_bin():
+def test_spectrogram_puts_tone_in_its_bin():
+    """A tone of 3125 Hz is in bin 100 of 31.25 Hz each."""
     time = torch.arange(32000) / 32000
-    power = (
-        Spectrogram(1024, 512)(torch.sin(2 * torch.pi * 3125.0 * time).unsqueeze(0)).abs().square()
-    )
+    tone = torch.sin(2 * torch.pi * 3125.0 * time).unsqueeze(0)
+    power = Spectrogram(1024, 512)(tone).abs().square()
     inner = power[0, 2:-2]
-    assert (inner.argmax(dim=1) == 100).all()  # 3125 Hz / (32000 Hz / 1024)
+    assert (inner.argmax(dim=1) == 100).all()
     assert (inner[:, 98:103].sum(dim=1) / inner.sum(dim=1) > 0.999).all()
 
 
-def test_hop_beyond_half_a_window_is_refused():
+def test_spectrogram_refuses_long_hop():
+    """Frames must overlap by at least half a window."""
     with pytest.raises(ValueError, match="hop_length"):
         Spectrogram(1024, 600)

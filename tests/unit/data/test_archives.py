@@ -1,4 +1,4 @@
-"""Archives made here, fetched from a server on loopback, unpacked or refused."""
+"""Archives, downloaded from a server on loopback and unpacked."""
 
 import errno
 import hashlib
@@ -52,7 +52,7 @@ MAKERS = {"set.zip": make_zip, "set.tar.bz2": make_tar}
 
 @pytest.fixture(params=MAKERS)
 def published(request, tmp_path):
-    """A set on a server, as its authors hand it out."""
+    """Archive of a data set on a server."""
     served = tmp_path / "served"
     served.mkdir()
     packed = MAKERS[request.param](served / request.param)
@@ -66,7 +66,8 @@ def published(request, tmp_path):
     server.server_close()
 
 
-def test_a_set_is_fetched_unpacked_and_reused(published, tmp_path):
+def test_obtain_downloads_once(published, tmp_path):
+    """The second call neither downloads nor changes the folder."""
     folder = obtain(published, tmp_path / "here" / "set")
     assert (folder / "audio" / "a.wav").read_bytes() == FILES["set-1/audio/a.wav"]
     assert [path.name for path in folder.parent.iterdir()] == ["set"]  # nothing is left over
@@ -75,31 +76,35 @@ def test_a_set_is_fetched_unpacked_and_reused(published, tmp_path):
     assert (folder / "audio" / "a.wav").read_bytes() == b"mine"
 
 
-def test_a_wrong_checksum(published, tmp_path):
+def test_obtain_refuses_wrong_hash(published, tmp_path):
+    """An archive with another hash is not unpacked."""
     with pytest.raises(InputError, match="must have the SHA-256"):
         obtain(published._replace(sha256="0" * 64), tmp_path / "set")
     assert not (tmp_path / "set").exists()
 
 
-def test_another_thing_in_its_place(published, tmp_path):
+def test_obtain_leaves_other_folder(published, tmp_path):
+    """A folder with other content is an error and stays unchanged."""
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "thesis.tex").touch()
-    with pytest.raises(InputError, match=r"holds something, but no meta/set\.csv of a set"):
+    with pytest.raises(InputError, match=r"must be empty or hold meta/set\.csv of a set"):
         obtain(published, tmp_path / "set")
     assert (tmp_path / "set" / "thesis.tex").exists()
 
 
-def test_an_archive_without_the_set(published, tmp_path):
+def test_obtain_refuses_archive_without_set(published, tmp_path):
+    """An archive without the folder or the marker of the data set is an error."""
     with pytest.raises(InputError, match=r"holds no other/meta/set\.csv"):
-        obtain(published._replace(inside="other"), tmp_path / "set")
+        obtain(published._replace(root="other"), tmp_path / "set")
     with pytest.raises(InputError, match="holds no set-1/gone"):
-        obtain(published._replace(sign="gone"), tmp_path / "set2")
+        obtain(published._replace(marker="gone"), tmp_path / "set2")
     assert not (tmp_path / "set").exists() and not (tmp_path / "set2").exists()
 
 
 @pytest.mark.parametrize("make", MAKERS.items(), ids=lambda item: item[0])
 @pytest.mark.parametrize("name", ["../evil", "/tmp/evil", "set-1/../../evil", "set-1/..\\..\\evil"])
-def test_files_outside_are_refused_before_anything_is_written(tmp_path, make, name):
+def test_unpack_refuses_outside_paths(tmp_path, make, name):
+    """A member outside the folder is an error before anything is written."""
     packed = make[1](tmp_path / make[0], {**FILES, name: b"x"})
     with pytest.raises(InputError, match="is refused: it would write to"):
         unpack(packed, tmp_path / "set", "set-1", "meta")
@@ -107,44 +112,50 @@ def test_files_outside_are_refused_before_anything_is_written(tmp_path, make, na
 
 
 @pytest.mark.parametrize("make", MAKERS.items(), ids=lambda item: item[0])
-def test_links_are_refused(tmp_path, make):
+def test_unpack_refuses_links(tmp_path, make):
+    """A symbolic link is an error."""
     packed = make[1](tmp_path / make[0], link="set-1/audio/b.wav")
     with pytest.raises(InputError, match=r"is refused: set-1/audio/b\.wav is a link"):
         unpack(packed, tmp_path / "set", "set-1", "meta")
 
 
-def test_a_tar_may_begin_with_its_own_folder(tmp_path):
+def test_unpack_accepts_dot_folder(tmp_path):
+    """Members of a tar archive may begin with "./"."""
     packed = make_tar(tmp_path / "set.tar.bz2", {f"./{name}": c for name, c in FILES.items()})
     unpack(packed, tmp_path / "set", "set-1", "meta")
     assert (tmp_path / "set" / "meta" / "set.csv").is_file()
 
 
-def test_damaged_inside(tmp_path):
+def test_unpack_refuses_damaged_member(tmp_path):
+    """A member that cannot be decompressed is an error, and no folder appears."""
     packed = make_zip(tmp_path / "set.zip", {**FILES, "set-1/b": bytes(range(256)) * 50})
     content = bytearray(packed.read_bytes())
     content[120:200] = bytes(80)
     packed.write_bytes(content)
-    with pytest.raises(InputError, match="no whole zip or tar archive"):
+    with pytest.raises(InputError, match="no valid zip or tar archive"):
         unpack(packed, tmp_path / "set", "set-1", "meta")
     assert not (tmp_path / "set").exists()
 
 
-def test_a_file_where_the_folder_should_be(published, tmp_path):
+def test_obtain_refuses_file_as_folder(published, tmp_path):
+    """A file with the name of the folder is an error."""
     (tmp_path / "set").touch()
-    with pytest.raises(InputError, match="holds something"):
+    with pytest.raises(InputError, match="must be empty or hold"):
         obtain(published, tmp_path / "set")
 
 
 @pytest.mark.parametrize("make", MAKERS.items(), ids=lambda item: item[0])
-def test_a_torn_archive(tmp_path, make):
+def test_unpack_refuses_truncated_archive(tmp_path, make):
+    """An incomplete archive is an error, and no folder appears."""
     packed = make[1](tmp_path / make[0])
     packed.write_bytes(packed.read_bytes()[:-200])
-    with pytest.raises(InputError, match="no whole zip or tar archive"):
+    with pytest.raises(InputError, match="no valid zip or tar archive"):
         unpack(packed, tmp_path / "set", "set-1", "meta")
     assert not (tmp_path / "set").exists()
 
 
-def test_a_full_disk(tmp_path, monkeypatch):
+def test_unpack_names_full_disk(tmp_path, monkeypatch):
+    """The error names the archive, and no temporary stays."""
     packed = make_zip(tmp_path / "set.zip")
 
     def full(*_, **__):
@@ -156,13 +167,13 @@ def test_a_full_disk(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["set.zip"]
 
 
-def test_what_does_not_unpack_is_fetched_again(published, tmp_path):
-    """Without a sha256 nothing else would notice that it is bad."""
-    unsaid = published._replace(sha256=None)
-    served = tmp_path / "served" / unsaid.url.rpartition("/")[2]
-    whole = served.read_bytes()
+def test_obtain_downloads_broken_archive_again(published, tmp_path):
+    """Without a hash, only unpacking shows that a download is broken."""
+    unverified = published._replace(sha256=None)
+    served = tmp_path / "served" / unverified.url.rpartition("/")[2]
+    content = served.read_bytes()
     served.write_bytes(b"<html>not found</html>")
-    with pytest.raises(InputError, match="is no whole"):
-        obtain(unsaid, tmp_path / "set")
-    served.write_bytes(whole)
-    assert (obtain(unsaid, tmp_path / "set") / "meta" / "set.csv").is_file()
+    with pytest.raises(InputError, match="is no valid"):
+        obtain(unverified, tmp_path / "set")
+    served.write_bytes(content)
+    assert (obtain(unverified, tmp_path / "set") / "meta" / "set.csv").is_file()

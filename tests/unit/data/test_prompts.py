@@ -1,3 +1,5 @@
+"""Prompts of class labels, and their paraphrases."""
+
 import csv
 import re
 
@@ -9,44 +11,50 @@ from tests.conftest import REPOSITORY
 
 
 @pytest.mark.parametrize("classes", [ESC50_CLASSES, URBANSOUND8K_CLASSES], ids=["esc50", "us8k"])
-def test_every_class_is_paraphrased_five_times_and_no_paraphrase_serves_two(classes):
+def test_paraphrases_are_five_and_unique(classes):
+    """Every class has five, and no prompt belongs to two classes."""
     prompts = [prompt for name in classes for prompt in paraphrases()[name]]
     assert len(prompts) == len(set(prompts)) == 5 * len(classes)
 
 
-def test_a_paraphrase_is_not_the_name_again():
+def test_paraphrases_differ_from_labels():
+    """No paraphrase is the class name."""
     for name, prompts in paraphrases().items():
         assert not any(prompt.lower() == label_to_words(name) for prompt in prompts)
 
 
-def test_nothing_is_paraphrased_that_is_no_class():
+def test_paraphrases_are_of_known_classes():
+    """The table holds the classes of both data sets and no others."""
     assert set(paraphrases()) == set(ESC50_CLASSES) | set(URBANSOUND8K_CLASSES)
 
 
-EMPTY = re.compile(
+STOP_WORDS = re.compile(
     r"\b(an?|the|of|on|in|at|to|is|are|its|his|their|and|by|from|with|for|some(one|body)?)\b"
 )
 
 
 def words(phrase):
-    """Its words without order, inflection and those that say nothing."""
-    found = re.findall(r"[a-z]+", EMPTY.sub("", phrase.lower()))
-    return frozenset(re.sub(r"(?<=..)(ings?|ed|es|s|e)$", "", word) for word in found)
+    """Words of a phrase without order, inflection and stop words."""
+    parts = re.findall(r"[a-z]+", STOP_WORDS.sub("", phrase.lower()))
+    return frozenset(re.sub(r"(?<=..)(ings?|ed|es|s|e)$", "", word) for word in parts)
 
 
-def test_words_are_compared_without_order_and_inflection():
+def test_words_ignore_order_and_inflection():
+    """The comparison of the next test does what it should."""
     assert words("a buzzing fly") == words("the buzzed fly") != words("a buzzing bee")
 
 
-def test_nothing_taught_is_a_paraphrase_of_the_evaluation_or_a_class_name():
+def test_training_phrases_avoid_evaluation():
+    """No phrase of MiniCLAP's training is a paraphrase or a class name of the evaluation."""
     with open(REPOSITORY / "experiments" / "mini_clap" / "phrases.csv", newline="") as file:
-        taught = list(csv.DictReader(file))
-    assert {row["label"] for row in taught} <= set(audioset_labels())
+        phrases = list(csv.DictReader(file))
+    assert {row["label"] for row in phrases} <= set(audioset_labels())
     classes = {words(label_to_words(name)) for name in ESC50_CLASSES + URBANSOUND8K_CLASSES}
     evaluation = {words(prompt) for prompts in paraphrases().values() for prompt in prompts}
-    beyond = [row["phrase"] for row in taught if words(row["phrase"]) != words(row["label"])]
-    assert not [phrase for phrase in beyond if words(phrase) in classes | evaluation]
+    others = [row["phrase"] for row in phrases if words(row["phrase"]) != words(row["label"])]
+    assert not [phrase for phrase in others if words(phrase) in classes | evaluation]
 
 
-def test_the_template_does_not_matter():
+def test_to_paper_template_accepts_all_templates():
+    """All templates lead to the same prompt."""
     assert len({to_paper_template(template.format("sea waves")) for template in TEMPLATES}) == 1

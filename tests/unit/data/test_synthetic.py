@@ -1,3 +1,5 @@
+"""Synthetic sounds and their data set."""
+
 import pytest
 import torch
 
@@ -9,7 +11,8 @@ from speechbrain_lmac.data.synthetic_dataset import write_dataset
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_kind_is_a_class_of_esc50_and_sounds_at_a_safe_level(kind):
+def test_synthesize_kinds_are_esc50_classes(kind):
+    """Every kind is a class of ESC-50, finite and below clipping."""
     assert ESC50_CLASSES[KINDS[kind][0]] == kind
     for seed in range(3):
         wav = synthesize(kind, seed)
@@ -19,12 +22,14 @@ def test_a_kind_is_a_class_of_esc50_and_sounds_at_a_safe_level(kind):
         assert 0.01 < wav.square().mean().sqrt() <= LOUDNESS + 1e-6
 
 
-def test_the_seed_is_the_sound():
+def test_synthesize_depends_on_seed():
+    """Equal seeds give equal sounds."""
     assert (synthesize("wind", 1) == synthesize("wind", 1)).all()
     assert (synthesize("wind", 1) != synthesize("wind", 2)).any()
 
 
-def test_stems_add_up_at_zero_db():
+def test_mixture_stems_add_up_at_0_db():
+    """The mixture is exactly the sum of stems of equal energy."""
     scene = mixture("clock_tick", "wind", seed=1)
     assert (scene.mixture == scene.first + scene.second).all()
     ratio = scene.first.square().mean() / scene.second.square().mean()
@@ -32,7 +37,8 @@ def test_stems_add_up_at_zero_db():
     assert scene.mixture.abs().max() <= 0.9 + 1e-6
 
 
-def test_a_set_is_written_once(tmp_path):
+def test_write_dataset_writes_once(tmp_path):
+    """A second call changes nothing."""
     folder = write_dataset(tmp_path / "set", clips_per_fold=1, folds=2, seconds=0.1)
     assert len(read_clips(folder)) == 20
     stamp = (folder / "meta" / "esc50.csv").stat().st_mtime_ns
@@ -42,14 +48,16 @@ def test_a_set_is_written_once(tmp_path):
 
 
 @pytest.mark.parametrize("snr_db", [-10.0, 0.0, 12.04])
-def test_mixing_is_exact_in_db(snr_db):
+def test_mix_is_exact_in_db(snr_db):
+    """The measured ratio is the requested one."""
     clip, other = torch.randn(2, 1, 8000, generator=torch.Generator().manual_seed(0)).unbind()
     added = mix(clip, other, snr_db) - clip
     measured = 10 * (clip.square().mean() / added.square().mean()).log10()
     assert measured.item() == pytest.approx(snr_db, abs=0.01)
 
 
-def test_mixing_with_silence_is_finite():
+def test_mix_keeps_clip_with_silence():
+    """Silence changes nothing and has no infinite gain."""
     clip, silence = torch.randn(1, 100), torch.zeros(1, 100)
     assert (mix(clip, silence, 0.0) == clip).all()
     assert (mix(silence, clip, 0.0) == silence).all()

@@ -1,4 +1,4 @@
-"""Against a real server on loopback, which serves, cuts and refuses as it is told."""
+"""Downloads from a real server on loopback with configurable faults."""
 
 import hashlib
 import re
@@ -19,9 +19,9 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         server, start = self.server, 0
-        asked = re.match(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        if asked and server.ranges:
-            start = int(asked[1])
+        requested = re.match(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        if requested and server.ranges:
+            start = int(requested[1])
         if start and server.etag and self.headers.get("If-Range") != server.etag:
             start = 0
         server.starts.append(start)
@@ -56,14 +56,15 @@ def server():
     server.server_close()
 
 
-def test_a_file_arrives_whole_in_a_folder_that_is_made(server, tmp_path):
+def test_fetch_creates_folder_and_file(server, tmp_path):
+    """Nothing but the complete file is in the new folder."""
     path = fetch(server.url, tmp_path / "new" / "weights.pt", SHA256)
     assert path.read_bytes() == CONTENT
     assert [found.name for found in path.parent.iterdir()] == ["weights.pt"]
 
 
-def test_processes_that_ask_at_once_share_one_download(server, tmp_path):
-    """Each has a lock of its own on the same file, as processes have."""
+def test_fetch_concurrent_calls_share_download(server, tmp_path):
+    """Each call has its own lock on the same file, as processes have."""
     path = tmp_path / "weights.pt"
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda _: fetch(server.url, path, SHA256), range(4)))
@@ -71,7 +72,8 @@ def test_processes_that_ask_at_once_share_one_download(server, tmp_path):
     assert server.starts == [0]
 
 
-def test_without_a_checksum_the_length_is_what_counts(server, tmp_path):
+def test_fetch_without_hash_checks_length(server, tmp_path):
+    """An interrupted download is completed; an existing file is not verified."""
     server.cuts = [1000, 3000]
     path = fetch(server.url, tmp_path / "weights.pt", None)
     assert path.read_bytes() == CONTENT and len(server.starts) == 3
@@ -79,8 +81,8 @@ def test_without_a_checksum_the_length_is_what_counts(server, tmp_path):
     assert fetch(server.url, path, None).read_bytes() == b"mine"
 
 
-def test_another_file_is_not_gone_on_with(server, tmp_path):
-    """Without a checksum: by the server's own word for which file it is, or from the start."""
+def test_fetch_does_not_resume_changed_file(server, tmp_path):
+    """Without a hash, the server's validator tells whether it still has the same file."""
     server.etag, server.cuts = '"first"', [1000] * download.ATTEMPTS
     with pytest.raises(InputError, match="broke off"):
         fetch(server.url, tmp_path / "weights.pt", None)
@@ -90,13 +92,15 @@ def test_another_file_is_not_gone_on_with(server, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["weights.pt"]
 
 
-def test_what_began_without_a_word_is_begun_anew(server, tmp_path):
+def test_fetch_discards_part_without_validator(server, tmp_path):
+    """Without a hash and a validator, a partial file may belong to another file."""
     (tmp_path / "weights.pt.partial").write_bytes(b"another" * 9)
     assert fetch(server.url, tmp_path / "weights.pt", None).read_bytes() == CONTENT
     assert server.starts == [0]
 
 
-def test_the_same_file_is_gone_on_with(server, tmp_path):
+def test_fetch_resumes_with_same_validator(server, tmp_path):
+    """A later call requests the missing bytes only."""
     server.etag, server.cuts = '"first"', [1000] * download.ATTEMPTS
     with pytest.raises(InputError):
         fetch(server.url, tmp_path / "weights.pt", None)
@@ -105,92 +109,107 @@ def test_the_same_file_is_gone_on_with(server, tmp_path):
 
 
 @pytest.mark.parametrize("secret", ["me:hunter2@", "hunter2@", "a@b:hunter2@"])
-def test_secrets_of_an_address_are_not_said(secret, tmp_path):
+def test_fetch_error_hides_secrets(secret, tmp_path):
+    """Users, passwords and queries of an address are not in the error."""
     url = f"http://{secret}127.0.0.1:9/weights.pt?token=hunter2#hunter2"
-    with pytest.raises(InputError) as said:
+    with pytest.raises(InputError) as error:
         fetch(url, tmp_path / "weights.pt", None)
-    assert "hunter2" not in str(said.value) and "127.0.0.1:9/weights.pt" in str(said.value)
+    assert "hunter2" not in str(error.value) and "127.0.0.1:9/weights.pt" in str(error.value)
 
 
-def test_what_is_there_is_not_fetched_again(server, tmp_path):
+def test_fetch_keeps_existing_file(server, tmp_path):
+    """A file with the right hash is not requested."""
     path = tmp_path / "weights.pt"
     path.write_bytes(CONTENT)
     fetch(server.url, path, SHA256)
     assert server.starts == []
 
 
-def test_a_cut_connection_goes_on_where_it_broke(server, tmp_path):
+def test_fetch_resumes_broken_connection(server, tmp_path):
+    """Each new connection requests the missing bytes."""
     server.cuts = [200_000, 100_000]
     path = fetch(server.url, tmp_path / "weights.pt", SHA256)
     assert path.read_bytes() == CONTENT
     assert server.starts == [0, 200_000, 300_000]
 
 
-def test_a_later_call_goes_on_as_well(server, tmp_path):
+def test_fetch_resumes_in_later_call(server, tmp_path):
+    """A partial file of an earlier process is completed."""
     (tmp_path / "weights.pt.partial").write_bytes(CONTENT[:1000])
     fetch(server.url, tmp_path / "weights.pt", SHA256)
     assert server.starts == [1000]
 
 
-def test_a_whole_partial_file_is_taken(server, tmp_path):
+def test_fetch_accepts_complete_part(server, tmp_path):
+    """A download that was killed before its rename is complete."""
     (tmp_path / "weights.pt.partial").write_bytes(CONTENT)
     assert fetch(server.url, tmp_path / "weights.pt", SHA256).read_bytes() == CONTENT
 
 
-def test_a_partial_file_that_began_otherwise_is_begun_again(server, tmp_path):
+def test_fetch_restarts_on_wrong_hash(server, tmp_path):
+    """A partial file of another version is downloaded again."""
     (tmp_path / "weights.pt.partial").write_bytes(b"an older version")
     assert fetch(server.url, tmp_path / "weights.pt", SHA256).read_bytes() == CONTENT
     assert server.starts == [16, 0]
 
 
-def test_a_partial_file_that_is_too_long_is_begun_again(server, tmp_path):
+def test_fetch_restarts_on_excess_bytes(server, tmp_path):
+    """A partial file longer than the file is downloaded again."""
     (tmp_path / "weights.pt.partial").write_bytes(CONTENT + b"more")
     assert fetch(server.url, tmp_path / "weights.pt", SHA256).read_bytes() == CONTENT
 
 
-def test_a_folder_in_the_way_is_said(server, tmp_path):
+def test_fetch_refuses_to_replace_folder(server, tmp_path):
+    """A folder with the name of the file is an error."""
     (tmp_path / "weights.pt").mkdir()
     with pytest.raises(InputError, match=r"weights\.pt cannot be written"):
         fetch(server.url, tmp_path / "weights.pt", SHA256)
 
 
-def test_a_server_without_ranges_sends_all_again(server, tmp_path):
+def test_fetch_restarts_without_ranges(server, tmp_path):
+    """A server without range requests sends the whole file."""
     server.ranges, server.cuts = False, [200_000]
     assert fetch(server.url, tmp_path / "weights.pt", SHA256).read_bytes() == CONTENT
 
 
-def test_a_server_in_trouble_is_asked_again(server, tmp_path):
+def test_fetch_retries_server_errors(server, tmp_path):
+    """Status 503 is temporary."""
     server.statuses = [503, 503]
     assert fetch(server.url, tmp_path / "weights.pt", SHA256).read_bytes() == CONTENT
 
 
-def test_another_file_is_refused_and_not_kept(server, tmp_path):
+def test_fetch_removes_file_of_wrong_hash(server, tmp_path):
+    """The error states both hashes, and no file remains."""
     with pytest.raises(InputError, match="must have the SHA-256"):
         fetch(server.url, tmp_path / "weights.pt", "0" * 64)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_missing_file_says_where_to_put_it(server, tmp_path):
+def test_fetch_names_place_of_missing_file(server, tmp_path):
+    """Status 404 is permanent; the error states where to put the file."""
     server.statuses = [404]
     with pytest.raises(InputError, match=r"404.*Put the file at .*weights\.pt"):
         fetch(server.url, tmp_path / "weights.pt", SHA256)
 
 
-def test_no_network_says_so(tmp_path, server):
+def test_fetch_without_network_is_input_error(tmp_path, server):
+    """The error states where to put the file."""
     server.shutdown()
     server.server_close()
     with pytest.raises(InputError, match=r"cannot be downloaded .*Put the file at"):
         fetch(server.url, tmp_path / "weights.pt", SHA256)
 
 
-def test_a_connection_that_always_breaks_is_given_up_but_nothing_is_lost(server, tmp_path):
+def test_fetch_gives_up_and_keeps_part(server, tmp_path):
+    """After some attempts the received bytes stay for a later call."""
     server.cuts = [10] * download.ATTEMPTS
     with pytest.raises(InputError, match="broke off at 50 of"):
         fetch(server.url, tmp_path / "weights.pt", SHA256)
     assert (tmp_path / "weights.pt.partial").read_bytes() == CONTENT[:50]
 
 
-def test_a_full_disk_is_no_fault_of_the_network(server, tmp_path):
+def test_fetch_names_full_disk(server, tmp_path):
+    """A disk error is not reported as a network error."""
     (tmp_path / "weights.pt.partial").symlink_to("/dev/full")
     with pytest.raises(InputError, match=r"weights\.pt cannot be written: .*No space"):
         fetch(server.url, tmp_path / "weights.pt", SHA256)

@@ -1,4 +1,4 @@
-"""The Hub's cache, a Hub that answers, one that does not: on loopback, by the real client."""
+"""Files of the Hub, with the real client and a Hub on loopback."""
 
 import json
 import threading
@@ -19,10 +19,10 @@ COMMIT = "c" * 40
 
 
 class Hub(BaseHTTPRequestHandler):
-    """As much of the Hub's API as fetching a public file needs."""
+    """The part of the Hub's API that downloads of public files need."""
 
     files: ClassVar = {}
-    asked: ClassVar = []
+    requests: ClassVar = []
 
     def do_HEAD(self):
         self.answer(body=False)
@@ -31,8 +31,8 @@ class Hub(BaseHTTPRequestHandler):
         self.answer(body=True)
 
     def answer(self, body):
-        if "user/" in self.path:  # the client asks other things as well
-            self.asked.append(self.path)
+        if "user/" in self.path:  # the client sends other requests as well
+            self.requests.append(self.path)
         if self.path == "/":
             return self.send(200, b"", body)
         if self.path.startswith("/api/models/user/words"):
@@ -65,10 +65,10 @@ class Hub(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
-    """A Hub on loopback that holds one repository, and an empty cache."""
+    """Hub on loopback with one repository, and an empty cache."""
     words = reference_models.write_tokenizer(tmp_path / "words")
     Hub.files = {path.name: path.read_bytes() for path in words.iterdir()}
-    Hub.asked = []
+    Hub.requests = []
     server = HTTPServer(("127.0.0.1", 0), Hub)
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     point_at(monkeypatch, f"http://127.0.0.1:{server.server_port}", tmp_path / "cache")
@@ -77,32 +77,36 @@ def hub(tmp_path, monkeypatch):
     server.server_close()
 
 
-def test_a_tokenizer_is_fetched_once_and_works(hub):
+def test_load_tokenizer_uses_cache(hub):
+    """A second call sends no request."""
     tokens = load_tokenizer("user/words", COMMIT)
     assert tokens("rain")["input_ids"] != tokens("a dog")["input_ids"]
-    asked = len(hub.asked)
+    requests = len(hub.requests)
     load_tokenizer("user/words", COMMIT)
-    assert len(hub.asked) == asked  # the cache is enough: not even a question
+    assert len(hub.requests) == requests  # the cache is complete
 
 
-def test_one_file(hub):
+def test_hub_file_is_downloaded(hub):
+    """The file in the cache has the repository's content."""
     path = hub_file("user/words", "tokenizer.json", COMMIT)
     assert path.read_bytes() == hub.files["tokenizer.json"]
 
 
-def test_a_file_that_is_not_there(hub):
+def test_hub_file_names_missing_file(hub):
+    """The error names the repository and the file."""
     with pytest.raises(InputError, match="user/words on the Hugging Face Hub has no file gone"):
         hub_file("user/words", "gone.pt", COMMIT)
 
 
-def test_a_repository_that_is_not_there(hub):
+def test_hub_folder_names_missing_repository(hub):
+    """The error ends with the remedy."""
     with pytest.raises(InputError, match=r"user/gone is not available.*\. Look elsewhere"):
         hub_folder("user/gone", ["*.json"], COMMIT, remedy="Look elsewhere")
 
 
 @pytest.fixture
 def silent(monkeypatch, tmp_path):
-    """A Hub that takes calls and says nothing."""
+    """Hub that accepts connections and never answers."""
     import socket
 
     listener = socket.create_server(("127.0.0.1", 0))
@@ -113,43 +117,49 @@ def silent(monkeypatch, tmp_path):
 
 
 @pytest.mark.usefixtures("silent")
-def test_without_a_network_the_remedy_comes_within_ten_seconds():
+def test_load_tokenizer_fails_fast_offline():
+    """A Hub that accepts connections and never answers is an error within ten seconds."""
     start = time.monotonic()
     with pytest.raises(InputError, match=r"does not answer.*[Gg]ive `tokenizer`: a folder"):
         load_tokenizer("FacebookAI/roberta-base")
     assert time.monotonic() - start < 10
 
 
-def test_secrets_of_an_endpoint_are_not_said(monkeypatch, tmp_path):
+def test_hub_error_hides_secrets(monkeypatch, tmp_path):
+    """Users, passwords and queries of the endpoint are not in the error."""
     point_at(monkeypatch, "http://me:hunter2@127.0.0.1:9/?token=hunter2", tmp_path)
-    with pytest.raises(InputError, match=r"127\.0\.0\.1") as said:
+    with pytest.raises(InputError, match=r"127\.0\.0\.1") as error:
         load_tokenizer("FacebookAI/roberta-base")
-    assert "hunter2" not in str(said.value)
+    assert "hunter2" not in str(error.value)
 
 
-def test_offline_is_said_at_once(monkeypatch, tmp_path):
+def test_hub_offline_mode_is_named(monkeypatch, tmp_path):
+    """The error names the environment variable."""
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(InputError, match="HF_HUB_OFFLINE is set"):
         load_tokenizer("FacebookAI/roberta-base")
 
 
-def test_a_folder_without_a_vocabulary(tmp_path):
+def test_load_tokenizer_refuses_empty_folder(tmp_path):
+    """A folder without tokenizer files is an error."""
     with pytest.raises(InputError, match="holds no tokenizer"):
         load_tokenizer(tmp_path)
 
 
-def test_a_tokenizer_to_which_all_prompts_are_alike(tmp_path):
-    """As transformers 5 hands out when a vocabulary is missing."""
+def test_load_tokenizer_refuses_empty_vocabulary(tmp_path):
+    """transformers 5 returns such a tokenizer when the vocabulary file is missing."""
     with pytest.raises(InputError, match=r"has no vocabulary \(300 tokens\)"):
         load_tokenizer(reference_models.write_tokenizer(tmp_path, vocabulary=300))
 
 
-def test_a_folder_of_ones_own_is_used_without_a_network(tmp_path):
+def test_hub_folder_uses_local_folder(tmp_path):
+    """A complete local folder needs no network."""
     (tmp_path / "decoder.safetensors").touch()
     assert hub_folder("user/words", ["decoder.safetensors"], local_dir=tmp_path) == tmp_path
 
 
-def test_what_was_half_fetched_is_completed(hub):
+def test_hub_folder_completes_partial_cache(hub):
+    """A repository of which some files are cached is completed."""
     hub_folder("user/words", ["tokenizer_config.json"], COMMIT)
     tokens = load_tokenizer("user/words", COMMIT)
     assert tokens("rain")["input_ids"] != tokens("a dog")["input_ids"]
