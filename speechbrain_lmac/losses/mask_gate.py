@@ -41,7 +41,8 @@ class SoftTopK:
         is_list = isinstance(fractions, list | tuple)
         if not is_list or not all(0 < fraction < 1 for fraction in fractions):
             raise InputError(
-                f"gate_fractions must be a list of fractions above 0 and below 1, got {fractions!r}"
+                "gate_fractions must be a list of fractions above 0 and below 1, "
+                f"got {fractions!r}. Give [] to disable the gate"
             )
         self.fractions = tuple(fractions)
         self.softness = softness
@@ -51,7 +52,9 @@ class SoftTopK:
         """Name of the gate among the terms of the method; empty if the gate is disabled."""
         return ["top_k_gate"] if self.fractions else []
 
-    def draw(self, draws: Sequence[random.Random], device=None) -> torch.Tensor:
+    def draw(
+        self, draws: Sequence[random.Random], device: torch.device | str | None = None
+    ) -> torch.Tensor:
         """Draw a fraction for each clip from its own random generator, ``[batch]``."""
         fractions = [rng.choice(self.fractions or (1.0,)) for rng in draws]
         return torch.tensor(fractions, device=device)
@@ -89,7 +92,7 @@ class SoftTopK:
         return gated.sigmoid().unflatten(-1, masks.shape[-2:])
 
 
-def _threshold(values, fractions, sample=4096):
+def _threshold(values: torch.Tensor, fractions: torch.Tensor, sample: int = 4096) -> torch.Tensor:
     """Value ``[..., 1]`` that a fraction of ``values`` ``[..., bins]`` exceeds, from a sample."""
     ordered = values[..., :: _stride(values.shape[-1], sample)].sort(dim=-1).values
     place = ((1 - fractions) * (ordered.shape[-1] - 1)).round().long()
@@ -97,9 +100,10 @@ def _threshold(values, fractions, sample=4096):
     return ordered.gather(-1, place)
 
 
-def _stride(bins, sample):
-    """Step that samples about ``sample`` of ``bins`` and is coprime to their number, so that every
-    frequency is sampled.
+def _stride(bins: int, sample: int) -> int:
+    """Step that samples about ``sample`` of ``bins``.
+
+    It is coprime to the number of bins, so every frequency is sampled.
     """
     step = max(1, bins // sample)
     while math.gcd(step, bins) > 1:

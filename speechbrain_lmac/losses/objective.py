@@ -1,14 +1,25 @@
 """Weighted sum of the loss terms, and the name of the method that it defines."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any
+from typing import TypeVar
 
 import torch
 from torch import nn
 
 from speechbrain_lmac.losses.pairs import MaskedPairs, PromptPairs
 from speechbrain_lmac.utils.errors import InputError
+
+PairTerm = Callable[[MaskedPairs], torch.Tensor]
+"""Term of encoded masked clips: a value for each pair, ``[encoded]``."""
+MaskTerm = Callable[[torch.Tensor, PromptPairs], torch.Tensor]
+"""Term of masks ``[prompts, batch, frames, bins]``: a scalar."""
+PairValue = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+"""Function of masked vectors and pair indices that returns values and reports of the pairs."""
+Evaluate = Callable[[torch.Tensor, PairValue], tuple[torch.Tensor, torch.Tensor]]
+"""Function that evaluates a :data:`PairValue` of masked clips, given their gains."""
+
+Term = TypeVar("Term", PairTerm, MaskTerm)
 
 PAPER_TERMS = ("similarity_matching", "sparsity", "prompt_diversity")
 DECISION_TERMS = (
@@ -72,7 +83,13 @@ class Objective(nn.Module):
     speechbrain_lmac.utils.errors.InputError: loss_weights must name the terms ... got speed too...
     """
 
-    def __init__(self, mask_in: dict, mask_out: dict, masks: dict, weights: dict):
+    def __init__(
+        self,
+        mask_in: Mapping[str, PairTerm],
+        mask_out: Mapping[str, PairTerm],
+        masks: Mapping[str, MaskTerm],
+        weights: Mapping[str, float],
+    ):
         super().__init__()
         if not isinstance(weights, dict):
             raise InputError(f"loss_weights must be a mapping of numbers, got {weights!r}")
@@ -88,10 +105,13 @@ class Objective(nn.Module):
                 f"{', '.join(missing)}. Give 0 to remove a term"
             )
         self.weights = {name: weight for name, weight in weights.items() if weight}
-        self.mask_in, self.mask_out, self.masks = (
-            {name: term for name, term in group.items() if name in self.weights}
-            for group in (mask_in, mask_out, masks)
-        )
+        self.mask_in = self._used(mask_in)
+        self.mask_out = self._used(mask_out)
+        self.masks = self._used(masks)
+
+    def _used(self, terms: Mapping[str, Term]) -> dict[str, Term]:
+        """Terms with a weight."""
+        return {name: term for name, term in terms.items() if name in self.weights}
 
     @property
     def terms(self) -> list[str]:
@@ -99,8 +119,8 @@ class Objective(nn.Module):
         return [*self.mask_in, *self.mask_out, *self.masks]
 
     def forward(
-        self, pairs: PromptPairs, masks: torch.Tensor, gated: torch.Tensor, evaluate: Callable
-    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        self, pairs: PromptPairs, masks: torch.Tensor, gated: torch.Tensor, evaluate: Evaluate
+    ) -> tuple[torch.Tensor | int, dict[str, torch.Tensor]]:
         """Compute the loss.
 
         Arguments
@@ -118,7 +138,7 @@ class Objective(nn.Module):
         Returns
         -------
         torch.Tensor, dict
-            Loss, a scalar, and the unweighted terms by name.
+            Loss, a scalar (0 without any term), and the unweighted terms by name.
         """
         loss, values = self.of_masks(masks, pairs)
         for terms, gains in ((self.mask_in, gated), (self.mask_out, 1 - gated)):
@@ -130,12 +150,18 @@ class Objective(nn.Module):
 
     def of_masks(
         self, masks: torch.Tensor, pairs: PromptPairs
-    ) -> tuple[Any, dict[str, torch.Tensor]]:
-        """Weighted sum of the terms of the masks themselves, and these terms by name."""
+    ) -> tuple[torch.Tensor | int, dict[str, torch.Tensor]]:
+        """Weighted sum of the terms of the masks themselves, or 0, and the terms by name."""
         values = {name: term(masks, pairs) for name, term in self.masks.items()}
         return sum(self.weights[name] * value for name, value in values.items()), values
 
-    def _pair_values(self, terms, pairs, masked, index):
+    def _pair_values(
+        self,
+        terms: Mapping[str, PairTerm],
+        pairs: PromptPairs,
+        masked: torch.Tensor,
+        index: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Weighted sum of terms of each pair, ``[encoded]``, and the terms ``[encoded, terms]``."""
         masked_pairs = MaskedPairs(masked, pairs, index)
         values = torch.stack([term(masked_pairs) for term in terms.values()], dim=1)

@@ -5,13 +5,26 @@ similarity of the next class is known.
 """
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch.nn.functional import logsigmoid
 
 SAME_QUERY = 1e-4
 """Largest difference of two vectors of the same query, which may come from different batches."""
+
+
+class CompetingClasses(Protocol):
+    """Classes that a query competes with: :class:`~speechbrain_lmac.models.class_set.ClassSet`."""
+
+    @property
+    def queries(self) -> torch.Tensor:
+        """Query vectors, ``[classes, dim]``."""
+
+    def log_odds(
+        self, vector: torch.Tensor, query: torch.Tensor, target: torch.Tensor
+    ) -> torch.Tensor:
+        """Log-odds ``[...]`` of queries against all competing classes."""
 
 
 class PromptPairs(NamedTuple):
@@ -24,13 +37,13 @@ class PromptPairs(NamedTuple):
     targets: torch.Tensor
     """Index of the class with the same meaning as the query, ``[prompts, batch]`` of long; -1 if
     there is none."""
-    classes: Any
-    """Competing classes: a :class:`~speechbrain_lmac.models.class_set.ClassSet`."""
+    classes: CompetingClasses
     sources: torch.Tensor | None = None
     """Power of the clips and of the sources mixed into them, which the second query names,
     ``[2, batch, frames, bins]`` in the masking domain; the second is 0 for an unmixed clip."""
     num_separable: torch.Tensor | None = None
-    """Number of separable clips, averaged over processes, ``[]``. Default: that of this process."""
+    """Number of separable clips, averaged over processes, ``[]``. Default: the number in
+    this process."""
 
     @property
     def log_odds(self) -> torch.Tensor:
@@ -79,7 +92,10 @@ class MaskedPairs(NamedTuple):
         return PairBatch(pairs.vectors[clip], pairs.queries[row, clip], pairs.targets[row, clip])
 
     def log_probabilities(self, step: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-        """Log-probability of that query given the original and the masked clip, ``[encoded]``."""
+        """Log-probability of the query given the original and the masked clip, ``[encoded]``.
+
+        The query is that of :meth:`batch`.
+        """
         original, query, target = self.batch(step)
         odds = partial(self.pairs.classes.log_odds, query=query, target=target)
         return logsigmoid(odds(original)), logsigmoid(odds(self.masked))

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -75,7 +75,7 @@ class MaskDecoder(nn.Module):
         hidden_channels = _used_maps(list(hidden_channels), scales)
         widths = _widths(channels, len(hidden_channels))
         steps = list(pairwise(widths))
-        self.config = {
+        self.config: dict[str, Any] = {
             "hidden_channels": hidden_channels,
             "query_dim": query_dim,
             "channels": channels,
@@ -98,6 +98,7 @@ class MaskDecoder(nn.Module):
         with torch.no_grad():  # random weights of log power would dominate the hidden maps
             self.head.weight[1:].zero_()
             self.head.bias[1:] = torch.tensor(INITIAL_WEIGHTS)
+        # the stubs of ``to`` lack ``memory_format``
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, features: DecoderFeatures, queries: torch.Tensor, grid: Grid) -> torch.Tensor:
@@ -132,7 +133,14 @@ class MaskDecoder(nn.Module):
         pyramid, around = self.encode_features(features, grid)
         return self._logits(pyramid, around, features.log_power, queries, grid)
 
-    def _logits(self, pyramid, around, log_power, queries, grid):
+    def _logits(
+        self,
+        pyramid: list[torch.Tensor],
+        around: torch.Tensor,
+        log_power: torch.Tensor,
+        queries: torch.Tensor,
+        grid: Grid,
+    ) -> torch.Tensor:
         maps = self.condition_on_query(pyramid, queries)
         logit, weight, contrast_weight = maps.unbind(dim=2)
         # contrast_weight * (log_power - around): all factors but log_power are coarse
@@ -200,15 +208,15 @@ def bounded(logits: torch.Tensor) -> torch.Tensor:
     return torch.div(logits, divisor, out=_reuse(divisor))
 
 
-def _reuse(tensor):
-    """Memory for a result: that of a tensor no longer needed, unless gradients need it.
+def _reuse(tensor: torch.Tensor) -> torch.Tensor | None:
+    """Memory for a result: the memory of a tensor no longer needed, unless gradients need it.
 
     Allocating memory takes longer than the arithmetic on it.
     """
     return None if tensor.requires_grad else tensor
 
 
-def _used_maps(hidden_channels, scales):
+def _used_maps(hidden_channels: list[int], scales: int | None) -> list[int]:
     """Channels of the hidden maps in use."""
     if scales is not None and scales not in range(1, len(hidden_channels) + 1):
         raise InputError(
@@ -218,9 +226,9 @@ def _used_maps(hidden_channels, scales):
     return hidden_channels[:scales]
 
 
-def _widths(channels, scales):
+def _widths(channels: int | Sequence[int], scales: int) -> list[int]:
     """Width of each scale."""
-    widths = list(channels) if isinstance(channels, list | tuple) else [channels] * scales
+    widths = [channels] * scales if isinstance(channels, int) else list(channels)
     fit = all(isinstance(width, int) and width > 0 and width % 4 == 0 for width in widths)
     if len(widths) != scales or not fit:
         raise InputError(
@@ -230,15 +238,15 @@ def _widths(channels, scales):
     return widths
 
 
-def _merge(channels):
+def _merge(channels: int) -> nn.Sequential:
     return nn.Sequential(
         _convolution(channels), nn.GroupNorm(4, channels), nn.GELU(), _convolution(channels)
     )
 
 
-def _convolution(channels):
+def _convolution(channels: int) -> nn.Conv2d:
     return nn.Conv2d(channels, channels, 3, padding=1)
 
 
-def _resize(maps, like):
+def _resize(maps: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
     return interpolate(maps, like.shape[-2:], mode="bilinear")

@@ -132,17 +132,17 @@ class StftDomain(MaskingDomain):
     torch.Size([1, 63, 513])
     """
 
-    def __init__(self, audio_classifier):
+    def __init__(self, audio_classifier: AudioClassifier):
         filterbank = audio_classifier.filterbank
         super().__init__(audio_classifier, mel_positions(filterbank), filterbank.sum(dim=1) > 0)
 
-    def power_from_stft(self, stft):
+    def power_from_stft(self, stft: torch.Tensor) -> torch.Tensor:
         return power_of(stft)
 
-    def encode(self, power):
+    def encode(self, power: torch.Tensor) -> AudioEncoding:
         return self.audio_classifier.encode(self.audio_classifier.mel(power))
 
-    def gains(self, mask):
+    def gains(self, mask: torch.Tensor) -> torch.Tensor:
         return mask
 
 
@@ -160,20 +160,22 @@ class MelDomain(MaskingDomain):
     torch.Size([1, 63, 64])
     """
 
-    def __init__(self, audio_classifier):
+    to_bins: torch.Tensor
+
+    def __init__(self, audio_classifier: AudioClassifier):
         filterbank = audio_classifier.filterbank
         bands = filterbank.shape[1]
         positions = (torch.arange(bands) + 0.5) / bands
         super().__init__(audio_classifier, positions, filterbank.sum(dim=0) > 0)
         self.register_buffer("to_bins", band_to_bin_weights(filterbank), persistent=False)
 
-    def power_from_stft(self, stft):
+    def power_from_stft(self, stft: torch.Tensor) -> torch.Tensor:
         return self.audio_classifier.mel(power_of(stft))
 
-    def encode(self, power):
+    def encode(self, power: torch.Tensor) -> AudioEncoding:
         return self.audio_classifier.encode(power)
 
-    def gains(self, mask):
+    def gains(self, mask: torch.Tensor) -> torch.Tensor:
         return mask @ self.to_bins
 
 
@@ -192,9 +194,9 @@ class DecibelMelDomain(MelDomain):
     """
 
     floor = 1e-10
-    """Least power, as in the published front end."""
+    """Smallest power, as in the published front end."""
 
-    def masked(self, power, gains):
+    def masked(self, power: torch.Tensor, gains: torch.Tensor) -> torch.Tensor:
         """Scale the decibels of power by gains.
 
         Arguments
@@ -213,9 +215,9 @@ class DecibelMelDomain(MelDomain):
         return 10 ** (gains * decibels / 10)
 
 
-DOMAINS = {"mel": MelDomain, "stft": StftDomain}
+DOMAINS: dict[str, type[StftDomain | MelDomain]] = {"mel": MelDomain, "stft": StftDomain}
 """Masking domain of each value of the ``masking`` setting."""
-AS_PUBLISHED = {"mel_db": DecibelMelDomain}
+AS_PUBLISHED: dict[str, type[StftDomain | MelDomain]] = {"mel_db": DecibelMelDomain}
 """Domains for reproduction only: no claim is made on them, and a mask of zeros is not silence."""
 
 

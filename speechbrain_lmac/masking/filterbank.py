@@ -21,7 +21,9 @@ def mel_positions(filterbank: torch.Tensor) -> torch.Tensor:
     return (low + fraction * (high - low) + 0.5) / filterbank.shape[1]
 
 
-def _bands_around(filterbank):
+def _bands_around(
+    filterbank: torch.Tensor,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Bands whose centroids enclose each linear bin, and the bin's fraction of the way between.
 
     A band too narrow for any bin has no centroid. The first band stands for all bands that share

@@ -103,14 +103,14 @@ def pool_to_grid(values: torch.Tensor, grid: Grid, shape: Sequence[int]) -> torc
     return pooled / count.clamp(min=1).unsqueeze(1)
 
 
-def _interpolate_frames(maps, times):
+def _interpolate_frames(maps: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
     """Maps at the times of frames, from the two places around each; clips may be long."""
     places = maps.shape[-2]
     valid = ~times.isnan()
     place = (times.nan_to_num() * places - 0.5).clamp(0, places - 1)
     low = place.floor().long().clamp(max=max(0, places - 2))
     fraction = (place - low).unsqueeze(-1).to(maps)
-    total = 0.0
+    total: torch.Tensor | float = 0.0
     for row in range(len(times)):  # one row per repetition
         before = maps.index_select(-2, low[row])
         after = maps.index_select(-2, (low[row] + 1).clamp(max=places - 1))

@@ -3,7 +3,7 @@
 import torch
 
 RANGE = 1e-8
-"""Least power, as a fraction of the largest power of the clip."""
+"""Smallest power, as a fraction of the largest power of the clip."""
 MIN_POWER = 1e-20
 MIN_DEVIATION = 0.1
 

@@ -1,12 +1,12 @@
 """Classifier with a mask on its input: encoding, scores and differentiable objectives."""
 
-from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 from torch.autograd.function import once_differentiable
 
+from speechbrain_lmac.losses.objective import PairValue
 from speechbrain_lmac.masking.domains import MaskingDomain
 from speechbrain_lmac.masking.grid import Grid
 from speechbrain_lmac.models.base import AudioClassifier, AudioEncoding
@@ -42,21 +42,22 @@ class MaskedSimilarity(NamedTuple):
 class MaskedClassifier(nn.Module):
     """Audio classifier whose input can be masked.
 
-    Arguments
-    ---------
-    domain : MaskingDomain
-        Masking domain, with its classifier.
+        Arguments
+        ---------
+        domain : MaskingDomain
+            Masking domain, with its classifier.
 
-    Example
-    -------
-    >>> from speechbrain_lmac.models.clap.mini import MiniCLAP
-    >>> from speechbrain_lmac.masking.domains import MelDomain
-    >>> classifier = MaskedClassifier(MelDomain(MiniCLAP()))
-    >>> encoded = classifier.encode_clips(torch.randn(1, 32000))
-    >>> queries = classifier.audio_classifier.queries(["rain", "siren"])
-    >>> scores = classifier.masked_similarity(encoded, torch.ones_like(encoded.power), queries)
-    >>> torch.allclose(scores.masked_in, scores.original)
-    True
+        Example
+        -------
+        >>> from speechbrain_lmac.models.clap.mini import MiniCLAP
+        >>> from speechbrain_lmac.losses.objective import PairValue
+    from speechbrain_lmac.masking.domains import MelDomain
+        >>> classifier = MaskedClassifier(MelDomain(MiniCLAP()))
+        >>> encoded = classifier.encode_clips(torch.randn(1, 32000))
+        >>> queries = classifier.audio_classifier.queries(["rain", "siren"])
+        >>> scores = classifier.masked_similarity(encoded, torch.ones_like(encoded.power), queries)
+        >>> torch.allclose(scores.masked_in, scores.original)
+        True
     """
 
     def __init__(self, domain: MaskingDomain):
@@ -165,7 +166,7 @@ class MaskedClassifier(nn.Module):
         return MaskedSimilarity(*(self.logits(vector, queries) for vector in vectors))
 
     def masked_objective(
-        self, encoded: EncodedClips, gains: torch.Tensor, value: Callable, chunk_size: int
+        self, encoded: EncodedClips, gains: torch.Tensor, value: PairValue, chunk_size: int
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Evaluate a function of masked clips, differentiable with respect to the gains.
 
@@ -201,7 +202,14 @@ class _MaskedObjective(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, gains, encoded, value, classifier, chunk_size):
+    def forward(
+        ctx: Any,
+        gains: torch.Tensor,
+        encoded: EncodedClips,
+        value: PairValue,
+        classifier: MaskedClassifier,
+        chunk_size: int,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         samples, batch = encoded.wavs.shape[-1], len(encoded.wavs)
         needs_gradient = ctx.needs_input_grad[0]
         values, reports, gradients = [], [], []
@@ -218,12 +226,14 @@ class _MaskedObjective(torch.autograd.Function):
             reports.append(report.detach())
         if needs_gradient:
             ctx.save_for_backward(torch.cat(gradients))
-        reports = torch.cat(reports)
-        ctx.mark_non_differentiable(reports)
-        return torch.cat(values), reports
+        report = torch.cat(reports)
+        ctx.mark_non_differentiable(report)
+        return torch.cat(values), report
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, upstream, _):
+    def backward(
+        ctx: Any, upstream: torch.Tensor, _: torch.Tensor
+    ) -> tuple[torch.Tensor | None, ...]:
         (gradients,) = ctx.saved_tensors
         return upstream[:, None, None] * gradients, None, None, None, None
