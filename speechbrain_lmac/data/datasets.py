@@ -174,7 +174,7 @@ def split_by_fold(clips: Sequence[Clip], **folds: Any) -> dict[str, list[Clip]]:
     Arguments
     ---------
     clips : sequence of Clip
-        All clips.
+        Clips of all folds.
     **folds : list of int
         Folds of each split, by its name.
 

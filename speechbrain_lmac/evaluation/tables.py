@@ -19,7 +19,7 @@ def mean_scores(scores: pd.DataFrame, fraction: float | str) -> pd.DataFrame:
     scores : pandas.DataFrame
         Long-format table from :func:`~speechbrain_lmac.evaluation.evaluate.evaluate`.
     fraction : float or str
-        One of the top-k fractions; ``"mean"``, the mean over all of them; or ``"raw"``, the
+        Mask area: a top-k fraction, ``"mean"`` for the mean over all of them, or ``"raw"`` for the
         explainers' own soft masks.
 
     Returns

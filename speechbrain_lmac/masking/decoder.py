@@ -226,9 +226,11 @@ def _used_maps(hidden_channels: list[int], scales: int | None) -> list[int]:
     return hidden_channels[:scales]
 
 
-def _widths(channels: int | Sequence[int], scales: int) -> list[int]:
+def _widths(channels: Any, scales: int) -> list[int]:
     """Width of each scale."""
-    widths = [channels] * scales if isinstance(channels, int) else list(channels)
+    widths: list[Any] = (
+        list(channels) if isinstance(channels, list | tuple) else [channels] * scales
+    )
     fit = all(isinstance(width, int) and width > 0 and width % 4 == 0 for width in widths)
     if len(widths) != scales or not fit:
         raise InputError(

@@ -192,7 +192,7 @@ def write_run_metadata(folder: str | Path, program: str, arguments: Iterable[Any
     program : str
         Name of the script.
     arguments : iterable
-        Its command-line arguments.
+        Command-line arguments of the command.
 
     Returns
     -------
