@@ -42,22 +42,21 @@ class MaskedSimilarity(NamedTuple):
 class MaskedClassifier(nn.Module):
     """Audio classifier whose input can be masked.
 
-        Arguments
-        ---------
-        domain : MaskingDomain
-            Masking domain, with its classifier.
+    Arguments
+    ---------
+    domain : MaskingDomain
+        Masking domain, with its classifier.
 
-        Example
-        -------
-        >>> from speechbrain_lmac.models.clap.mini import MiniCLAP
-        >>> from speechbrain_lmac.losses.objective import PairValue
-    from speechbrain_lmac.masking.domains import MelDomain
-        >>> classifier = MaskedClassifier(MelDomain(MiniCLAP()))
-        >>> encoded = classifier.encode_clips(torch.randn(1, 32000))
-        >>> queries = classifier.audio_classifier.queries(["rain", "siren"])
-        >>> scores = classifier.masked_similarity(encoded, torch.ones_like(encoded.power), queries)
-        >>> torch.allclose(scores.masked_in, scores.original)
-        True
+    Example
+    -------
+    >>> from speechbrain_lmac.models.clap.mini import MiniCLAP
+    >>> from speechbrain_lmac.masking.domains import MelDomain
+    >>> classifier = MaskedClassifier(MelDomain(MiniCLAP()))
+    >>> encoded = classifier.encode_clips(torch.randn(1, 32000))
+    >>> queries = classifier.audio_classifier.queries(["rain", "siren"])
+    >>> scores = classifier.masked_similarity(encoded, torch.ones_like(encoded.power), queries)
+    >>> torch.allclose(scores.masked_in, scores.original)
+    True
     """
 
     def __init__(self, domain: MaskingDomain):
