@@ -21,6 +21,7 @@ extensions = [
 ]
 html_theme = "furo"
 html_title = "speechbrain-lmac"
+html_show_copyright = False
 exclude_patterns = ["_build", "listen"]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 myst_enable_extensions = ["dollarmath"]
@@ -40,3 +41,14 @@ apidoc_modules = [
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
 napoleon_custom_sections = [("Arguments", "params_style")]
+
+
+def omit_aliases(app, what, name, obj, options, lines):
+    """Omit the generated docstring of a named tuple's field that has none."""
+    if lines and lines[0].startswith("Alias for field number"):
+        lines.clear()
+
+
+def setup(app):
+    """Connect the hook above."""
+    app.connect("autodoc-process-docstring", omit_aliases)

@@ -33,6 +33,9 @@ SCORES = {
     "two_source": (*HEADLINE[:3], *LOCALIZATION[:2], *LOCALIZATION[3:]),
 }
 """Condition -> scores of its table. Other conditions have those of clean clips."""
+DOMAINS = {"mel": "Mel", "stft": "STFT"}
+CONDITIONS = {"clean": "clean clips", "two_source": "two-source mixtures"}
+"""Condition -> its name in headings. Other conditions keep theirs."""
 FURTHER_FIGURES = {
     "curves": "insertion and deletion curves",
     "presence": "mask mean and similarity of clip and prompt",
@@ -115,10 +118,11 @@ def make_page(folder, description, provenance):
 
 def section(folder, domain, condition, summary):
     """Return the section of one masking domain and condition."""
-    parts = [f"## {domain}, {condition}"]
+    title = f"{DOMAINS[domain]} masking, {CONDITIONS.get(condition, condition)}"
+    parts = [f"## {title}"]
     image = f"{domain}_{condition}_metrics.png"
     if (folder / image).is_file():
-        parts.append(f"![AD, FF and Fid-In, {domain}, {condition}]({folder.name}/{image})")
+        parts.append(f"![AD, FF and Fid-In: {title}]({folder.name}/{image})")
     scores = SCORES.get(condition.partition("@")[0], HEADLINE)
     reference = summary.method.iloc[0]
     rows = summary[summary.method.isin(choose_methods(summary, reference))]

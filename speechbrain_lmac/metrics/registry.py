@@ -23,7 +23,8 @@ class Metric(NamedTuple):
     @property
     def heading(self) -> str:
         """Name, unit and arrow, as tables print them."""
-        name = f"{self.name}, {self.unit}" if self.unit else self.name
+        name = self.name.replace("_", " ")
+        name = f"{name}, {self.unit}" if self.unit else name
         return f"{name} {ARROWS[self.higher_is_better]}".strip()
 
 
