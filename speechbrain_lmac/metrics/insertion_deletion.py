@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import torch
 
+from speechbrain_lmac.metrics.protocols import EncodedT, HasGrid, Maskable
 from speechbrain_lmac.metrics.top_k import top_k_mask
 from speechbrain_lmac.utils.errors import InputError
 
@@ -44,8 +45,8 @@ FILLS = {"silence": silence, "noise_floor": noise_floor, "mean": mean}
 
 @torch.no_grad()
 def curve(
-    classifier,
-    encoded,
+    classifier: Maskable[EncodedT],
+    encoded: EncodedT,
     ranks: torch.Tensor,
     class_embeddings: torch.Tensor,
     target: torch.Tensor,
@@ -95,7 +96,7 @@ def curve(
     fill_power = FILLS[fill](valid_power(classifier, encoded))
     samples, bins = encoded.wavs.shape[-1], ranks[0].numel()
 
-    def probability(fraction):
+    def probability(fraction: float) -> torch.Tensor:
         encoding = encoded.encoding
         if round(fraction * bins) != (bins if kind == "insertion" else 0):
             top = top_k_mask(ranks, fraction)
@@ -107,7 +108,7 @@ def curve(
     return torch.stack([probability(fraction) for fraction in fractions], dim=1)
 
 
-def valid_power(classifier, encoded) -> torch.Tensor:
+def valid_power(classifier: HasGrid[EncodedT], encoded: EncodedT) -> torch.Tensor:
     """Return the power of the clip's own frames that lie inside the input window.
 
     Repetitions and padding do not count, nor do the parts of a long clip outside the window.

@@ -11,27 +11,33 @@ import copy
 import zlib
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import torch
 from torch import nn
 from torch.nn.functional import normalize
 
+from speechbrain_lmac.metrics.protocols import HasTensors, Interpretable
+
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 """Modules with learned statistics that are not parameters."""
 
 
-class Stage(NamedTuple):
+Network = TypeVar("Network", bound=Interpretable)
+Model = TypeVar("Model", bound=HasTensors)
+
+
+class Stage(NamedTuple, Generic[Network]):
     """One check: a name and functions that return the randomized model and text embeddings."""
 
     name: str
-    model: Callable[[], nn.Module]
+    model: Callable[[], Network]
     """Returns the InterpreterNetwork with the part re-initialized. Clips must be encoded anew."""
     text: Callable[[torch.Tensor], torch.Tensor]
     """Maps class embeddings ``[classes, dim]`` to those that this stage uses."""
 
 
-def stages(model: Any, seed: int = 0) -> list[Stage]:
+def stages(model: Network, seed: int = 0) -> list[Stage[Network]]:
     """List all checks: the prompts alone, the decoder alone, then the audio encoder.
 
     The blocks of the audio encoder are re-initialized from the output down. Each stage includes
@@ -72,21 +78,19 @@ def stages(model: Any, seed: int = 0) -> list[Stage]:
     return alone + cascade
 
 
-def _decoder(model):
+def _decoder(model: Interpretable) -> Sequence[nn.Module]:
     return [model.decoder]
 
 
-def _top(depth, model):
+def _top(depth: int, model: Interpretable) -> Sequence[nn.Module]:
     return model.classifier.audio_classifier.audio_blocks[:depth]
 
 
-def _unchanged(text):
+def _unchanged(text: torch.Tensor) -> torch.Tensor:
     return text
 
 
-def randomized(
-    model: nn.Module, blocks: Callable[[nn.Module], Sequence[nn.Module]], seed: int
-) -> nn.Module:
+def randomized(model: Model, blocks: Callable[[Model], Sequence[nn.Module]], seed: int) -> Model:
     """Copy a model with some of its modules re-initialized.
 
     Arguments

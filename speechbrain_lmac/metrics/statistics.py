@@ -150,11 +150,13 @@ def _sum_by_recording(values: np.ndarray, recordings: ArrayLike) -> tuple[np.nda
     return np.bincount(place, values[present]), np.bincount(place)
 
 
-def _ratio(sums, counts, axis=-1):
+def _ratio(sums: np.ndarray, counts: np.ndarray, axis: int = -1) -> np.ndarray:
     return sums.sum(axis=axis) / counts.sum(axis=axis)
 
 
-def _interval(sums, counts, mean, resamples, seed) -> tuple[float, float]:
+def _interval(
+    sums: np.ndarray, counts: np.ndarray, mean: float, resamples: int, seed: int
+) -> tuple[float, float]:
     """Return the BCa interval, or Student's for few recordings and degenerate resamples."""
     if len(sums) < MIN_RECORDINGS:
         return np.nan, np.nan
@@ -176,7 +178,7 @@ def _interval(sums, counts, mean, resamples, seed) -> tuple[float, float]:
     return _student_interval(sums, counts, mean)
 
 
-def _student_interval(sums, counts, mean) -> tuple[float, float]:
+def _student_interval(sums: np.ndarray, counts: np.ndarray, mean: float) -> tuple[float, float]:
     """Return Student's interval of a ratio of sums, linearized (Cochran, 1977, section 6.3)."""
     size = len(sums)
     residuals = sums - mean * counts

@@ -39,13 +39,13 @@ def rank_bins(maps: torch.Tensor, seeds: Sequence[int]) -> torch.Tensor:
     return torch.stack([_rank(bins, seed) for bins, seed in zip(_round(maps), seeds)])
 
 
-def _round(maps):
+def _round(maps: torch.Tensor) -> torch.Tensor:
     """Round maps to the bits that count. Zeros of either sign are equal."""
     bits = (maps.float() + 0.0).contiguous().view(torch.int32)
     return (bits + (1 << (SPARE_BITS - 1)) >> SPARE_BITS << SPARE_BITS).view(torch.float32)
 
 
-def _rank(bins, seed):
+def _rank(bins: torch.Tensor, seed: int) -> torch.Tensor:
     tie_order = _draw(bins.numel(), seed).to(bins.device)
     order = argsort_with_ties(bins.flatten(), tie_order)
     ranks = torch.empty_like(tie_order)
@@ -54,7 +54,7 @@ def _rank(bins, seed):
 
 
 @lru_cache(maxsize=32)
-def _draw(count, seed):
+def _draw(count: int, seed: int) -> torch.Tensor:
     """Draw the tie-breaking order of the bins: the same for all maps of a clip."""
     return torch.randperm(count, generator=torch.Generator().manual_seed(seed))
 
