@@ -1,5 +1,6 @@
 """Explainers of an audio classifier's prediction: one interface, one registry."""
 
+from speechbrain_lmac.explainers.base import Explainer
 from speechbrain_lmac.explainers.cam import GradCAM, GradCAMPlusPlus
 from speechbrain_lmac.explainers.controls import (
     EnergyMask,
@@ -24,7 +25,7 @@ from speechbrain_lmac.explainers.lmac import (
 from speechbrain_lmac.explainers.optimized import OptimizedMask
 from speechbrain_lmac.explainers.score_cam import GScoreCAM, ScoreCAM
 
-EXPLAINERS = {
+EXPLAINERS: dict[str, Explainer] = {
     "lmac": LMAC(),
     "saliency": Saliency(),
     "input-x-gradient": InputXGradient(),

@@ -1,12 +1,16 @@
 """Class activation maps of the query's logit, without hooks on the encoder."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch.nn.functional import relu
 
-from speechbrain_lmac.explainers.base import Explainer
+from speechbrain_lmac.explainers.base import Explainer, ExplainerInputs
 from speechbrain_lmac.masking.grid import upsample_to_grid
+from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
+from speechbrain_lmac.masking.masked_classifier import EncodedClips, MaskedClassifier
+from speechbrain_lmac.models.base import AudioEncoding
 from speechbrain_lmac.utils.errors import InputError
 
 
@@ -22,17 +26,21 @@ class LayerMap(Explainer):
 
     layer: int = 0
 
-    def __call__(self, model, encoded, inputs):
+    def __call__(
+        self, model: InterpreterNetwork, encoded: EncodedClips, inputs: ExplainerInputs
+    ) -> torch.Tensor:
         raise NotImplementedError
 
-    def hidden(self, encoding):
+    def hidden(self, encoding: AudioEncoding) -> torch.Tensor:
         """Hidden map of an encoding, ``[batch, channels, frames', bins']``."""
         layers = len(encoding.hidden)
         if not 0 <= self.layer < layers:
             raise InputError(f"layer must be 0 to {layers - 1}, got {self.layer}")
         return encoding.hidden[self.layer]
 
-    def map_and_gradient(self, classifier, encoded, query):
+    def map_and_gradient(
+        self, classifier: MaskedClassifier, encoded: EncodedClips, query: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Hidden map, and the gradient of each clip's logit with respect to it."""
         with torch.enable_grad():
             encoding = classifier.domain.encode(encoded.encoder_power.detach().requires_grad_())
@@ -41,7 +49,7 @@ class LayerMap(Explainer):
             (gradient,) = torch.autograd.grad(logits.sum(), maps)
         return maps.detach().float(), gradient.float()  # an encoder may run in bfloat16
 
-    def variants(self, classifier):
+    def variants(self, classifier: MaskedClassifier) -> Sequence[Explainer]:
         layers = range(len(classifier.audio_classifier.hidden_channels))
         return [self, *(replace(self, layer=i) for i in layers if i != self.layer)]
 
@@ -50,16 +58,18 @@ class LayerMap(Explainer):
 class GradCAM(LayerMap):
     """GradCAM (Selvaraju et al., 2017): channels weighted by their mean gradient."""
 
-    def __call__(self, model, encoded, inputs):
+    def __call__(
+        self, model: InterpreterNetwork, encoded: EncodedClips, inputs: ExplainerInputs
+    ) -> torch.Tensor:
         maps, gradient = self.map_and_gradient(model.classifier, encoded, inputs.query)
         cam = relu((self.weights(maps, gradient) * maps).sum(dim=1))
         return upsample_to_grid(cam, model.classifier.grid(encoded))
 
-    def weights(self, maps, gradient):
+    def weights(self, maps: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
         """Weight of each channel, ``[batch, channels, 1, 1]``."""
         return gradient.mean(dim=(2, 3), keepdim=True)
 
-    def passes(self, classifier):
+    def passes(self, classifier: MaskedClassifier) -> int:
         return 2
 
 
@@ -67,7 +77,7 @@ class GradCAM(LayerMap):
 class GradCAMPlusPlus(GradCAM):
     """GradCAM++ (Chattopadhay et al., 2018, eq. 19)."""
 
-    def weights(self, maps, gradient):
+    def weights(self, maps: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
         # g^2 / (2 g^2 + sum(A) g^3), with g^2 cancelled: it underflows for small g
         denominator = 2 + maps.sum(dim=(2, 3), keepdim=True) * gradient
         alpha = torch.where(denominator.abs() > 1e-6, 1 / denominator, 0.0)

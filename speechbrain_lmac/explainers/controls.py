@@ -6,7 +6,9 @@ from typing import ClassVar
 import torch
 from torch.nn.functional import conv2d, pad
 
-from speechbrain_lmac.explainers.base import Explainer
+from speechbrain_lmac.explainers.base import Explainer, ExplainerInputs
+from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
+from speechbrain_lmac.masking.masked_classifier import EncodedClips
 from speechbrain_lmac.metrics.top_k import normalize_attributions
 
 
@@ -14,10 +16,12 @@ from speechbrain_lmac.metrics.top_k import normalize_attributions
 class Control(Explainer):
     """Mask at the cost of no encoder pass."""
 
-    is_mask: ClassVar = True
-    needs: ClassVar[tuple] = ("seeds",)
+    is_mask: ClassVar[bool] = True
+    needs: ClassVar[tuple[str, ...]] = ("seeds",)
 
-    def __call__(self, model, encoded, inputs):
+    def __call__(
+        self, model: InterpreterNetwork, encoded: EncodedClips, inputs: ExplainerInputs
+    ) -> torch.Tensor:
         raise NotImplementedError
 
 
@@ -25,7 +29,9 @@ class Control(Explainer):
 class FullMask(Control):
     """Mask of ones; at equal mask area, random bins."""
 
-    def __call__(self, model, encoded, inputs):
+    def __call__(
+        self, model: InterpreterNetwork, encoded: EncodedClips, inputs: ExplainerInputs
+    ) -> torch.Tensor:
         return torch.ones_like(encoded.power)
 
 
@@ -33,7 +39,9 @@ class FullMask(Control):
 class RandomMask(Control):
     """Uniform random values in [0, 1], drawn from the seed of each clip."""
 
-    def __call__(self, model, encoded, inputs):
+    def __call__(
+        self, model: InterpreterNetwork, encoded: EncodedClips, inputs: ExplainerInputs
+    ) -> torch.Tensor:
         draws = [
             torch.rand(power.shape, generator=torch.Generator().manual_seed(seed + 1))
             for power, seed in zip(encoded.power, inputs.seeds)
@@ -45,7 +53,9 @@ class RandomMask(Control):
 class EnergyMask(Control):
     """Magnitude divided by its maximum: loud bins first."""
 
-    def __call__(self, model, encoded, inputs):
+    def __call__(
+        self, model: InterpreterNetwork, encoded: EncodedClips, inputs: ExplainerInputs
+    ) -> torch.Tensor:
         return normalize_attributions(encoded.power.sqrt())
 
 
@@ -63,7 +73,9 @@ class SobelEdges(Control):
 
     range_db: float = 70.0
 
-    def __call__(self, model, encoded, inputs):
+    def __call__(
+        self, model: InterpreterNetwork, encoded: EncodedClips, inputs: ExplainerInputs
+    ) -> torch.Tensor:
         power = encoded.power
         floor = power.amax(dim=(1, 2), keepdim=True) * 10 ** (-self.range_db / 10)
         decibels = 10 * torch.maximum(power, floor.clamp(min=1e-20)).log10()
@@ -77,8 +89,11 @@ class SobelEdges(Control):
 class OracleIRM(Control):
     """Ideal ratio mask of the target source, from the known sources of a mixture."""
 
-    needs: ClassVar = ("target_power", "residual_power")
+    needs: ClassVar[tuple[str, ...]] = ("target_power", "residual_power")
 
-    def __call__(self, model, encoded, inputs):
+    def __call__(
+        self, model: InterpreterNetwork, encoded: EncodedClips, inputs: ExplainerInputs
+    ) -> torch.Tensor:
+        assert inputs.target_power is not None and inputs.residual_power is not None
         total = inputs.target_power + inputs.residual_power
         return (inputs.target_power / total.clamp(min=1e-20)).sqrt()

@@ -4,21 +4,27 @@ captum is imported at its use: it imports matplotlib, which takes as long as all
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, Self
 
 import torch
 from torch.nn.functional import conv2d, pad, relu
 
-from speechbrain_lmac.explainers.base import Explainer
+from speechbrain_lmac.explainers.base import Explainer, ExplainerInputs
+from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
+from speechbrain_lmac.masking.masked_classifier import EncodedClips, MaskedClassifier
 from speechbrain_lmac.utils.errors import InputError
 
-SIGNS: dict[str, Callable] = {"absolute": torch.abs, "positive": relu}
+SIGNS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {"absolute": torch.abs, "positive": relu}
 """Map of a signed attribution: importance of a bin, or evidence for the query."""
 SMOOTHINGS = (0.0, 2.0, 8.0)
 """Standard deviations of the blur, in bins, to choose between on a validation set."""
+
+
+Logit = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+"""Function of gains, encoder power and queries that returns the queries' logits."""
 
 
 class Clips(NamedTuple):
@@ -28,10 +34,10 @@ class Clips(NamedTuple):
     magnitude: torch.Tensor
     """Magnitude on the clips' own frames, ``[batch, frames, bins]``."""
     query: torch.Tensor
-    seeds: tuple
+    seeds: tuple[int, ...]
     samples: int
 
-    def repeat(self, times):
+    def repeat(self, times: int) -> Self:
         """The same clips, ``times`` in a row."""
         power, query = self.encoder_power.repeat(times, 1, 1), self.query.repeat(times, 1)
         return self._replace(encoder_power=power, query=query)
@@ -55,7 +61,7 @@ class Gradient(Explainer):
     smoothing: float = 0.0
     chunk: int = 16
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.sign not in SIGNS:
             raise InputError(f"sign must be {' or '.join(SIGNS)}, got {self.sign!r}")
         if self.smoothing < 0:
@@ -63,19 +69,21 @@ class Gradient(Explainer):
         if self.chunk < 1:
             raise InputError(f"chunk must be 1 or more, got {self.chunk}")
 
-    def __call__(self, model, encoded, inputs):
+    def __call__(
+        self, model: InterpreterNetwork, encoded: EncodedClips, inputs: ExplainerInputs
+    ) -> torch.Tensor:
         parts = split(encoded, inputs, self.chunk)
         signed = torch.cat([self.attribute(model.classifier, clips) for clips in parts])
         return blur(SIGNS[self.sign](signed), self.smoothing)
 
-    def attribute(self, classifier, clips):
+    def attribute(self, classifier: MaskedClassifier, clips: Clips) -> torch.Tensor:
         """Signed attribution of clips, ``[batch, frames, bins]``."""
         raise NotImplementedError
 
-    def passes(self, classifier):
+    def passes(self, classifier: MaskedClassifier) -> int:
         return 2
 
-    def variants(self, classifier):
+    def variants(self, classifier: MaskedClassifier) -> Sequence[Explainer]:
         grid = [
             replace(self, sign=sign, smoothing=smoothing)
             for sign, smoothing in product(SIGNS, SMOOTHINGS)
@@ -91,7 +99,7 @@ class Saliency(Gradient):
     Magnitudes are 0 in digital silence, and so is the derivative of their square.
     """
 
-    def attribute(self, classifier, clips):
+    def attribute(self, classifier: MaskedClassifier, clips: Clips) -> torch.Tensor:
         return _gradient(classifier, clips, torch.zeros_like(clips.magnitude))
 
 
@@ -111,17 +119,17 @@ class SmoothGrad(Saliency):
         Number of draws.
     """
 
-    needs: ClassVar = ("query", "seeds")
+    needs: ClassVar[tuple[str, ...]] = ("query", "seeds")
 
     noise: float = 0.15
     samples: int = 25
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if self.samples < 1:
             raise InputError(f"samples must be 1 or more, got {self.samples}")
 
-    def attribute(self, classifier, clips):
+    def attribute(self, classifier: MaskedClassifier, clips: Clips) -> torch.Tensor:
         count = len(clips.magnitude)
         at_once = max(1, self.chunk // count)
         noise = self._noise(clips)
@@ -133,7 +141,7 @@ class SmoothGrad(Saliency):
             total += gradients.unflatten(0, (-1, count)).sum(dim=0)
         return total / self.samples
 
-    def _noise(self, clips) -> Iterator[torch.Tensor]:
+    def _noise(self, clips: Clips) -> Iterator[torch.Tensor]:
         """Yield draws for all clips, ``[batch, frames, bins]``."""
         magnitude = clips.magnitude
         spans = magnitude.amax(dim=(1, 2)) - magnitude.amin(dim=(1, 2))
@@ -142,7 +150,7 @@ class SmoothGrad(Saliency):
             noise = [torch.randn(magnitude[0].shape, generator=g) for g in generators]
             yield self.noise * spans[:, None, None] * torch.stack(noise).to(magnitude)
 
-    def passes(self, classifier):
+    def passes(self, classifier: MaskedClassifier) -> int:
         return 2 * self.samples
 
 
@@ -150,7 +158,7 @@ class SmoothGrad(Saliency):
 class InputXGradient(Gradient):
     """``magnitude * d logit / d magnitude`` (Shrikumar et al., 2016): d logit / d gain, at 1."""
 
-    def attribute(self, classifier, clips):
+    def attribute(self, classifier: MaskedClassifier, clips: Clips) -> torch.Tensor:
         from captum.attr import InputXGradient as Captum
 
         method = Captum(logit_of_gains(classifier, clips.samples))
@@ -159,7 +167,7 @@ class InputXGradient(Gradient):
         return method.attribute(gains, additional_forward_args=arguments).detach()
 
 
-def split(encoded, inputs, size) -> Iterator[Clips]:
+def split(encoded: EncodedClips, inputs: ExplainerInputs, size: int) -> Iterator[Clips]:
     """Yield the clips of a batch, ``size`` at a time."""
     samples = encoded.wavs.shape[-1]
     for first in range(0, len(encoded.power), size):
@@ -168,24 +176,24 @@ def split(encoded, inputs, size) -> Iterator[Clips]:
         yield Clips(power, magnitude, inputs.query[part], inputs.seeds[part], samples)
 
 
-def logit_of_gains(classifier, samples):
+def logit_of_gains(classifier: MaskedClassifier, samples: int) -> Logit:
     """Function of gains, encoder power and queries that returns the queries' logits."""
 
-    def logit(gains, power, query):
+    def logit(gains: torch.Tensor, power: torch.Tensor, query: torch.Tensor) -> torch.Tensor:
         encoding = classifier.encode_masked(power, gains, samples)
         return classifier.audio_classifier.paired_logits(encoding.vector, query)
 
     return logit
 
 
-def _gradient(classifier, clips, added):
+def _gradient(classifier: MaskedClassifier, clips: Clips, added: torch.Tensor) -> torch.Tensor:
     """d logit / d magnitude at the clips' magnitudes plus ``added``, clipped at 0.
 
     The gradients of a repeated frame add up: offsets are aligned to the encoder input as gains are.
     """
     from captum.attr import Saliency as Captum
 
-    def logit(added, power, query):
+    def logit(added: torch.Tensor, power: torch.Tensor, query: torch.Tensor) -> torch.Tensor:
         aligned = classifier.audio_classifier.window.align_mask(added, clips.samples)
         encoding = classifier.domain.encode(relu(power.sqrt() + aligned).square())
         return classifier.audio_classifier.paired_logits(encoding.vector, query)

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 import torch
 
-from speechbrain_lmac.explainers.gradient import Gradient, logit_of_gains, split
+from speechbrain_lmac.explainers.base import ExplainerInputs
+from speechbrain_lmac.explainers.gradient import Clips, Gradient, logit_of_gains, split
+from speechbrain_lmac.masking.masked_classifier import EncodedClips, MaskedClassifier
 from speechbrain_lmac.utils.errors import InputError
 
 
@@ -33,28 +35,32 @@ class IntegratedGradients(Gradient):
     steps: int = 50
     range_db: float = 80.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if self.steps < 1:
             raise InputError(f"steps must be 1 or more, got {self.steps}")
         if self.range_db <= 0:
             raise InputError(f"range_db must be above 0, got {self.range_db}")
 
-    def attribute(self, classifier, clips):
+    def attribute(self, classifier: MaskedClassifier, clips: Clips) -> torch.Tensor:
         return self._integrate(classifier, clips)[0]
 
-    def convergence_delta(self, classifier, encoded, inputs):
+    def convergence_delta(
+        self, classifier: MaskedClassifier, encoded: EncodedClips, inputs: ExplainerInputs
+    ) -> torch.Tensor:
         """Sum of each clip's attributions minus its logit relative to silence, ``[batch]``."""
         parts = split(encoded, inputs, self.chunk)
         return torch.cat([self._integrate(classifier, clips, delta=True)[1] for clips in parts])
 
-    def gain(self, place):
+    def gain(self, place: torch.Tensor) -> torch.Tensor:
         """Gain at each place of the path, from 0 at 0 to 1 at 1."""
         steepness = math.log(10) * self.range_db / 20
         return torch.expm1(steepness * place) / math.expm1(steepness)
 
-    def _integrate(self, classifier, clips, delta=False):
-        """Attributions, and their convergence delta if ``delta`` is set."""
+    def _integrate(
+        self, classifier: MaskedClassifier, clips: Clips, delta: bool = False
+    ) -> tuple[torch.Tensor, ...]:
+        """Attributions, followed by their convergence delta if ``delta`` is set."""
         from captum.attr import IntegratedGradients as Captum
 
         logit = logit_of_gains(classifier, clips.samples)
@@ -66,8 +72,8 @@ class IntegratedGradients(Gradient):
             internal_batch_size=self.chunk,
             return_convergence_delta=delta,
         )
-        attribution, missed = result if delta else (result, None)
-        return attribution.detach(), missed
+        attribution, *missed = result if delta else (result,)
+        return attribution.detach(), *missed
 
-    def passes(self, classifier):
+    def passes(self, classifier: MaskedClassifier) -> int:
         return 2 * self.steps

@@ -5,19 +5,23 @@ from typing import ClassVar
 
 import torch
 
-from speechbrain_lmac.explainers.base import Explainer
+from speechbrain_lmac.explainers.base import Explainer, ExplainerInputs
 from speechbrain_lmac.masking.decoder import DecoderFeatures
+from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
+from speechbrain_lmac.masking.masked_classifier import EncodedClips
 
 
 @dataclass(frozen=True)
 class LMAC(Explainer):
     """Mask of the trained decoder: one pass of the decoder, none of the encoder."""
 
-    is_mask: ClassVar = True
-    learned: ClassVar = True
+    is_mask: ClassVar[bool] = True
+    learned: ClassVar[bool] = True
 
     @torch.no_grad()
-    def __call__(self, model, encoded, inputs):
+    def __call__(
+        self, model: InterpreterNetwork, encoded: EncodedClips, inputs: ExplainerInputs
+    ) -> torch.Tensor:
         return model(encoded, inputs.query.unsqueeze(0)).squeeze(0)
 
 
@@ -25,10 +29,13 @@ class LMAC(Explainer):
 class ShuffledClip(LMAC):
     """Control: the decoder receives the features of another clip."""
 
-    needs: ClassVar = ("query", "other_clips")
+    needs: ClassVar[tuple[str, ...]] = ("query", "other_clips")
 
     @torch.no_grad()
-    def __call__(self, model, encoded, inputs):
+    def __call__(
+        self, model: InterpreterNetwork, encoded: EncodedClips, inputs: ExplainerInputs
+    ) -> torch.Tensor:
+        assert inputs.other_clips is not None
         features = model.features(inputs.other_clips)
         return model(encoded, inputs.query.unsqueeze(0), features).squeeze(0)
 
@@ -37,10 +44,13 @@ class ShuffledClip(LMAC):
 class MeanFeatures(LMAC):
     """Control: the decoder receives features averaged over many clips, so only the query counts."""
 
-    needs: ClassVar = ("query", "mean_features")
+    needs: ClassVar[tuple[str, ...]] = ("query", "mean_features")
 
     @torch.no_grad()
-    def __call__(self, model, encoded, inputs):
+    def __call__(
+        self, model: InterpreterNetwork, encoded: EncodedClips, inputs: ExplainerInputs
+    ) -> torch.Tensor:
+        assert inputs.mean_features is not None
         batch = len(encoded.power)
         hidden = tuple(maps.expand(batch, -1, -1, -1) for maps in inputs.mean_features.hidden)
         log_power = inputs.mean_features.log_power.expand(batch, -1, -1)
@@ -52,9 +62,12 @@ class MeanFeatures(LMAC):
 class ShuffledPrompt(LMAC):
     """Control: the decoder receives another query."""
 
-    needs: ClassVar = ("other_query",)
+    needs: ClassVar[tuple[str, ...]] = ("other_query",)
 
-    def __call__(self, model, encoded, inputs):
+    def __call__(
+        self, model: InterpreterNetwork, encoded: EncodedClips, inputs: ExplainerInputs
+    ) -> torch.Tensor:
+        assert inputs.other_query is not None
         return super().__call__(model, encoded, inputs._replace(query=inputs.other_query))
 
 
@@ -62,6 +75,8 @@ class ShuffledPrompt(LMAC):
 class ConstantMask(LMAC):
     """Control: the mean of the decoder's mask in every bin; at equal mask area, random bins."""
 
-    def __call__(self, model, encoded, inputs):
+    def __call__(
+        self, model: InterpreterNetwork, encoded: EncodedClips, inputs: ExplainerInputs
+    ) -> torch.Tensor:
         mask = super().__call__(model, encoded, inputs)
         return mask.mean(dim=(1, 2), keepdim=True).expand_as(mask).clone()

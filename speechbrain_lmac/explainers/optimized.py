@@ -1,16 +1,19 @@
 """Mask found by gradient descent for one clip and query, without a decoder."""
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch.nn.functional import logsigmoid
 
-from speechbrain_lmac.explainers.base import Explainer
+from speechbrain_lmac.explainers.base import Explainer, ExplainerInputs
 from speechbrain_lmac.losses.mask_gate import SoftTopK
 from speechbrain_lmac.masking.decoder import bounded
+from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 from speechbrain_lmac.masking.log_power import normalized_log_power
+from speechbrain_lmac.masking.masked_classifier import EncodedClips, MaskedClassifier
 from speechbrain_lmac.metrics.top_k import TOP_K_FRACTIONS
 from speechbrain_lmac.utils.errors import InputError
 
@@ -43,19 +46,22 @@ class OptimizedMask(Explainer):
         Weights of the terms. Default: those of training.
     """
 
-    is_mask: ClassVar = True
-    needs: ClassVar = ("query", "seeds", "class_queries")
+    is_mask: ClassVar[bool] = True
+    needs: ClassVar[tuple[str, ...]] = ("query", "seeds", "class_queries")
 
     steps: int = 200
     lr: float = 0.3
     mask_in: float = 1.0
     mask_out: float = 2.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.steps < 1:
             raise InputError(f"steps must be 1 or more, got {self.steps}")
 
-    def __call__(self, model, encoded, inputs):
+    def __call__(
+        self, model: InterpreterNetwork, encoded: EncodedClips, inputs: ExplainerInputs
+    ) -> torch.Tensor:
+        assert inputs.class_queries is not None
         classifier, masks = model.classifier, []
         for wav, query, seed in zip(encoded.wavs.split(1), inputs.query, inputs.seeds):
             clip = classifier.encode_clips(wav)
@@ -64,7 +70,12 @@ class OptimizedMask(Explainer):
             masks.append(self._descend(loss, logits, random.Random(seed)))
         return torch.cat(masks)
 
-    def _descend(self, loss, logits, rng):
+    def _descend(
+        self,
+        loss: Callable[[torch.Tensor], torch.Tensor],
+        logits: torch.Tensor,
+        rng: random.Random,
+    ) -> torch.Tensor:
         """Mask ``[1, frames, bins]`` that minimizes a loss of the gated mask."""
         optimizer = torch.optim.Adam([logits.requires_grad_()], lr=self.lr)
         gate = SoftTopK(TOP_K_FRACTIONS, SOFTNESS)
@@ -77,21 +88,28 @@ class OptimizedMask(Explainer):
             optimizer.step()
         return bounded(logits.detach()).sigmoid()
 
-    def passes(self, classifier):
+    def passes(self, classifier: MaskedClassifier) -> int:
         return 4 * self.steps + 1
 
 
 class _Loss:
     """Loss of the gated mask ``[1, frames, bins]`` of one clip."""
 
-    def __init__(self, weights, classifier, clip, query, class_queries):
+    def __init__(
+        self,
+        weights: OptimizedMask,
+        classifier: MaskedClassifier,
+        clip: EncodedClips,
+        query: torch.Tensor,
+        class_queries: torch.Tensor,
+    ):
         self.weights, self.classifier, self.query = weights, classifier, query
         self.power, self.samples = clip.encoder_power, clip.wavs.shape[-1]
         self.classes = classifier.competing(class_queries)
         same = (class_queries == query).all(dim=1)
         self.target = torch.where(same.any(), same.float().argmax(), -1)
 
-    def __call__(self, mask):
+    def __call__(self, mask: torch.Tensor) -> torch.Tensor:
         both = torch.cat([mask, 1 - mask])
         vectors = self.classifier.encode_masked(self.power, both, self.samples).vector
         masked_in, masked_out = self.classes.log_odds(vectors, self.query, self.target)

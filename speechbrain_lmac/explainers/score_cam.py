@@ -5,8 +5,11 @@ from dataclasses import dataclass
 import torch
 from torch.nn.functional import relu
 
+from speechbrain_lmac.explainers.base import ExplainerInputs
 from speechbrain_lmac.explainers.cam import LayerMap
 from speechbrain_lmac.masking.grid import upsample_to_grid
+from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
+from speechbrain_lmac.masking.masked_classifier import EncodedClips, MaskedClassifier
 from speechbrain_lmac.utils.errors import InputError
 
 
@@ -28,11 +31,13 @@ class ScoreCAM(LayerMap):
 
     chunk: int = 16
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.chunk < 1:
             raise InputError(f"chunk must be 1 or more, got {self.chunk}")
 
-    def __call__(self, model, encoded, inputs):
+    def __call__(
+        self, model: InterpreterNetwork, encoded: EncodedClips, inputs: ExplainerInputs
+    ) -> torch.Tensor:
         classifier = model.classifier
         maps = self.channels(classifier, encoded, inputs.query)
         with torch.no_grad():
@@ -41,14 +46,22 @@ class ScoreCAM(LayerMap):
             cam = relu((weights * maps).sum(dim=1))
             return upsample_to_grid(cam, classifier.grid(encoded))
 
-    def channels(self, classifier, encoded, query):
+    def channels(
+        self, classifier: MaskedClassifier, encoded: EncodedClips, query: torch.Tensor
+    ) -> torch.Tensor:
         """Maps of the channels in use, ``[batch, channels, frames', bins']``."""
         return self.hidden(encoded.encoding).float()
 
-    def passes(self, classifier):
+    def passes(self, classifier: MaskedClassifier) -> int:
         return classifier.audio_classifier.hidden_channels[self.layer]
 
-    def _masked_logits(self, classifier, encoded, query, maps):
+    def _masked_logits(
+        self,
+        classifier: MaskedClassifier,
+        encoded: EncodedClips,
+        query: torch.Tensor,
+        maps: torch.Tensor,
+    ) -> torch.Tensor:
         """Logit of each clip's query under the mask of each channel, ``[batch, channels]``."""
         grid, samples = classifier.grid(encoded), encoded.wavs.shape[-1]
         logit_of = classifier.audio_classifier.paired_logits
@@ -83,19 +96,21 @@ class GScoreCAM(ScoreCAM):
 
     fraction: float = 0.1
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if not 0 < self.fraction <= 1:
             raise InputError(f"fraction must be above 0 and at most 1, got {self.fraction}")
 
-    def channels(self, classifier, encoded, query):
+    def channels(
+        self, classifier: MaskedClassifier, encoded: EncodedClips, query: torch.Tensor
+    ) -> torch.Tensor:
         maps, gradient = self.map_and_gradient(classifier, encoded, query)
         count = self._count(maps.shape[1])
         chosen = gradient.mean(dim=(2, 3)).topk(count, dim=1).indices
         return maps.gather(1, chosen[:, :, None, None].expand(-1, -1, *maps.shape[2:]))
 
-    def passes(self, classifier):
+    def passes(self, classifier: MaskedClassifier) -> int:
         return 2 + self._count(super().passes(classifier))
 
-    def _count(self, channels):
+    def _count(self, channels: int) -> int:
         return max(1, round(self.fraction * channels))
