@@ -1,7 +1,7 @@
 """``speechbrain-lmac compare``: one clip under nine explainers, with or without their names."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
@@ -12,7 +12,9 @@ from speechbrain_lmac.cli.options import Device, Json, Revision, Source
 from speechbrain_lmac.utils.errors import InputError, printable
 
 if TYPE_CHECKING:
+    from speechbrain_lmac.evaluation.listening_test import Take
     from speechbrain_lmac.inference.interpreter import Interpreter
+    from speechbrain_lmac.reports.clip import Axis, Player
 
 EXAMPLES = """\
 \b
@@ -79,7 +81,9 @@ def _only_file(name: str) -> str:
     return path
 
 
-def _takes(interpreter: "Interpreter", path: str, prompt: str, methods: list[str] | None) -> Any:
+def _takes(
+    interpreter: "Interpreter", path: str, prompt: str, methods: list[str] | None
+) -> tuple["Player", list["Take"], "Axis"]:
     """Return the masked clips of the explainers, as ``listening_test.takes``."""
     from speechbrain_lmac.audio.source import AudioSource
     from speechbrain_lmac.evaluation.listening_test import METHODS, takes

@@ -17,8 +17,7 @@ def run(
     json: Annotated[bool, Option("--json", help="Print one JSON object per method.")] = False,
 ) -> int:
     """Print mean ranks of explainers with 95 % intervals over raters."""
-    from speechbrain_lmac.evaluation.listening_test import read_ratings
-    from speechbrain_lmac.evaluation.ratings import mean_ranks
+    from speechbrain_lmac.evaluation.ratings import mean_ranks, read_ratings
 
     ranks = mean_ranks(read_ratings(files, keys))
     if json:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence, Sized
 from pathlib import Path
-from typing import Any, Protocol
 
 import pandas as pd
 import torch
@@ -10,7 +9,8 @@ from tqdm import tqdm
 
 from speechbrain_lmac.audio.io import fit_length, load_audio
 from speechbrain_lmac.data.prompts import TEMPLATE
-from speechbrain_lmac.evaluation.long_format import to_frame, to_records
+from speechbrain_lmac.evaluation.long_format import Record, to_frame, to_records
+from speechbrain_lmac.evaluation.protocols import HasModel
 from speechbrain_lmac.evaluation.scoring import (
     ClassPrompts,
     explain,
@@ -26,18 +26,18 @@ from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.files import atomic_write
 
 AVAILABLE_INPUTS = {"query", "seeds", "class_queries"}
-"""Explainer inputs that any clip has. Other inputs need mixtures or a atomic_write data set."""
+"""Explainer inputs that any clip has. Other inputs need mixtures or a data set."""
 
 
-class HasModel(Protocol):
-    """An object with an interpreter network, such as ``speechbrain_lmac.Interpreter``."""
-
-    model: Any
+Sounds = Sequence[str | Path] | Mapping[str, torch.Tensor] | torch.Tensor
+"""Audio files; or waveforms ``[time]`` by clip ID, or one tensor ``[clips, time]``."""
+Batch = tuple[Sequence[str], torch.Tensor] | tuple[Sequence[str], torch.Tensor, torch.Tensor | None]
+"""Clip IDs, waveforms ``[batch, time]`` and, optionally, indices of the classes ``[batch]``."""
 
 
 def evaluate_explainers(
     interpreter: InterpreterNetwork | HasModel,
-    sounds: Sequence[str | Path] | Mapping[str, torch.Tensor] | torch.Tensor,
+    sounds: Sounds,
     class_names: Sequence[str],
     explainers: Sequence[str] | Mapping[str, Explainer] = ("lmac", "gradcam++", "energy", "random"),
     targets: Sequence[str] | None = None,
@@ -94,8 +94,7 @@ def evaluate_explainers(
         method clip
     ...
     """
-    is_network = isinstance(interpreter, InterpreterNetwork)
-    model: Any = interpreter if is_network else interpreter.model
+    model = interpreter if isinstance(interpreter, InterpreterNetwork) else interpreter.model
     clap = model.classifier.audio_classifier
     check_clip_seconds(clap, clip_seconds)
     device = model.classifier.domain.positions.device
@@ -105,7 +104,7 @@ def evaluate_explainers(
     clips = _load_sounds(sounds, clap.sample_rate, clip_seconds)
     indices = _target_indices(targets, prompts, len(clips))
     ids = list(clips)
-    batches = []
+    batches: list[Batch] = []
     for start in range(0, len(ids), batch_size):
         names = ids[start : start + batch_size]
         wavs = torch.stack([clips[name] for name in names]).to(device)
@@ -133,7 +132,7 @@ def choose_explainers(explainers: Sequence[str] | Mapping[str, Explainer]) -> di
     return dict(explainers)
 
 
-def _load_sounds(sounds, sample_rate, seconds):
+def _load_sounds(sounds: Sounds, sample_rate: int, seconds: float) -> dict[str, torch.Tensor]:
     """Return waveforms of one length by clip ID."""
     if isinstance(sounds, torch.Tensor):
         sounds = {str(place): wav for place, wav in enumerate(sounds)}
@@ -142,7 +141,9 @@ def _load_sounds(sounds, sample_rate, seconds):
     return {name: fit_length(wav, round(seconds * sample_rate)) for name, wav in sounds.items()}
 
 
-def _target_indices(targets, prompts, num_clips):
+def _target_indices(
+    targets: Sequence[str] | None, prompts: ClassPrompts, num_clips: int
+) -> torch.Tensor | None:
     if targets is None:
         return None
     if len(targets) != num_clips or not set(targets) <= set(prompts.names):
@@ -156,7 +157,7 @@ def _target_indices(targets, prompts, num_clips):
 def evaluate(
     model: InterpreterNetwork,
     explainers: Mapping[str, Explainer],
-    batches: Iterable[tuple],
+    batches: Iterable[Batch],
     prompts: ClassPrompts,
     fractions: Sequence[float] = TOP_K_FRACTIONS,
 ) -> pd.DataFrame:
@@ -181,7 +182,7 @@ def evaluate(
     pandas.DataFrame
         Long format, as :func:`evaluate_explainers` returns it.
     """
-    records: list[dict] = []
+    records: list[Record] = []
     total = len(batches) if isinstance(batches, Sized) else None
     for ids, wavs, *target in tqdm(batches, "evaluating", total, unit="batch", dynamic_ncols=True):
         batch = make_batch(model, ids, model.classifier.encode_clips(wavs), prompts, *target)

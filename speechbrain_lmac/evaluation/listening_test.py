@@ -1,20 +1,19 @@
 """Listening test: one clip under several explainers, all at the same mask area."""
 
-import csv
 import hashlib
 import json
 import random
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 
+from speechbrain_lmac.evaluation.protocols import InterpreterLike
 from speechbrain_lmac.evaluation.scoring import ClassPrompts, explain, make_batch
 from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.metrics.top_k import top_k_mask
-from speechbrain_lmac.reports.clip import ClipRenderer
+from speechbrain_lmac.reports.clip import Axis, ClipRenderer, Player
 from speechbrain_lmac.reports.page import render, write_page
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.files import write_text
@@ -35,18 +34,18 @@ class Take(NamedTuple):
 
     name: str
     """Name of the method, or a letter that hides it."""
-    player: Any
+    player: Player
     presence: float | None
     """Presence probability of the prompt in the sound. None if names are hidden."""
 
 
 def takes(
-    interpreter: Any,
+    interpreter: InterpreterLike,
     wav: torch.Tensor,
     prompt: str,
     methods: Sequence[str] = METHODS,
     fraction: float = FRACTION,
-) -> tuple[Any, list[Take], Any]:
+) -> tuple[Player, list[Take], Axis]:
     """Render the masked-in sound of every method for one clip and prompt.
 
     Arguments
@@ -114,9 +113,9 @@ def write_comparison(
     path: str | Path,
     name: str,
     prompt: str,
-    original: Any,
+    original: Player,
     sounds: list[Take],
-    axis: Any,
+    axis: Axis,
     blind_seed: int | None = None,
 ) -> list[Path]:
     """Write the comparison page. A blind page has letters for names, and a key file.
@@ -173,76 +172,3 @@ def check_new_key(path: str | Path) -> Path:
     if key_path.exists():
         raise InputError(f"{key_path} is the key of a page. Give another --output.")
     return key_path
-
-
-def read_ratings(paths: Sequence[str | Path], keys: Sequence[str | Path]) -> list[dict]:
-    """Read ratings of blind pages, with the names of the methods.
-
-    Arguments
-    ---------
-    paths : list of str or Path
-        CSV files that pages saved: ``rater,page,letter,rating,saved``. Rows without a time have
-        that of their file.
-    keys : list of str or Path
-        Key files of the pages.
-
-    Returns
-    -------
-    list of dict
-        ``rater``, ``page``, ``method``, ``rating`` and ``saved``, the earliest first.
-    """
-    methods = _read_keys(keys)
-    by_page = {page: frozenset(letters.values()) for page, letters in methods.items()}
-    if len(set(by_page.values())) > 1:
-        raise InputError(
-            "pages must have the same methods: "
-            + "; ".join(f"{page} has {', '.join(sorted(names))}" for page, names in by_page.items())
-        )
-    rows = []
-    for path in paths:
-        try:
-            with open(path, newline="", encoding="utf-8-sig") as file:
-                lines = [*csv.DictReader(file)]
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{path} cannot be read: {error}") from error
-        rows += [_rating(path, line, row, methods) for line, row in enumerate(lines, start=2)]
-    if not rows:
-        raise InputError("ratings must hold at least one row, got none.")
-    return sorted(rows, key=lambda row: row["saved"])
-
-
-def _read_keys(keys):
-    """Return page -> letter -> method."""
-    methods: dict[str, dict[str, str]] = {}
-    for path in keys:
-        try:
-            key = json.loads(Path(path).read_text(encoding="utf-8"))
-            letters = methods.setdefault(key["page"], key["methods"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path} is no key of a blind page: {error}") from error
-        if letters != key["methods"]:
-            raise InputError(f"{path} is another key of a page that has one: {key['page']}")
-    return methods
-
-
-def _rating(path, line, row, methods):
-    """Check one row of a file and return it with its method."""
-    try:
-        letters = methods[row["page"]]
-        rating = float(row["rating"])
-        if not 1 <= rating <= 5:
-            raise ValueError(f"rating must be 1 to 5, got {row['rating']}")
-        return {
-            "rater": row["rater"] or str(path),
-            "page": row["page"],
-            "method": letters[row["letter"]],
-            "rating": rating,
-            "saved": row.get("saved") or _saved(path),
-        }
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path}, line {line}: {error!s} fits no key that was given") from error
-
-
-def _saved(path):
-    """Return the time at which a file was written, in the format of the pages."""
-    return datetime.fromtimestamp(Path(path).stat().st_mtime, UTC).isoformat()

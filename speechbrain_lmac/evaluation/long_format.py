@@ -1,6 +1,7 @@
 """Conversion of scores to records and to long-format tables."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -8,8 +9,11 @@ Scores = dict[tuple[str, float | None], list[float]]
 """(metric, fraction) -> one value per clip. The fraction is the mask area, or ``None`` for scores
 of the explainer's own mask."""
 
+Record = dict[str, Any]
+"""One clip under one method: facts, and ``scores`` as a list of ``[metric, fraction, value]``."""
 
-def to_records(ids: Sequence[str], targets: Sequence[str], scores: Scores) -> list[dict]:
+
+def to_records(ids: Sequence[str], targets: Sequence[str], scores: Scores) -> list[Record]:
     """Convert scores to one record per clip: ``clip``, ``target`` and ``scores``.
 
     ``scores`` is a list of ``[metric, fraction, value]``, without NaN values.
@@ -22,7 +26,7 @@ def to_records(ids: Sequence[str], targets: Sequence[str], scores: Scores) -> li
     return records
 
 
-def to_frame(records: Iterable[dict]) -> pd.DataFrame:
+def to_frame(records: Iterable[Record]) -> pd.DataFrame:
     """Convert records to a long-format table: one row per clip, metric and fraction.
 
     Example

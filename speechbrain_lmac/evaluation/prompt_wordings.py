@@ -1,6 +1,6 @@
 """Wordings of class names: templates, paraphrases and csv files."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -48,7 +48,10 @@ def chosen_wordings(names: Sequence[str], prompts: Sequence[str]) -> dict[str, l
     return wordings
 
 
-def _numbered(names, prompts, source):
+def _numbered(
+    names: Sequence[str], prompts: Mapping[str, Sequence[str]], source: str
+) -> dict[str, list[str]]:
+    """Return the first, second, ... prompt of each class as one wording each."""
     missing = [name for name in names if name not in prompts]
     if missing:
         raise InputError(

@@ -3,13 +3,13 @@
 import time
 import zlib
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Unpack
 
 import torch
 
 from speechbrain_lmac.evaluation.encoder_passes import EncoderPasses
 from speechbrain_lmac.evaluation.long_format import Scores
-from speechbrain_lmac.explainers.base import Explainer, ExplainerInputs
+from speechbrain_lmac.explainers.base import Explainer, ExplainerInputs, OptionalInputs
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 from speechbrain_lmac.masking.masked_classifier import EncodedClips, MaskedClassifier
 from speechbrain_lmac.metrics.faithfulness import masking_outcome
@@ -82,7 +82,7 @@ def make_batch(
     encoded: EncodedClips,
     prompts: ClassPrompts,
     target: torch.Tensor | None = None,
-    **optional_inputs,
+    **optional_inputs: Unpack[OptionalInputs],
 ) -> EvaluationBatch:
     """Build the inputs of all explainers for a batch of encoded clips.
 
@@ -173,7 +173,7 @@ def rank_valid_bins(
     return rank_bins(maps.masked_fill(ignored, -torch.inf), seeds)
 
 
-def _now(device):
+def _now(device: torch.device) -> float:
     """Return the time after all pending work of a device has finished."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
@@ -218,7 +218,7 @@ def score_faithfulness(
         scores["p_masked_in", fraction] = outcome.p_masked_in.tolist()
         scores["p_masked_out", fraction] = outcome.p_masked_out.tolist()
         for name in MASK_METRICS if fraction is None else TOP_K_METRICS:
-            scores[name, fraction] = MASK_METRICS[name].function(outcome).tolist()  # type: ignore[misc]
+            scores[name, fraction] = MASK_METRICS[name].function(outcome).tolist()
     scores["failed", None] = attributions.failed.float().tolist()
     scores["constant", None] = attributions.constant.float().tolist()
     return scores

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import torch
@@ -12,6 +11,7 @@ from speechbrain_lmac.audio.io import check_audio, fit_length, load_audio
 from speechbrain_lmac.data.datasets import read_clips
 from speechbrain_lmac.data.manifest import Clip
 from speechbrain_lmac.evaluation.zero_shot_tables import confusion, per_class
+from speechbrain_lmac.models.base import AudioClassifier
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.files import check_writable, write_text
 from speechbrain_lmac.utils.ownership import Ledger, owned_file
@@ -48,7 +48,9 @@ def chosen_clips(
 
 
 @torch.no_grad()
-def embed_clips(clap: Any, clips: Sequence[Clip], seconds: float | None = None) -> torch.Tensor:
+def embed_clips(
+    clap: AudioClassifier, clips: Sequence[Clip], seconds: float | None = None
+) -> torch.Tensor:
     """Encode clips one by one.
 
     Arguments
@@ -83,7 +85,7 @@ def embed_clips(clap: Any, clips: Sequence[Clip], seconds: float | None = None) 
 
 
 def classify(
-    clap: Any,
+    clap: AudioClassifier,
     embeddings: torch.Tensor,
     clips: Sequence[Clip],
     names: Sequence[str],

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, TypedDict
 
 import torch
 
@@ -30,6 +30,16 @@ class ExplainerInputs(NamedTuple):
     """Power of the source that the query names, ``[batch, frames, bins]``."""
     residual_power: torch.Tensor | None = None
     """Power of all other sources, ``[batch, frames, bins]``."""
+
+
+class OptionalInputs(TypedDict, total=False):
+    """Fields of :class:`ExplainerInputs` that only some explainers need."""
+
+    other_query: torch.Tensor | None
+    other_clips: EncodedClips | None
+    mean_features: DecoderFeatures | None
+    target_power: torch.Tensor | None
+    residual_power: torch.Tensor | None
 
 
 class Explainer(ABC):

@@ -1,18 +1,26 @@
 """All metrics by name: what computes them, which direction is better, and how to print them."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import torch
 
 from speechbrain_lmac.metrics import faithfulness, insertion_deletion, localization, similarity
+from speechbrain_lmac.metrics.faithfulness import MaskingOutcome
 
 ARROWS = {True: "↑", False: "↓", None: ""}
 
 
-class Metric(NamedTuple):
+OutcomeFunction = Callable[[MaskingOutcome], torch.Tensor]
+"""Function of the probabilities with and without a mask: one value per clip."""
+Function = TypeVar("Function", bound=Callable[..., Any] | None, covariant=True)
+
+
+class Metric(NamedTuple, Generic[Function]):
     """One metric of the result tables."""
 
     name: str
-    function: Callable | None
+    function: Function
     """Function that computes one value per clip. Metrics in ``MASK_METRICS`` take a
     :class:`~speechbrain_lmac.metrics.faithfulness.MaskingOutcome`. ``None``: measured directly."""
     higher_is_better: bool | None
@@ -28,11 +36,11 @@ class Metric(NamedTuple):
         return f"{name} {ARROWS[self.higher_is_better]}".strip()
 
 
-_OF_OUTCOME = (
-    Metric("AI", lambda o: faithfulness.average_increase(o[0], o[1]), True, 1),
-    Metric("AD", lambda o: faithfulness.average_drop(o[0], o[1]), False, 1),
+_OF_OUTCOME: tuple[Metric[OutcomeFunction], ...] = (
+    Metric("AI", lambda o: faithfulness.average_increase(o.p_original, o.p_masked_in), True, 1),
+    Metric("AD", lambda o: faithfulness.average_drop(o.p_original, o.p_masked_in), False, 1),
     Metric("AD_double_softmax", lambda o: o.double_softmax_drop, False, 1),
-    Metric("AG", lambda o: faithfulness.average_gain(o[0], o[1]), True, 1),
+    Metric("AG", lambda o: faithfulness.average_gain(o.p_original, o.p_masked_in), True, 1),
     Metric("FF", lambda o: faithfulness.faithfulness(o.p_original, o.p_masked_out), True),
     Metric("Fid-In", lambda o: faithfulness.input_fidelity(o.is_top1), True),
     Metric("SPS", lambda o: faithfulness.sparseness(o.mask), True),
@@ -41,7 +49,7 @@ _OF_OUTCOME = (
     Metric("MM", lambda o: faithfulness.mask_mean(o.mask), None),
     Metric("silent", lambda o: faithfulness.is_silent(o.mask), None),
 )
-_OTHERS = (
+_OTHERS: tuple[Metric[Callable[..., torch.Tensor] | None], ...] = (
     Metric("p_original", None, None),
     Metric("p_masked_in", None, None),
     Metric("p_masked_out", None, None),
@@ -81,5 +89,7 @@ MASK_METRICS = {metric.name: metric for metric in _OF_OUTCOME}
 TOP_K_METRICS = ("AD", "FF", "Fid-In")
 """Metrics that compare explainers at equal mask area. AI and AG do not: a mask that keeps the
 probability exactly makes them a coin toss."""
-METRICS = {metric.name: metric for metric in (*_OF_OUTCOME, *_OTHERS)}
+METRICS: dict[str, Metric[Callable[..., torch.Tensor] | None]] = {
+    metric.name: metric for metric in (*_OF_OUTCOME, *_OTHERS)
+}
 """Name -> :class:`Metric`, for every metric that a results file may hold."""

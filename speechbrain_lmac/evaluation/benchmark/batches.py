@@ -1,7 +1,7 @@
 """Batches of evaluation items: audio, encodings and the inputs of all explainers."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 
@@ -14,6 +14,9 @@ from speechbrain_lmac.evaluation.scoring import (
 )
 from speechbrain_lmac.masking.decoder import DecoderFeatures
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
+from speechbrain_lmac.masking.masked_classifier import EncodedClips
+
+Item = TypeVar("Item")
 
 
 class ItemBatch(NamedTuple):
@@ -42,11 +45,14 @@ def find_partners(items: Sequence[EvaluationItem]) -> list[EvaluationItem]:
     return partners
 
 
-def _unrelated(item, other):
+def _unrelated(item: EvaluationItem, other: EvaluationItem) -> bool:
     prompt = item.prompt or item.clip.label
     same_class = prompt in (other.clip.label, other.other_label)
-    mixed = item.mixture is not None and other.mixture is not None
-    same_mixture = mixed and item.mixture.ID == other.mixture.ID
+    same_mixture = (
+        item.mixture is not None
+        and other.mixture is not None
+        and item.mixture.ID == other.mixture.ID
+    )
     return not same_class and not same_mixture and item.clip.src_file != other.clip.src_file
 
 
@@ -105,21 +111,31 @@ def load_batch(
     return ItemBatch(tuple(items), batch, target_wavs, residual_wavs, has_reference)
 
 
-def _targets(model, encoded, items, prompts):
+def _targets(
+    model: InterpreterNetwork,
+    encoded: EncodedClips,
+    items: Sequence[EvaluationItem],
+    prompts: ClassPrompts,
+) -> torch.Tensor:
     """Return the prompted class of each item, or the predicted class if none is prompted."""
     logits = model.classifier.logits(encoded.encoding.vector, prompts.embeddings)
-    prompted = [prompts.names.index(item.prompt) if item.prompt else -1 for item in items]
-    prompted = torch.tensor(prompted, device=logits.device)
+    indices = [prompts.names.index(item.prompt) if item.prompt else -1 for item in items]
+    prompted = torch.tensor(indices, device=logits.device)
     return torch.where(prompted >= 0, prompted, logits.argmax(dim=1))
 
 
-def _encode(model, items, seconds, device):
+def _encode(
+    model: InterpreterNetwork,
+    items: Sequence[EvaluationItem],
+    seconds: float,
+    device: torch.device,
+) -> EncodedClips:
     rate = model.classifier.audio_classifier.sample_rate
     wavs = [render(item, rate, seconds).mixture for item in items]
     return model.classifier.encode_clips(torch.stack(wavs).to(device))
 
 
-def _other_classes(ids, target, count):
+def _other_classes(ids: Sequence[str], target: torch.Tensor, count: int) -> torch.Tensor:
     """Draw a class that is not explained for each clip, ``[batch]``, seeded by its ID."""
     draws = [1 + clip_seed(clip_id, "name") % max(1, count - 1) for clip_id in ids]
     return (target + torch.tensor(draws, device=target.device)) % count
@@ -140,7 +156,7 @@ def mean_features(
     return DecoderFeatures(tuple(hidden), level)
 
 
-def chunks(items: Sequence, size: int) -> Iterator[Sequence]:
+def chunks(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
     """Split a sequence into chunks.
 
     Example

@@ -1,6 +1,7 @@
 """Comparison of methods: means with intervals, paired differences, verdicts."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -109,7 +110,7 @@ def compare(
     """
     wide, recordings = _by_clip(frame, reference, scores)
     rows = []
-    for metric, fraction, method in wide.columns:
+    for metric, fraction, method in cast("pd.MultiIndex", wide.columns):
         if method == reference:
             continue
         pair = wide[[(metric, fraction, reference), (metric, fraction, method)]].to_numpy().T
@@ -124,7 +125,9 @@ def compare(
     return table
 
 
-def _by_clip(frame, reference, scores):
+def _by_clip(
+    frame: pd.DataFrame, reference: str, scores: Sequence[Score]
+) -> tuple[pd.DataFrame, np.ndarray]:
     """Return values ``[clips, scores x methods]`` and the recording of each clip."""
     for metric, _ in scores:
         if metric not in METRICS or METRICS[metric].higher_is_better is None:
@@ -145,15 +148,15 @@ def _by_clip(frame, reference, scores):
     if (recordings["nunique"] != 1).any():
         clip = recordings.index[recordings["nunique"] != 1][0]
         raise InputError(f"clips must have one source recording, got another number for {clip}.")
-    for metric, part in selected.groupby("metric"):
-        check_finite(part.value, str(metric))
+    for name, part in selected.groupby("metric"):
+        check_finite(part.value, str(name))
     wide = selected.pivot(index="clip", columns=["metric", "fraction", "method"], values="value")
     with_reference = {key[:2] for key in wide.columns if key[2] == reference}
     wide = wide[[key for key in wide.columns if key[:2] in with_reference]]
     return wide, recordings["first"].loc[wide.index].to_numpy()
 
 
-def _verdicts(table, frame, reference):
+def _verdicts(table: pd.DataFrame, frame: pd.DataFrame, reference: str) -> np.ndarray:
     """Return better, worse or tie for each row. A method that silences clips is never better."""
     sign = table.metric.map(lambda name: 1 if METRICS[name].higher_is_better else -1)
     clear = (table.difference_low > 0) | (table.difference_high < 0)
@@ -200,13 +203,15 @@ def assess(
     curve_points = frame.metric.str.startswith(KINDS) & frame.fraction.notna()
     frame = with_score_names(frame.loc[~curve_points, needed])
     parts = [
-        _assess_part(part, reference, resamples, seed).assign(domain=domain, condition=condition)
+        _assess_part(part, reference, resamples, seed).assign(
+            domain=str(domain), condition=str(condition)
+        )
         for (domain, condition), part in frame.groupby(["domain", "condition"], sort=False)
     ]
     return pd.concat(parts, ignore_index=True).reindex(columns=COLUMNS)
 
 
-def _assess_part(part, reference, resamples, seed):
+def _assess_part(part: pd.DataFrame, reference: str, resamples: int, seed: int) -> pd.DataFrame:
     """Summarize one masking domain and condition."""
     table = estimate(part, resamples=resamples, seed=seed)
     pairs = set(zip(part.metric, part.fraction))
@@ -228,7 +233,7 @@ def _assess_part(part, reference, resamples, seed):
     return table.sort_values("method", key=lambda names: names.map(place), kind="stable")
 
 
-def _of_oracle(part):
+def _of_oracle(part: pd.DataFrame) -> pd.DataFrame | None:
     """Return SI-SDRi as a fraction of that of the oracle mask, on the clips that both have."""
     rows = drop_silenced(part[(part.metric == SI_SDRI) & (part.fraction == RAW)])
     if ORACLE not in set(rows.method):

@@ -89,9 +89,9 @@ def recording_groups(items: Sequence[EvaluationItem]) -> list[str]:
     Items that share a recording are correlated, and so are the two prompts of one mixture. All
     recordings that mixtures link form one group, which statistics resample as a whole.
     """
-    parent: dict = {}
+    parent: dict[str, str] = {}
 
-    def root(name):
+    def root(name: str) -> str:
         while parent.setdefault(name, name) != name:
             name = parent[name]
         return name
@@ -160,18 +160,22 @@ def make_items(
     return items
 
 
-def _items_of(condition, row, clip, other):
+def _items_of(
+    condition: Condition, row: PlanRow, clip: Clip, other: Clip | None
+) -> list[EvaluationItem]:
     """Return one item, or the two prompts of a two-source mixture."""
     if condition.kind != TWO_SOURCE:
         return [EvaluationItem(row.ID, clip, "", row, False, row.other_label, row.snr_db)]
+    assert other is not None
     first = (f"{row.ID}-a", clip, clip.label, row, False, other.label, row.snr_db)
     second = (f"{row.ID}-b", other, other.label, row, True, clip.label, -row.snr_db)
     return [EvaluationItem(*first), EvaluationItem(*second)]
 
 
-def _by_file(clips):
-    """Index clips by path and first sample, and by file name where that is unique: sounds and plans
-    may have been moved.
+def _by_file(clips: Sequence[Clip]) -> dict[tuple[str, int], Clip]:
+    """Index clips by path and first sample, and by file name and first sample if that is unique.
+
+    Sounds and plans may have been moved.
     """
     by_path = {(str(Path(clip.wav).resolve()), clip.start): clip for clip in clips}
     counts = Counter((Path(clip.wav).name, clip.start) for clip in clips)
@@ -179,14 +183,20 @@ def _by_file(clips):
     return by_path | {key: clip for key, clip in by_name.items() if counts[key] == 1}
 
 
-def _find(by_file, row):
+def _find(by_file: Mapping[tuple[str, int], Clip], row: PlanRow) -> Clip | None:
     """Return the clip that a plan mixes in; None if it is unknown."""
     path = Path(row.other)
     keys = [(name, row.other_start) for name in (str(path.resolve()), path.name)]
     return next((by_file[key] for key in keys if key in by_file), None)
 
 
-def _draw(condition, clips, other_clips, noise_folders, seed):
+def _draw(
+    condition: Condition,
+    clips: Sequence[Clip],
+    other_clips: Sequence[Clip],
+    noise_folders: Mapping[str, str],
+    seed: int,
+) -> list[PlanRow]:
     if condition.kind == TWO_SOURCE:
         return contamination.draw_mixtures(clips, condition.kind, condition.snr_db, seed)
     interferers = _interferers(condition, clips, other_clips, noise_folders)
@@ -199,7 +209,12 @@ def _draw(condition, clips, other_clips, noise_folders, seed):
     return plan(clips, interferers, condition.kind, condition.snr_db, seed, test_folds=())
 
 
-def _interferers(condition, clips, other_clips, noise_folders):
+def _interferers(
+    condition: Condition,
+    clips: Sequence[Clip],
+    other_clips: Sequence[Clip],
+    noise_folders: Mapping[str, str],
+) -> Sequence[Clip]:
     """List the sounds that may be added to clips under a condition."""
     if condition.kind == TWO_SOURCE:
         return clips

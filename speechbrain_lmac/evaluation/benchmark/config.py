@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
@@ -66,7 +66,7 @@ class BenchmarkConfig:
         Use ``debug_num_clips`` instead of ``num_clips``. Default: False.
     """
 
-    def __init__(self, hparams: dict, device: str = "cpu", debug: bool = False):
+    def __init__(self, hparams: dict[str, Any], device: str = "cpu", debug: bool = False):
         check_settings(hparams)
         self.hparams = hparams
         self.num_clips = hparams["debug_num_clips" if debug else "num_clips"]
@@ -86,7 +86,7 @@ class BenchmarkConfig:
         self.batch_size: int = hparams["batch_size"]
         self.clap_sha256 = hparams["clap"].reference.sha256
 
-    def _check_clips(self):
+    def _check_clips(self) -> None:
         hparams, clips = self.hparams, self.clips
         if hparams["tune_baselines"] and not clips.valid:
             raise InputError(
@@ -109,7 +109,7 @@ class BenchmarkConfig:
         )
 
     @property
-    def identity(self) -> dict:
+    def identity(self) -> dict[str, Any]:
         """Values that a resumed run must share, in addition to its settings.
 
         Decoders are not among them: records that involve a decoder bear its hash, and those of
@@ -144,7 +144,7 @@ class BenchmarkConfig:
             self.items(condition)
 
 
-def check_settings(hparams: Mapping) -> None:
+def check_settings(hparams: Mapping[str, Any]) -> None:
     """Raise InputError for invalid settings."""
     for name in (*LISTS, *MAPPINGS):
         kind, example = (list, "[a, b]") if name in LISTS else (dict, "{a: b}")
@@ -174,7 +174,7 @@ def check_settings(hparams: Mapping) -> None:
         raise InputError(f"top_k_fractions must be [] or include {needed}, got {fractions}.")
 
 
-def choose_clips(hparams: Mapping, num_clips: Mapping) -> BenchmarkClips:
+def choose_clips(hparams: Mapping[str, Any], num_clips: Mapping[str, int | None]) -> BenchmarkClips:
     """Choose test and validation clips."""
     folder = hparams["data_folder"]
     if folder is None:
@@ -202,7 +202,7 @@ def stratify(clips: Iterable[Clip], seed: int) -> list[Clip]:
     return [by_label[label][turn] for turn, label in sorted(turns)]
 
 
-def embed_classes(hparams: Mapping, clips: BenchmarkClips) -> ClassPrompts:
+def embed_classes(hparams: Mapping[str, Any], clips: BenchmarkClips) -> ClassPrompts:
     """Embed the classes that clips are scored against."""
     folder = hparams["data_folder"] or hparams["synthetic_folder"]
     names = class_names(folder, clips.all, hparams["classes"])

@@ -1,6 +1,7 @@
 """Diagnostics over several conditions: tuning, presence, prompt swap, sanity checks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,7 +27,9 @@ NOTES = {
 GROUP = ["domain", "method"]
 
 
-def all_tables(frame: pd.DataFrame, tuning_rows: Sequence[dict]) -> dict[str, pd.DataFrame]:
+def all_tables(
+    frame: pd.DataFrame, tuning_rows: Sequence[Mapping[str, Any]]
+) -> dict[str, pd.DataFrame]:
     """Compute all diagnostics: title -> table, empty if nothing was measured."""
     return {
         "Tuning": tuning(tuning_rows),
@@ -50,7 +53,7 @@ def scored_conditions(frame: pd.DataFrame) -> pd.DataFrame:
     return scored.assign(condition=scored.condition.mask(at_snr, names))
 
 
-def tuning(rows: Sequence[dict]) -> pd.DataFrame:
+def tuning(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """Tabulate the chosen and the default variant of each baseline, with their scores."""
     if not rows:
         return pd.DataFrame()
@@ -165,7 +168,7 @@ def paraphrased(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def _wide(frame, conditions, metrics):
+def _wide(frame: pd.DataFrame, conditions: Sequence[str], metrics: Sequence[str]) -> pd.DataFrame:
     """Return one row per domain, method, condition and clip, with the metrics as columns."""
     keys = [*GROUP, "condition", "clip"]
     rows = frame[frame.condition.isin(conditions) & frame.metric.isin(metrics)]

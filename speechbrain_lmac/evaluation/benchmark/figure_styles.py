@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -57,11 +58,11 @@ def color_of(method: str, reference: str) -> str:
     return CONTROL if method in CONTROLS else "black" if method == ORACLE else EXPLAINER
 
 
-def line_styles(methods: Iterable[str], reference: str) -> dict[str, dict]:
+def line_styles(methods: Iterable[str], reference: str) -> dict[str, dict[str, Any]]:
     """Return a different line style for each method."""
     explainers = itertools.cycle(itertools.product(DASHES, COLORS))
     controls = itertools.cycle(itertools.product((CONTROL, "#b0b0b0"), DASHES))
-    styles: dict[str, dict] = {}
+    styles: dict[str, dict[str, Any]] = {}
     color: str
     dash: object
     for method in methods:

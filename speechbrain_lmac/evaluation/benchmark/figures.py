@@ -1,9 +1,12 @@
 """Figures of the benchmark."""
 
+from collections.abc import Mapping, Sized
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
 from speechbrain_lmac.evaluation.benchmark.conditions import ABSENT, CLEAN, TWO_SOURCE
 from speechbrain_lmac.evaluation.benchmark.figure_styles import (
@@ -163,12 +166,18 @@ def draw_presence(points: pd.DataFrame, path: str | Path) -> None:
     save_figure(figure, path)
 
 
-def _check(rows, path):
+def _check(rows: Sized, path: str | Path) -> None:
     if not len(rows):
         raise InputError(f"{path} needs results to show, got none.")
 
 
-def _draw_lines(axis, points, columns, styles, marker=None):
+def _draw_lines(
+    axis: Axes,
+    points: pd.DataFrame,
+    columns: tuple[str, str],
+    styles: Mapping[str, Mapping[str, Any]],
+    marker: str | None = None,
+) -> None:
     across, up = columns
     for method, style in styles.items():
         part = points[points.method == method]

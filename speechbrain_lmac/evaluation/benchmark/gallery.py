@@ -16,6 +16,7 @@ from speechbrain_lmac.evaluation.benchmark.figure_styles import (
 )
 from speechbrain_lmac.evaluation.benchmark.runner import DomainRunner
 from speechbrain_lmac.evaluation.scoring import explain
+from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 from speechbrain_lmac.reports.canvas import draw_time_frequency
 from speechbrain_lmac.reports.raster import RANGE_DB
 from speechbrain_lmac.utils.errors import InputError
@@ -47,7 +48,7 @@ def draw_galleries(folder: Path, runners: Iterable[DomainRunner]) -> None:
 
 
 @torch.no_grad()
-def _on_linear_bins(model, masks):
+def _on_linear_bins(model: InterpreterNetwork, masks: torch.Tensor) -> torch.Tensor:
     """Return a mask as gains of linear-frequency bins."""
     return model.classifier.domain.gains(masks)[0].cpu()
 

@@ -1,15 +1,15 @@
 """Measures of the benchmark: functions from an explainer's attributions to scores."""
 
-import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 
-import soundfile
 import torch
 
-from speechbrain_lmac.audio.io import safe_gain, save_audio
 from speechbrain_lmac.evaluation.benchmark.batches import ItemBatch
+from speechbrain_lmac.evaluation.benchmark.sound_measures import (
+    measure_independent_classifier,
+    measure_written_audio,
+)
 from speechbrain_lmac.evaluation.long_format import Scores
 from speechbrain_lmac.evaluation.scoring import (
     Attributions,
@@ -20,13 +20,10 @@ from speechbrain_lmac.evaluation.scoring import (
 )
 from speechbrain_lmac.explainers.base import Explainer
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
-from speechbrain_lmac.metrics import faithfulness, insertion_deletion, localization
+from speechbrain_lmac.metrics import insertion_deletion, localization
 from speechbrain_lmac.metrics.similarity import perturbed, spearman, ssim
 from speechbrain_lmac.metrics.top_k import TOP_K_FRACTIONS, top_k_mask
 from speechbrain_lmac.models.classifiers.yamnet import YAMNet
-
-YAMNET_FRACTION = 0.2
-"""Mask area of the explanations that the independent classifier gets."""
 
 Measure = Callable[[InterpreterNetwork, Explainer, ItemBatch, Attributions], Scores]
 """Function that scores the attributions of one explainer for one batch."""
@@ -43,9 +40,9 @@ def basic_measures(fractions: Sequence[float] = TOP_K_FRACTIONS) -> list[Measure
 
 def subset_measures(fills: Sequence[str], yamnet: YAMNet | None = None) -> list[Measure]:
     """List the measures of a subset: curves with the given fills, written audio, YAMNet."""
-    measures: list[Measure] = [partial(_curves, fills=fills), _written]
+    measures: list[Measure] = [partial(_curves, fills=fills), measure_written_audio]
     if yamnet is not None:
-        measures.append(partial(_independent_classifier, yamnet=yamnet))
+        measures.append(partial(measure_independent_classifier, yamnet=yamnet))
     return measures
 
 
@@ -66,7 +63,13 @@ def take_measures(
     return scores
 
 
-def _faithfulness(model, explainer, batch, attributions, fractions):
+def _faithfulness(
+    model: InterpreterNetwork,
+    explainer: Explainer,
+    batch: ItemBatch,
+    attributions: Attributions,
+    fractions: Sequence[float],
+) -> Scores:
     return score_faithfulness(model, batch.batch, attributions, fractions)
 
 
@@ -86,15 +89,24 @@ def measure_amount(
     return {(name, None): value.tolist() for name, value in values.items()}
 
 
-def _localization(model, explainer, batch, attributions, fractions):
+def _localization(
+    model: InterpreterNetwork,
+    explainer: Explainer,
+    batch: ItemBatch,
+    attributions: Attributions,
+    fractions: Sequence[float],
+) -> Scores:
     """Compare explanations with the sources of a mixture; NaN where the target is not explained."""
     if not batch.has_reference.any():
         return {}
     encoded, inputs = batch.batch.encoded, batch.batch.inputs
+    assert inputs.target_power is not None and inputs.residual_power is not None
     powers = inputs.target_power, inputs.residual_power
     ranks = attributions.ranks
-    values = {("pointing_game", None): localization.pointing_game(ranks, *powers)}
-    masks = {None: attributions.masks}
+    values: dict[tuple[str, float | None], torch.Tensor] = {
+        ("pointing_game", None): localization.pointing_game(ranks, *powers)
+    }
+    masks: dict[float | None, torch.Tensor] = {None: attributions.masks}
     masks.update({fraction: top_k_mask(ranks, fraction) for fraction in fractions})
     sources = (("SI-SDRi", batch.target_wavs), ("SI-SDRi_residual", batch.residual_wavs))
     for fraction, mask in masks.items():
@@ -110,9 +122,16 @@ def _localization(model, explainer, batch, attributions, fractions):
     }
 
 
-def _curves(model, explainer, batch, attributions, fills):
+def _curves(
+    model: InterpreterNetwork,
+    explainer: Explainer,
+    batch: ItemBatch,
+    attributions: Attributions,
+    fills: Sequence[str],
+) -> Scores:
     """Measure insertion and deletion: the area under each curve and its points."""
-    given, scores = batch.batch, {}
+    given = batch.batch
+    scores: Scores = {}
     for fill in fills:
         for kind in insertion_deletion.KINDS:
             curve = insertion_deletion.curve(
@@ -146,60 +165,6 @@ def measure_stability(
     return {("stability", None): torch.stack(correlations).mean(dim=0).tolist()}
 
 
-@torch.no_grad()
-def _written(model, explainer, batch, attributions):
-    """Encode the explanation as read from its audio file: is ``p_masked_in`` still the same?"""
-    classifier, given = model.classifier, batch.batch
-    sounds = classifier.apply_mask(given.encoded, attributions.masks)
-    wavs = torch.stack(
-        [_through_file(s, classifier.audio_classifier.sample_rate) for s in sounds.cpu()]
-    )
-    written = classifier.encode_clips(wavs.to(sounds.device)).encoding.vector
-    masked = classifier.encode_masked_vector(given.encoded, attributions.masks)
-    p_written, p_masked_in = (
-        classifier.logits(embedding, given.prompts.embeddings)
-        .softmax(dim=1)
-        .gather(1, given.target.unsqueeze(1))
-        .squeeze(1)
-        for embedding in (written, masked)
-    )
-    gap = (p_written - p_masked_in).abs()
-    return {("p_written", None): p_written.tolist(), ("written_gap", None): gap.tolist()}
-
-
-def _through_file(sound, sample_rate):
-    """Write a sound to a file and read it again."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "explanation.wav"
-        save_audio(path, safe_gain(sound) * sound, sample_rate)
-        samples, _ = soundfile.read(path, dtype="float32")
-    return torch.from_numpy(samples)
-
-
-def _independent_classifier(model, explainer, batch, attributions, yamnet):
-    """Compute AD, FF and Fid-In with another classifier on the audio of the explanation."""
-    classifier, given = model.classifier, batch.batch
-    wavs, target = given.encoded.wavs, given.target.cpu()
-    masked_in = classifier.apply_mask(
-        given.encoded, top_k_mask(attributions.ranks, YAMNET_FRACTION)
-    )
-    distributions = [
-        yamnet.probabilities(
-            sounds.cpu(), classifier.audio_classifier.sample_rate, given.prompts.names
-        )
-        for sounds in (wavs, masked_in, wavs - masked_in)
-    ]
-    is_top1 = distributions[1].argmax(dim=1) == target
-    p, q, r = (values.gather(1, target.unsqueeze(1)).squeeze(1) for values in distributions)
-    values = {
-        "yamnet_p": p,
-        "yamnet_AD": faithfulness.average_drop(p, q),
-        "yamnet_FF": faithfulness.faithfulness(p, r),
-        "yamnet_Fid-In": faithfulness.input_fidelity(is_top1),
-    }
-    return {(name, None): value.tolist() for name, value in values.items()}
-
-
 def similarity_measure(original: InterpreterNetwork, prompts: ClassPrompts) -> Measure:
     """Return the measure of how similar maps are to those of the original model and prompts.
 
@@ -208,7 +173,15 @@ def similarity_measure(original: InterpreterNetwork, prompts: ClassPrompts) -> M
     return partial(_similarity, original=original, prompts=prompts, cache={})
 
 
-def _similarity(model, explainer, batch, attributions, original, prompts, cache):
+def _similarity(
+    model: InterpreterNetwork,
+    explainer: Explainer,
+    batch: ItemBatch,
+    attributions: Attributions,
+    original: InterpreterNetwork,
+    prompts: ClassPrompts,
+    cache: dict[tuple[Explainer, tuple[str, ...]], tuple[torch.Tensor, torch.Tensor]],
+) -> Scores:
     given = batch.batch
     if (explainer, given.ids) not in cache:
         encoded = original.classifier.encode_clips(given.encoded.wavs)

@@ -10,14 +10,16 @@ from typing import BinaryIO
 
 import pandas as pd
 
-from speechbrain_lmac.evaluation.long_format import to_frame
+from speechbrain_lmac.evaluation.long_format import Record, to_frame
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.files import atomic_write
 
 FORMAT = 2
 """Version of the results format, part of ``run_config.json``."""
 KEY = ("domain", "condition", "method", "clip")
-"""Identity of a record."""
+"""Fields that identify a record."""
+Key = tuple[str, ...]
+"""Values of these fields."""
 COLUMNS = (
     *("domain", "condition", "method", "clip", "recording", "target"),
     *("metric", "fraction", "value"),
@@ -55,7 +57,7 @@ class RecordFile:
         self._file: BinaryIO | None = None
         self._read()
 
-    def _read(self):
+    def _read(self) -> int:
         """Read all complete lines; keep the first record of each key. Return their length."""
         text = self.path.read_bytes() if self.path.is_file() else b""
         text = text[: text.rfind(b"\n") + 1]
@@ -65,7 +67,7 @@ class RecordFile:
         self._keys, self.records = set(unique), list(reversed(unique.values()))
         return len(text)
 
-    def _open(self):
+    def _open(self) -> BinaryIO:
         """Lock the file for writing, and read what another run has written meanwhile."""
         self._file = open(self.path, "a+b")  # noqa: SIM115 - open as long as records are added
         try:
@@ -75,10 +77,10 @@ class RecordFile:
         self._file.truncate(self._read())
         return self._file
 
-    def __contains__(self, key: tuple) -> bool:
+    def __contains__(self, key: Key) -> bool:
         return key in self._keys
 
-    def add(self, records: Iterable[dict]) -> None:
+    def add(self, records: Iterable[Record]) -> None:
         """Append records, all of a batch at once."""
         records = list(records)
         file = self._file or self._open()
@@ -89,7 +91,7 @@ class RecordFile:
         self._keys.update(_key(record) for record in records)
 
 
-def _key(record):
+def _key(record: Record) -> Key:
     return tuple(record[name] for name in KEY)
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from tqdm import tqdm
 
@@ -9,6 +10,7 @@ from speechbrain_lmac.evaluation.benchmark import conditions, measures, tuning
 from speechbrain_lmac.evaluation.benchmark.batches import chunks, load_batch, mean_features
 from speechbrain_lmac.evaluation.benchmark.conditions import ABSENT, Condition, EvaluationItem
 from speechbrain_lmac.evaluation.benchmark.config import BenchmarkConfig, manifest_hash
+from speechbrain_lmac.evaluation.benchmark.measures import Measure
 from speechbrain_lmac.evaluation.benchmark.results import RecordFile
 from speechbrain_lmac.evaluation.benchmark.sanity_checks import SanityCheck, sanity_checks
 from speechbrain_lmac.evaluation.benchmark.systems import (
@@ -26,8 +28,10 @@ from speechbrain_lmac.evaluation.benchmark.tasks import (
     make_unit,
     run_unit,
 )
-from speechbrain_lmac.evaluation.scoring import clip_seed
+from speechbrain_lmac.evaluation.long_format import Record
+from speechbrain_lmac.evaluation.scoring import EvaluationBatch, clip_seed
 from speechbrain_lmac.explainers.base import Explainer
+from speechbrain_lmac.masking.decoder import DecoderFeatures
 from speechbrain_lmac.metrics.insertion_deletion import FILLS
 from speechbrain_lmac.utils.files import write_text
 
@@ -54,7 +58,7 @@ class DomainRunner:
         self.records = RecordFile(path, system.decoder_id)
         self.tuning_path = config.folder / f"tuning_{system.domain}.json"
         text = self.tuning_path.read_text() if self.tuning_path.is_file() else "[]"
-        self.tuning_rows: list[dict] = json.loads(text)
+        self.tuning_rows: list[dict[str, Any]] = json.loads(text)
 
     def is_done(self) -> bool:
         """Return whether nothing is left to tune or to measure."""
@@ -90,7 +94,7 @@ class DomainRunner:
                 for unit in check.changed_units(self.records):
                     run_unit(unit, self.records, *size, average, bar)
 
-    def _mean_features(self):
+    def _mean_features(self) -> DecoderFeatures | None:
         """Average the decoder features over validation clips, or over test clips without them."""
         explainers = choose_explainers(self.config.hparams, self.system).values()
         if not any("mean_features" in explainer.needs for explainer in explainers):
@@ -111,8 +115,9 @@ class DomainRunner:
             if name not in done and len(explainer.variants(self.classifier)) > 1
         }
 
-    def _tune(self, position):
-        config, model, batches = self.config, self.system.model, []
+    def _tune(self, position: int) -> None:
+        config, model = self.config, self.system.model
+        batches: list[EvaluationBatch] = []
         items = [EvaluationItem(clip.ID, clip) for clip in config.clips.valid]
         for name, explainer in self._untuned().items():
             batches = batches or [
@@ -159,7 +164,7 @@ class DomainRunner:
             if is_applicable(explainer, condition) and name.removesuffix(DEFAULT) not in skipped
         }
 
-    def _measures(self, explainer: Explainer, condition: Condition, subset: bool):
+    def _measures(self, explainer: Explainer, condition: Condition, subset: bool) -> list[Measure]:
         basic = measures.basic_measures(self.config.hparams["top_k_fractions"])
         if not subset:
             return basic
@@ -215,7 +220,7 @@ class DomainRunner:
         ordered = sorted(items, key=lambda i: first[i.mixture.ID if i.mixture else i.ID])
         return ordered if count is None else ordered[:count]
 
-    def _facts(self, items: Sequence[EvaluationItem], subset: bool) -> dict:
+    def _facts(self, items: Sequence[EvaluationItem], subset: bool) -> Record:
         manifest = manifest_hash(self.config.clips.test, self.config.prompts, items)
         clap = self.config.clap_sha256
         return {"subset": subset, "clap": clap[:16], "manifest": manifest[:16]}

@@ -3,16 +3,16 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from torch import nn
-
 from speechbrain_lmac.data.prompts import paraphrases
 from speechbrain_lmac.evaluation.benchmark.conditions import EvaluationItem
 from speechbrain_lmac.evaluation.benchmark.measures import similarity_measure
 from speechbrain_lmac.evaluation.benchmark.results import RecordFile
 from speechbrain_lmac.evaluation.benchmark.systems import SystemUnderTest
 from speechbrain_lmac.evaluation.benchmark.tasks import Task, WorkUnit, make_unit
+from speechbrain_lmac.evaluation.long_format import Record
 from speechbrain_lmac.evaluation.scoring import ClassPrompts
 from speechbrain_lmac.explainers.base import Explainer
+from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 from speechbrain_lmac.metrics.randomization import stages
 from speechbrain_lmac.models.base import AudioClassifier
 
@@ -27,14 +27,14 @@ class SanityCheck(NamedTuple):
 
     unit: WorkUnit
     """Work unit with the original model."""
-    changed_model: Callable[[], nn.Module]
+    changed_model: Callable[[], InterpreterNetwork]
     """Builds the changed model."""
 
     def changed_units(self, records: RecordFile) -> Iterator[WorkUnit]:
         """Yield the unit with the changed model, which is built only if a record is missing."""
         if self.unit.num_pending(records):
             model = self.changed_model().eval()
-            system = self.unit.system._replace(model=model)  # type: ignore[arg-type]
+            system = self.unit.system._replace(model=model)
             yield self.unit._replace(system=system)
 
 
@@ -43,7 +43,7 @@ def sanity_checks(
     prompts: ClassPrompts,
     items: Sequence[EvaluationItem],
     explainers: Mapping[str, Explainer],
-    facts: dict,
+    facts: Record,
     seed: int,
 ) -> list[SanityCheck]:
     """List all sanity checks in order, for items that are prompted with their own label."""

@@ -3,9 +3,9 @@
 import csv
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import fields, replace
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from speechbrain_lmac.data.manifest import Clip
 from speechbrain_lmac.evaluation.benchmark.conditions import CLEAN, Condition
@@ -15,6 +15,7 @@ from speechbrain_lmac.masking.decoder import MaskDecoder
 from speechbrain_lmac.masking.domains import build
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
+from speechbrain_lmac.models.base import AudioClassifier
 from speechbrain_lmac.pretrained.checkpoint import check_classifier, read_interpreter
 from speechbrain_lmac.pretrained.decoder_weights import DECODER_FILE, load_decoder
 from speechbrain_lmac.utils.errors import InputError
@@ -42,7 +43,7 @@ class SystemUnderTest(NamedTuple):
         return self.decoder_sha256[:16]
 
 
-def load_systems(hparams: Mapping) -> list[SystemUnderTest]:
+def load_systems(hparams: Mapping[str, Any]) -> list[SystemUnderTest]:
     """Load one system for each masking domain of the settings."""
     sources = hparams["interpreters"] or {}
     if not isinstance(sources, Mapping):
@@ -54,7 +55,7 @@ def load_systems(hparams: Mapping) -> list[SystemUnderTest]:
     return [load_system(clap, domain, sources.get(domain)) for domain in hparams["maskings"]]
 
 
-def load_system(clap, domain: str, source: str | Path | None) -> SystemUnderTest:
+def load_system(clap: AudioClassifier, domain: str, source: str | Path | None) -> SystemUnderTest:
     """Load the system of one masking domain; with an untrained decoder if ``source`` is None."""
     classifier = MaskedClassifier(build(domain, clap))
     if source is None:
@@ -112,7 +113,7 @@ def check_one_method(systems: Iterable[SystemUnderTest]) -> None:
         )
 
 
-def choose_explainers(hparams: Mapping, system: SystemUnderTest) -> dict[str, Explainer]:
+def choose_explainers(hparams: Mapping[str, Any], system: SystemUnderTest) -> dict[str, Explainer]:
     """Return the explainers of the settings that a system supports, by name in the registry."""
     unknown = [name for name in hparams["explainers"] if name not in EXPLAINERS]
     if unknown:
@@ -125,16 +126,18 @@ def choose_explainers(hparams: Mapping, system: SystemUnderTest) -> dict[str, Ex
     }
 
 
-def _with_options(hparams, name):
+def _with_options(hparams: Mapping[str, Any], name: str) -> Explainer:
     options = hparams["explainer_kwargs"].get(name, {})
-    known = {field.name for field in fields(EXPLAINERS[name])}
+    explainer = EXPLAINERS[name]
+    assert is_dataclass(explainer)  # as every explainer of the registry
+    known = {field.name for field in fields(explainer)}
     unknown = sorted(set(options) - known)
     if unknown:
         raise InputError(
             f"explainer_kwargs of {name} must be from {', '.join(sorted(known))}, got "
             f"{unknown[0]!r}."
         )
-    return replace(EXPLAINERS[name], **options)
+    return replace(explainer, **options)
 
 
 def row_name(name: str, system: SystemUnderTest) -> str:

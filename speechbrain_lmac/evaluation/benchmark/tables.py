@@ -1,15 +1,21 @@
-"""Tables of the benchmark in Markdown, LaTeX and CSV."""
+"""Tables of the benchmark, one for each theme, masking domain and condition."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from speechbrain_lmac.evaluation.benchmark import diagnostics
 from speechbrain_lmac.evaluation.benchmark.comparison import assess
+from speechbrain_lmac.evaluation.benchmark.formatting import (
+    NO_VALUE,
+    Table,
+    escape_latex,
+    fixed,
+)
 from speechbrain_lmac.evaluation.benchmark.scores import (
     CHECKS,
     COMPARED,
@@ -27,7 +33,7 @@ from speechbrain_lmac.metrics.registry import MASK_METRICS, METRICS
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.files import atomic_write
 
-MARKS, NO_VALUE = {"better": "▲", "tie": "=", "worse": "▼"}, "-"
+MARKS = {"better": "▲", "tie": "=", "worse": "▼"}
 COST: tuple[Score, ...] = (("passes", RAW), ("seconds", RAW))
 TABLES: dict[str, tuple[Score, ...]] = {
     "Equal mask area (mean over the top 5, 10, 20 and 40 % of T-F bins)": (*HEADLINE, *COST),
@@ -42,41 +48,6 @@ TABLES: dict[str, tuple[Score, ...]] = {
     ),
 }
 """Title -> scores of each table."""
-LATEX_SYMBOLS = {
-    **{"↑": r"$\uparrow$", "↓": r"$\downarrow$"},
-    **{"▲": r"$\bigtriangleup$", "▼": r"$\bigtriangledown$"},
-}
-
-
-class Table(NamedTuple):
-    """A table of formatted cells, one row per method."""
-
-    title: str
-    cells: pd.DataFrame
-    bold: pd.DataFrame | None = None
-    """Cells to print in bold, bool, like ``cells``."""
-    notes: tuple[str, ...] = ()
-
-    def to_markdown(self) -> str:
-        """Format as Markdown, with the title as a heading and the notes as a list."""
-        cells = self.cells.astype(str)
-        if self.bold is not None:
-            cells = cells.where(~self.bold, "**" + cells + "**")
-        body = cells.to_markdown(index=False, disable_numparse=True)
-        notes = "".join(f"- {note}\n" for note in self.notes)
-        return f"### {self.title}\n\n{body}\n" + (f"\n{notes}" if notes else "")
-
-    def to_latex(self) -> str:
-        """Format as LaTeX for the package booktabs."""
-        style = self.cells.astype(str).style.hide().format(escape="latex")
-        style = style.format_index(axis=1, escape="latex")
-        if self.bold is not None:
-            css = self.bold.map(lambda bold: "textbf:--rwrap;" if bold else "")
-            style = style.apply(lambda _: css, axis=None)
-        text = style.to_latex(hrules=True, column_format="l" + "r" * (len(self.cells.columns) - 1))
-        for symbol, command in LATEX_SYMBOLS.items():
-            text = text.replace(symbol, command)
-        return f"\\paragraph{{{_escape(self.title)}}}\n\n{text}"
 
 
 class Report(NamedTuple):
@@ -90,7 +61,7 @@ class Report(NamedTuple):
 def write_summary(
     folder: str | Path,
     frame: pd.DataFrame,
-    tuning_rows: Sequence[dict],
+    tuning_rows: Sequence[Mapping[str, Any]],
     description: str,
     method: str | None,
 ) -> Report:
@@ -121,10 +92,11 @@ def write_summary(
     found = diagnostics.all_tables(frame, tuning_rows)
     sections = [*summary_tables(summary, reference), *diagnostic_tables(found)]
     parts = [f"# {description}\n", legend(reference) + "\n"]
-    latex = [rf"\section*{{{_escape(description)}}}"]
+    latex = [rf"\section*{{{escape_latex(description)}}}"]
     for heading, tables in sections:
         parts += [f"## {heading}\n", *(table.to_markdown() for table in tables)]
-        latex += [rf"\subsection*{{{_escape(heading)}}}", *(table.to_latex() for table in tables)]
+        latex.append(rf"\subsection*{{{escape_latex(heading)}}}")
+        latex += [table.to_latex() for table in tables]
     texts = {"summary.md": "\n".join(parts), "summary.tex": "\n".join(latex)}
     for name, table in {"summary": summary, **found}.items():
         if len(table):
@@ -156,7 +128,7 @@ def diagnostic_tables(found: dict[str, pd.DataFrame]) -> list[tuple[str, list[Ta
         tables = []
         for domain, part in frame.groupby("domain", sort=False):
             part = part.drop(columns="domain").reset_index(drop=True)
-            cells = part.map(lambda v: _fixed(v, 3) if isinstance(v, float) else str(v))
+            cells = part.map(lambda v: fixed(v, 3) if isinstance(v, float) else str(v))
             tables.append(Table(str(domain), cells, None, note))
         sections.append((heading, tables))
     return sections
@@ -219,7 +191,7 @@ def legend(reference: str) -> str:
     )
 
 
-def _best(part, score):
+def _best(part: pd.DataFrame, score: Score) -> tuple[str, ...]:
     """Return the best explainers of those on all clips that rarely silence a clip."""
     if score not in COMPARED:
         return ()
@@ -231,22 +203,14 @@ def _best(part, score):
     return tuple(rows.method[heights == heights.max()])
 
 
-def _cell(row, score, reference):
+def _cell(row: Any, score: Score, reference: str) -> str:
     """Format mean, interval and verdict."""
     if row is None:
         return NO_VALUE
     decimals = METRICS[score[0]].decimals
-    text = _fixed(row.mean, decimals)
+    text = fixed(row.mean, decimals)
     if np.isfinite(row.low):
         short = decimals - (row.high - row.low >= 5 * 10.0 ** (1 - decimals))
-        text += f" [{_fixed(row.low, short)}, {_fixed(row.high, short)}]"
+        text += f" [{fixed(row.low, short)}, {fixed(row.high, short)}]"
     verdict = MARKS.get(row.verdict, "") if row.method != reference else ""
     return f"{text} {verdict}".strip()
-
-
-def _fixed(value, decimals):  # without a negative zero
-    return f"{round(value, decimals) + 0.0:.{decimals}f}" if np.isfinite(value) else NO_VALUE
-
-
-def _escape(text):
-    return "".join(f"\\{sign}" if sign in "&%$#_{}" else sign for sign in text)

@@ -13,9 +13,9 @@ from speechbrain_lmac.evaluation.benchmark.batches import (
 )
 from speechbrain_lmac.evaluation.benchmark.conditions import EvaluationItem, recording_groups
 from speechbrain_lmac.evaluation.benchmark.measures import Measure, take_measures
-from speechbrain_lmac.evaluation.benchmark.results import RecordFile
+from speechbrain_lmac.evaluation.benchmark.results import Key, RecordFile
 from speechbrain_lmac.evaluation.benchmark.systems import SystemUnderTest
-from speechbrain_lmac.evaluation.long_format import to_records
+from speechbrain_lmac.evaluation.long_format import Record, to_records
 from speechbrain_lmac.evaluation.scoring import ClassPrompts, explain
 from speechbrain_lmac.explainers.base import Explainer
 from speechbrain_lmac.masking.decoder import DecoderFeatures
@@ -42,10 +42,10 @@ class WorkUnit(NamedTuple):
     """A partner of each item, if a control needs one."""
     recordings: dict[str, str]
     """Item ID -> group of recordings, which statistics resample as a whole."""
-    facts: dict
+    facts: Record
     """Fields that all records share."""
 
-    def key(self, task: Task, item: EvaluationItem) -> tuple:
+    def key(self, task: Task, item: EvaluationItem) -> Key:
         """Return the identity of the record of a task and an item."""
         return (self.system.domain, self.condition, task.method, item.ID)
 
@@ -61,7 +61,7 @@ def make_unit(
     items: Sequence[EvaluationItem],
     all_items: Sequence[EvaluationItem],
     tasks: Sequence[Task],
-    facts: dict,
+    facts: Record,
 ) -> WorkUnit:
     """Build a work unit."""
     partners: list[EvaluationItem] = []
@@ -97,7 +97,7 @@ def run_unit(
             bar.update(len(missing))
 
 
-def _measure(unit: WorkUnit, task: Task, batch: ItemBatch) -> list[dict]:
+def _measure(unit: WorkUnit, task: Task, batch: ItemBatch) -> list[Record]:
     """Run one task on a batch and return one record per item."""
     model = unit.system.model
     attributions = explain(model, task.explainer, batch.batch)

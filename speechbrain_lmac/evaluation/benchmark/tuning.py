@@ -1,6 +1,7 @@
 """Tuning of baselines: layer, sign and smoothing are chosen on validation clips."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from tqdm import tqdm
 
@@ -21,7 +22,7 @@ def tune(
     explainer: Explainer,
     batches: Sequence[EvaluationBatch],
     position: int = 0,
-) -> list[dict]:
+) -> list[dict[str, Any]]:
     """Score all variants of an explainer and choose one.
 
     The criterion is that which selects the training epoch of LMAC-ZS: the mean of
@@ -66,7 +67,7 @@ def mean_margin(
 
 
 def chosen_variant(
-    explainer: Explainer, rows: Sequence[dict], classifier: MaskedClassifier
+    explainer: Explainer, rows: Sequence[Mapping[str, Any]], classifier: MaskedClassifier
 ) -> Explainer:
     """Return the variant that rows of :func:`tune` chose; the explainer itself without rows."""
     variants = {str(variant): variant for variant in explainer.variants(classifier)}

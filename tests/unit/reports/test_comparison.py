@@ -5,8 +5,8 @@ import json
 import pytest
 
 from speechbrain_lmac.__main__ import main
-from speechbrain_lmac.evaluation.listening_test import read_ratings, takes, write_comparison
-from speechbrain_lmac.evaluation.ratings import mean_ranks
+from speechbrain_lmac.evaluation.listening_test import takes, write_comparison
+from speechbrain_lmac.evaluation.ratings import mean_ranks, read_ratings
 from speechbrain_lmac.utils.errors import InputError
 from tests.helpers.browser import needs_chromium, page
 
