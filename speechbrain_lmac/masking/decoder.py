@@ -8,8 +8,8 @@ import torch
 from torch import nn
 from torch.nn.functional import gelu, interpolate
 
+from speechbrain_lmac.masking.decoder_scales import scale_widths, used_maps
 from speechbrain_lmac.masking.grid import Grid, pool_to_grid, upsample_to_grid
-from speechbrain_lmac.utils.errors import InputError
 
 BOUND = 8.0
 """Bound of the logits, so that the order of bins survives float32."""
@@ -72,8 +72,8 @@ class MaskDecoder(nn.Module):
         scales: int | None = None,
     ):
         super().__init__()
-        hidden_channels = _used_maps(list(hidden_channels), scales)
-        widths = _widths(channels, len(hidden_channels))
+        hidden_channels = used_maps(list(hidden_channels), scales)
+        widths = scale_widths(channels, len(hidden_channels))
         steps = list(pairwise(widths))
         self.config: dict[str, Any] = {
             "hidden_channels": hidden_channels,
@@ -214,30 +214,6 @@ def _reuse(tensor: torch.Tensor) -> torch.Tensor | None:
     Allocating memory takes longer than the arithmetic on it.
     """
     return None if tensor.requires_grad else tensor
-
-
-def _used_maps(hidden_channels: list[int], scales: int | None) -> list[int]:
-    """Channels of the hidden maps in use."""
-    if scales is not None and scales not in range(1, len(hidden_channels) + 1):
-        raise InputError(
-            f"num_scales must be 1 to {len(hidden_channels)} or null, got {scales!r}. The "
-            "classifier has no more hidden maps"
-        )
-    return hidden_channels[:scales]
-
-
-def _widths(channels: Any, scales: int) -> list[int]:
-    """Width of each scale."""
-    widths: list[Any] = (
-        list(channels) if isinstance(channels, list | tuple) else [channels] * scales
-    )
-    fit = all(isinstance(width, int) and width > 0 and width % 4 == 0 for width in widths)
-    if len(widths) != scales or not fit:
-        raise InputError(
-            "decoder_channels must be a multiple of 4, or a list with one for each of the "
-            f"{scales} scales, got {channels!r}"
-        )
-    return widths
 
 
 def _merge(channels: int) -> nn.Sequential:

@@ -1,0 +1,29 @@
+"""Scales of a mask decoder: the hidden maps in use, and the width at each scale."""
+
+from typing import Any
+
+from speechbrain_lmac.utils.errors import InputError
+
+
+def used_maps(hidden_channels: list[int], scales: int | None) -> list[int]:
+    """Return the channels of the ``scales`` deepest hidden maps; of all maps by default."""
+    if scales is not None and scales not in range(1, len(hidden_channels) + 1):
+        raise InputError(
+            f"num_scales must be 1 to {len(hidden_channels)} or null, got {scales!r}. The "
+            "classifier has no more hidden maps"
+        )
+    return hidden_channels[:scales]
+
+
+def scale_widths(channels: Any, scales: int) -> list[int]:
+    """Return the width of each scale, given one width for all scales or one for each."""
+    widths: list[Any] = (
+        list(channels) if isinstance(channels, list | tuple) else [channels] * scales
+    )
+    fit = all(isinstance(width, int) and width > 0 and width % 4 == 0 for width in widths)
+    if len(widths) != scales or not fit:
+        raise InputError(
+            "decoder_channels must be a multiple of 4, or a list with one for each of the "
+            f"{scales} scales, got {channels!r}"
+        )
+    return widths
