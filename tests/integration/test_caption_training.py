@@ -66,7 +66,7 @@ def test_train_on_captions_and_test_on_labels(
         )
     )
     assert len(texts) == 4 and all("the noise of" in text for text in texts)
-    assert (output / "table.md").is_file()
+    assert (output / "results.md").is_file()
     assert {clip.text for clip in manifest.read(output / "train.csv")} == set(texts)
 
 
@@ -120,7 +120,7 @@ def test_extra_manifest_adds_clips_to_folds(captions, small_set, tmp_path):
         expected = [c.ID for c in of_folds if c.fold in folds] + [c.ID for c in extra]
         assert [clip.ID for clip in manifest.read(output / f"{split}.csv")] == expected
     classes = {clip.label for clip in of_folds}
-    assert f"{len(classes)} classes" in (output / "table.md").read_text()
+    assert f"{len(classes)} classes" in (output / "results.md").read_text()
 
 
 def test_extra_manifest_refuses_repeated_clip(captions, small_set, tmp_path, capsys):

@@ -101,7 +101,7 @@ def spoil_wav(folder, samples):
         ({"masking": "cqt"}, "masking must be mel or stft, got 'cqt'"),
         ({"baselines": "[shap]"}, "got 'shap'"),
         ({"baselines": "[oracle-irm]"}, "Run evaluate.py for it"),
-        ({"classes": "some"}, "classes is dataset or present"),
+        ({"classes": "some"}, "classes must be dataset or present, got 'some'"),
         ({"train_folds": 1}, "train_folds must be a list such as [1, 2], got 1"),
         ({"gate_fractions": 0.1}, "gate_fractions must be a list"),
         ({"batch_size": 64}, "batch_size must be at most the number of training clips, 30, got 64"),

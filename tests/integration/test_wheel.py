@@ -86,7 +86,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 def test_clone_runs_beside_an_installed_package(run, small_set):
     """``pip install .``, then README's ``python train.py hparams/lmac_zs.yaml`` in the clone."""
-    words = ["--data_folder", small_set, "--number_of_epochs", 0, "--output_folder", "out"]
+    words = ["--data_folder", small_set, "--batch_size", 64, "--output_folder", "out"]
     script, settings = ROOT / "train.py", ROOT / "hparams" / "lmac_zs.yaml"
     done = run("-c", ALONE, ROOT, script, settings, *words)
     assert "error: batch_size must be at most the number of training clips" in done.stderr, (
