@@ -1,11 +1,11 @@
-"""Shared parts: MiniCLAP, both planes, a few sounds. All real, none mocked."""
+"""Fixtures of all tests: models, masking domains and short sounds. None of them is mocked."""
 
 import os
 import re
 import sys
 from pathlib import Path
 
-os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing here may reach out
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # tests use no network
 
 import pytest
 import torch
@@ -28,7 +28,6 @@ from tests.helpers import reference_models
 
 REPOSITORY = Path(__file__).parents[1]
 REAL_ESC10 = Path(os.environ.get("ESC10_FOLDER", REPOSITORY / "ESC-10"))
-
 REAL_US8K = Path(os.environ.get("US8K_FOLDER", REPOSITORY / "UrbanSound8K"))
 
 needs_us8k = pytest.mark.skipif(
@@ -38,17 +37,16 @@ needs_esc10 = pytest.mark.skipif(
     not REAL_ESC10.is_dir(), reason="ESC10_FOLDER names no folder of real recordings"
 )
 
-
 FOLDERS = ("integration", "security", "fault_tolerance", "reference")
-"""Folders of tests whose name is a marker."""
+"""Folders whose tests are marked with the name of the folder and as slow."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """Mark tests by their folder and browser; remove SpeechBrain's lazy modules.
 
-    Hypothesis asks every module for its file. A lazy module would import packages that are not
-    installed.
+    Hypothesis reads the file name of every module. A lazy module would then import packages that
+    are not installed.
     """
     for name, module in list(sys.modules.items()):
         if isinstance(module, LazyModule):
@@ -63,7 +61,7 @@ def pytest_collection_modifyitems(items):
 
 
 def even_grid(frames, positions):
-    """Cells of a clip that is heard whole."""
+    """Grid of a clip whose frames are all encoded."""
     return Grid(
         VariableLengthInput().frame_positions(frames, samples=None),
         positions,
@@ -73,12 +71,13 @@ def even_grid(frames, positions):
 
 @pytest.fixture(scope="session")
 def clap():
+    """MiniCLAP with its trained weights."""
     return MiniCLAP()
 
 
 @pytest.fixture(scope="session")
-def tagger_weights(tmp_path_factory):
-    """Random weights in the file format of the tagger's authors: for plumbing only."""
+def efficientat_file(tmp_path_factory):
+    """Random weights in the file format of EfficientAT's authors, for plumbing only."""
     torch.manual_seed(0)
     state = Tagger().state_dict()
     for name, value in state.items():
@@ -87,47 +86,47 @@ def tagger_weights(tmp_path_factory):
         elif name.endswith("running_mean"):
             value.normal_(0, 0.3)
     published = {re.sub(r"\.fc(\d)", r".conc_se_layers.0.fc\1", key): v for key, v in state.items()}
-    path = tmp_path_factory.mktemp("tagger") / FILE
+    path = tmp_path_factory.mktemp("efficientat") / FILE
     torch.save(published, path)
     return path
 
 
 @pytest.fixture(scope="session")
-def tagger(tagger_weights):
-    return EfficientATCLAP(tagger_weights)
+def efficientat(efficientat_file):
+    """EfficientAT CLAP with random weights, for plumbing only."""
+    return EfficientATCLAP(efficientat_file)
 
 
 @pytest.fixture(scope="session", params=sorted(reference_models.ORACLES))
 def oracle(request, tmp_path_factory):
-    """Every adapter of a published CLAP beside upstream's own code, with the same random weights:
-    for plumbing only."""
+    """Adapter of a published CLAP and the upstream model, with the same random weights."""
     return reference_models.ORACLES[request.param](tmp_path_factory.mktemp(request.param))
 
 
 @pytest.fixture(scope="session")
 def tokenizer(tmp_path_factory):
-    """Folder of a tokenizer."""
+    """Folder of a byte-level BPE tokenizer."""
     return reference_models.write_tokenizer(tmp_path_factory.mktemp("words"))
 
 
 @pytest.fixture(scope="session")
 def laion_file(tmp_path_factory):
-    """A checkpoint of HTSAT-tiny as LAION saves it, with random weights: for plumbing only."""
+    """Checkpoint of HTSAT-tiny as LAION saves it, with random weights, for plumbing only."""
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("laion") / "official.pt"
     return reference_models.save_laion(reference_models.laion_clap("HTSAT-tiny"), path)
 
 
 @pytest.fixture(scope="session")
-def published(laion_file, tokenizer, tagger_weights, tmp_path_factory):
-    """Settings file -> what builds its CLAP here, with random weights: for plumbing only."""
+def published_settings(laion_file, tokenizer, efficientat_file, tmp_path_factory):
+    """Name of a YAML file -> settings that build its CLAP with random weights."""
     folder = tmp_path_factory.mktemp("published")
     words = str(tokenizer)
     microsoft = {"weights": str(write_weights(folder / "2022.pth")), "tokenizer": words}
-    tagger = {"clap": {"weights": str(tagger_weights)}}
+    efficientat = {"clap": {"weights": str(efficientat_file)}}
     return {
-        "lmac_zs_efficientat": tagger,
-        "evaluate_efficientat": tagger,
+        "lmac_zs_efficientat": efficientat,
+        "evaluate_efficientat": efficientat,
         "evaluate_microsoft": {"clap": microsoft},
         "lmac_zs_laion": {"clap": {"weights": str(laion_file), "tokenizer": words}},
         "lmac_zs_microsoft": {"clap": microsoft},
@@ -139,55 +138,60 @@ def published(laion_file, tokenizer, tagger_weights, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def laion_htsat(laion_file, tokenizer):
+    """LAION's CLAP with HTSAT-tiny and random weights, for plumbing only."""
     return LaionCLAP(laion_file, tokenizer)
 
 
-@pytest.fixture(scope="session", params=["clap", "tagger", "laion_htsat"])
+@pytest.fixture(scope="session", params=["clap", "efficientat", "laion_htsat"])
 def any_clap(request):
-    """CLAPs of every kind: of any length and of one, convolutional and transformer."""
+    """CLAP with variable-length or fixed-length input, convolutional or transformer."""
     return request.getfixturevalue(request.param)
 
 
 @pytest.fixture(scope="session", params=sorted(DOMAINS))
 def domain(request, clap):
+    """Both masking domains of MiniCLAP."""
     return DOMAINS[request.param](clap)
 
 
 @pytest.fixture(scope="session")
 def classifier(domain):
+    """MiniCLAP with masked input, in both masking domains."""
     return MaskedClassifier(domain)
 
 
 @pytest.fixture
 def model(classifier, clap):
-    """An untrained decoder: random weights, for plumbing only."""
+    """Interpreter network with an untrained decoder, for plumbing only."""
     torch.manual_seed(0)
     decoder = MaskDecoder(clap.hidden_channels, clap.query_dim, channels=8)
     torch.nn.init.zeros_(decoder.head.bias)
-    torch.nn.init.normal_(decoder.head.weight, std=0.3)  # or it would go by levels alone
+    torch.nn.init.normal_(decoder.head.weight, std=0.3)  # else the mask depends on the level only
     return InterpreterNetwork(classifier, decoder)
 
 
 @pytest.fixture(scope="session")
 def wavs():
-    """A siren, rain and both at once, one second of each."""
-    scene = mixture("siren", "rain", seed=5, seconds=1.0)
-    return torch.stack([scene.first, scene.second, scene.mixture])
+    """Siren, rain and their mixture, one second each: ``[3, time]``."""
+    mixed = mixture("siren", "rain", seed=5, seconds=1.0)
+    return torch.stack([mixed.first, mixed.second, mixed.mixture])
 
 
 @pytest.fixture(scope="session")
 def text(clap):
+    """Text embeddings of three class prompts, ``[3, dim]``."""
     return clap.queries([f"this is the sound of {name}" for name in ("siren", "rain", "dog")])
 
 
 @pytest.fixture(scope="session")
 def small_set(tmp_path_factory):
-    """An ESC-50-shaped folder of five folds of ten half-second clips."""
+    """Folder in the layout of ESC-50 with five folds of ten half-second clips."""
     return write_dataset(tmp_path_factory.mktemp("data") / "set", clips_per_fold=1, seconds=0.5)
 
 
 @pytest.fixture
 def siren_file(tmp_path):
+    """WAV file of a siren, one second at 32 kHz."""
     import soundfile
 
     path = tmp_path / "siren.wav"

@@ -28,7 +28,7 @@ from speechbrain_lmac.publishing.repository import write_repository
 from speechbrain_lmac.reports import plots
 from speechbrain_lmac.utils import folders
 from speechbrain_lmac.utils.files import atomic_write, file_sha256
-from tests.helpers.killing import Scene, check_whole, hidden
+from tests.helpers.killing import KillTest, check_complete, is_auxiliary
 from tests.helpers.runs import finished_run
 
 KILLS = os.environ.get("SPEECHBRAIN_LMAC_KILLS", "4")
@@ -115,7 +115,7 @@ def explaining(folder, *files, seconds=0.5, before=()):
         for prompt in before:
             explained(folder, prompt, *files)
 
-    return Scene(folder, build, partial(explained, folder, "siren", *files), check_explained)
+    return KillTest(folder, build, partial(explained, folder, "siren", *files), check_explained)
 
 
 def check_explained(left, before, after):
@@ -123,12 +123,12 @@ def check_explained(left, before, after):
     table = "why/regions.csv"
     rows = [(tree.get(table) or b"").splitlines(keepends=True) for tree in (before, after)]
     assert set((left.pop(table, b"")).splitlines(keepends=True)) <= {*rows[0], *rows[1]}
-    check_whole(left, before, after)
+    check_complete(left, before, after)
     for name in [name for name in left if name.endswith("scores.json")]:
         folder = name.removesuffix("scores.json")
         whole_one = before if left[name] == before.get(name) else after
         for file, held in whole_one.items():
-            if file.startswith(folder) and not hidden(file):
+            if file.startswith(folder) and not is_auxiliary(file):
                 assert left.get(file) == held, f"{file} is not of {name}"
 
 
@@ -160,7 +160,7 @@ def test_kill_tables(tmp_path):
         timeline(0.3).save_tables(folder)
 
     work = partial(timeline(0.9).save_tables, tmp_path / "s")
-    kill(Scene(tmp_path / "s", build, work, check_whole))
+    kill(KillTest(tmp_path / "s", build, work, check_complete))
 
 
 def reported(folder, prompt):
@@ -174,7 +174,9 @@ def test_kill_report(remembered, tmp_path):
         (folder / "page.html.partial").write_text("keep me")
         reported(folder, "rain")
 
-    kill(Scene(tmp_path / "s", build, partial(reported, tmp_path / "s", "siren"), check_whole))
+    kill(
+        KillTest(tmp_path / "s", build, partial(reported, tmp_path / "s", "siren"), check_complete)
+    )
 
 
 def compared(folder):
@@ -187,12 +189,12 @@ def compared(folder):
 
 def check_key(left, before, after):
     """A key stands beside its page."""
-    check_whole(left, before, after)
+    check_complete(left, before, after)
     assert "page.key.json" not in left or left["page.html"] == after["page.html"]
 
 
 def test_kill_compare(remembered, tmp_path):
-    kill(Scene(tmp_path / "s", sounds, partial(compared, tmp_path / "s"), check_key))
+    kill(KillTest(tmp_path / "s", sounds, partial(compared, tmp_path / "s"), check_key))
 
 
 @pytest.fixture(scope="module")
@@ -209,7 +211,7 @@ def models(clap):
 
 def check_folder(name, left, before, after):
     """The whole of a folder is there at any time, the earlier one or the new one."""
-    check_whole(left, before, after)
+    check_complete(left, before, after)
     held = [
         {path: kept for path, kept in tree.items() if path.startswith(name)}
         for tree in (left, before, after)
@@ -229,8 +231,8 @@ def test_kill_export(models, tmp_path, monkeypatch, at_once):
     if not at_once:
         monkeypatch.setattr(folders, "_exchange", lambda one, other: False)
     work = partial(export_interpreter, models[1], "LMAC-ZS", tmp_path / "s" / "it")
-    check = partial(check_folder, "it/") if at_once else check_whole
-    kill(Scene(tmp_path / "s", build, work, check), quick=True)
+    check = partial(check_folder, "it/") if at_once else check_complete
+    kill(KillTest(tmp_path / "s", build, work, check), quick=True)
 
 
 def test_kill_publish(models, small_set, tmp_path):
@@ -241,7 +243,7 @@ def test_kill_publish(models, small_set, tmp_path):
 
     work = partial(publish, tmp_path / "s")
     build = partial(publish, repo="me/earlier")
-    kill(Scene(tmp_path / "s", build, work, partial(check_folder, "hub/")))
+    kill(KillTest(tmp_path / "s", build, work, partial(check_folder, "hub/")))
 
 
 def called(module, *words):
@@ -258,7 +260,7 @@ def planned(small_set, folder, seed):
 def test_kill_prepare_a_plan(small_set, tmp_path):
     work = partial(planned, small_set, tmp_path / "s", 2)
     build = partial(planned, small_set, seed=1)
-    kill(Scene(tmp_path / "s", build, work, check_whole), quick=True)
+    kill(KillTest(tmp_path / "s", build, work, check_complete), quick=True)
 
 
 def test_kill_prepare_a_manifest(small_set, tmp_path):
@@ -266,7 +268,7 @@ def test_kill_prepare_a_manifest(small_set, tmp_path):
         (folder / "set.csv.partial").write_text("keep me")
 
     work = partial(called, esc50, small_set, "--manifest", tmp_path / "s" / "set.csv")
-    kill(Scene(tmp_path / "s", build, work, check_whole), quick=True)
+    kill(KillTest(tmp_path / "s", build, work, check_complete), quick=True)
 
 
 FETCHED = "fetched"
@@ -287,7 +289,9 @@ def test_kill_obtain(tmp_path, archive):
         if archive != FETCHED:
             shutil.copy(served, folder / "set-set.zip")
 
-    scene = Scene(tmp_path / "s", build, partial(obtain, a_set, tmp_path / "s" / "set"), check_set)
+    scene = KillTest(
+        tmp_path / "s", build, partial(obtain, a_set, tmp_path / "s" / "set"), check_set
+    )
     assert ("set-set.zip" in scene.after) == (archive != FETCHED)
     kill(scene, quick=True)
 
@@ -300,6 +304,6 @@ def check_set(left, before, after):
     """The set is there whole or not at all; a download goes on beside it."""
     for name in ("set-set.zip", "set-set.zip.partial", "set-set.zip.lock", ETAG):
         left.pop(name, None)
-    check_whole(left, before, after)
+    check_complete(left, before, after)
     held = {name for name in left if name.startswith("set/")}
     assert held in (set(), {name for name in after if name.startswith("set/")})

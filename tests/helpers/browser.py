@@ -1,4 +1,4 @@
-"""A real browser without a window: Debian's Chromium, or whatever CHROMIUM names."""
+"""Headless Chromium: that of Debian, or the program that the variable CHROMIUM names."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt i
 
 @contextmanager
 def page(width=1280, height=900, offline=True, **options):
-    """A page, and the errors of its console; without a network unless asked."""
+    """Yield a page and the list of its errors. By default, the page has no network."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as play:
@@ -23,17 +23,15 @@ def page(width=1280, height=900, offline=True, **options):
         context = browser.new_context(
             viewport={"width": width, "height": height}, offline=offline, **options
         )
-        opened = context.new_page()
+        tab = context.new_page()
         errors = []
-        opened.on("pageerror", lambda error: errors.append(str(error)))
-        opened.on(
-            "console", lambda said: errors.append(said.text) if said.type == "error" else None
-        )
-        opened.on("requestfailed", lambda request: errors.extend(_failure(request)))
-        yield opened, errors
+        tab.on("pageerror", lambda error: errors.append(str(error)))
+        tab.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
+        tab.on("requestfailed", lambda request: errors.extend(_failure(request)))
+        yield tab, errors
         browser.close()
 
 
 def _failure(request):
-    """What failed, if the page did not hang up itself."""
+    """Return the address of a failed request, unless the page canceled it."""
     return [] if request.failure == "net::ERR_ABORTED" else [f"not found: {request.url[:80]}"]

@@ -1,4 +1,4 @@
-"""The Hub on loopback: as much of its API as fetching and publishing need, by the real client."""
+"""Local stand-in for the Hugging Face Hub, for downloads and uploads by the real client."""
 
 import base64
 import functools
@@ -13,15 +13,21 @@ from huggingface_hub import constants
 
 TOKEN = "hf_stand_in"
 LARGE = (".safetensors", ".png")
-"""Endings of files that go the way of large files."""
+"""Endings of files that are uploaded by the protocol of large files."""
 
 
-class StandIn:
-    """Repositories in memory, and what goes wrong next.
+class FakeHub:
+    """Repositories in memory, served on loopback.
 
-    ``sizes`` are what it says of files, if not the truth. ``faults`` is a list of ``(part of a
-    request's line, status)``, each used up by the first request that it fits; status 0 drops the
-    connection in mid-answer.
+    Attributes
+    ----------
+    requests : list of str
+        Method and path of each request.
+    sizes : dict
+        File name -> size to announce instead of the true size.
+    faults : list of tuple
+        ``(part of a request's line, status)``. Each applies to the first request that contains the
+        part. Status 0 closes the connection during the answer.
     """
 
     def __init__(self):
@@ -29,7 +35,7 @@ class StandIn:
         self.large = {}
         self.faults = []
         self.sizes = {}
-        self.asked = []
+        self.requests = []
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("Hub", (_Hub,), {"hub": self}))
         self.server.daemon_threads = True
         serve = functools.partial(self.server.serve_forever, poll_interval=0.02)
@@ -44,11 +50,11 @@ class StandIn:
         self.server.server_close()
 
     def put(self, repo, files):
-        """A new commit of a repository; its revision."""
-        held = {**self.files(repo), **files}
-        text = json.dumps([(name, hashlib.sha256(held[name]).hexdigest()) for name in sorted(held)])
+        """Commit files to a repository; return the revision."""
+        tree = {**self.files(repo), **files}
+        text = json.dumps([(name, hashlib.sha256(tree[name]).hexdigest()) for name in sorted(tree)])
         revision = hashlib.sha1(text.encode()).hexdigest()
-        self.commits.setdefault(repo, []).append((revision, held))
+        self.commits.setdefault(repo, []).append((revision, tree))
         return revision
 
     def files(self, repo, revision="main"):
@@ -65,7 +71,7 @@ class StandIn:
 
 
 class _Hub(BaseHTTPRequestHandler):
-    hub: StandIn
+    hub: FakeHub
     protocol_version = "HTTP/1.1"
 
     def do_HEAD(self):
@@ -83,12 +89,12 @@ class _Hub(BaseHTTPRequestHandler):
     def handle_one(self, body=True):
         path = unquote(self.path.split("?")[0])
         line = f"{self.command} {path}"
-        self.hub.asked.append(line)
+        self.hub.requests.append(line)
         length = int(self.headers.get("Content-Length", 0))
         if self.headers.get("Transfer-Encoding") == "chunked":
-            self.sent = self.read_chunks()
+            self.content = self.read_chunks()
         else:
-            self.sent = self.rfile.read(length)
+            self.content = self.rfile.read(length)
         for fault in self.hub.faults:
             if fault[0] in line:
                 self.hub.faults.remove(fault)
@@ -126,19 +132,19 @@ class _Hub(BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
-    def known(self):
+    def is_authorized(self):
         return self.headers.get("Authorization") == f"Bearer {TOKEN}"
 
-    # What is asked
+    # Routes
 
     def root(self, body):
         self.answer(200, b"", body)
 
     def create(self, body):
-        if not self.known():
-            return self.answer(401, {"error": "who are you?"})
-        asked = json.loads(self.sent)
-        repo = f"{asked.get('organization') or 'me'}/{asked['name']}"
+        if not self.is_authorized():
+            return self.answer(401, {"error": "invalid token"})
+        request = json.loads(self.content)
+        repo = f"{request.get('organization') or 'me'}/{request['name']}"
         url = f"{self.hub.endpoint}/{repo}"
         if repo in self.hub.commits:
             return self.answer(409, {"url": url, "error": "You already created this repo"})
@@ -173,42 +179,42 @@ class _Hub(BaseHTTPRequestHandler):
         return self.answer(200, data, body, ETag=etag, X_Repo_Commit=sha)
 
     def validate(self, body):
-        said = json.loads(self.sent)["content"].startswith("---\n")
-        errors = [] if said else [{"message": "no front matter"}]
-        self.answer(200 if said else 400, {"errors": errors, "warnings": []})
+        valid = json.loads(self.content)["content"].startswith("---\n")
+        errors = [] if valid else [{"message": "no front matter"}]
+        self.answer(200 if valid else 400, {"errors": errors, "warnings": []})
 
     def preupload(self, body, repo, revision):
-        if not self.known():
+        if not self.is_authorized():
             return self.answer(401, b"")
-        asked = json.loads(self.sent)["files"]
+        files = json.loads(self.content)["files"]
         modes = [
             {
                 "path": file["path"],
                 "uploadMode": "lfs" if file["path"].endswith(LARGE) else "regular",
                 "shouldIgnore": False,
             }
-            for file in asked
+            for file in files
         ]
         return self.answer(200, {"files": modes})
 
     def batch(self, body, repo):
         objects = []
-        for thing in json.loads(self.sent)["objects"]:
-            if thing["oid"] not in self.hub.large:
-                href = f"{self.hub.endpoint}/large/{thing['oid']}"
-                thing = {**thing, "actions": {"upload": {"href": href}}}
-            objects.append(thing)
+        for file in json.loads(self.content)["objects"]:
+            if file["oid"] not in self.hub.large:
+                href = f"{self.hub.endpoint}/large/{file['oid']}"
+                file = {**file, "actions": {"upload": {"href": href}}}
+            objects.append(file)
         self.answer(200, {"transfer": "basic", "objects": objects})
 
-    def keep_large(self, body, oid):
-        if hashlib.sha256(self.sent).hexdigest() != oid:
+    def store_large(self, body, oid):
+        if hashlib.sha256(self.content).hexdigest() != oid:
             return self.answer(400, b"")
-        self.hub.large[oid] = self.sent
+        self.hub.large[oid] = self.content
         return self.answer(200, b"")
 
     def commit(self, body, repo, revision):
         files = {}
-        for line in self.sent.decode().splitlines():
+        for line in self.content.decode().splitlines():
             entry = json.loads(line)
             value = entry["value"]
             if entry["key"] == "file":
@@ -232,13 +238,13 @@ ROUTES = [
     (r"POST /api/validate-yaml", _Hub.validate),
     (rf"POST /api/models/{REPO}/preupload/(\w+)", _Hub.preupload),
     (rf"POST /{REPO}\.git/info/lfs/objects/batch", _Hub.batch),
-    (r"PUT /large/(\w+)", _Hub.keep_large),
+    (r"PUT /large/(\w+)", _Hub.store_large),
     (rf"POST /api/models/{REPO}/commit/(\w+)", _Hub.commit),
 ]
 
 
 def point_at(monkeypatch, endpoint, cache):
-    """Direct the Hub client to another address and cache."""
+    """Set the address and the cache folder of the Hub client."""
     for name in ("huggingface_hub.constants", "huggingface_hub.hf_api"):
         monkeypatch.setattr(f"{name}.ENDPOINT", endpoint, raising=False)
     template = endpoint + "/{repo_id}/resolve/{revision}/{filename}"

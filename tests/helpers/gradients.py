@@ -1,10 +1,10 @@
-"""Gradients of whole models."""
+"""Gradients of complete models."""
 
 import torch
 
 
 def used_weights(module, score):
-    """Ids of the weights that a score depends on, by autograd."""
+    """Return the ids of the weights that a score depends on, according to autograd."""
     parameters = list(module.parameters())
     for weight in parameters:
         weight.requires_grad_()

@@ -1,15 +1,15 @@
-"""Kill a piece of work at every file operation, and look at what it leaves.
+"""Kill a command at every file operation, and check the files that remain.
 
-The work runs in a fork of this process, so that imports and models cost nothing. An audit hook in
+The command runs in a fork of this process, so imports and models are loaded once. An audit hook in
 the child counts the operations that change the watched folder: opening for writing, rename,
-remove, mkdir, rmdir, chmod. Each is a point to be killed at, before the operation is done. Opening
-for writing is a second point: the process is then killed by the kernel inside the first write that
-goes beyond ``TORN`` bytes, whichever library writes (``RLIMIT_FSIZE``), so that the file is torn.
+remove, mkdir, rmdir, chmod. The child can be killed before each of them. Opening for writing is a
+second point: the kernel then kills the child in the first write beyond ``TORN`` bytes, whichever
+library writes (``RLIMIT_FSIZE``), so that the file is torn.
 
-Two kinds of operation raise no audit event and are announced by hand: libsndfile opens files in C,
-so ``soundfile.SoundFile`` is wrapped in the child; and the exchange of two folders, which
-``speechbrain_lmac.utils.folders`` announces as ``os.rename``. Writes to a file that is open already
-are no points of their own, but for the torn ones: until it is renamed, a file has a temporary name.
+Two kinds of operation raise no audit event and are announced explicitly. libsndfile opens files in
+C, so ``soundfile.SoundFile`` is wrapped in the child. ``speechbrain_lmac.utils.folders`` announces
+the exchange of two folders as ``os.rename``. Further writes to an open file are no points: a file
+has a temporary name until it is renamed.
 """
 
 import contextlib
@@ -29,76 +29,75 @@ TORN = 20
 CHANGES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "os.link", "os.symlink")
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 MAX_CHILD_SECONDS = 300
-"""After which a child that hangs is ended."""
+"""Time limit of the child process."""
 
 
-class Points:
-    """Count points in a child; die at one of them.
+class KillPoints:
+    """Audit hook that counts the operations on a folder, and kills the process at one of them.
 
     Arguments
     ---------
     folder : Path
-        Watched.
+        Watched folder.
     last : int or None
-        Point to die at, from 0 on; None: none.
+        Index of the operation at which the process is killed, from 0. None: no kill.
     """
 
     def __init__(self, folder, last):
         self.folder, self.last, self.count = str(folder), last, 0
 
     def __call__(self, event, args):
-        """The audit hook."""
         if event == "open":
             path, mode, flags = args
-            if self.mine(path) and (set(mode or "") & set("wax+") or flags & WRITING):
-                self.opened()
-        elif event in CHANGES and any(self.mine(path) for path in args):
-            self.point()
+            if self.is_watched(path) and (set(mode or "") & set("wax+") or flags & WRITING):
+                self.before_opening()
+        elif event in CHANGES and any(self.is_watched(path) for path in args):
+            self.before_change()
 
-    def mine(self, path):
-        """Whether an operation is in the folder."""
+    def is_watched(self, path):
+        """Whether a path is in the watched folder."""
         return isinstance(path, (str, bytes, os.PathLike)) and os.fsdecode(path).startswith(
             self.folder
         )
 
-    def opened(self):
-        """Before a file is opened for writing, and in its first write."""
-        self.point()
+    def before_opening(self):
+        """Count the opening of a file for writing, and its first write."""
+        self.before_change()
         if self.count == self.last:
             signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
             resource.setrlimit(resource.RLIMIT_FSIZE, (TORN, TORN))
         self.count += 1
 
-    def point(self):
-        """Before anything else is changed."""
+    def before_change(self):
+        """Count an operation."""
         if self.count == self.last:
             os.kill(os.getpid(), signal.SIGKILL)
         self.count += 1
 
 
 def run(work, folder, last=None):
-    """Do the work in a fork, killed at a point if one is given.
+    """Call ``work`` in a fork, and kill it at the operation ``last``.
 
     Returns
     -------
     int
-        How many points it passed; -1 if it was killed.
+        Number of points that the child passed; -1 if it was killed.
     """
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
         os.close(reading)
-        _child(work, Points(folder, last), writing)
+        _child(work, KillPoints(folder, last), writing)
     os.close(writing)
     with open(reading, "rb") as pipe:
-        said = pipe.read().decode()
+        message = pipe.read().decode()
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status):
-        assert os.WTERMSIG(status) in (signal.SIGKILL, signal.SIGXFSZ), (status, said)
+        assert os.WTERMSIG(status) in (signal.SIGKILL, signal.SIGXFSZ), (status, message)
         return -1
-    assert os.WEXITSTATUS(status) == 0, said
-    return int(said)
+    assert os.WEXITSTATUS(status) == 0, message
+    return int(message)
 
 
 def _child(work, points, writing):
@@ -107,14 +106,14 @@ def _child(work, points, writing):
         signal.alarm(MAX_CHILD_SECONDS)
         torch.set_num_threads(1)
         sys.stdout = sys.stderr = io.StringIO()
-        opened = soundfile.SoundFile.__init__
+        open_sound = soundfile.SoundFile.__init__
 
-        def announced(self, file, mode="r", *rest, **more):
+        def announce(self, file, mode="r", *args, **kwargs):
             if mode != "r":
                 sys.audit("open", str(file), "w", 0)
-            opened(self, file, mode, *rest, **more)
+            open_sound(self, file, mode, *args, **kwargs)
 
-        soundfile.SoundFile.__init__ = announced
+        soundfile.SoundFile.__init__ = announce
         sys.addaudithook(points)
         work()
         os.write(writing, str(points.count).encode())
@@ -125,27 +124,28 @@ def _child(work, points, writing):
         os._exit(status)
 
 
-def tree(folder):
-    """Path -> bytes of every file below a folder; None of a folder."""
+def read_tree(folder):
+    """Return path -> bytes of every file below a folder. A folder has the value None."""
     return {
         str(path.relative_to(folder)): None if path.is_dir() else path.read_bytes()
         for path in sorted(folder.rglob("*"))
     }
 
 
-class Scene:
-    """A folder in which the same work is done again and again.
+class KillTest:
+    """Repeat the same work in a folder, killed at different points.
 
     Arguments
     ---------
     folder : Path
-        Made anew before each time.
+        Folder of the work. It is restored before each repetition.
     build : callable
-        Fills it: what is there before the work.
+        ``build(folder)`` creates the files that exist before the work.
     work : callable
-        Changes it.
+        Changes the folder.
     check : callable
-        ``check(left, before, after)``, trees: raises AssertionError if what a kill left is torn.
+        ``check(remaining, before, after)`` compares path -> bytes of the killed work with those
+        before and after the complete work, and raises AssertionError.
     """
 
     def __init__(self, folder, build, work, check):
@@ -154,57 +154,65 @@ class Scene:
         self.folder.mkdir()
         build(self.folder)
         shutil.copytree(self.folder, self.template, symlinks=True)
-        self.before = tree(self.folder)
+        self.before = read_tree(self.folder)
         self.points = run(work, self.folder)
-        self.after = tree(self.folder)
+        self.after = read_tree(self.folder)
 
     def kill(self, last):
-        """Do the work, killed at a point, and again; both leave what they should."""
+        """Kill the work at a point and repeat it; check the files after both.
+
+        Returns
+        -------
+        bool
+            Whether the process was killed.
+        """
         shutil.rmtree(self.folder)
         shutil.copytree(self.template, self.folder, symlinks=True)
         killed = run(self.work, self.folder, last) < 0
-        left = tree(self.folder)
-        with _told(f"killed at {last} of {self.points}"):
-            _check_bystanders(left, self.before, self.after)
-            self.check(left, self.before, self.after)
+        remaining = read_tree(self.folder)
+        with _errors_name(f"killed at {last} of {self.points}"):
+            _check_unrelated(remaining, self.before, self.after)
+            self.check(remaining, self.before, self.after)
             run(self.work, self.folder)
-            found, wanted = _known(tree(self.folder)), _known(self.after)
-            differ = {name for name in {*found, *wanted} if found.get(name) != wanted.get(name)}
-            assert not differ and found == wanted, f"other than undisturbed: {differ}"
+            result, expected = _comparable(read_tree(self.folder)), _comparable(self.after)
+            differ = {
+                name for name in {*result, *expected} if result.get(name) != expected.get(name)
+            }
+            assert not differ and result == expected, f"differs from the complete work: {differ}"
         return killed
 
 
 @contextlib.contextmanager
-def _told(where):
+def _errors_name(point):
     try:
         yield
     except AssertionError as error:
-        raise AssertionError(f"{where}: {error}") from error
+        raise AssertionError(f"{point}: {error}") from error
 
 
-def _known(found):
-    """A tree to be compared; of ledgers it counts that they are there."""
+def _comparable(tree):
+    """Return a tree in which the contents of ledgers are empty."""
     return {
-        name: b"" if name.endswith(".json") and hidden(name) else held
-        for name, held in found.items()
+        name: b"" if name.endswith(".json") and is_auxiliary(name) else content
+        for name, content in tree.items()
     }
 
 
-def hidden(name):
-    """Whether a path is an auxiliary file or in an auxiliary folder of the package."""
+def is_auxiliary(name):
+    """Whether a path is an auxiliary file of the package, or in an auxiliary folder."""
     return any(part.startswith(".speechbrain-lmac") for part in Path(name).parts)
 
 
-def _check_bystanders(left, before, after):
-    """What the undisturbed work does not change, no killed one does."""
-    for name, held in before.items():
-        if name in after and after[name] == held:
-            assert left.get(name) == held, f"{name} has changed"
+def _check_unrelated(remaining, before, after):
+    """Check the files that the complete work does not change."""
+    for name, content in before.items():
+        if name in after and after[name] == content:
+            assert remaining.get(name) == content, f"{name} has changed"
 
 
-def check_whole(left, before, after):
-    """Every file is as it was, or as it becomes, or is not there."""
-    for name, held in left.items():
-        if not hidden(name):
+def check_complete(remaining, before, after):
+    """Check that every file is as before or as after the work, or missing."""
+    for name, content in remaining.items():
+        if not is_auxiliary(name):
             known = [tree[name] for tree in (before, after) if name in tree]
-            assert held in known, f"{name} is torn, or nobody's"
+            assert content in known, f"{name} is torn or unknown"

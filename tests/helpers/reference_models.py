@@ -1,4 +1,4 @@
-"""Upstream's own models with random weights, saved as upstream saves them: for plumbing only."""
+"""Upstream models with random weights in upstream's file formats, for plumbing only."""
 
 import importlib
 import json
@@ -30,10 +30,11 @@ from speechbrain_lmac.models.clap.microsoft import MicrosoftCLAP
 from speechbrain_lmac.models.clap.transformers import TransformersCLAP
 
 VOCABULARY = 1500
+"""Number of tokens of the tokenizers."""
 
 
-def laion_preparation():
-    """How laion_clap fills ten seconds; its module makes three tokenizers that are not wanted."""
+def laion_preprocessing():
+    """Import laion_clap's preprocessing without the three tokenizers that it downloads."""
     laion_modules()
     names = ("BertTokenizer", "RobertaTokenizer", "BartTokenizer")
     with mock.patch.multiple("transformers", **dict.fromkeys(names, mock.MagicMock())):
@@ -41,19 +42,19 @@ def laion_preparation():
 
 
 def laion_clap(name):
-    """LAION's CLAP of one of its configurations, with a RoBERTa of two layers."""
+    """Build LAION's CLAP of a named configuration, with a RoBERTa of two layers."""
     model = laion_modules().model
     config = Path(model.__file__).parent / "model_configs" / f"{name}.json"
     settings = json.loads(config.read_text())
     settings["text_cfg"]["model_type"] = "roberta"
     with mock.patch.object(model.RobertaModel, "from_pretrained", lambda *_: small_roberta()):
         clap = model.CLAP(**settings).eval()
-    shaken(clap.audio_branch, 48000)
+    randomize(clap.audio_branch, 48000)
     return clap
 
 
 def small_roberta():
-    """RoBERTa's own settings, two layers."""
+    """Build a RoBERTa with its default settings and two layers."""
     return RobertaModel(
         RobertaConfig(
             vocab_size=VOCABULARY,
@@ -67,7 +68,7 @@ def small_roberta():
 
 
 def microsoft_clap():
-    """Microsoft's CLAP of 2022, with a BERT of two layers; skips without its package."""
+    """Build Microsoft's CLAP of 2022 with a BERT of two layers; skip without msclap."""
     import pytest
 
     clap = pytest.importorskip("msclap.models.clap", reason="msclap: see `make oracles`")
@@ -78,16 +79,16 @@ def microsoft_clap():
             **{"out_emb": 2048, "text_model": "bert-base-uncased"},
             **{"transformer_embed_dim": 768, "d_proj": 1024},
         )
-    shaken(model.audio_encoder.base, 44100)
+    randomize(model.audio_encoder.base, 44100)
     return model.eval()
 
 
-def shaken(branch, sample_rate, seed=0):
-    """Random weights to which no two clips are alike, and none of which can be left out.
+def randomize(branch, sample_rate, seed=0):
+    """Draw weights for which the output depends on the input and on every weight.
 
-    Fresh networks hardly hear their input: what they make of noise and of a tone is the same to
-    seven digits. So layers get the gain that keeps signals alive, norms the statistics of real
-    input, and everything that begins as one or zero is moved from there.
+    An untrained network gives the same output for noise and for a tone, to seven digits. Layers
+    therefore get a gain that preserves the variance, and batch norms get the statistics of real
+    input. All weights that are initialized to one or zero change.
     """
     generator = torch.Generator().manual_seed(seed)
 
@@ -122,14 +123,14 @@ def shaken(branch, sample_rate, seed=0):
 
 
 def save_laion(model, path, **changes):
-    """As LAION's training script leaves a checkpoint, numpy scalars and optimizer included."""
+    """Save a checkpoint as LAION's training script does, with numpy scalars and optimizer."""
     state = {f"module.{name}": value for name, value in model.state_dict().items()}
     state["module.text_branch.embeddings.position_ids"] = torch.arange(514).unsqueeze(0)
     weight = nn.Parameter(torch.zeros(3))
     optimizer = torch.optim.Adam([weight])
     weight.sum().backward()
     optimizer.step()
-    held = {
+    checkpoint = {
         "epoch": 45,
         "name": "2023_01_01-model_HTSAT-tiny",
         "state_dict": state,
@@ -138,12 +139,12 @@ def save_laion(model, path, **changes):
         "step": np.int64(7),
         **changes,
     }
-    torch.save(held, path)
+    torch.save(checkpoint, path)
     return path
 
 
 def save_microsoft(model, path):
-    """As Microsoft's checkpoint is laid out."""
+    """Save a checkpoint in the layout of Microsoft's."""
     state = dict(model.state_dict())
     state["caption_encoder.base.embeddings.position_ids"] = torch.arange(512).unsqueeze(0)
     torch.save({"model": state, "epoch": 9, "best": np.float32(0.5)}, path)
@@ -151,7 +152,7 @@ def save_microsoft(model, path):
 
 
 def write_tokenizer(folder, vocabulary=VOCABULARY):
-    """A byte-level BPE tokenizer in RoBERTa's manner, in Hugging Face's files."""
+    """Write a byte-level BPE tokenizer like RoBERTa's, in files of Hugging Face."""
     sentences = [
         class_prompt(label, template) for label in audioset_labels() for template in TEMPLATES
     ]
@@ -160,22 +161,23 @@ def write_tokenizer(folder, vocabulary=VOCABULARY):
 
 
 class Oracle(NamedTuple):
-    """An adapter, and what upstream makes of the same weights."""
+    """Adapter of a CLAP, and the upstream model with the same weights."""
 
     clap: Any
     log_mel: Callable
-    """Waveforms of the native length ``[batch, time]`` -> ``[batch, frames, bands]``."""
+    """Waveforms of the input length ``[batch, time]`` -> ``[batch, frames, bands]``."""
     embed: Callable
-    """Waveforms of any length -> ``[batch, dim]``, by upstream's own preparation."""
+    """Waveforms of any length -> ``[batch, dim]``, with upstream's preprocessing."""
     queries: Callable
+    """Prompts -> ``[prompts, dim]``."""
     branch: Any
-    """Of ours: what holds ``bn0``."""
-    truth: Any
-    """Upstream's model."""
+    """Module of the adapter that contains ``bn0``."""
+    upstream: Any
+    """Upstream model."""
 
 
 def laion_oracle(name, folder):
-    """LAION's adapter and model."""
+    """Build LAION's adapter and model."""
     torch.manual_seed(0)
     model = laion_clap(name)
     clap = LaionCLAP(save_laion(model, folder / f"{name}.pt"), write_tokenizer(folder / "words"))
@@ -185,13 +187,13 @@ def laion_oracle(name, folder):
         return branch.logmel_extractor(branch.spectrogram_extractor(wavs)).squeeze(1)
 
     def embed(wavs):
-        prepared = [
-            laion_preparation().get_audio_features(
-                {}, cropped(wav, 480000), 480000, "rand_trunc", "repeatpad", {}
+        clips = [
+            laion_preprocessing().get_audio_features(
+                {}, crop(wav, 480000), 480000, "rand_trunc", "repeatpad", {}
             )
             for wav in wavs
         ]
-        return model.get_audio_embedding([{"waveform": clip["waveform"]} for clip in prepared])
+        return model.get_audio_embedding([{"waveform": clip["waveform"]} for clip in clips])
 
     def queries(prompts):
         tokens = clap.text_encoder.tokenizer(
@@ -204,13 +206,13 @@ def laion_oracle(name, folder):
 
 
 def transformers_oracle(folder):
-    """The adapter of transformers' ClapModel, and that with its feature extractor set right."""
+    """Build the adapter of ClapModel, and the model with a corrected feature extractor."""
     clap = TransformersCLAP(write_transformers(folder))
     model = ClapModel.from_pretrained(folder).eval()
     extractor = ClapFeatureExtractor(frequency_min=50, truncation="rand_trunc")
 
     def log_mel(wavs):
-        clips = [cropped(wav, 480000).numpy() for wav in wavs]
+        clips = [crop(wav, 480000).numpy() for wav in wavs]
         features = extractor(clips, sampling_rate=48000, return_tensors="pt")["input_features"]
         return features.squeeze(1).float()
 
@@ -226,19 +228,19 @@ def transformers_oracle(folder):
 
 
 def write_transformers(folder, like=None):
-    """A ClapModel with a text encoder of two layers, and its tokenizer.
+    """Write a ClapModel with a text encoder of two layers, and its tokenizer.
 
-    ``like`` gives it the weights of a LaionCLAP.
+    ``like`` is a LaionCLAP whose weights the model gets.
     """
     torch.manual_seed(1)
     text = {"vocab_size": VOCABULARY, "num_hidden_layers": 2, "intermediate_size": 512}
-    text["layer_norm_eps"] = 1e-5  # RoBERTa's; transformers' default is another
+    text["layer_norm_eps"] = 1e-5  # RoBERTa's value; ClapConfig has another default
     model = ClapModel(ClapConfig(text_config=text, audio_config={}))
-    shaken(model.audio_model.audio_encoder, 48000)
+    randomize(model.audio_model.audio_encoder, 48000)
     if like is not None:
         model.audio_model.audio_encoder.load_state_dict(like.audio.encoder.state_dict())
         text = like.text_encoder.encoder.state_dict()
-        model.text_model.load_state_dict(text, strict=False)  # but for position_ids
+        model.text_model.load_state_dict(text, strict=False)  # has no position_ids
         for ours, theirs in (
             (like.audio_projection, model.audio_projection),
             (like.text_encoder.projection, model.text_projection),
@@ -251,7 +253,7 @@ def write_transformers(folder, like=None):
 
 
 def microsoft_oracle(folder):
-    """Microsoft's adapter and model; skips without the package msclap."""
+    """Build Microsoft's adapter and model; skip without msclap."""
     torch.manual_seed(2)
     model = microsoft_clap()
     path = save_microsoft(model, folder / "CLAP_weights_2022.pth")
@@ -260,8 +262,8 @@ def microsoft_oracle(folder):
     wrapper = importlib.import_module("msclap").CLAP
     stub = SimpleNamespace(args=SimpleNamespace(sampling_rate=44100, duration=5))
 
-    def prepared(wav):
-        stub.read_audio = lambda *_, **__: (cropped(wav, length), 44100)
+    def preprocess(wav):
+        stub.read_audio = lambda *_, **__: (crop(wav, length), 44100)
         return wrapper.load_audio_into_tensor(stub, "clip.wav", 5)
 
     def log_mel(wavs):
@@ -269,7 +271,7 @@ def microsoft_oracle(folder):
         return base.logmel_extractor(base.spectrogram_extractor(wavs)).squeeze(1)
 
     def embed(wavs):
-        clips = torch.stack([prepared(wav) for wav in wavs])
+        clips = torch.stack([preprocess(wav) for wav in wavs])
         return normalize(model.audio_encoder(clips)[0], dim=-1)
 
     def queries(prompts):
@@ -281,8 +283,8 @@ def microsoft_oracle(folder):
     return Oracle(clap, log_mel, embed, queries, clap.audio, model)
 
 
-def cropped(wav, length):
-    """The middle of a longer clip: upstream would cut at random."""
+def crop(wav, length):
+    """Cut out the middle of a longer clip. Upstream would cut at a random place."""
     start = max(0, len(wav) - length) // 2
     hop = 320 if length == 5 * 44100 else 480
     return wav[start // hop * hop :][:length] if start else wav

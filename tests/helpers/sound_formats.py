@@ -1,4 +1,4 @@
-"""Sound files in every format that is read, written here: by libsndfile and by FFmpeg."""
+"""Audio files in every supported format, encoded by libsndfile or FFmpeg."""
 
 import io
 
@@ -35,38 +35,40 @@ FFMPEG = {
     "aac": ("adts", "aac", {}, {}),
     "mp2": ("mp2", "mp2", {}, {}),
 }
-"""Name -> container, codec, and their options, of FFmpeg."""
+"""Name -> container, codec, container options and codec options of FFmpeg."""
 RATES = {
     **dict.fromkeys(("opus", "opus-ffmpeg"), (8000, 24000, 48000)),
     **dict.fromkeys(("mp3-cbr", "mp3-vbr", "mp3-no-header"), (8000, 22050, 48000)),
     **dict.fromkeys(("m4a", "aac"), (16000, 44100, 96000)),
     **{"mp2": (22050, 44100, 48000), "ogg": (8000, 44100, 192000)},
 }
-"""Sample rates of formats that know some only, in Hz."""
+"""Format -> tested sample rates in Hz, for formats with a limited set of rates."""
 ALL_RATES = (8000, 44100, 384000)
+"""Tested sample rates of the other formats, in Hz."""
 MONO_OR_STEREO = ("mp3-cbr", "mp3-vbr", "mp3-no-header", "mp2")
+"""Formats with at most two channels."""
 
 
-def written(name, samples, rate):
-    """Bytes of a file of ``samples`` ``[time, channels]`` in a format."""
+def encode_audio(name, samples, rate):
+    """Encode ``samples`` ``[time, channels]`` in a format; return the bytes of the file."""
     buffer = io.BytesIO()
     if name in SNDFILE:
         kind, subtype = SNDFILE[name]
         modes = {"mp3-cbr": "CONSTANT", "mp3-vbr": "VARIABLE"}
-        more = {"bitrate_mode": modes[name]} if name in modes else {}
-        soundfile.write(buffer, samples, rate, subtype, format=kind, **more)
+        options = {"bitrate_mode": modes[name]} if name in modes else {}
+        soundfile.write(buffer, samples, rate, subtype, format=kind, **options)
         return buffer.getvalue()
-    container, codec, of_container, of_codec = FFMPEG[name]
+    container, codec, container_options, codec_options = FFMPEG[name]
     layout = {1: "mono", 2: "stereo", 6: "5.1"}[samples.shape[1]]
-    with av.open(buffer, "w", format=container, options=of_container) as out:
-        stream = out.add_stream(codec, rate=rate, layout=layout, options=of_codec)
-        wanted = stream.codec_context.format.name
+    with av.open(buffer, "w", format=container, options=container_options) as out:
+        stream = out.add_stream(codec, rate=rate, layout=layout, options=codec_options)
+        sample_format = stream.codec_context.format.name
         frame = av.AudioFrame.from_ndarray(
             np.ascontiguousarray(samples.T, np.float32), format="fltp", layout=layout
         )
         frame.sample_rate = rate
         convert = av.AudioResampler(
-            format=wanted,
+            format=sample_format,
             layout=layout,
             rate=rate,
             frame_size=stream.codec_context.frame_size or None,

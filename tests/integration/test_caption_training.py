@@ -40,7 +40,7 @@ def arguments(hparams_file, **settings):
 
 
 def test_train_on_captions_and_test_on_labels(
-    captions, small_set, tmp_path, published, monkeypatch
+    captions, small_set, tmp_path, published_settings, monkeypatch
 ):
     """The paper's setting: Microsoft's CLAP, captions, another data set; random weights."""
     texts = []
@@ -61,7 +61,7 @@ def test_train_on_captions_and_test_on_labels(
             train_manifest=captions,
             data_folder=few,
             output_folder=output,
-            clap=json.dumps(published["lmac_zs_microsoft"]["clap"]),
+            clap=json.dumps(published_settings["lmac_zs_microsoft"]["clap"]),
             classes="present",
         )
     )

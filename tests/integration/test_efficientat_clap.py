@@ -50,7 +50,7 @@ def real():
     return EfficientATCLAP(REAL / FILE)
 
 
-def torchvision_twin(tagger):
+def torchvision_twin(efficientat):
     """The same weights in torchvision's own MobileNetV3, frequency and time as it has them."""
     settings, _ = _mobilenet_v3_conf("mobilenet_v3_large", width_mult=0.4)
     squeeze = partial(SqueezeExcitation, scale_activation=nn.Sigmoid)
@@ -60,7 +60,7 @@ def torchvision_twin(tagger):
     stem = twin.features[0][0]
     twin.features[0][0] = nn.Conv2d(1, stem.out_channels, 3, 2, 1, bias=False)
     state = {}
-    for name, value in tagger.state_dict().items():
+    for name, value in efficientat.state_dict().items():
         if name.startswith("classifier"):
             number = int(name.split(".")[1])
             name = name.replace(f".{number}.", f".{number - 2}.")
@@ -71,24 +71,24 @@ def torchvision_twin(tagger):
     return twin.eval()
 
 
-def test_the_body_is_torchvisions_at_width_0_4(tagger, tagger_weights):
+def test_the_body_is_torchvisions_at_width_0_4(efficientat, efficientat_file):
     """And folding its norms into its convolutions changes nothing."""
     mel = torch.rand(2, 313, 128, generator=torch.Generator().manual_seed(0))
     image = ((torch.log(mel + 1e-5) + 4.5) / 5).transpose(1, 2).unsqueeze(1)
     body = Tagger().eval()
-    load_weights(body, tagger_weights)
+    load_weights(body, efficientat_file)
     expected = torchvision_twin(body)(image)
-    for ours in (body, tagger.tagger):
+    for ours in (body, efficientat.tagger):
         torch.testing.assert_close(ours(mel)[0], expected, atol=1e-5, rtol=1e-5)
 
 
-def test_pre_emphasis_comes_before_the_stft(tagger):
+def test_pre_emphasis_comes_before_the_stft(efficientat):
     """At a tone, the spectrum is the clip's own times |exp(iw) - 0.97|."""
     frequency = 4000.0
     tone = torch.sin(2 * torch.pi * frequency * torch.arange(32000) / 32000).unsqueeze(0)
     middle, place = 50, round(frequency / 32000 * 1024)
-    heard = tagger.stft(tone)[0, middle, place].abs()
-    plain = tagger.spectrogram(tone)[0, middle, place].abs()
+    heard = efficientat.stft(tone)[0, middle, place].abs()
+    plain = efficientat.spectrogram(tone)[0, middle, place].abs()
     omega = torch.tensor(2 * torch.pi * frequency / 32000)
     gain = (torch.exp(1j * omega) - 0.97).abs()
     torch.testing.assert_close(heard / plain, gain, rtol=1e-3, atol=0)
@@ -96,43 +96,45 @@ def test_pre_emphasis_comes_before_the_stft(tagger):
 
 @pytest.mark.parametrize("samples", [1, 500, 1024, 1025, 31999, 32000, 32001, 32320])
 def test_what_is_heard_and_what_sounds_have_the_same_frames_and_the_inverse_is_exact(
-    tagger, samples
+    efficientat, samples
 ):
     wav = torch.randn(1, samples, generator=torch.Generator().manual_seed(samples))
-    stft = tagger.spectrogram(wav)
-    assert stft.shape == tagger.stft(wav).shape
-    torch.testing.assert_close(tagger.spectrogram.inverse(stft, samples), wav, atol=1e-5, rtol=0)
+    stft = efficientat.spectrogram(wav)
+    assert stft.shape == efficientat.stft(wav).shape
+    torch.testing.assert_close(
+        efficientat.spectrogram.inverse(stft, samples), wav, atol=1e-5, rtol=0
+    )
 
 
-def test_the_cosine_is_the_expected_log_probability_of_the_labels(tagger, wavs):
-    text = tagger.queries(["this is the sound of rain", "this is the sound of dog"])
-    logits, _ = tagger.tagger(tagger.mel(tagger.stft(wavs).abs().square()))
+def test_the_cosine_is_the_expected_log_probability_of_the_labels(efficientat, wavs):
+    text = efficientat.queries(["this is the sound of rain", "this is the sound of dog"])
+    logits, _ = efficientat.tagger(efficientat.mel(efficientat.stft(wavs).abs().square()))
     log_probability = logsigmoid(logits)
     expected = log_probability @ text[:, :-1].T / log_probability.norm(dim=1, keepdim=True)
-    torch.testing.assert_close(tagger(wavs).vector @ text.T, expected)
+    torch.testing.assert_close(efficientat(wavs).vector @ text.T, expected)
     torch.testing.assert_close(text[:, :-1].sum(dim=1), torch.ones(2))
 
 
-def test_a_label_is_looked_up_as_itself(tagger):
-    (text,) = tagger.queries(["this is the sound of rain"])
+def test_a_label_is_looked_up_as_itself(efficientat):
+    (text,) = efficientat.queries(["this is the sound of rain"])
     assert audioset_labels()[text[:-1].argmax()] == "Rain"
 
 
 @pytest.mark.parametrize("name", sorted(DOMAINS))
-def test_a_mask_of_ones_is_the_clip(tagger, wavs, name):
-    domain = DOMAINS[name](tagger)
+def test_a_mask_of_ones_is_the_clip(efficientat, wavs, name):
+    domain = DOMAINS[name](efficientat)
     power = domain.power(wavs)
-    torch.testing.assert_close(domain.encode(power).vector, tagger(wavs).vector)
+    torch.testing.assert_close(domain.encode(power).vector, efficientat(wavs).vector)
     whole = domain.apply_mask(wavs, torch.ones_like(power))
     torch.testing.assert_close(whole, wavs, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("name", sorted(DOMAINS))
-def test_a_decoder_masks_it(tagger, wavs, name):
+def test_a_decoder_masks_it(efficientat, wavs, name):
     """An untrained decoder: what matters is that no cell is lost to Kaldi's empty bands."""
-    decoder = MaskDecoder(tagger.hidden_channels, tagger.query_dim, channels=8)
-    model = InterpreterNetwork(MaskedClassifier(DOMAINS[name](tagger)), decoder)
-    text = tagger.queries(["this is the sound of rain", "this is the sound of dog"])
+    decoder = MaskDecoder(efficientat.hidden_channels, efficientat.query_dim, channels=8)
+    model = InterpreterNetwork(MaskedClassifier(DOMAINS[name](efficientat)), decoder)
+    text = efficientat.queries(["this is the sound of rain", "this is the sound of dog"])
     encoded = model.classifier.encode_clips(wavs)
     masks = model(encoded, text.unsqueeze(1))
     assert masks.shape[2:] == encoded.power.shape[1:] and masks.isfinite().all()
@@ -142,15 +144,17 @@ def test_a_decoder_masks_it(tagger, wavs, name):
         assert parameter.grad.isfinite().all()
 
 
-def test_the_registry_builds_it(tagger_weights):
-    assert load_clap("efficientat", tagger_weights).reference.sha256 == file_sha256(tagger_weights)
+def test_the_registry_builds_it(efficientat_file):
+    assert load_clap("efficientat", efficientat_file).reference.sha256 == file_sha256(
+        efficientat_file
+    )
     with pytest.raises(InputError, match=r"must be one of mini, efficientat, .*, got 'clip'"):
         load_clap("clip")
 
 
 @pytest.mark.parametrize("spoil", [lambda state: state.popitem(), lambda state: state.clear()])
-def test_other_weights_are_refused(tagger_weights, tmp_path, spoil):
-    state = torch.load(tagger_weights, weights_only=True)
+def test_other_weights_are_refused(efficientat_file, tmp_path, spoil):
+    state = torch.load(efficientat_file, weights_only=True)
     spoil(state)
     torch.save(state, tmp_path / "other.pt")
     with pytest.raises(InputError, match="does not hold the weights of mn04"):
@@ -167,13 +171,13 @@ def test_a_file_that_holds_no_tensors_is_refused(tmp_path):
         EfficientATCLAP(tmp_path / "gone.pt")
 
 
-def test_weights_are_fetched_into_the_cache(monkeypatch, tagger_weights, tmp_path):
+def test_weights_are_fetched_into_the_cache(monkeypatch, efficientat_file, tmp_path):
     """From a local file under the release's name; the network part is tested with download."""
     monkeypatch.setenv("SPEECHBRAIN_LMAC_CACHE", str(tmp_path))
-    monkeypatch.setattr(module, "RELEASE", tagger_weights.parent.as_uri() + "/")
-    monkeypatch.setattr(module, "SHA256", file_sha256(tagger_weights))
+    monkeypatch.setattr(module, "RELEASE", efficientat_file.parent.as_uri() + "/")
+    monkeypatch.setattr(module, "SHA256", file_sha256(efficientat_file))
     assert EfficientATCLAP().weights == tmp_path / FILE
-    assert file_sha256(tmp_path / FILE) == file_sha256(tagger_weights)
+    assert file_sha256(tmp_path / FILE) == file_sha256(efficientat_file)
 
 
 @needs_weights
@@ -215,6 +219,6 @@ def test_zero_shot_accuracy_on_urbansound8k(real):
     assert accuracies(rows).accuracy.item() >= 67
 
 
-def test_hidden_maps_are_those_of_the_stages(tagger):
+def test_hidden_maps_are_those_of_the_stages(efficientat):
     _, hidden = Tagger().eval()(torch.rand(1, 500, 128))
-    assert tuple(maps.shape[1] for maps in hidden) == tagger.hidden_channels
+    assert tuple(maps.shape[1] for maps in hidden) == efficientat.hidden_channels

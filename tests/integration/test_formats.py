@@ -20,7 +20,14 @@ from speechbrain_lmac.audio.io import load_audio
 from speechbrain_lmac.audio.source import AudioSource
 from speechbrain_lmac.data.synthetic import SAMPLE_RATE, synthesize
 from speechbrain_lmac.utils.errors import InputError
-from tests.helpers.sound_formats import ALL_RATES, FFMPEG, MONO_OR_STEREO, RATES, SNDFILE, written
+from tests.helpers.sound_formats import (
+    ALL_RATES,
+    FFMPEG,
+    MONO_OR_STEREO,
+    RATES,
+    SNDFILE,
+    encode_audio,
+)
 
 FORMATS = (*SNDFILE, *FFMPEG)
 DELAY_SECONDS = {"mp3-no-header": 0.16, "aac": 0.1, "m4a": 0.1}
@@ -51,7 +58,7 @@ def test_reader_every_format_is_the_same_sound(interpreter, name):
     for rate in RATES.get(name, ALL_RATES):
         for channels in (1, 2) if name in MONO_OR_STEREO else (1, 2, 6):
             samples = siren(rate, channels)
-            sound = AudioSource(io.BytesIO(written(name, samples, rate)))
+            sound = AudioSource(io.BytesIO(encode_audio(name, samples, rate)))
             expected = AudioSource(samples, rate).read(SAMPLE_RATE)
             whole, blocks = sound.read(SAMPLE_RATE), torch.cat(list(sound.blocks(SAMPLE_RATE)))
             assert torch.equal(whole, blocks)
@@ -67,7 +74,7 @@ def test_reader_cut_file_is_read_to_its_end(name, tmp_path):
     """What is there is the beginning of the whole, or one sentence says why it is not read."""
     samples = siren(48000, seconds=2.0)
     path = tmp_path / "cut.sound"
-    held = written(name, samples, 48000)
+    held = encode_audio(name, samples, 48000)
     path.write_bytes(held)
     whole = load_audio(path, 48000)
     path.write_bytes(held[: len(held) * 3 // 5])
@@ -88,7 +95,7 @@ def test_reader_cut_file_is_read_to_its_end(name, tmp_path):
 def test_reader_empty_file_is_one_sentence(name, tmp_path):
     """No samples, no bytes, nothing but a header."""
     path = tmp_path / "empty.sound"
-    held = written(name, siren(48000), 48000)
+    held = encode_audio(name, siren(48000), 48000)
     for size in (0, 3, 12, 24):
         path.write_bytes(held[:size])
         with pytest.raises(InputError) as refused:
@@ -125,7 +132,7 @@ def with_size(name, held, announced):
 @pytest.mark.parametrize("name", ["wav16", "flac", "au", "aiff"])
 def test_reader_announced_length_is_not_believed(name, announced, tmp_path):
     """A recorder that crashed, a pipe, a damaged header: all that can be decoded is read."""
-    held = written(name, siren(32000, seconds=2.0), 32000)
+    held = encode_audio(name, siren(32000, seconds=2.0), 32000)
     path = tmp_path / "lies.sound"
     path.write_bytes(held)
     whole = load_audio(path, 32000)
@@ -140,7 +147,7 @@ def test_reader_announced_length_is_not_believed(name, announced, tmp_path):
 
 def test_reader_chunks_behind_sound_are_no_sound(tmp_path):
     """Tags and padding that follow an honest data chunk stay unread, without a warning."""
-    held = written("wav16", siren(32000), 32000)
+    held = encode_audio("wav16", siren(32000), 32000)
     whole = load_audio(io.BytesIO(held), 32000)
     chunk = b"LIST" + struct.pack("<I", 20000) + bytes(20000)
     for tail in (chunk, bytes(30000), b"TAG" + bytes(20000), b"ID3" + bytes(20000)):
@@ -151,9 +158,9 @@ def test_reader_chunks_behind_sound_are_no_sound(tmp_path):
 
 def test_reader_several_sounds_in_a_file_are_refused():
     """Joined by cat, or of two formats: half of it would be dropped without a word."""
-    one, other = (written("wav16", siren(rate), rate) for rate in (32000, 16000))
+    one, other = (encode_audio("wav16", siren(rate), rate) for rate in (32000, 16000))
     again = one[one.find(b"data") :]
-    vorbis = [written("ogg", siren(rate), rate) for rate in (32000, 8000)]
+    vorbis = [encode_audio("ogg", siren(rate), rate) for rate in (32000, 8000)]
     for joined in (one + one, one + other, one + again, b"".join(vorbis)):
         with pytest.raises(InputError, match=r"several sounds|Split it there"):
             load_audio(io.BytesIO(joined), 32000)
@@ -172,7 +179,7 @@ def test_reader_big_endian_wav_is_refused():
 
 def test_reader_takes_file_objects_of_all_kinds(tmp_path):
     """Compressed, closed, spooled; a name that no file can have."""
-    held = written("wav16", siren(16000), 16000)
+    held = encode_audio("wav16", siren(16000), 16000)
     expected = load_audio(io.BytesIO(held), 16000)
     (tmp_path / "a.wav.gz").write_bytes(gzip.compress(held))
     with gzip.open(tmp_path / "a.wav.gz") as file:
@@ -191,7 +198,7 @@ def test_reader_stretch_is_the_whole_from_there(tmp_path):
     """Seeking in exact containers and decoding up to the place in others give the same samples."""
     for name in ("wav24", "w64", "aiff", "au", "caf", "flac", "ogg", "mp3-vbr"):
         path = tmp_path / name
-        path.write_bytes(written(name, siren(44100, channels=2, seconds=3.0), 44100))
+        path.write_bytes(encode_audio(name, siren(44100, channels=2, seconds=3.0), 44100))
         whole = load_audio(path, 44100)
         for start, stop in ((1, 400), (100_001, 120_000), (70_000, 0)):
             part = load_audio(path, 44100, start, stop)
@@ -200,7 +207,7 @@ def test_reader_stretch_is_the_whole_from_there(tmp_path):
 
 def test_reader_finds_stream_that_begins_amid_frame():
     """A radio stream is recorded from anywhere; text and pictures are no MPEG."""
-    held = written("mp3-no-header", siren(44100), 44100)
+    held = encode_audio("mp3-no-header", siren(44100), 44100)
     assert find_container(io.BytesIO(held[777:])) == "mp3"
     assert len(load_audio(io.BytesIO(held[777:]), 44100)) > 0.8 * 44100
     noise = np.random.default_rng(0).integers(0, 256, 4000, dtype=np.uint8).tobytes()
@@ -211,7 +218,7 @@ def test_reader_finds_stream_that_begins_amid_frame():
 def test_reader_playlist_and_unknown_codec_are_refused(tmp_path):
     """FFmpeg follows no playlist, whatever it is called, and runs no decoder but those listed."""
     secret = tmp_path / "secret.wav"
-    secret.write_bytes(written("wav16", siren(16000), 16000))
+    secret.write_bytes(encode_audio("wav16", siren(16000), 16000))
     playlist = tmp_path / "list.wav"
     for text in ("#EXTM3U\n#EXTINF:1,\nsecret.wav\n", "ffconcat version 1.0\nfile secret.wav\n"):
         playlist.write_text(text)
@@ -227,7 +234,7 @@ def test_reader_playlist_and_unknown_codec_are_refused(tmp_path):
 @pytest.mark.parametrize("rate", [1, 999, 4_000_000])
 def test_reader_rate_that_cannot_be_meant(rate, tmp_path):
     """A file of a few bytes that claims 1 Hz would fill the memory at 32 kHz."""
-    held = bytearray(written("wav16", siren(16000), 16000))
+    held = bytearray(encode_audio("wav16", siren(16000), 16000))
     held[24:28], held[28:32] = struct.pack("<I", rate), struct.pack("<I", 2 * rate)
     for source, own in ((io.BytesIO(held), None), (np.zeros(9, np.float32), rate)):
         with pytest.raises(InputError, match="must be 1000 to 3072000 Hz"):
@@ -270,7 +277,7 @@ def test_reader_scale_keeps_loud_mixes(tmp_path):
 
 def test_reader_damaged_middle_keeps_its_times(tmp_path):
     """A FLAC frame that cannot be decoded is silence, and what follows is where it was."""
-    held = bytearray(written("flac", siren(32000, seconds=4.0), 32000))
+    held = bytearray(encode_audio("flac", siren(32000, seconds=4.0), 32000))
     path = tmp_path / "a.flac"
     path.write_bytes(held)
     whole = load_audio(path, 32000)
@@ -292,7 +299,7 @@ def test_doors_agree_on_every_format(tmp_path, capsys):
     for name in FORMATS:
         rate = RATES.get(name, ALL_RATES)[1]
         path = folder / f"{name}.sound"
-        path.write_bytes(written(name, siren(rate, channels=2), rate))
+        path.write_bytes(encode_audio(name, siren(rate, channels=2), rate))
         told[str(path)] = loaded.interpret_file(str(path), ["siren"]).presence.item()
     (folder / "notes.txt").write_text("no sound")
     source = ["--source", "mini-mel", "--json"]

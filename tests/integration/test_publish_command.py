@@ -10,7 +10,7 @@ from speechbrain_lmac.masking.decoder import MaskDecoder
 from speechbrain_lmac.masking.domains import MelDomain
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
-from tests.helpers.fake_hub import TOKEN, StandIn
+from tests.helpers.fake_hub import TOKEN, FakeHub
 from tests.helpers.runs import finished_run
 
 REPO = "me/maps"
@@ -26,7 +26,7 @@ def results(clap, small_set, tmp_path):
 
 @pytest.fixture
 def hub():
-    stand_in = StandIn()
+    stand_in = FakeHub()
     yield stand_in
     stand_in.close()
 

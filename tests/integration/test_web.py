@@ -14,7 +14,7 @@ from speechbrain_lmac.cli import web
 from speechbrain_lmac.cli.web import explain, interpreter, launch, read_upload
 from speechbrain_lmac.data.synthetic import SAMPLE_RATE, mixture, synthesize
 from tests.helpers.browser import needs_chromium, page
-from tests.helpers.sound_formats import written
+from tests.helpers.sound_formats import encode_audio
 
 MEL = "mini-mel"
 
@@ -61,7 +61,7 @@ def test_app_reports_missing_inputs(upload):
 def test_app_reads_uploads_as_interpret_file(upload, name):
     """An upload is read as ``interpret_file`` reads the same bytes."""
     samples = 0.5 * synthesize("siren", seed=3, seconds=1.0).unsqueeze(1).numpy()
-    path = upload(written(name, samples, 48000))
+    path = upload(encode_audio(name, samples, 48000))
     expected = interpreter(MEL).interpret_file(path, ["siren"])
     upload_read = read_upload(path, expected.sample_rate)
     assert np.array_equal(upload_read.wav.numpy(), expected.original.numpy())

@@ -126,7 +126,7 @@ def test_text_is_upstreams(oracle):
 
 
 def test_logit_scale_is_the_checkpoints(oracle):
-    truth = getattr(oracle.truth, "logit_scale_a", getattr(oracle.truth, "logit_scale", None))
+    truth = getattr(oracle.upstream, "logit_scale_a", getattr(oracle.upstream, "logit_scale", None))
     torch.testing.assert_close(oracle.clap.logit_scale, truth.detach().exp())
 
 

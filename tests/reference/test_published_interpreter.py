@@ -292,9 +292,9 @@ def test_a_mistyped_folder(source, laion_file):
         LaionCLAP(laion_file, source)
 
 
-def test_clips_longer_than_the_window_are_not_trained_on(small_set, published, tmp_path):
+def test_clips_longer_than_the_window_are_not_trained_on(small_set, published_settings, tmp_path):
     overrides = {"data_folder": str(small_set), "clip_seconds": 12.0, "batch_size": 2}
-    overrides |= published["lmac_zs_laion"] | {"output_folder": str(tmp_path)}
+    overrides |= published_settings["lmac_zs_laion"] | {"output_folder": str(tmp_path)}
     hparams = load_hparams("lmac_zs_laion.yaml", yaml.safe_dump(overrides))
     with pytest.raises(InputError, match=r"clip_seconds must be at most 10, .* got 12"):
         load_splits(hparams, hparams["clap"])

@@ -14,7 +14,7 @@ from speechbrain_lmac.masking.domains import MelDomain
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 from speechbrain_lmac.pretrained.export import DECODER_FILE, HPARAMS_FILE, hyperparams_text
-from tests.helpers.fake_hub import StandIn, point_at
+from tests.helpers.fake_hub import FakeHub, point_at
 
 CPU = {"device": "cpu"}
 REPO = "mallory/maps"
@@ -53,7 +53,7 @@ def honest(clap):
 
 @pytest.fixture
 def hub(monkeypatch, tmp_path):
-    stand_in = StandIn()
+    stand_in = FakeHub()
     point_at(monkeypatch, stand_in.endpoint, tmp_path / "cache")
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
     yield stand_in

@@ -180,7 +180,7 @@ def test_third_repository_needs_a_commit(settings, hub, honest, marker):
     put(hub, {**honest, HPARAMS_FILE: text})
     with pytest.raises(InputError, match=r"revision|tokenizer"):
         Interpreter.from_hparams(source=REPO, run_opts=CPU)
-    assert not any("eve" in line for line in hub.asked)
+    assert not any("eve" in line for line in hub.requests)
 
 
 @pytest.mark.parametrize(

@@ -73,14 +73,14 @@ def test_large_files_are_not_downloaded(hub, honest, marker):
     hub.sizes = {DECODER_FILE: 10**11}
     with pytest.raises(InputError, match="must have at most 268435456 bytes"):
         Interpreter.from_hparams(source=REPO, run_opts=CPU)
-    assert not any("resolve" in line for line in hub.asked)
+    assert not any("resolve" in line for line in hub.requests)
 
 
 def test_only_two_files_are_downloaded(hub, honest, marker):
     code = f"open({str(marker)!r}, 'w')"
     put(hub, {**honest, "custom.py": code, "custom_interface.py": code, "setup.py": code})
     Interpreter.from_hparams(source=REPO, run_opts=CPU)
-    downloaded = {line.rsplit("/", 1)[1] for line in hub.asked if "resolve" in line}
+    downloaded = {line.rsplit("/", 1)[1] for line in hub.requests if "resolve" in line}
     assert downloaded == {HPARAMS_FILE, DECODER_FILE}
     assert not marker.exists()
 
@@ -131,7 +131,7 @@ def test_missing_paths_are_not_downloaded(path, hub, marker):
     Path("results").mkdir()
     with pytest.raises(InputError, match="no interpreter at"):
         Interpreter.from_hparams(source=path, run_opts=CPU)
-    assert not hub.asked
+    assert not hub.requests
 
 
 @pytest.mark.parametrize("source", ["x" * 5000, "a" * 300 + "/b", "a/..", "a/b--c", "\x00/b"])

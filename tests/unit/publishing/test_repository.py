@@ -15,7 +15,7 @@ from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 from speechbrain_lmac.publishing.repository import write_repository
 from speechbrain_lmac.publishing.upload import push
 from speechbrain_lmac.utils.errors import InputError
-from tests.helpers.fake_hub import TOKEN, StandIn, point_at
+from tests.helpers.fake_hub import TOKEN, FakeHub, point_at
 from tests.helpers.runs import finished_run
 
 REPO = "me/maps"
@@ -41,7 +41,7 @@ def repository(results, tmp_path):
 
 @pytest.fixture
 def hub(monkeypatch, tmp_path):
-    stand_in = StandIn()
+    stand_in = FakeHub()
     point_at(monkeypatch, stand_in.endpoint, tmp_path / "cache")
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
     monkeypatch.setenv("HF_TOKEN", TOKEN)
@@ -80,7 +80,7 @@ def test_published_interpreter_is_loaded(repository, hub, model, wavs):
     url = push(repository, REPO)
     assert url == f"{hub.endpoint}/{REPO}"
     assert hub.files(REPO)["metrics.csv"] == (repository / "metrics.csv").read_bytes()
-    assert [line for line in hub.asked if line.startswith("PUT /large/")]  # and small ones
+    assert [line for line in hub.requests if line.startswith("PUT /large/")]  # and small ones
     (pin,) = re.findall(r'sha256="(\w+)"', hub.files(REPO)["README.md"].decode())
     loaded = Interpreter.from_hparams(
         source=REPO, revision=hub.head(REPO, "main"), sha256=pin, run_opts=CPU
@@ -141,10 +141,10 @@ def test_push_resumes_an_interrupted_upload(repository, hub):
     hub.faults = [("/commit/", 500)] * 9
     with pytest.raises(InputError, match="again"):
         push(repository, REPO)
-    sent = [line for line in hub.asked if line.startswith("PUT /large/")]
-    hub.faults, hub.asked = [], []
+    sent = [line for line in hub.requests if line.startswith("PUT /large/")]
+    hub.faults, hub.requests = [], []
     push(repository, REPO)
-    assert sent and not [line for line in hub.asked if line.startswith("PUT /large/")]
+    assert sent and not [line for line in hub.requests if line.startswith("PUT /large/")]
     assert "decoder.safetensors" in hub.files(REPO)
 
 
