@@ -77,7 +77,7 @@ def main(arguments=None):
         for name, value in miniature.make(root / "made_up").items():
             setattr(options, name, value)
     if not (options.clap and options.esc50 and options.clotho):
-        raise InputError("--clap, --esc50 and --clotho must be given, or --miniature.")
+        raise InputError("--clap, --esc50 and --clotho must be given, or --miniature")
     sets = {name: getattr(options, name) for name in SETS}
     lock_output_folder(
         root, {"clap": file_sha256(Path(options.clap)), "esc50": options.esc50, **sets}

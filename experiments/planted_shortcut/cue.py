@@ -116,7 +116,7 @@ def cue_bins(domain, samples, hz=CUE_HZ):
     """
     clap = domain.audio_classifier
     if clap.sample_rate != SAMPLE_RATE:
-        raise InputError(f"sample rate must be {SAMPLE_RATE} Hz, got {clap.sample_rate}.")
+        raise InputError(f"sample rate must be {SAMPLE_RATE} Hz, got {clap.sample_rate}")
     pure = tone(torch.ones(1, samples, device=clap.filterbank.device), [0], hz, db=0.0)
     power = domain.power(pure)[0]
     total = power.sum(dim=0)

@@ -48,7 +48,7 @@ def examine(model, explainers, seed=0, clips=4):
     for name, explainer in explainers.items():
         for need in set(explainer.needs) - offered:
             raise InputError(
-                f"{name} needs {need}, which this experiment does not have. Leave it out."
+                f"{name} needs {need}, which this experiment does not have. Leave it out"
             )
     made, rows = scenes(seed, clips), []
     for hz in (CUE_HZ, OTHER_HZ):

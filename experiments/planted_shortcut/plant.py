@@ -180,7 +180,7 @@ def main():
     for name in chosen:
         if name not in without_decoder:
             known = ", ".join(without_decoder)
-            raise InputError(f"methods must be from {known}, got {name!r}.")
+            raise InputError(f"methods must be from {known}, got {name!r}")
     if not options.weights.exists():
         save(plant(options.steps, options.seed), options.weights)
     clap = MiniCLAP(options.weights)

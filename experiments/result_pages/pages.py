@@ -22,7 +22,7 @@ from speechbrain_lmac.evaluation.benchmark.scores import (
     ORACLE,
 )
 from speechbrain_lmac.evaluation.benchmark.systems import DEFAULT
-from speechbrain_lmac.evaluation.benchmark.tables import heading, make_table
+from speechbrain_lmac.evaluation.benchmark.tables import MARKS, heading, make_table
 from speechbrain_lmac.utils.errors import InputError, report_errors
 
 MAX_BASELINES, MAX_CONTROLS = 4, 4
@@ -43,9 +43,9 @@ FURTHER_FIGURES = {
     "gallery": "one mixture under every method",
 }
 OPENING = """\
-# {description}
+# {title}
 
-{provenance} Masked bins are silence. [How to read this page](README.md).
+{notes} Masked bins are silence. [How to read this page](README.md).
 Complete tables: {files}.
 """
 
@@ -59,13 +59,14 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     results, page = options.results, options.page
     if not (results / "summary.csv").is_file():
-        raise InputError(f"{results} must hold summary.csv. Run evaluate.py to its end.")
+        raise InputError(f"{results} must hold summary.csv. Run evaluate.py to its end")
     if page.suffix != ".md":
-        raise InputError(f"page must end in .md, got {page}.")
+        raise InputError(f"page must end in .md, got {page}")
     folder = page.with_suffix("")
     replace_files(folder, [*results.glob("figures/*.png"), *results.glob("*.csv")])
-    description = (results / "summary.md").read_text(encoding="utf-8").partition("\n")[0]
-    text = make_page(folder, description.removeprefix("# "), provenance(results))
+    title, caveat, *_ = (results / "summary.md").read_text(encoding="utf-8").split("\n\n")
+    notes = provenance(results) + ("" if caveat.startswith(MARKS["better"]) else " " + caveat)
+    text = make_page(folder, title.removeprefix("# "), notes)
     page.write_text(text, encoding="utf-8")
     print(f"{page}, {len(list(folder.iterdir()))} files in {folder}")
 
@@ -95,15 +96,11 @@ def provenance(results):
     )
 
 
-def make_page(folder, description, provenance):
+def make_page(folder, title, notes):
     """Return the text of a page from the summary and the figures in its folder."""
     summary = pd.read_csv(folder / "summary.csv", dtype={"fraction": str})
     files = [f"[{path.name}]({folder.name}/{path.name})" for path in sorted(folder.glob("*.csv"))]
-    parts = [
-        OPENING.format(
-            description=description, provenance=provenance, files=", ".join(files)
-        ).strip()
-    ]
+    parts = [OPENING.format(title=title, notes=notes, files=", ".join(files)).strip()]
     for (domain, condition), part in summary.groupby(["domain", "condition"], sort=False):
         parts.append(section(folder, domain, condition, part))
     links = [

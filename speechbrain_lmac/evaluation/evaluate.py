@@ -118,16 +118,14 @@ def choose_explainers(explainers: Sequence[str] | Mapping[str, Explainer]) -> di
     if not isinstance(explainers, Mapping):
         unknown = [name for name in explainers if name not in EXPLAINERS]
         if unknown:
-            raise InputError(
-                f"explainers must be from {', '.join(EXPLAINERS)}, got {unknown[0]!r}."
-            )
+            raise InputError(f"explainers must be from {', '.join(EXPLAINERS)}, got {unknown[0]!r}")
         explainers = {name: EXPLAINERS[name] for name in explainers}
     for name, explainer in explainers.items():
         missing = set(explainer.needs) - AVAILABLE_INPUTS
         if missing:
             raise InputError(
                 f"explainer {name} needs {', '.join(sorted(missing))}, which only evaluate.py "
-                "provides. Leave it out."
+                "provides. Leave it out"
             )
     return dict(explainers)
 
@@ -149,7 +147,7 @@ def _target_indices(
     if len(targets) != num_clips or not set(targets) <= set(prompts.names):
         raise InputError(
             f"targets must be one of class_names for each of {num_clips} sounds, got "
-            f"{list(targets)!r}."
+            f"{list(targets)!r}"
         )
     return torch.tensor([prompts.names.index(target) for target in targets])
 

@@ -68,7 +68,7 @@ def takes(
     """
     unknown = [name for name in methods if name not in METHODS]
     if unknown:
-        raise InputError(f"methods must be from {', '.join(METHODS)}, got {unknown[0]!r}.")
+        raise InputError(f"methods must be from {', '.join(METHODS)}, got {unknown[0]!r}")
     model, presence = interpreter.model, interpreter.presence_classifier
     classifier = model.classifier
     audio_classifier = classifier.audio_classifier
@@ -170,5 +170,5 @@ def check_new_key(path: str | Path) -> Path:
     """Return the path of the key of a blind page; raise InputError if the key exists."""
     key_path = Path(path).with_suffix(".key.json")
     if key_path.exists():
-        raise InputError(f"{key_path} is the key of a page. Give another --output.")
+        raise InputError(f"{key_path} is the key of a page. Give another --output")
     return key_path

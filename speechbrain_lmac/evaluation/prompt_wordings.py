@@ -43,7 +43,7 @@ def chosen_wordings(names: Sequence[str], prompts: Sequence[str]) -> dict[str, l
         else:
             raise InputError(
                 f"--prompts must be a template with one {{}}, a csv file or {PARAPHRASES!r}, got "
-                f"{choice!r}."
+                f"{choice!r}"
             )
     return wordings
 
@@ -55,13 +55,13 @@ def _numbered(
     missing = [name for name in names if name not in prompts]
     if missing:
         raise InputError(
-            f"{source} must have a prompt for every class, got none for {missing[0]!r}."
+            f"{source} must have a prompt for every class, got none for {missing[0]!r}"
         )
     count = min(len(prompts[name]) for name in names)
     uneven = [name for name in names if len(prompts[name]) > count]
     if uneven:
         raise InputError(
-            f"{source} must have equally many prompts per class, got more for {uneven[0]!r}."
+            f"{source} must have equally many prompts per class, got more for {uneven[0]!r}"
         )
     return {f"{source} {k + 1}": [prompts[name][k] for name in names] for k in range(count)}
 
@@ -73,11 +73,11 @@ def read_prompts(path: str | Path) -> dict[str, list[str]]:
     except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise InputError(f"{path} cannot be read as csv: {error}") from error
     if not {"category", "prompt"} <= set(table.columns):
-        raise InputError(f"{path} must have the columns category and prompt.")
+        raise InputError(f"{path} must have the columns category and prompt")
     empty = table[table.prompt.str.strip() == ""]
     if len(empty):
         raise InputError(
-            f"{path} must not have an empty prompt, got one for {empty.category.iloc[0]!r}."
+            f"{path} must not have an empty prompt, got one for {empty.category.iloc[0]!r}"
         )
     groups = table.groupby("category").prompt.apply(list)
     return {str(category): prompts for category, prompts in groups.items()}

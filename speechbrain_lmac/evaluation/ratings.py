@@ -45,7 +45,7 @@ def read_ratings(paths: Sequence[str | Path], keys: Sequence[str | Path]) -> lis
             raise InputError(f"{path} cannot be read: {error}") from error
         rows += [_rating(path, line, row, methods) for line, row in enumerate(lines, start=2)]
     if not rows:
-        raise InputError("ratings must hold at least one row, got none.")
+        raise InputError("ratings must hold at least one row, got none")
     return sorted(rows, key=lambda row: row["saved"])
 
 

@@ -37,13 +37,13 @@ def chosen_clips(
         known = sorted({clip.fold for clip in clips})
         unknown = sorted(set(folds) - set(known))
         if unknown:
-            raise InputError(f"folds must be from {known}, got {unknown[0]}.")
+            raise InputError(f"folds must be from {known}, got {unknown[0]}")
         clips = [clip for clip in clips if clip.fold in folds]
     if without is not None:
         shared = {clip.src_file for clip in read_clips(without)}
         clips = [clip for clip in clips if clip.src_file not in shared]
     if not clips:
-        raise InputError(f"{data_folder} must have clips outside the excluded set, got none.")
+        raise InputError(f"{data_folder} must have clips outside the excluded set, got none")
     return clips
 
 
@@ -104,7 +104,7 @@ def classify(
     for wording, prompts in wordings.items():
         logits = clap.logits(embeddings, clap.queries(prompts))
         if not logits.isfinite().all():
-            raise InputError(f"scores under {wording!r} must be finite. Check the weights.")
+            raise InputError(f"scores under {wording!r} must be finite. Check the weights")
         order = logits.argsort(dim=1, descending=True, stable=True)
         rank = 1 + (order == labels.unsqueeze(1)).int().argmax(dim=1)
         best, confidence = order[:, 0], torch.softmax(logits, dim=1).amax(dim=1)

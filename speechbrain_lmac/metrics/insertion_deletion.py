@@ -91,7 +91,7 @@ def curve(
     if fill not in FILLS or kind not in KINDS:
         raise InputError(
             f"kind and fill must be one of {', '.join(KINDS)} and one of {', '.join(FILLS)}, got "
-            f"{kind!r} and {fill!r}."
+            f"{kind!r} and {fill!r}"
         )
     fill_power = FILLS[fill](valid_power(classifier, encoded))
     samples, bins = encoded.wavs.shape[-1], ranks[0].numel()
@@ -147,7 +147,7 @@ def area_under_curve(
     if sorted(set(fractions)) != list(fractions) or len(fractions) < 2:
         raise InputError(
             f"fractions must be at least two ascending numbers such as {CURVE_FRACTIONS}, got "
-            f"{tuple(fractions)}."
+            f"{tuple(fractions)}"
         )
     positions = torch.tensor(fractions, dtype=curve.dtype, device=curve.device)
     return torch.trapezoid(curve, positions) / (fractions[-1] - fractions[0])

@@ -128,7 +128,7 @@ def prompt_swap(matrix: torch.Tensor) -> PromptSwap:
     if prompts != sources or sources < 2:
         raise InputError(
             f"matrix must have one prompt for each of at least two sources, got {prompts} prompts "
-            f"for {sources} sources."
+            f"for {sources} sources"
         )
     target = matrix.diagonal(dim1=-2, dim2=-1)
     off_diagonal = ~torch.eye(sources, dtype=torch.bool, device=matrix.device)
@@ -170,7 +170,7 @@ def presence_auc(scores: ArrayLike, present: ArrayLike) -> float:
     if not num_present or not num_absent:
         raise InputError(
             "presence needs present and absent prompts, got "
-            f"{num_present} present and {num_absent} absent."
+            f"{num_present} present and {num_absent} absent"
         )
     statistic = mannwhitneyu(scores[present], scores[~present]).statistic
     return float(statistic / (num_present * num_absent))

@@ -82,7 +82,7 @@ def ssim(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
     if min(frames, bins) < WINDOW:
         raise InputError(
             f"SSIM needs maps of at least {WINDOW} x {WINDOW} frames and bins, got {frames} x "
-            f"{bins}. Use longer clips."
+            f"{bins}. Use longer clips"
         )
     one, two = (normalize_attributions(maps).unsqueeze(1) for maps in (first, second))
     _, image = structural_similarity_index_measure(

@@ -120,9 +120,7 @@ def check_finite(values: ArrayLike, name: str = "a value") -> np.ndarray:
     """Convert values to a float array and raise InputError if one is infinite."""
     array = np.asarray(values, float)
     if np.isinf(array).any():
-        raise InputError(
-            f"{name} must be finite or NaN, got inf. Exclude the clip for all methods."
-        )
+        raise InputError(f"{name} must be finite or NaN, got inf. Exclude the clip for all methods")
     return array
 
 

@@ -89,7 +89,7 @@ def _fill(
     (folder / SETTINGS_FILE).write_text(json.dumps(settings, indent=2) + "\n")
     rows = pd.read_csv(results / "metrics.csv")
     if not {"metric", "fraction", "value"} <= set(rows):
-        raise InputError(f"{results / 'metrics.csv'} is of an older version. Run train.py again.")
+        raise InputError(f"{results / 'metrics.csv'} is of an older version. Run train.py again")
     draw_average_drop(rows, folder / "average_drop.png")
     _draw_example(interpreter, folder / "example.png")
     card = model_card(folder, results, repo_id, interpreter, rows, settings, license)

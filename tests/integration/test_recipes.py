@@ -170,7 +170,7 @@ def results(tmp_path):
     ]
     facts = {"domain": "mel", "condition": "two_source", "clips": 80, "low": None, "high": None}
     pd.DataFrame([{**facts, **row} for row in rows]).to_csv(folder / "summary.csv", index=False)
-    (folder / "summary.md").write_text("# 80 clips\n")
+    (folder / "summary.md").write_text("# 80 clips\n\nUnchecked.\n\n▲ legend\n")
     (folder / "results_mel.jsonl").write_text(json.dumps({"clap": "abc", "decoder": "def"}) + "\n")
     (folder / "run_metadata.json").write_text(json.dumps([{"packages": {"torch": "2.11"}}]))
     (folder / "figures" / "mel_two_source_metrics.png").write_bytes(b"png")
@@ -183,6 +183,7 @@ def test_result_page_shows_table_and_verdicts(results, tmp_path):
     pages.main([str(results), str(page)])
     text = page.read_text()
     assert text.startswith("# 80 clips\n") and "abc" in text and "def" in text
+    assert " Unchecked. " in text and "legend" not in text and "## Mel masking, two" in text
     assert "(page/mel_two_source_metrics.png)" in text and "page/summary.csv" in text
     assert (tmp_path / "page" / "mel_two_source_metrics.png").read_bytes() == b"png"
     assert "| ours " in text and "50.0 ▲" in text and "40.0 =" in text

@@ -131,10 +131,10 @@ def _by_clip(
     """Return values ``[clips, scores x methods]`` and the recording of each clip."""
     for metric, _ in scores:
         if metric not in METRICS or METRICS[metric].higher_is_better is None:
-            raise InputError(f"metric must have a better direction, got {metric}.")
+            raise InputError(f"metric must have a better direction, got {metric}")
     if reference not in set(frame.method):
         raise InputError(
-            f"reference must be one of {', '.join(sorted(set(frame.method)))}, got {reference}."
+            f"reference must be one of {', '.join(sorted(set(frame.method)))}, got {reference}"
         )
     pairs = pd.MultiIndex.from_frame(frame[["metric", "fraction"]])
     selected = drop_silenced(frame[pairs.isin(list(scores))])
@@ -142,12 +142,12 @@ def _by_clip(
     if len(repeated):
         raise InputError(
             f"clips must appear once per method, got {repeated['clip'].iloc[0]} twice. Select one "
-            "masking domain and condition."
+            "masking domain and condition"
         )
     recordings = selected.groupby("clip").recording.agg(["nunique", "first"])
     if (recordings["nunique"] != 1).any():
         clip = recordings.index[recordings["nunique"] != 1][0]
-        raise InputError(f"clips must have one source recording, got another number for {clip}.")
+        raise InputError(f"clips must have one source recording, got another number for {clip}")
     for name, part in selected.groupby("metric"):
         check_finite(part.value, str(name))
     wide = selected.pivot(index="clip", columns=["metric", "fraction", "method"], values="value")
@@ -197,7 +197,7 @@ def assess(
     """
     if reference not in set(frame.method):
         raise InputError(
-            f"reference must be one of {', '.join(sorted(set(frame.method)))}, got {reference}."
+            f"reference must be one of {', '.join(sorted(set(frame.method)))}, got {reference}"
         )
     needed = ["domain", "condition", "method", "clip", "recording", "metric", "fraction", "value"]
     curve_points = frame.metric.str.startswith(KINDS) & frame.fraction.notna()

@@ -78,7 +78,7 @@ def parse(name: str) -> Condition:
     if kind not in DEFAULT_SNR_DB or not math.isfinite(snr_db):
         raise InputError(
             f"conditions must be {CLEAN}, {ABSENT} or one of {', '.join(DEFAULT_SNR_DB)}, with an "
-            f"optional SNR in dB as in two_source@5, got {name!r}."
+            f"optional SNR in dB as in two_source@5, got {name!r}"
         )
     return Condition(str(name), kind, snr_db)
 
@@ -153,7 +153,7 @@ def make_items(
         if clip is None or (condition.kind == TWO_SOURCE and other is None):
             raise InputError(
                 f"{path} must describe mixtures of the test clips, got {row.ID}. Give another "
-                "--output_folder."
+                "--output_folder"
             )
         row = row._replace(wav=clip.wav, other=other.wav if other else row.other)
         items += _items_of(condition, row, clip, other)
@@ -203,7 +203,7 @@ def _draw(
     if not interferers and condition.kind not in (contamination.WHITE_NOISE, MIXTURE):
         raise InputError(
             f"condition {condition.kind} needs a folder of sounds. Give it as "
-            f'--noise_folders "{{{condition.kind}: FOLDER}}".'
+            f'--noise_folders "{{{condition.kind}: FOLDER}}"'
         )
     plan = contamination.draw_plan
     return plan(clips, interferers, condition.kind, condition.snr_db, seed, test_folds=())

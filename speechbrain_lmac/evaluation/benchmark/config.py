@@ -91,7 +91,7 @@ class BenchmarkConfig:
         if hparams["tune_baselines"] and not clips.valid:
             raise InputError(
                 "valid_folds must name a fold if tune_baselines is True, got []. Name one, or give "
-                "--tune_baselines False."
+                "--tune_baselines False"
             )
         check_clip_seconds(hparams["clap"], hparams["clip_seconds"])
         for clip in tqdm([*clips.test, *clips.valid], "checking audio"):
@@ -100,12 +100,22 @@ class BenchmarkConfig:
     @property
     def description(self) -> str:
         """CLAP, clips and classes of the run, in one line."""
-        unknown = [system.domain for system in self.systems if system.sources is None]
-        warning = f"; training data of the {', '.join(unknown)} interpreter unknown"
+        folds = self.hparams["test_folds"]
         return (
-            f"{self.hparams['clap'].reference.name} CLAP, {len(self.clips.test)} clips of folds "
-            f"{self.hparams['test_folds']}, {len(self.prompts.names)} classes"
-            f"{warning if unknown else ''}"
+            f"{type(self.hparams['clap']).__name__}, {len(self.clips.test)} clips of "
+            f"fold{'s' * (len(folds) > 1)} {', '.join(map(str, folds))}, "
+            f"{len(self.prompts.names)} classes"
+        )
+
+    @property
+    def caveat(self) -> str:
+        """Sentence on interpreters whose training data is unknown, or an empty string."""
+        unknown = [system.domain for system in self.systems if system.sources is None]
+        if not unknown:
+            return ""
+        return (
+            f"The training data of the interpreter ({', '.join(unknown)}) is not recorded, so this "
+            "run did not check that it excludes these clips."
         )
 
     @property
@@ -149,29 +159,29 @@ def check_settings(hparams: Mapping[str, Any]) -> None:
     for name in (*LISTS, *MAPPINGS):
         kind, example = (list, "[a, b]") if name in LISTS else (dict, "{a: b}")
         if not isinstance(hparams[name], kind):
-            raise InputError(f"{name} must be written as {example}, got {hparams[name]!r}.")
+            raise InputError(f"{name} must be written as {example}, got {hparams[name]!r}")
     for name in ("num_clips", "debug_num_clips"):
         if set(hparams[name]) != SIZES:
             raise InputError(
                 f"{name} must have the keys {', '.join(sorted(SIZES))}, got "
-                f"{', '.join(map(str, hparams[name]))}."
+                f"{', '.join(map(str, hparams[name]))}"
             )
     named = [parse(name) for name in hparams["conditions"] if name != ABSENT]
     levels = [abs(c.snr_db) for c in named if c.kind == TWO_SOURCE]
     if len(set(levels)) < len(levels):
         raise InputError(
             "conditions must name each two_source level once, got "
-            f"{', '.join(hparams['conditions'])}. A level includes its negative."
+            f"{', '.join(hparams['conditions'])}. A level includes its negative"
         )
     unknown = sorted(set(hparams["explainer_kwargs"]) - set(EXPLAINERS))
     if unknown:
         raise InputError(
-            f"explainer_kwargs must be from {', '.join(EXPLAINERS)}, got {unknown[0]!r}."
+            f"explainer_kwargs must be from {', '.join(EXPLAINERS)}, got {unknown[0]!r}"
         )
     fractions = hparams["top_k_fractions"]
     if fractions and not set(TOP_K_FRACTIONS) <= set(fractions):
         needed = ", ".join(map(str, TOP_K_FRACTIONS))
-        raise InputError(f"top_k_fractions must be [] or include {needed}, got {fractions}.")
+        raise InputError(f"top_k_fractions must be [] or include {needed}, got {fractions}")
 
 
 def choose_clips(hparams: Mapping[str, Any], num_clips: Mapping[str, int | None]) -> BenchmarkClips:

@@ -168,7 +168,7 @@ def draw_presence(points: pd.DataFrame, path: str | Path) -> None:
 
 def _check(rows: Sized, path: str | Path) -> None:
     if not len(rows):
-        raise InputError(f"{path} needs results to show, got none.")
+        raise InputError(f"{path} needs results to show, got none")
 
 
 def _draw_lines(

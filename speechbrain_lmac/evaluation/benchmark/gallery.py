@@ -73,7 +73,7 @@ def draw_gallery(
         Image file to write.
     """
     if not len(panels):
-        raise InputError(f"{path} needs masks to show, got none.")
+        raise InputError(f"{path} needs masks to show, got none")
     axes, figure = new_panels(1 + len(panels), 1.75, DPI_OF_MAPS)
     top = float(level_db.max())
     clip = draw_time_frequency(axes[0], level_db, extent, "magma", (top - RANGE_DB, top))

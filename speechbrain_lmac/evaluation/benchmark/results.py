@@ -73,7 +73,7 @@ class RecordFile:
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise InputError(f"{self.path} is in use by another run. Wait for its end.") from error
+            raise InputError(f"{self.path} is in use by another run. Wait for its end") from error
         self._file.truncate(self._read())
         return self._file
 
@@ -108,7 +108,7 @@ def read_table(folder: str | Path) -> pd.DataFrame:
     """Read ``results.csv.gz`` of a results folder; raise InputError if there is none."""
     path = Path(folder) / TABLE_FILE
     if not path.is_file():
-        raise InputError(f"{folder} must hold {TABLE_FILE}. Run evaluate.py to its end.")
+        raise InputError(f"{folder} must hold {TABLE_FILE}. Run evaluate.py to its end")
     return pd.read_csv(path, dtype=dict.fromkeys(("clip", "recording", "target"), str))
 
 
@@ -118,5 +118,5 @@ def check_format(folder: str | Path) -> None:
     if found:
         raise InputError(
             f"{folder} must be new or hold results of format {FORMAT}, got {found[0]} of an older "
-            "version. Give another --output_folder."
+            "version. Give another --output_folder"
         )

@@ -80,7 +80,7 @@ def run_in_parallel(arguments: Sequence[str], count: int) -> None:
             worker.terminate()
         raise
     if any(worker.exitcode for worker in workers):
-        raise InputError("a masking domain failed, see above. Run the same command to resume.")
+        raise InputError("a masking domain failed, see above. Run the same command to resume")
 
 
 @report_errors
@@ -104,7 +104,8 @@ def write_results(config: BenchmarkConfig, runners: Sequence[DomainRunner]) -> N
     frame = results.write_table(config.folder, [runner.records for runner in runners])
     tuned = [{"domain": r.system.domain, **row} for r in runners for row in r.tuning_rows]
     method = next((system.method for system in config.systems if system.method), None)
-    report = tables.write_summary(config.folder, frame, tuned, config.description, method)
+    about = (config.description, method, config.caveat)
+    report = tables.write_summary(config.folder, frame, tuned, *about)
     figures.draw_all(config.folder / "figures", frame, report)
     if config.hparams["gallery"]:
         gallery.draw_galleries(config.folder / "figures", runners)

@@ -49,7 +49,7 @@ def load_systems(hparams: Mapping[str, Any]) -> list[SystemUnderTest]:
     if not isinstance(sources, Mapping):
         raise InputError(
             'interpreters must be a mapping such as "{mel: FOLDER, stft: FOLDER}" or null, got '
-            f"{sources!r}."
+            f"{sources!r}"
         )
     clap = hparams["clap"]
     return [load_system(clap, domain, sources.get(domain)) for domain in hparams["maskings"]]
@@ -67,12 +67,12 @@ def load_system(clap: AudioClassifier, domain: str, source: str | Path | None) -
     except InputError as error:
         raise InputError(
             f"interpreters, {domain}: {error} Train one by train.py with the settings of this CLAP "
-            f"and --masking {domain}, or set --interpreters null."
+            f"and --masking {domain}, or set --interpreters null"
         ) from error
     check_classifier(config.notes, clap, folder)
     domains = {kind.__name__ for kind in type(classifier.domain).__mro__}
     if config.parts["domain"].kind.rpartition(".")[2] not in domains:
-        raise InputError(f"interpreters, {domain}: {folder} was trained in another masking domain.")
+        raise InputError(f"interpreters, {domain}: {folder} was trained in another masking domain")
     decoder = MaskDecoder(**config.parts["decoder"].settings)
     load_decoder(decoder, folder / DECODER_FILE, weights)
     model = InterpreterNetwork(classifier, decoder).eval().to(clap.filterbank.device)
@@ -99,7 +99,7 @@ def check_held_out(systems: Iterable[SystemUnderTest], clips: Iterable[Clip]) ->
             if clip.src_file in seen:
                 raise InputError(
                     f"test_folds must be held out, but the {system.domain} interpreter was trained "
-                    f"or selected on {clip.ID}. Give other --test_folds."
+                    f"or selected on {clip.ID}. Give other --test_folds"
                 )
 
 
@@ -109,7 +109,7 @@ def check_one_method(systems: Iterable[SystemUnderTest]) -> None:
     if len(methods) > 1:
         raise InputError(
             f"interpreters must be of one method, got {' and '.join(methods)}. Evaluate each "
-            "masking domain in a run of its own."
+            "masking domain in a run of its own"
         )
 
 
@@ -117,7 +117,7 @@ def choose_explainers(hparams: Mapping[str, Any], system: SystemUnderTest) -> di
     """Return the explainers of the settings that a system supports, by name in the registry."""
     unknown = [name for name in hparams["explainers"] if name not in EXPLAINERS]
     if unknown:
-        raise InputError(f"explainers must be from {', '.join(EXPLAINERS)}, got {unknown[0]!r}.")
+        raise InputError(f"explainers must be from {', '.join(EXPLAINERS)}, got {unknown[0]!r}")
     explainers = {name: _with_options(hparams, name) for name in hparams["explainers"]}
     return {
         name: explainer
@@ -135,7 +135,7 @@ def _with_options(hparams: Mapping[str, Any], name: str) -> Explainer:
     if unknown:
         raise InputError(
             f"explainer_kwargs of {name} must be from {', '.join(sorted(known))}, got "
-            f"{unknown[0]!r}."
+            f"{unknown[0]!r}"
         )
     return replace(explainer, **options)
 

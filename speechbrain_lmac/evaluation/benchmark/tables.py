@@ -64,6 +64,7 @@ def write_summary(
     tuning_rows: Sequence[Mapping[str, Any]],
     description: str,
     method: str | None,
+    caveat: str = "",
 ) -> Report:
     """Write ``summary.md``, ``summary.tex`` and one CSV file per table, all or none.
 
@@ -81,18 +82,20 @@ def write_summary(
         CLAP, clips and classes of the run.
     method : str or None
         Method that is compared with all others. None or without rows: the first explainer.
+    caveat : str
+        Paragraph below the title. Default: none.
     """
     scored = diagnostics.scored_conditions(frame)
     if not len(scored):
-        raise InputError("conditions must include one other than absent_prompt.")
+        raise InputError("conditions must include one other than absent_prompt")
     methods = [str(name) for name in scored.method.unique()]
     first = next((name for name in methods if name not in CONTROLS), methods[0])
     reference = method if method in methods else first
     summary = assess(scored, reference)
     found = diagnostics.all_tables(frame, tuning_rows)
     sections = [*summary_tables(summary, reference), *diagnostic_tables(found)]
-    parts = [f"# {description}\n", legend(reference) + "\n"]
-    latex = [rf"\section*{{{escape_latex(description)}}}"]
+    parts = [f"# {description}\n", *([caveat + "\n"] if caveat else []), legend(reference) + "\n"]
+    latex = [rf"\section*{{{escape_latex(description)}}}", escape_latex(caveat)]
     for heading, tables in sections:
         parts += [f"## {heading}\n", *(table.to_markdown() for table in tables)]
         latex.append(rf"\subsection*{{{escape_latex(heading)}}}")

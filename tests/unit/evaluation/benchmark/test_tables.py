@@ -141,7 +141,7 @@ def test_soft_masks_have_no_verdict(summary):
     table = make_table(part(summary, "clean"), title, TABLES[title], "lmac")
     assert not table.notes and not table.bold.drop(columns="method").any(axis=None)
     assert not table.cells.map(lambda text: text[-1] in "▲=▼").any(axis=None)
-    assert {"AD_double_softmax ↓", "MM", "silent", "failed"} < set(table.cells)
+    assert {"AD double softmax ↓", "MM", "silent", "failed"} < set(table.cells)
     assert cells(table)["silent"]["energy"] == "0.017"
 
 
@@ -149,7 +149,7 @@ def test_fraction_of_oracle(summary):
     """SI-SDRi relative to that of the oracle mask."""
     scores = TABLES["Localization of known sources"]
     table = make_table(part(summary, "two_source"), "title", scores, "lmac")
-    found = cells(table)["fraction_of_oracle"]
+    found = cells(table)["fraction of oracle"]
     assert found == {name: f"{(10 - level / 10) / 9:.2f}" for name, level in LEVELS.items()}
 
 
@@ -210,14 +210,16 @@ def test_summary_has_three_files(tmp_path):
     """Markdown, LaTeX and CSV hold the same results."""
     frame = make_results(domains=("mel", "stft")).sample(frac=1, random_state=0)
     folder = tmp_path / "new"
-    report = write_summary(folder, frame, [], "Fold 5, 100 % made up", "lmac")
+    about = ("Fold 5, 100 % made up", "lmac", "Training data: 0 % recorded.")
+    report = write_summary(folder, frame, [], *about)
     endings = sorted(path.name for path in folder.iterdir())
     assert endings == ["summary.csv", "summary.md", "summary.tex"]
     text = (folder / "summary.md").read_text(encoding="utf-8")
-    assert text.startswith("# Fold 5, 100 % made up\n") and text.count("Holm-corrected") == 1
+    assert text.startswith("# Fold 5, 100 % made up\n\nTraining data: 0 % recorded.\n\n▲")
+    assert text.count("Holm-corrected") == 1
     assert text.count("| gradcam++ ") == 2 * (2 + 3)
     latex = (folder / "summary.tex").read_text(encoding="utf-8")
-    assert latex.isascii() and r"stft, two\_source" in latex
+    assert latex.isascii() and r"stft, two\_source" in latex and r"0 \% recorded" in latex
     written = pd.read_csv(folder / "summary.csv")
     pd.testing.assert_frame_equal(written, report.summary, check_dtype=False)
     line = written.query(
