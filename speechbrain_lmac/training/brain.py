@@ -2,29 +2,35 @@
 
 import copy
 import math
-import os
+import random
+from collections.abc import Iterator, Sequence
 from functools import partial
+from typing import Any
 
 import speechbrain as sb
 import torch
-from speechbrain.dataio.sampler import ReproducibleRandomSampler
+from speechbrain.dataio.batch import PaddedBatch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from speechbrain_lmac.data.pipeline import augment_batch, clip_rng
 from speechbrain_lmac.data.prompts import class_prompt
 from speechbrain_lmac.evaluation.scoring import (
+    ClassPrompts,
     explain,
     in_out_margin,
     make_batch,
     score_faithfulness,
 )
 from speechbrain_lmac.explainers import EXPLAINERS
+from speechbrain_lmac.losses.pairs import PromptPairs
+from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
+from speechbrain_lmac.masking.masked_classifier import EncodedClips
 from speechbrain_lmac.training.feature_dropout import channel_dropout
+from speechbrain_lmac.training.loop import TrainingLoop
 from speechbrain_lmac.training.pairs import build_pairs, source_power
 from speechbrain_lmac.utils.device import is_out_of_memory
 from speechbrain_lmac.utils.distributed import (
     all_reduce_mean,
-    average_gradients,
     global_mean_count,
     global_roll,
     world_size,
@@ -33,9 +39,11 @@ from speechbrain_lmac.utils.errors import InputError, first_line
 
 DECAY = 0.98
 """Decay of the moving average of the weights, per step."""
+Predictions = tuple[EncodedClips, PromptPairs, torch.Tensor, torch.Tensor]
+"""Clips, pairs, masks of all prompts, and the gated masks of the encoded prompts."""
 
 
-class LMACBrain(sb.Brain):
+class LMACBrain(TrainingLoop):
     """Train a mask decoder for a frozen classifier.
 
     Only the decoder of ``modules["model"]``, an
@@ -60,11 +68,17 @@ class LMACBrain(sb.Brain):
         Arguments of ``speechbrain.Brain``.
     """
 
-    def __init__(self, *args, prompts=None, **kwargs):
+    def __init__(self, *args: Any, prompts: ClassPrompts | None = None, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        self.prompts = prompts
+        self._prompts = prompts
 
-    def compute_forward(self, batch, stage):
+    @property
+    def prompts(self) -> ClassPrompts:
+        """Classes that clips are scored against."""
+        assert self._prompts is not None
+        return self._prompts
+
+    def compute_forward(self, batch: PaddedBatch, stage: sb.Stage) -> Predictions:
         """Predict the masks of a batch.
 
         Returns
@@ -87,8 +101,14 @@ class LMACBrain(sb.Brain):
         gated = hparams.gate(first, hparams.gate.draw(draws, first.device), self.progress)
         return encoded, pairs, masks, gated
 
-    def pair(self, batch, vectors, mixed, draws):
-        """Pairs of a batch.
+    def pair(
+        self,
+        batch: PaddedBatch,
+        vectors: torch.Tensor,
+        mixed: torch.Tensor,
+        draws: Sequence[random.Random],
+    ) -> PromptPairs:
+        """Pair the clips of a batch with queries.
 
         The query of a clip is its description or its label. An unmixed, labeled clip takes the
         predicted class instead of its label.
@@ -110,16 +130,18 @@ class LMACBrain(sb.Brain):
         )
 
     @property
-    def epoch(self):
+    def epoch(self) -> int:
         """Current epoch."""
         return self.hparams.epoch_counter.current
 
     @property
-    def progress(self):
+    def progress(self) -> float:
         """Progress of training: 0 in the first epoch, 1 in the last."""
         return (self.epoch - 1) / max(1, self.hparams.epoch_counter.limit - 1)
 
-    def compute_objectives(self, predictions, batch, stage):
+    def compute_objectives(
+        self, predictions: Predictions, batch: PaddedBatch, stage: sb.Stage
+    ) -> torch.Tensor:
         """Loss of a training batch."""
         encoded, pairs, masks, gated = predictions
         evaluate = partial(
@@ -130,7 +152,7 @@ class LMACBrain(sb.Brain):
             self.terms.setdefault(name, []).append(term.item())
         return loss
 
-    def evaluate_batch(self, batch, stage):
+    def evaluate_batch(self, batch: PaddedBatch, stage: sb.Stage) -> torch.Tensor:
         """Collect the validation score: the in-out margin over the top-k fractions."""
         encoded = self.model.classifier.encode_clips(batch.sig.data.to(self.device))
         inputs = make_batch(self.model, batch.id, encoded, self.prompts)
@@ -139,11 +161,11 @@ class LMACBrain(sb.Brain):
         return -torch.tensor(self.scores).mean()
 
     @property
-    def model(self):
+    def model(self) -> InterpreterNetwork:
         """Network that is trained."""
         return self.modules.model
 
-    def init_optimizers(self):
+    def init_optimizers(self) -> None:
         """Set up the optimizer of the decoder and the moving average of its weights."""
         decoder = self.model.decoder
         self.averaged = AveragedModel(decoder, multi_avg_fn=get_ema_multi_avg_fn(DECAY))
@@ -153,7 +175,7 @@ class LMACBrain(sb.Brain):
             self.checkpointer.add_recoverable("optimizer", self.optimizer)
             self.checkpointer.add_recoverable("averaged", self.averaged)
 
-    def fit_batch(self, batch):
+    def fit_batch(self, batch: PaddedBatch) -> torch.Tensor:
         """Take a training step; raise InputError with the batch if memory runs out."""
         self.clips = batch.id
         try:
@@ -167,7 +189,7 @@ class LMACBrain(sb.Brain):
                 "--encoded_prompts_per_clip"
             ) from error
 
-    def check_loss_isfinite(self, loss):
+    def check_loss_isfinite(self, loss: torch.Tensor) -> None:
         """Raise InputError if the loss is not finite."""
         if not torch.isfinite(loss):
             raise InputError(
@@ -175,56 +197,31 @@ class LMACBrain(sb.Brain):
                 f"{', '.join(self.clips)}. Check these sounds, or give a smaller --lr"
             )
 
-    def on_fit_batch_end(self, batch, outputs, loss, should_step):
+    def on_fit_batch_end(
+        self, batch: PaddedBatch, outputs: Predictions, loss: torch.Tensor, should_step: bool
+    ) -> None:
         """Update the moving average."""
         if should_step:
             self.averaged.update_parameters(self.model.decoder)
 
-    def on_stage_start(self, stage, epoch=None):
+    def on_stage_start(self, stage: sb.Stage, epoch: int | None = None) -> None:
         """Reset the statistics; set the learning rate, which falls along half a cosine."""
-        self.scores = []
+        self.scores: list[float] = []
         if stage == sb.Stage.VALID:
             self.current_weights = copy.deepcopy(self.model.decoder.state_dict())
             self.load_average()
         if stage == sb.Stage.TRAIN:
-            self.terms = {}
+            self.terms: dict[str, list[float]] = {}
             fraction = (self.epoch - 1) / self.hparams.epoch_counter.limit
             for group in self.optimizer.param_groups:
                 group["lr"] = self.hparams.lr * 0.5 * (1 + math.cos(math.pi * fraction))
 
-    def _wrap_distributed(self):
-        """Leave the modules unwrapped; :meth:`optimizers_step` averages the gradients.
+    @property
+    def trained_parameters(self) -> Iterator[torch.nn.Parameter]:
+        """Weights of the decoder."""
+        return self.model.decoder.parameters()
 
-        Most modules are frozen, and torch's wrapper refuses their batch norms on a CPU.
-        """
-
-    def optimizers_step(self):
-        """Step along the mean of the gradients of all processes."""
-        average_gradients(self.model.decoder.parameters())
-        super().optimizers_step()
-
-    def _train_loader_specifics(self, dataset, loader_kwargs):
-        """Keep the order of clips independent of the number of processes."""
-        if self.distributed_launch and loader_kwargs.get("shuffle"):
-            seed = os.environ["SB_GLOBAL_SEED"]
-            loader_kwargs["sampler"] = ReproducibleRandomSampler(dataset, seed=seed)
-            loader_kwargs["shuffle"] = False
-        return super()._train_loader_specifics(dataset, loader_kwargs)
-
-    def _should_save_intra_epoch_ckpt(self, last_ckpt_time, steps_since_ckpt):
-        """Count the interval from the last checkpoint.
-
-        SpeechBrain counts it from the start of each epoch and would never save in short epochs.
-        """
-        return super()._should_save_intra_epoch_ckpt(self.checkpointer.saved_at, steps_since_ckpt)
-
-    def _fit_valid(self, valid_set, epoch, enable):
-        """Validate every ``valid_interval`` epochs and after the last epoch."""
-        last = epoch == self.hparams.epoch_counter.limit
-        if last or epoch % self.hparams.valid_interval == 0:
-            super()._fit_valid(valid_set, epoch, enable)
-
-    def on_stage_end(self, stage, stage_loss, epoch=None):
+    def on_stage_end(self, stage: sb.Stage, stage_loss: float, epoch: int | None = None) -> None:
         """Log the terms; after validation save a checkpoint and keep the best one."""
         if stage == sb.Stage.TRAIN:
             stats = {name: sum(values) / len(values) for name, values in self.terms.items()}
@@ -236,12 +233,12 @@ class LMACBrain(sb.Brain):
         # a safe YAML loader reads the metadata back: plain floats only
         self.checkpointer.save_and_keep_only({"score": float(score)}, max_keys=["score"])
 
-    def restore_best(self):
+    def restore_best(self) -> InterpreterNetwork:
         """Load the decoder of the best epoch; return the network in evaluation mode."""
         self.on_evaluate_start(max_key="score")
         self.load_average()
         return self.model.eval()
 
-    def load_average(self):
+    def load_average(self) -> None:
         """Load the averaged weights into the decoder."""
         self.model.decoder.load_state_dict(self.averaged.module.state_dict())

@@ -5,18 +5,21 @@ that, as for classifiers (temperature scaling, Guo et al., ICML 2017); an offset
 masks alike. The order of bins, and so every comparison at equal mask area, stays the same.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import product
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from tqdm import tqdm
 
 from speechbrain_lmac.audio.mixing import mix
 from speechbrain_lmac.data.prompts import class_prompt
+from speechbrain_lmac.evaluation.scoring import ClassPrompts
 from speechbrain_lmac.losses.objective import Objective
+from speechbrain_lmac.losses.pairs import PromptPairs
 from speechbrain_lmac.masking.decoder import logits_to_mask
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
+from speechbrain_lmac.masking.masked_classifier import EncodedClips, MaskedClassifier
 from speechbrain_lmac.training.pairs import build_pairs, source_power
 
 TEMPERATURES = tuple(2 ** (step / 2) for step in range(-2, 13))
@@ -25,6 +28,9 @@ OFFSETS = (-1.0, -0.5, 0.0, 0.5, 1.0)
 """Candidate offsets of the divided logits."""
 TERM = "irm_regression"
 """Term of the objective that determines the mask area; without it there is nothing to fit."""
+
+LabeledBatch = tuple[Sequence[str], Sequence[str], torch.Tensor]
+"""Label and description of each clip, and waveforms ``[batch, time]``."""
 
 
 class Calibration(NamedTuple):
@@ -40,8 +46,8 @@ class Calibration(NamedTuple):
 
 def calibrate(
     model: InterpreterNetwork,
-    batches: Iterable,
-    prompts: Any,
+    batches: Iterable[LabeledBatch],
+    prompts: ClassPrompts,
     objective: Objective,
     num_prompts: int = 3,
 ) -> Calibration | None:
@@ -89,7 +95,14 @@ def calibrate(
     return Calibration(temperature, offset, before, means.min().item())
 
 
-def _mixtures(classifier, labels, texts, wavs, prompts, num_prompts):
+def _mixtures(
+    classifier: MaskedClassifier,
+    labels: Sequence[str],
+    texts: Sequence[str],
+    wavs: torch.Tensor,
+    prompts: ClassPrompts,
+    num_prompts: int,
+) -> tuple[EncodedClips, PromptPairs]:
     """Encoded mixtures of each clip with the next one, and their pairs."""
     mixtures = mix(wavs, wavs.roll(1, dims=0), snr_db=0.0)
     encoded = classifier.encode_clips(mixtures)
@@ -108,13 +121,18 @@ def _mixtures(classifier, labels, texts, wavs, prompts, num_prompts):
 
 
 @torch.no_grad()
-def _losses(model, encoded, pairs, objective, candidates):
+def _losses(
+    model: InterpreterNetwork,
+    encoded: EncodedClips,
+    pairs: PromptPairs,
+    objective: Objective,
+    candidates: Sequence[tuple[float, float]],
+) -> torch.Tensor:
     """Loss of the masks under each candidate, ``[candidates]``."""
     grid = model.classifier.grid(encoded)
     logits = model.decoder.logits(model.features(encoded), pairs.queries, grid)
-    return torch.stack(
-        [
-            objective.of_masks(logits_to_mask(logits / temperature + offset, grid), pairs)[0].cpu()
-            for temperature, offset in candidates
-        ]
+    masks = (
+        logits_to_mask(logits / temperature + offset, grid) for temperature, offset in candidates
     )
+    losses = (objective.of_masks(mask, pairs)[0] for mask in masks)
+    return torch.stack([torch.as_tensor(loss).cpu() for loss in losses])

@@ -3,9 +3,17 @@
 import logging
 import shutil
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
-from speechbrain.utils.checkpoints import CKPT_PREFIX, METAFNAME, Checkpointer, ckpt_recency
+from speechbrain.utils.checkpoints import (
+    CKPT_PREFIX,
+    METAFNAME,
+    Checkpoint,
+    Checkpointer,
+    ckpt_recency,
+)
 from speechbrain.utils.distributed import ddp_barrier, if_main_process
 
 from speechbrain_lmac.utils.errors import InputError, first_line
@@ -29,21 +37,23 @@ class AtomicCheckpointer(Checkpointer):
         Arguments of ``speechbrain.utils.checkpoints.Checkpointer``.
     """
 
-    def __init__(self, checkpoints_dir, *args, **kwargs):
+    def __init__(self, checkpoints_dir: str | Path, *args: Any, **kwargs: Any):
         super().__init__(".", *args, **kwargs)  # SpeechBrain creates the folder that it is given
         self.checkpoints_dir = Path(checkpoints_dir)
         self.saved_at = time.time()
 
-    def _list_checkpoint_dirs(self):
+    def _list_checkpoint_dirs(self) -> list[Path]:
         return super()._list_checkpoint_dirs() if self.checkpoints_dir.is_dir() else []
 
-    def _save_checkpoint_metafile(self, fpath, *args, **kwargs):
+    def _save_checkpoint_metafile(
+        self, fpath: str | Path, *args: Any, **kwargs: Any
+    ) -> dict[str, Any]:
         path = Path(fpath)
         return super()._save_checkpoint_metafile(
             path.with_name(path.name + PARTIAL), *args, **kwargs
         )
 
-    def save_checkpoint(self, *args, **kwargs):
+    def save_checkpoint(self, *args: Any, **kwargs: Any) -> Checkpoint | None:
         """Save a checkpoint; raise InputError if it cannot be written."""
         try:
             saved = super().save_checkpoint(*args, **kwargs)
@@ -62,15 +72,15 @@ class AtomicCheckpointer(Checkpointer):
     def delete_checkpoints(
         self,
         *,
-        num_to_keep=1,
-        min_keys=None,
-        max_keys=None,
-        importance_keys=(ckpt_recency,),
-        ckpt_predicate=None,
-        verbosity=logging.INFO,
-    ):
+        num_to_keep: int = 1,
+        min_keys: Sequence[str] | None = None,
+        max_keys: Sequence[str] | None = None,
+        importance_keys: Sequence[Callable[[Checkpoint], float]] = (ckpt_recency,),
+        ckpt_predicate: Callable[[Checkpoint], bool] | None = None,
+        verbosity: int = logging.INFO,
+    ) -> None:
         """Delete all but the best checkpoints by each key, and incomplete ones."""
-        orders = [
+        orders: list[dict[str, Any]] = [
             *({"min_key": key} for key in min_keys or ()),
             *({"max_key": key} for key in max_keys or ()),
             *({"importance_key": key} for key in importance_keys),

@@ -1,6 +1,10 @@
 """Clips of a training run: which train, which validate and which test."""
 
 import math
+from collections.abc import Mapping
+from pathlib import Path
+from types import UnionType
+from typing import Any
 
 import speechbrain as sb
 from tqdm import tqdm
@@ -10,10 +14,10 @@ from speechbrain_lmac.data import manifest
 from speechbrain_lmac.data.datasets import check_sources, read_clips, split_by_fold
 from speechbrain_lmac.data.manifest import Clip
 from speechbrain_lmac.data.synthetic_dataset import write_dataset
-from speechbrain_lmac.models.base import check_clip_seconds
+from speechbrain_lmac.models.base import AudioClassifier, check_clip_seconds
 from speechbrain_lmac.utils.errors import InputError
 
-NUMBERS = {
+NUMBERS: dict[str, tuple[type | UnionType, float, float]] = {
     **dict.fromkeys(
         ("batch_size", "prompts_per_clip", "encoded_prompts_per_clip"), (int, 1, math.inf)
     ),
@@ -29,7 +33,7 @@ NUMBERS = {
 Splits = dict[str, list[Clip]]
 
 
-def check_numbers(hparams: dict) -> None:
+def check_numbers(hparams: Mapping[str, Any]) -> None:
     """Raise InputError if a numeric setting has no valid value."""
     for name, (kind, minimum, maximum) in NUMBERS.items():
         value = hparams[name]
@@ -45,7 +49,7 @@ def check_numbers(hparams: dict) -> None:
         )
 
 
-def data_folder_of(hparams: dict) -> str:
+def data_folder_of(hparams: Mapping[str, Any]) -> str:
     """Folder or manifest of the data; the synthetic data set is written if there is none."""
     if hparams["data_folder"] is not None:
         return hparams["data_folder"]
@@ -54,7 +58,9 @@ def data_folder_of(hparams: dict) -> str:
     return folder
 
 
-def load_splits(hparams: dict, audio_classifier) -> tuple[Splits, Splits]:
+def load_splits(
+    hparams: Mapping[str, Any], audio_classifier: AudioClassifier
+) -> tuple[Splits, Splits]:
     """Read the data, split it, and check that every sound can be used.
 
     Arguments
@@ -92,7 +98,7 @@ def load_splits(hparams: dict, audio_classifier) -> tuple[Splits, Splits]:
     return splits, of_data
 
 
-def split_data(hparams: dict, clips: list[Clip]) -> tuple[Splits, Splits]:
+def split_data(hparams: Mapping[str, Any], clips: list[Clip]) -> tuple[Splits, Splits]:
     """Assign clips to splits.
 
     Arguments
@@ -134,7 +140,7 @@ def split_data(hparams: dict, clips: list[Clip]) -> tuple[Splits, Splits]:
     return of_data, extra
 
 
-def _add(extra, more, of_data):
+def _add(extra: Splits, more: Splits, of_data: Splits) -> None:
     """Add the splits of the extra manifest; InputError if an ID occurs twice."""
     known = {c.ID for splits in (of_data, extra) for clips in splits.values() for c in clips}
     for name, clips in more.items():
@@ -146,7 +152,7 @@ def _add(extra, more, of_data):
         extra[name] = [*extra[name], *clips]
 
 
-def read_manifest_splits(path) -> Splits:
+def read_manifest_splits(path: str | Path) -> Splits:
     """Training and validation clips of a manifest; clips without a split train."""
     clips = manifest.read(path)
     return {

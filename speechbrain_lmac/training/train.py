@@ -5,25 +5,31 @@
 
 import logging
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import speechbrain as sb
 import torch
+from speechbrain.dataio.dataset import DynamicItemDataset
+from speechbrain.utils.checkpoints import Checkpointer
 from tqdm import tqdm
 
 from speechbrain_lmac.data import manifest
 from speechbrain_lmac.data.datasets import class_names
+from speechbrain_lmac.data.manifest import Clip
 from speechbrain_lmac.data.pipeline import build_dataset
 from speechbrain_lmac.evaluation import tables
 from speechbrain_lmac.evaluation.evaluate import evaluate, write_scores
 from speechbrain_lmac.evaluation.scoring import ClassPrompts, clip_seed
 from speechbrain_lmac.explainers import EXPLAINERS
+from speechbrain_lmac.explainers.base import Explainer
 from speechbrain_lmac.losses.objective import method_name
 from speechbrain_lmac.pretrained.decoder_weights import load_decoder
 from speechbrain_lmac.pretrained.export import check_exportable, export_interpreter
 from speechbrain_lmac.training.brain import LMACBrain
 from speechbrain_lmac.training.calibration import calibrate
-from speechbrain_lmac.training.splits import data_folder_of, load_splits
+from speechbrain_lmac.training.splits import Splits, data_folder_of, load_splits
 from speechbrain_lmac.utils.config import load_hparams, save_settings, seed_of
 from speechbrain_lmac.utils.device import check_device, keep_freed_memory
 from speechbrain_lmac.utils.distributed import local_batch_size, shutdown
@@ -82,7 +88,7 @@ def main(arguments: list[str] | None = None) -> None:
     shutdown()
 
 
-def prepare_folder(hparams, splits, settings) -> Path:
+def prepare_folder(hparams: dict[str, Any], splits: Splits, settings: Mapping[str, Any]) -> Path:
     """Lock the results folder for a run with these settings; write the clips of each split."""
     folder = Path(hparams["output_folder"])
     on_main = sb.utils.distributed.run_on_main
@@ -95,7 +101,9 @@ def prepare_folder(hparams, splits, settings) -> Path:
     return folder
 
 
-def fit(hparams, splits, prompts, run_opts) -> LMACBrain:
+def fit(
+    hparams: dict[str, Any], splits: Splits, prompts: ClassPrompts, run_opts: dict[str, Any]
+) -> LMACBrain:
     """Train the decoder, or resume its training."""
     brain = LMACBrain(
         hparams["modules"],
@@ -119,13 +127,13 @@ def fit(hparams, splits, prompts, run_opts) -> LMACBrain:
     return brain
 
 
-def clip_dataset(clips, hparams):
+def clip_dataset(clips: Sequence[Clip], hparams: dict[str, Any]) -> DynamicItemDataset:
     """SpeechBrain dataset of clips at the classifier's rate and of ``clip_seconds``."""
     sample_rate = hparams["model"].classifier.audio_classifier.sample_rate
     return build_dataset(clips, sample_rate, hparams["clip_seconds"])
 
 
-def check_trained(checkpointer, folder) -> None:
+def check_trained(checkpointer: Checkpointer, folder: str | Path) -> None:
     """Raise InputError if a results folder has no checkpoint to test."""
     if not checkpointer.list_checkpoints():
         raise InputError(
@@ -134,7 +142,7 @@ def check_trained(checkpointer, folder) -> None:
         )
 
 
-def calibrate_decoder(brain, clips, hparams) -> None:
+def calibrate_decoder(brain: LMACBrain, clips: Sequence[Clip], hparams: dict[str, Any]) -> None:
     """Calibrate the decoder on mixtures of validation clips and log the result."""
     drawn = sorted(clips, key=lambda clip: clip_seed(clip.ID, hparams["seed"]))
     drawn = drawn[:CALIBRATION_CLIPS]
@@ -154,20 +162,20 @@ def calibrate_decoder(brain, clips, hparams) -> None:
         )
 
 
-def trained_method(hparams) -> str:
+def trained_method(hparams: dict[str, Any]) -> str:
     """Name of the method that the settings train."""
     return method_name(hparams["objective"].terms + hparams["gate"].terms)
 
 
-def class_prompts(hparams, of_data) -> ClassPrompts:
+def class_prompts(hparams: dict[str, Any], of_data: Splits) -> ClassPrompts:
     """Class names of the data folder and their query vectors, which clips are scored against."""
-    clips = [clip for held in of_data.values() for clip in held]
+    clips = [clip for split in of_data.values() for clip in split]
     names = class_names(data_folder_of(hparams), clips, hparams["classes"])
     classifier = hparams["model"].classifier.audio_classifier
     return ClassPrompts(names, classifier.class_queries(names, hparams["eval_templates"]))
 
 
-def chosen_explainers(hparams) -> dict:
+def chosen_explainers(hparams: dict[str, Any]) -> dict[str, Explainer]:
     """Trained interpreter under the name of its method, and the baselines."""
     for name in hparams["baselines"]:
         if name not in EXPLAINERS:
@@ -180,7 +188,12 @@ def chosen_explainers(hparams) -> dict:
     return {trained_method(hparams): EXPLAINERS["lmac"], **baselines}
 
 
-def report(brain, clips, explainers, hparams) -> None:
+def report(
+    brain: LMACBrain,
+    clips: Sequence[Clip],
+    explainers: Mapping[str, Explainer],
+    hparams: dict[str, Any],
+) -> None:
     """Evaluate the explainers on the test clips; log and write rows and tables."""
     folder = Path(hparams["output_folder"])
     loader = brain.make_dataloader(
