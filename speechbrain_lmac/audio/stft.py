@@ -53,7 +53,7 @@ class Spectrogram(nn.Module):
         self.n_fft = n_fft
         self.hop_length = hop_length
         self.register_buffer("window", window, persistent=False)
-        self._cached_envelope: tuple[tuple, Tensor] | None = None
+        self._cached_envelope: tuple[tuple[object, ...], Tensor] | None = None
 
     def forward(self, wavs: Tensor) -> Tensor:
         """Transform waveforms.

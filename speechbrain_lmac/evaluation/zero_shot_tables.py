@@ -1,6 +1,7 @@
 """Tables of a zero-shot classification: accuracy, classes, confusion."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from typing import Any
 
 import pandas as pd
 from scipy.stats import binomtest
@@ -22,7 +23,7 @@ def accuracies(rows: pd.DataFrame) -> pd.DataFrame:
     pandas.DataFrame
         One row per wording.
     """
-    lines: dict = {}
+    lines: dict[Hashable, dict[str, Any]] = {}
     for wording, part in rows.groupby("wording", sort=False):
         right = int((part["rank"] == 1).sum())
         low, high = binomtest(right, len(part)).proportion_ci(method="wilson")
@@ -49,7 +50,7 @@ def per_class(rows: pd.DataFrame) -> pd.DataFrame:
     pandas.DataFrame
         One row per label.
     """
-    lines: dict = {}
+    lines: dict[Hashable, dict[str, Any]] = {}
     for label, part in rows.groupby("label"):
         wrong = part[part.predicted != label].predicted.value_counts()
         lines[label] = {

@@ -41,7 +41,7 @@ class PretrainedInterpreter(Pretrained):
     def from_hparams(
         cls,
         source: str | Path,
-        overrides: dict | str | None = None,
+        overrides: dict[str, Any] | str | None = None,
         revision: str | None = None,
         savedir: str | Path | None = None,
         sha256: str | None = None,

@@ -61,7 +61,7 @@ class Checkpoint(NamedTuple):
 
 def load_interpreter(
     source: str | Path,
-    overrides: dict | str | None = None,
+    overrides: dict[str, Any] | str | None = None,
     revision: str | None = None,
     savedir: str | Path | None = None,
     sha256: str | None = None,
@@ -148,7 +148,7 @@ def _as_text(data: bytes, path: Path) -> str:
         raise InputError(f"{path} cannot be read as text: {first_line(error)}") from error
 
 
-def _parse_overrides(overrides: dict | str | None) -> Any:
+def _parse_overrides(overrides: dict[str, Any] | str | None) -> Any:
     if not isinstance(overrides, str):
         return overrides
     try:

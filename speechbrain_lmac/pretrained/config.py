@@ -200,7 +200,7 @@ def check_no_local_files(config: InterpreterConfig, name: str) -> None:
                 )
 
 
-def build(config: InterpreterConfig, overrides: dict | None = None) -> dict[str, Any]:
+def build(config: InterpreterConfig, overrides: dict[str, Any] | None = None) -> dict[str, Any]:
     """Build the parts of an interpreter.
 
     Arguments

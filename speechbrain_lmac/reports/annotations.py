@@ -142,7 +142,7 @@ def update_csv(path: Path, regions_by_file: Mapping[str | None, Iterable[Region]
         partial.replace(path)
 
 
-def _encode(rows: Iterable[Iterable]) -> bytes:
+def _encode(rows: Iterable[Iterable[object]]) -> bytes:
     text = io.StringIO(newline="")
     csv.writer(text).writerows(rows)
     return text.getvalue().encode("utf-8", "surrogateescape")
@@ -161,7 +161,7 @@ def _may_contain(content: bytes, file: str | None) -> bool:
 def write_raven(path: Path, regions: Iterable[Region]) -> None:
     """Write regions as a selection table of Raven: tab-separated, numbered in order of time."""
     ordered = sorted(regions, key=lambda region: (region.start, region.prompt))
-    rows: list[tuple] = [RAVEN_COLUMNS]
+    rows: list[tuple[object, ...]] = [RAVEN_COLUMNS]
     for number, region in enumerate(ordered, start=1):
         prompt, start, stop, low, high, activity = _rounded(region)
         text = " ".join(prompt.replace('"', "'").split())  # Raven does not support quotes

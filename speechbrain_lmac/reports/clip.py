@@ -19,6 +19,9 @@ from speechbrain_lmac.reports.raster import AXIS_HZ, RANGE_DB, height_of
 Axis = tuple[tuple[str, float], ...]
 """Pairs of a frequency's name in kHz and its height in an image, 0 (bottom) to 1 (top)."""
 
+ScoreRow = tuple[Any, ...]
+"""Name, whether the value is a probability, and one value for each sound."""
+
 
 class Player(NamedTuple):
     """An audio player and its spectrogram."""
@@ -45,8 +48,8 @@ class PromptCard(NamedTuple):
     level_db: float
     """Level of the masked-in sound relative to the clip."""
     absent: bool
-    scores: tuple
-    """Rows of name, and value for the clip, the masked-in and the masked-out sound."""
+    scores: tuple[ScoreRow, ...]
+    """Rows for the clip, the masked-in and the masked-out sound."""
 
 
 class ClipSection(NamedTuple):
@@ -193,7 +196,7 @@ def _render_pair(
     return players, torch.stack(decoded)
 
 
-def _score_rows(interpretation: Any, i: int, *scores: Any) -> Iterator[tuple]:
+def _score_rows(interpretation: Any, i: int, *scores: Any) -> Iterator[ScoreRow]:
     """Yield the rows of the table of scores of prompt ``i``."""
     names = {"logit": "similarity (logit)", "probability": "probability among the prompts"}
     if interpretation.against is not None:

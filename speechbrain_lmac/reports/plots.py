@@ -1,5 +1,6 @@
 """Figures of interpretations and timelines."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from speechbrain_lmac.audio.stft import power_of
+from speechbrain_lmac.reports.annotations import Region
 from speechbrain_lmac.reports.canvas import draw_time_frequency, save_figure, shorten
 from speechbrain_lmac.reports.panels import PanelGrid
 from speechbrain_lmac.reports.raster import HEIGHT, RANGE_DB, WIDTH
@@ -108,7 +110,9 @@ def draw_timeline(timeline: Any, path: str | Path, threshold: float) -> None:
     save_figure(figure, path)
 
 
-def _draw_activity(axis: Axes, timeline: Any, i: int, regions: list, threshold: float) -> None:
+def _draw_activity(
+    axis: Axes, timeline: Any, i: int, regions: Sequence[Region], threshold: float
+) -> None:
     """Draw the activity and the regions of prompt ``i``."""
     prompt = timeline.prompts[i]
     for region in regions:

@@ -133,7 +133,11 @@ def _span(region: Region, duration: float, rate: int) -> tuple[int, int]:
 
 
 def _excerpts(
-    audio_classifier: Any, timeline: Any, i: int, parts: Iterator, cuts: Iterator[torch.Tensor]
+    audio_classifier: Any,
+    timeline: Any,
+    i: int,
+    parts: Iterator[tuple[Region, tuple[int, int]]],
+    cuts: Iterator[torch.Tensor],
 ) -> Iterator[Excerpt]:
     """Yield the excerpts of prompt ``i``.
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import speechbrain as sb
 import torch
+from speechbrain.dataio.batch import PaddedBatch
 from speechbrain.dataio.dataset import DynamicItemDataset
 from speechbrain.dataio.sampler import ReproducibleRandomSampler
 
@@ -53,7 +54,7 @@ class TrainingLoop(sb.Brain):
         """
         return super()._should_save_intra_epoch_ckpt(self.checkpointer.saved_at, steps_since_ckpt)
 
-    def _fit_valid(self, valid_set: Any, epoch: int, enable: bool) -> None:
+    def _fit_valid(self, valid_set: Iterable[PaddedBatch], epoch: int, enable: bool) -> None:
         """Validate every ``valid_interval`` epochs and after the last epoch."""
         last = epoch == self.hparams.epoch_counter.limit
         if last or epoch % self.hparams.valid_interval == 0:

@@ -96,7 +96,9 @@ def run_settings(
     }
 
 
-def training_hashes(hparams: Mapping[str, Any], splits: Mapping[str, Iterable[Any]]) -> dict:
+def training_hashes(
+    hparams: Mapping[str, Any], splits: Mapping[str, Iterable[Any]]
+) -> dict[str, str | None]:
     """Hashes of the data and of the weights that a training starts from.
 
     Arguments

@@ -1,7 +1,7 @@
 """Work units of a benchmark run: who explains which items, and the loop that measures them."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
@@ -78,7 +78,7 @@ def run_unit(
     clip_seconds: float,
     batch_size: int,
     average: DecoderFeatures | None,
-    bar: tqdm,
+    bar: "tqdm[Any]",
 ) -> None:
     """Measure the missing records of a work unit, batch by batch."""
     model = unit.system.model
