@@ -1,4 +1,4 @@
-"""Kills, full disks, numbers and memory that run out: nothing half-written is taken for whole."""
+"""Kills, full disks, NaN losses and exhausted memory: no partial result is used as complete."""
 
 import hashlib
 import json
@@ -23,59 +23,61 @@ from speechbrain_lmac.utils.run_metadata import METADATA_FILE
 from tests.helpers.runs import training_arguments as arguments
 
 KILLS = int(os.environ.get("SPEECHBRAIN_LMAC_RANDOM_KILLS", "2"))
-"""Of each long job, at random moments; tests/fault_tolerance/test_kills.py kills at every file
-operation."""
+"""Number of kills of each long job, at random moments. test_kills.py kills at file operations."""
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
-def start(words, **options):
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": ONE_THREAD}
-    return subprocess.Popen(
-        [sys.executable, "-m", "speechbrain_lmac", *words], **{**quiet, **options}
+def kill_at_random(words, seed, max_seconds):
+    """Start a command and kill it after a random time from 0.1 s to ``max_seconds``."""
+    running = subprocess.Popen(
+        [sys.executable, "-m", "speechbrain_lmac", *words],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=ONE_THREAD,
+        start_new_session=True,
     )
-
-
-def kill_at_random(words, seed, longest):
-    """Start a job and kill it, some time before it would end, at a moment drawn from a seed."""
-    running = start(words, start_new_session=True)
-    time.sleep(random.Random(seed).uniform(0.1, longest))
+    time.sleep(random.Random(seed).uniform(0.1, max_seconds))
     if running.poll() is None:
         os.killpg(running.pid, signal.SIGKILL)
     running.wait()
 
 
-def ended(words, **options):
-    """A job, after its end."""
-    said = {"capture_output": True, "text": True, "check": False, "env": ONE_THREAD}
-    return subprocess.run([sys.executable, "-m", "speechbrain_lmac", *words], **said, **options)
+def run(words, **options):
+    """Run a command to its end; return the completed process."""
+    output = {"capture_output": True, "text": True, "check": False, "env": ONE_THREAD}
+    return subprocess.run([sys.executable, "-m", "speechbrain_lmac", *words], **output, **options)
 
 
 def finish(words):
-    done = ended(words)
+    """Run a command that must succeed."""
+    done = run(words)
     assert done.returncode == 0, done.stderr[-2000:]
 
 
-def timed(words):
+def seconds_of(words):
+    """Run a command that must succeed; return its duration."""
     begin = time.monotonic()
     finish(words)
     return time.monotonic() - begin
 
 
-def contents(folder, patterns):
-    """What files hold, by their hashes."""
-    found = sorted(path for pattern in patterns for path in folder.glob(pattern))
-    assert found
+def hashes(folder, patterns):
+    """Return path -> SHA-256 of the files that match the patterns."""
+    paths = sorted(path for pattern in patterns for path in folder.glob(pattern))
+    assert paths
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in found
+        for path in paths
     }
 
 
 def train(small_set, output):
+    """Return the arguments of a short training."""
     return ["train", *arguments(small_set, output)]
 
 
 def evaluate(small_set, output):
+    """Return the arguments of a small benchmark."""
     return [
         *("evaluate", "evaluate.yaml", "--data_folder", str(small_set), "--clip_seconds", "0.5"),
         *("--output_folder", str(output), "--maskings", "[mel]", "--conditions", "[clean]"),
@@ -87,23 +89,25 @@ def evaluate(small_set, output):
 
 @pytest.fixture(scope="module")
 def trained(small_set, tmp_path_factory):
-    """A run that nothing disturbed, and how long it took."""
+    """Output folder of an uninterrupted training, and its duration."""
     output = tmp_path_factory.mktemp("trained")
-    return output, timed(train(small_set, output))
+    return output, seconds_of(train(small_set, output))
 
 
-def test_a_killed_training_ends_with_the_same_bits(small_set, trained, tmp_path):
+def test_training_killed_gives_equal_bits(small_set, trained, tmp_path):
+    """Weights, metrics and manifests equal those of an uninterrupted training."""
     undisturbed, seconds = trained
     for seed in range(KILLS):
         kill_at_random(train(small_set, tmp_path), seed, seconds)
     finish(train(small_set, tmp_path))
     patterns = ["interpreter/*", "metrics.csv", "results.md", "*.csv"]
-    assert contents(tmp_path, patterns) == contents(undisturbed, patterns)
+    assert hashes(tmp_path, patterns) == hashes(undisturbed, patterns)
 
 
-def test_a_killed_evaluation_ends_with_the_same_rows(small_set, tmp_path):
+def test_evaluation_killed_gives_equal_rows(small_set, tmp_path):
+    """All scores equal those of an uninterrupted evaluation, which records one command."""
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
-    seconds = timed(evaluate(small_set, undisturbed))
+    seconds = seconds_of(evaluate(small_set, undisturbed))
     for seed in range(KILLS):
         kill_at_random(evaluate(small_set, killed), seed, seconds)
     finish(evaluate(small_set, killed))
@@ -123,8 +127,8 @@ if __name__ == "__main__":
 """
 
 
-def test_a_planes_process_ends_with_the_one_that_started_it(tmp_path):
-    """Else it would go on unseen, and hold the rows."""
+def test_worker_ends_with_its_parent(tmp_path):
+    """A worker process of the benchmark does not continue after its parent is killed."""
     script = tmp_path / "parent.py"
     script.write_text(PARENT)
     parent = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True)
@@ -132,25 +136,27 @@ def test_a_planes_process_ends_with_the_one_that_started_it(tmp_path):
     time.sleep(0.5)
     assert parent.poll() is None
     parent.kill()
-    parent.communicate(timeout=60)  # until the last of them has closed it
+    parent.communicate(timeout=60)  # until the worker has closed the pipe
 
 
 def rows_of(folder):
-    """All that was measured but the time it took, in one order."""
+    """Return all sorted scores except durations."""
     scores = pd.read_csv(folder / "results.csv.gz")
     scores = scores[scores.metric != "seconds"]
     keys = ["condition", "method", "clip", "metric", "fraction"]
     return scores.sort_values(keys).to_csv(index=False)
 
 
-def test_a_results_folder_says_how_it_was_made(trained):
+def test_run_metadata_names_command(trained):
+    """``run_metadata.json`` has the command, the threads and the versions of packages."""
     (entry,) = json.loads((trained[0] / METADATA_FILE).read_text())
     assert entry["command"].startswith("python train.py ")
     assert str(trained[0]) in entry["command"] and entry["threads"] == 1
     assert entry["packages"]["torch"] == version("torch")
 
 
-def test_a_file_that_cannot_be_written_is_not_there(tmp_path):
+def test_atomic_write_leaves_no_partial_file(tmp_path):
+    """After an exception in the block, the file is as before."""
     path = tmp_path / "a.txt"
     write_text(path, "before")
     with pytest.raises(ZeroDivisionError), atomic_write(path) as partial:
@@ -162,48 +168,49 @@ def test_a_file_that_cannot_be_written_is_not_there(tmp_path):
 
 
 def limit_file_size():
-    """As a disk that is full after so many bytes."""
+    """Limit files to 200 kB, as if the disk was full."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
 
 
-def test_a_full_disk_is_said_and_the_run_goes_on_when_there_is_room(small_set, tmp_path):
+def test_training_resumes_after_full_disk(small_set, tmp_path):
+    """A full disk is an error; the same command completes when there is room."""
     words = train(small_set, tmp_path)
-    done = ended(words, preexec_fn=limit_file_size)
+    done = run(words, preexec_fn=limit_file_size)
     assert done.returncode == 2, done.stderr[-1000:]
     assert "error: no checkpoint can be written" in done.stderr and "Traceback" not in done.stderr
     finish(words)
 
 
-def test_a_full_disk_leaves_no_explanation_that_looks_whole(tmp_path):
+def test_explain_full_disk_leaves_no_sound(tmp_path):
+    """A full disk is an error, and no WAV file remains."""
     sound = synthesize("siren", seed=1, seconds=5.0).repeat(4)
     soundfile.write(tmp_path / "long.wav", sound.numpy(), SAMPLE_RATE)
     words = ["explain", str(tmp_path / "long.wav"), "--prompt", "siren", "--source", "mini-mel"]
-    done = ended([*words, "--output", str(tmp_path / "why")], preexec_fn=limit_file_size)
+    done = run([*words, "--output", str(tmp_path / "why")], preexec_fn=limit_file_size)
     assert done.returncode != 0 and "Traceback" not in done.stderr
     assert not list((tmp_path / "why").rglob("*.wav*"))
 
 
-def test_a_loss_that_is_no_number_stops_and_names_the_clips(
-    small_set, tmp_path, monkeypatch, capsys
-):
-    """A rate that throws the weights far away."""
+def test_training_nan_loss_names_clips(small_set, tmp_path, monkeypatch, capsys):
+    """A learning rate of 1e30 gives NaN. The error names the four clips of the batch."""
     with pytest.raises(SystemExit):
         training.main(arguments(small_set, tmp_path, lr=1e30, max_grad_norm=1e30))
-    said = capsys.readouterr().err
-    assert "error: the loss must be finite, got nan" in said and "lr" in said
-    assert sum(clip.stem in said for clip in (small_set / "audio").iterdir()) == 4
+    error = capsys.readouterr().err
+    assert "error: the loss must be finite, got nan" in error and "lr" in error
+    assert sum(clip.stem in error for clip in (small_set / "audio").iterdir()) == 4
 
 
-def test_memory_that_runs_out_is_said_with_what_to_lower(small_set, tmp_path):
+def test_training_out_of_memory_names_settings(small_set, tmp_path):
+    """The error has the epoch and the settings to lower."""
     code = (
         "import resource, sys\nfrom speechbrain_lmac.training.brain import LMACBrain\n"
         "from speechbrain_lmac.training.train import main\nforward = LMACBrain.compute_forward\n"
-        "def limited(self, *rest):\n"
+        "def limited(self, *args):\n"
         "    pages = int(open('/proc/self/statm').read().split()[0])\n"
-        "    most = pages * resource.getpagesize() + (100 << 20)\n"
-        "    resource.setrlimit(resource.RLIMIT_AS, (most, most))\n"
-        "    return forward(self, *rest)\n"
+        "    limit = pages * resource.getpagesize() + (100 << 20)\n"
+        "    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))\n"
+        "    return forward(self, *args)\n"
         "LMACBrain.compute_forward = limited\nmain(sys.argv[1:])"
     )
     words = arguments(small_set, tmp_path, batch_size=16, clip_seconds=20)

@@ -216,3 +216,17 @@ def check_complete(remaining, before, after):
         if not is_auxiliary(name):
             known = [tree[name] for tree in (before, after) if name in tree]
             assert content in known, f"{name} is torn or unknown"
+
+
+KILLS = os.environ.get("SPEECHBRAIN_LMAC_KILLS", "4")
+"""Number of kills of each slow command, evenly spaced; ``all`` kills at every point (10 minutes).
+Quick work is always killed at every point."""
+
+
+def kill_at_points(test, quick=False):
+    """Kill the work of a KillTest at every point if it is quick, else at ``KILLS`` points."""
+    count = test.points if quick or KILLS == "all" else min(int(KILLS), test.points)
+    points = {round((i + 0.5) * test.points / count - 0.5) for i in range(count)}
+    killed = sum(test.kill(point) for point in sorted(points))
+    sys.stdout.write(f"{killed} killed of {len(points)}; {test.points} points\n")
+    assert killed

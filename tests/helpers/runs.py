@@ -75,3 +75,8 @@ def finished_run(folder, model, small_set):
     }
     (folder / "run_config.json").write_text(json.dumps(settings))
     return folder
+
+
+def contents(folder):
+    """Return file name -> bytes of the files of a folder."""
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}

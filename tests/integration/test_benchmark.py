@@ -420,7 +420,7 @@ def test_sources_count_under_their_own_snr(snr_db):
     }
 
 
-def test_late_clips_are_refused_first(small_set, tmp_path, capsys):
+def test_silent_beginnings_are_refused(small_set, tmp_path, capsys):
     """A clip that is silent for its first seconds is refused."""
     late = tmp_path / "late"
     shutil.copytree(small_set, late)

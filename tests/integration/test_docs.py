@@ -12,7 +12,7 @@ from experiments.pretrained_interpreters import listen
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_tutorial_runs():
+def test_tutorial_runs():
     notebook = nbformat.read(ROOT / "docs" / "tutorial.ipynb", as_version=4)
     client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": ROOT}})
     client.execute()
@@ -30,12 +30,12 @@ def test_the_tutorial_runs():
     assert any("image/png" in data for data in shown)
 
 
-def test_the_tutorial_is_committed_without_outputs():
+def test_tutorial_has_no_outputs():
     notebook = nbformat.read(ROOT / "docs" / "tutorial.ipynb", as_version=4)
     assert not any(cell.get("outputs") for cell in notebook.cells)
 
 
-def test_the_listening_page_is_made_of_what_is_there(tmp_path):
+def test_listening_page_is_up_to_date(tmp_path):
     path = tmp_path / "listen.html"
     listen.main(["--sounds", str(ROOT / "docs" / "listen"), "--output", str(path)])
     heads = [
@@ -46,7 +46,7 @@ def test_the_listening_page_is_made_of_what_is_there(tmp_path):
 
 
 @pytest.mark.parametrize("page", sorted(ROOT.glob("docs/**/*.md")) + [ROOT / "README.md"])
-def test_links_lead_somewhere(page):
+def test_docs_links_exist(page):
     for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
         assert (page.parent / target).exists(), target
 

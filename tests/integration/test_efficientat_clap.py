@@ -71,7 +71,7 @@ def torchvision_twin(efficientat):
     return twin.eval()
 
 
-def test_the_body_is_torchvisions_at_width_0_4(efficientat, efficientat_file):
+def test_tagger_equals_torchvision(efficientat, efficientat_file):
     """And folding its norms into its convolutions changes nothing."""
     mel = torch.rand(2, 313, 128, generator=torch.Generator().manual_seed(0))
     image = ((torch.log(mel + 1e-5) + 4.5) / 5).transpose(1, 2).unsqueeze(1)
@@ -82,7 +82,7 @@ def test_the_body_is_torchvisions_at_width_0_4(efficientat, efficientat_file):
         torch.testing.assert_close(ours(mel)[0], expected, atol=1e-5, rtol=1e-5)
 
 
-def test_pre_emphasis_comes_before_the_stft(efficientat):
+def test_stft_follows_pre_emphasis(efficientat):
     """At a tone, the spectrum is the clip's own times |exp(iw) - 0.97|."""
     frequency = 4000.0
     tone = torch.sin(2 * torch.pi * frequency * torch.arange(32000) / 32000).unsqueeze(0)
@@ -95,9 +95,7 @@ def test_pre_emphasis_comes_before_the_stft(efficientat):
 
 
 @pytest.mark.parametrize("samples", [1, 500, 1024, 1025, 31999, 32000, 32001, 32320])
-def test_what_is_heard_and_what_sounds_have_the_same_frames_and_the_inverse_is_exact(
-    efficientat, samples
-):
+def test_spectrogram_matches_stft_and_inverts(efficientat, samples):
     wav = torch.randn(1, samples, generator=torch.Generator().manual_seed(samples))
     stft = efficientat.spectrogram(wav)
     assert stft.shape == efficientat.stft(wav).shape
@@ -106,7 +104,7 @@ def test_what_is_heard_and_what_sounds_have_the_same_frames_and_the_inverse_is_e
     )
 
 
-def test_the_cosine_is_the_expected_log_probability_of_the_labels(efficientat, wavs):
+def test_cosine_is_expected_log_probability(efficientat, wavs):
     text = efficientat.queries(["this is the sound of rain", "this is the sound of dog"])
     logits, _ = efficientat.tagger(efficientat.mel(efficientat.stft(wavs).abs().square()))
     log_probability = logsigmoid(logits)
@@ -115,13 +113,13 @@ def test_the_cosine_is_the_expected_log_probability_of_the_labels(efficientat, w
     torch.testing.assert_close(text[:, :-1].sum(dim=1), torch.ones(2))
 
 
-def test_a_label_is_looked_up_as_itself(efficientat):
+def test_queries_map_label_to_itself(efficientat):
     (text,) = efficientat.queries(["this is the sound of rain"])
     assert audioset_labels()[text[:-1].argmax()] == "Rain"
 
 
 @pytest.mark.parametrize("name", sorted(DOMAINS))
-def test_a_mask_of_ones_is_the_clip(efficientat, wavs, name):
+def test_full_mask_is_the_clip(efficientat, wavs, name):
     domain = DOMAINS[name](efficientat)
     power = domain.power(wavs)
     torch.testing.assert_close(domain.encode(power).vector, efficientat(wavs).vector)
@@ -130,7 +128,7 @@ def test_a_mask_of_ones_is_the_clip(efficientat, wavs, name):
 
 
 @pytest.mark.parametrize("name", sorted(DOMAINS))
-def test_a_decoder_masks_it(efficientat, wavs, name):
+def test_decoder_gradients_are_finite(efficientat, wavs, name):
     """An untrained decoder: what matters is that no cell is lost to Kaldi's empty bands."""
     decoder = MaskDecoder(efficientat.hidden_channels, efficientat.query_dim, channels=8)
     model = InterpreterNetwork(MaskedClassifier(DOMAINS[name](efficientat)), decoder)
@@ -144,7 +142,7 @@ def test_a_decoder_masks_it(efficientat, wavs, name):
         assert parameter.grad.isfinite().all()
 
 
-def test_the_registry_builds_it(efficientat_file):
+def test_registry_builds_efficientat(efficientat_file):
     assert load_clap("efficientat", efficientat_file).reference.sha256 == file_sha256(
         efficientat_file
     )
@@ -153,7 +151,7 @@ def test_the_registry_builds_it(efficientat_file):
 
 
 @pytest.mark.parametrize("spoil", [lambda state: state.popitem(), lambda state: state.clear()])
-def test_other_weights_are_refused(efficientat_file, tmp_path, spoil):
+def test_efficientat_refuses_other_weights(efficientat_file, tmp_path, spoil):
     state = torch.load(efficientat_file, weights_only=True)
     spoil(state)
     torch.save(state, tmp_path / "other.pt")
@@ -161,7 +159,7 @@ def test_other_weights_are_refused(efficientat_file, tmp_path, spoil):
         EfficientATCLAP(tmp_path / "other.pt")
 
 
-def test_a_file_that_holds_no_tensors_is_refused(tmp_path):
+def test_efficientat_refuses_other_files(tmp_path):
     torch.save({"features": Path}, tmp_path / "code.pt")
     (tmp_path / "empty.pt").write_bytes(b"")
     for name in ("code.pt", "empty.pt"):
@@ -171,7 +169,7 @@ def test_a_file_that_holds_no_tensors_is_refused(tmp_path):
         EfficientATCLAP(tmp_path / "gone.pt")
 
 
-def test_weights_are_fetched_into_the_cache(monkeypatch, efficientat_file, tmp_path):
+def test_weights_are_downloaded_to_cache(monkeypatch, efficientat_file, tmp_path):
     """From a local file under the release's name; the network part is tested with download."""
     monkeypatch.setenv("SPEECHBRAIN_LMAC_CACHE", str(tmp_path))
     monkeypatch.setattr(module, "RELEASE", efficientat_file.parent.as_uri() + "/")
@@ -181,13 +179,13 @@ def test_weights_are_fetched_into_the_cache(monkeypatch, efficientat_file, tmp_p
 
 
 @needs_weights
-def test_the_authors_weights_are_those_that_would_be_fetched():
+def test_weights_have_the_release_hash():
     assert file_sha256(REAL / FILE) == SHA256
 
 
 @needs_weights
 @needs_esc10
-def test_logits_equal_those_of_the_authors_code_on_real_recordings(real):
+def test_logits_equal_authors_on_esc10(real):
     """Their code, their weights; every fifth clip of ESC-10, cut or padded to 5 s."""
     reference = np.load(REAL / "reference_logits_esc10.npz")
     expected = dict(zip(reference["filename"], torch.from_numpy(reference["logits"])))
@@ -200,7 +198,7 @@ def test_logits_equal_those_of_the_authors_code_on_real_recordings(real):
 
 @needs_weights
 @needs_esc10
-def test_zero_shot_accuracy_on_real_recordings(real):
+def test_zero_shot_accuracy_on_esc10(real):
     clips = read_clips(REAL_ESC10)
     embeddings = embed_clips(real, clips)
     for names, least in ((sorted({clip.label for clip in clips}), 93), (ESC50_CLASSES, 79)):
@@ -219,6 +217,6 @@ def test_zero_shot_accuracy_on_urbansound8k(real):
     assert accuracies(rows).accuracy.item() >= 67
 
 
-def test_hidden_maps_are_those_of_the_stages(efficientat):
+def test_hidden_maps_have_stage_channels(efficientat):
     _, hidden = Tagger().eval()(torch.rand(1, 500, 128))
     assert tuple(maps.shape[1] for maps in hidden) == efficientat.hidden_channels

@@ -53,7 +53,7 @@ def presence(interpreter, wav):
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_reader_every_format_is_the_same_sound(interpreter, name):
+def test_reader_formats_give_equal_samples(interpreter, name):
     """At any rate and number of channels, from a file, in blocks and as an array."""
     for rate in RATES.get(name, ALL_RATES):
         for channels in (1, 2) if name in MONO_OR_STEREO else (1, 2, 6):
@@ -70,7 +70,7 @@ def test_reader_every_format_is_the_same_sound(interpreter, name):
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_reader_cut_file_is_read_to_its_end(name, tmp_path):
+def test_reader_reads_truncated_files(name, tmp_path):
     """What is there is the beginning of the whole, or one sentence says why it is not read."""
     samples = siren(48000, seconds=2.0)
     path = tmp_path / "cut.sound"
@@ -92,7 +92,7 @@ def test_reader_cut_file_is_read_to_its_end(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", [name for name in FORMATS if name != "m4a"])
-def test_reader_empty_file_is_one_sentence(name, tmp_path):
+def test_reader_refuses_empty_files(name, tmp_path):
     """No samples, no bytes, nothing but a header."""
     path = tmp_path / "empty.sound"
     held = encode_audio(name, siren(48000), 48000)
@@ -130,7 +130,7 @@ def with_size(name, held, announced):
 
 @pytest.mark.parametrize("announced", [None, 0, 0.5, 2])
 @pytest.mark.parametrize("name", ["wav16", "flac", "au", "aiff"])
-def test_reader_announced_length_is_not_believed(name, announced, tmp_path):
+def test_reader_ignores_wrong_lengths(name, announced, tmp_path):
     """A recorder that crashed, a pipe, a damaged header: all that can be decoded is read."""
     held = encode_audio(name, siren(32000, seconds=2.0), 32000)
     path = tmp_path / "lies.sound"
@@ -145,7 +145,7 @@ def test_reader_announced_length_is_not_believed(name, announced, tmp_path):
     assert bool(said) == (announced in (0.5, 2))
 
 
-def test_reader_chunks_behind_sound_are_no_sound(tmp_path):
+def test_reader_ignores_trailing_chunks(tmp_path):
     """Tags and padding that follow an honest data chunk stay unread, without a warning."""
     held = encode_audio("wav16", siren(32000), 32000)
     whole = load_audio(io.BytesIO(held), 32000)
@@ -156,7 +156,7 @@ def test_reader_chunks_behind_sound_are_no_sound(tmp_path):
             assert torch.equal(load_audio(io.BytesIO(held + tail), 32000), whole)
 
 
-def test_reader_several_sounds_in_a_file_are_refused():
+def test_reader_refuses_joined_files():
     """Joined by cat, or of two formats: half of it would be dropped without a word."""
     one, other = (encode_audio("wav16", siren(rate), rate) for rate in (32000, 16000))
     again = one[one.find(b"data") :]
@@ -168,7 +168,7 @@ def test_reader_several_sounds_in_a_file_are_refused():
     assert len(whole) == pytest.approx(2 * 32000, abs=1200)
 
 
-def test_reader_big_endian_wav_is_refused():
+def test_reader_refuses_big_endian_wav():
     """FFmpeg reads its samples as little-endian: noise."""
     buffer = io.BytesIO()
     soundfile.write(buffer, siren(32000), 32000, "PCM_16", endian="BIG", format="WAV")
@@ -177,7 +177,7 @@ def test_reader_big_endian_wav_is_refused():
         load_audio(buffer, 32000)
 
 
-def test_reader_takes_file_objects_of_all_kinds(tmp_path):
+def test_reader_accepts_file_objects(tmp_path):
     """Compressed, closed, spooled; a name that no file can have."""
     held = encode_audio("wav16", siren(16000), 16000)
     expected = load_audio(io.BytesIO(held), 16000)
@@ -194,7 +194,7 @@ def test_reader_takes_file_objects_of_all_kinds(tmp_path):
             AudioSource(source, 16000 if isinstance(source, torch.Tensor) else None)
 
 
-def test_reader_stretch_is_the_whole_from_there(tmp_path):
+def test_reader_excerpt_equals_slice(tmp_path):
     """Seeking in exact containers and decoding up to the place in others give the same samples."""
     for name in ("wav24", "w64", "aiff", "au", "caf", "flac", "ogg", "mp3-vbr"):
         path = tmp_path / name
@@ -205,7 +205,7 @@ def test_reader_stretch_is_the_whole_from_there(tmp_path):
             torch.testing.assert_close(part, whole[start : stop or None], msg=f"{name} {start}")
 
 
-def test_reader_finds_stream_that_begins_amid_frame():
+def test_reader_finds_stream_within_frame():
     """A radio stream is recorded from anywhere; text and pictures are no MPEG."""
     held = encode_audio("mp3-no-header", siren(44100), 44100)
     assert find_container(io.BytesIO(held[777:])) == "mp3"
@@ -215,7 +215,7 @@ def test_reader_finds_stream_that_begins_amid_frame():
         assert find_container(io.BytesIO(other)) is None
 
 
-def test_reader_playlist_and_unknown_codec_are_refused(tmp_path):
+def test_reader_refuses_playlists_and_codecs(tmp_path):
     """FFmpeg follows no playlist, whatever it is called, and runs no decoder but those listed."""
     secret = tmp_path / "secret.wav"
     secret.write_bytes(encode_audio("wav16", siren(16000), 16000))
@@ -232,7 +232,7 @@ def test_reader_playlist_and_unknown_codec_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("rate", [1, 999, 4_000_000])
-def test_reader_rate_that_cannot_be_meant(rate, tmp_path):
+def test_reader_refuses_absurd_rates(rate, tmp_path):
     """A file of a few bytes that claims 1 Hz would fill the memory at 32 kHz."""
     held = bytearray(encode_audio("wav16", siren(16000), 16000))
     held[24:28], held[28:32] = struct.pack("<I", rate), struct.pack("<I", 2 * rate)
@@ -245,7 +245,7 @@ SCALES = [2**15, 2**31, 1e19, 1e30]
 
 
 @pytest.mark.parametrize("scale", SCALES)
-def test_reader_scale_is_one_rule(scale, tmp_path, interpreter):
+def test_reader_refuses_wrong_scales(scale, tmp_path, interpreter):
     """Integers in floats, and single wild samples, from a file, blocks, arrays and batches."""
     samples = siren(32000)[:, 0]
     wild = samples.copy()
@@ -265,7 +265,7 @@ def test_reader_scale_is_one_rule(scale, tmp_path, interpreter):
                 read()
 
 
-def test_reader_scale_keeps_loud_mixes(tmp_path):
+def test_reader_accepts_loud_mixes(tmp_path):
     """Floats beyond full scale are music; whole numbers beyond it are integers in disguise."""
     loud = siren(32000) * (0.9 * MAX_PEAK / 0.5)
     soundfile.write(tmp_path / "loud.wav", loud, 32000, "FLOAT")
@@ -275,7 +275,7 @@ def test_reader_scale_keeps_loud_mixes(tmp_path):
         AudioSource(quiet, 32000)
 
 
-def test_reader_damaged_middle_keeps_its_times(tmp_path):
+def test_reader_silences_damaged_parts(tmp_path):
     """A FLAC frame that cannot be decoded is silence, and what follows is where it was."""
     held = bytearray(encode_audio("flac", siren(32000, seconds=4.0), 32000))
     path = tmp_path / "a.flac"
@@ -291,7 +291,7 @@ def test_reader_damaged_middle_keeps_its_times(tmp_path):
     assert same.mean() > 0.8 and torch.equal(read[-20000:], whole[-20000:])
 
 
-def test_doors_agree_on_every_format(tmp_path, capsys):
+def test_interfaces_agree_on_formats(tmp_path, capsys):
     """A folder of all formats, found by their first bytes: classify, explain and Python agree."""
     loaded = Interpreter.from_hparams(source="mini-mel")
     folder, told = tmp_path / "sounds", {}

@@ -44,7 +44,7 @@ def prepared(run):
     return prepared
 
 
-def test_as_a_command(small_set, tmp_path):
+def test_prepare_runs_as_command(small_set, tmp_path):
     """In a process of its own, from another folder."""
     recipe = REPOSITORY / "recipes" / "ESC50" / "prepare.py"
     command = [sys.executable, recipe, small_set, "--manifest", "set.csv"]
@@ -52,15 +52,13 @@ def test_as_a_command(small_set, tmp_path):
     assert len(manifest.read(tmp_path / "set.csv")) == 50
 
 
-def test_an_esc50_folder(prepared, small_set, tmp_path):
+def test_prepare_esc50_writes_manifest(prepared, small_set, tmp_path):
     said = prepared("ESC50", small_set, "--manifest", tmp_path / "set.csv")
     assert said.startswith("50 clips")
     assert len(manifest.read(tmp_path / "set.csv")) == 50
 
 
-def test_sounds_of_another_set_that_is_laid_out_alike_are_not_called_esc50(
-    prepared, small_set, tmp_path
-):
+def test_prepare_detects_other_classes(prepared, small_set, tmp_path):
     own = tmp_path / "own"
     shutil.copytree(small_set, own)
     meta = own / "meta" / "esc50.csv"
@@ -74,13 +72,13 @@ def test_sounds_of_another_set_that_is_laid_out_alike_are_not_called_esc50(
 
 
 @needs_esc10
-def test_real_esc10(prepared, tmp_path):
+def test_prepare_real_esc10(prepared, tmp_path):
     prepared("ESC50", REAL_ESC10, "--manifest", tmp_path / "set.csv")
     assert len(manifest.read(tmp_path / "set.csv")) == 400
 
 
 @needs_us8k
-def test_real_urbansound8k(prepared, tmp_path):
+def test_prepare_real_urbansound8k(prepared, tmp_path):
     prepared("UrbanSound8k", REAL_US8K, "--manifest", tmp_path / "set.csv")
     clips = manifest.read(tmp_path / "set.csv")
     assert len({clip.label for clip in clips}) == 10
@@ -88,7 +86,7 @@ def test_real_urbansound8k(prepared, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["mixture", "white_noise", "speech", "wham"])
-def test_contamination(prepared, small_set, tmp_path, kind):
+def test_prepare_contamination_is_repeatable(prepared, small_set, tmp_path, kind):
     (tmp_path / "corpus").mkdir()
     voice = synthesize("siren", seed=1, seconds=0.3)
     soundfile.write(tmp_path / "corpus" / "voice.wav", voice.numpy(), 32000)
@@ -120,14 +118,14 @@ def test_contamination(prepared, small_set, tmp_path, kind):
         ),
     ],
 )
-def test_what_is_wrong_ends_in_one_sentence(run, small_set, recipe, arguments, message):
+def test_prepare_reports_errors_in_one_line(run, small_set, recipe, arguments, message):
     done = run(recipe, *(small_set if word == "SET" else word for word in arguments))
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith("error: ")
     assert message in done.stderr.splitlines()[-1]
 
 
-def test_prepare_manifest_bad_sound_writes_none(run, prepared, small_set, tmp_path):
+def test_prepare_invalid_sound_removes_manifest(run, prepared, small_set, tmp_path):
     folder = shutil.copytree(small_set, tmp_path / "set")
     prepared("ESC50", folder)
     sorted((folder / "audio").iterdir())[7].write_bytes(b"")
@@ -136,7 +134,7 @@ def test_prepare_manifest_bad_sound_writes_none(run, prepared, small_set, tmp_pa
     assert not (folder / "manifest.csv").exists()
 
 
-def test_bad_sounds_are_named_and_left_out_on_request(run, small_set, tmp_path):
+def test_prepare_skips_invalid_sounds(run, small_set, tmp_path):
     folder = shutil.copytree(small_set, tmp_path / "set")
     files = sorted((folder / "audio").iterdir())
     files[7].write_bytes(files[7].read_bytes()[:30])

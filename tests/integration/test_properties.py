@@ -74,7 +74,7 @@ SCRIPTS = [
 
 @SLOW
 @given(given_sound=sounds())
-def test_any_sound_is_the_sum_of_its_parts(interpreter, given_sound):
+def test_interpretation_parts_sum_to_clip(interpreter, given_sound):
     samples, rate = given_sound
     if not (abs(samples.astype(np.float64).mean(axis=1)) > 0).any():
         return

@@ -109,7 +109,7 @@ def spoil_wav(folder, samples):
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_training_refuses_settings_in_a_sentence(small_set, tmp_path, capsys, setting, message):
+def test_training_reports_settings_in_one_line(small_set, tmp_path, capsys, setting, message):
     """No traceback, and the folder stays free for the right settings."""
     settings = {**QUICK, "data_folder": small_set, "output_folder": tmp_path, **setting}
     said = refused(settings, capsys)
@@ -128,7 +128,7 @@ def test_training_refuses_settings_in_a_sentence(small_set, tmp_path, capsys, se
         (np.zeros(16000, dtype=np.float32), "all silence"),
     ],
 )
-def test_training_refuses_audio_in_a_sentence(small_set, tmp_path, capsys, samples, message):
+def test_training_reports_audio_in_one_line(small_set, tmp_path, capsys, samples, message):
     """NaN and silence are named."""
     folder = shutil.copytree(small_set, tmp_path / "set")
     spoil_wav(folder, samples)

@@ -33,7 +33,7 @@ def undisturbed(small_set, tmp_path_factory):
 
 
 @pytest.mark.parametrize("steps_before", [3, 7, 10])
-def test_an_interrupted_run_resumes_as_if_undisturbed(
+def test_training_interrupted_resumes(
     small_set, undisturbed, tmp_path, monkeypatch, capsys, steps_before
 ):
     """Seven steps an epoch: stopped inside the first, at its end, inside the second."""
@@ -52,7 +52,7 @@ def test_an_interrupted_run_resumes_as_if_undisturbed(
         torch.testing.assert_close(resumed[name], expected[name], atol=1e-6, rtol=0, msg=name)
 
 
-def test_training_test_only_measures_what_is_trained(small_set, undisturbed, tmp_path, capsys):
+def test_training_test_only_repeats_metrics(small_set, undisturbed, tmp_path, capsys):
     """SpeechBrain's option: the same metrics and interpreter again, no step of training."""
     before = {name: (undisturbed / name).read_bytes() for name in ("metrics.csv", "results.md")}
     train.main([*arguments(small_set, undisturbed), "--test_only"])
@@ -62,7 +62,7 @@ def test_training_test_only_measures_what_is_trained(small_set, undisturbed, tmp
     assert "--test_only needs a training in" in capsys.readouterr().err
 
 
-def test_short_epochs_are_saved_between_validations(small_set, tmp_path, monkeypatch):
+def test_training_saves_between_validations(small_set, tmp_path, monkeypatch):
     """A checkpoint is due so many minutes after the last, not after the start of an epoch."""
     saved, save = [], LMACBrain._save_intra_epoch_ckpt
     started = LMACBrain.on_stage_start
@@ -83,7 +83,7 @@ def test_short_epochs_are_saved_between_validations(small_set, tmp_path, monkeyp
     assert saved == [2]
 
 
-def test_the_best_checkpoint_and_the_last_are_kept_and_torn_ones_are_not(tmp_path):
+def test_checkpointer_keeps_best_and_last(tmp_path):
     decoder = torch.nn.Linear(2, 2)
     saver = AtomicCheckpointer(tmp_path, {"decoder": decoder})
     torn = tmp_path / "CKPT+torn"
@@ -112,7 +112,7 @@ def stop_after(monkeypatch, steps):
     return taken
 
 
-def test_the_best_epoch_is_the_one_that_is_exported(small_set, tmp_path, monkeypatch):
+def test_training_exports_best_epoch(small_set, tmp_path, monkeypatch):
     """Scores are made to fall after the first epoch: its weights must come back, not the last."""
     kept = []
     on_stage_end = LMACBrain.on_stage_end
@@ -132,7 +132,7 @@ def test_the_best_epoch_is_the_one_that_is_exported(small_set, tmp_path, monkeyp
     assert any((exported[name] != kept[2][name]).any() for name in exported)
 
 
-def test_calibration_changes_the_last_layer_alone(small_set, undisturbed, tmp_path):
+def test_calibration_changes_last_layer_only(small_set, undisturbed, tmp_path):
     train.main(arguments(small_set, tmp_path, calibrate=False))
     plain, calibrated = weights(tmp_path), weights(undisturbed)
     changed = {name for name in plain if not torch.equal(plain[name], calibrated[name])}
@@ -141,7 +141,7 @@ def test_calibration_changes_the_last_layer_alone(small_set, undisturbed, tmp_pa
     torch.testing.assert_close(ratio, ratio.flatten()[0].expand_as(ratio))
 
 
-def test_only_the_decoder_moves(small_set, tmp_path, monkeypatch, clap):
+def test_training_changes_decoder_only(small_set, tmp_path, monkeypatch, clap):
     brains = []
     restore_best = LMACBrain.restore_best
     monkeypatch.setattr(
@@ -154,7 +154,7 @@ def test_only_the_decoder_moves(small_set, tmp_path, monkeypatch, clap):
     assert optimized == set(brains[0].model.decoder.parameters())
 
 
-def test_draws_are_functions_of_seed_epoch_and_clip():
+def test_augmentation_depends_on_seed_and_clip():
     clips = torch.randn(2, 4000, generator=torch.Generator().manual_seed(0))
     once, again, later = (
         augment_batch(clips, [clip_rng(1, epoch, name) for name in "ab"], mix_probability=0.5)
@@ -164,7 +164,7 @@ def test_draws_are_functions_of_seed_epoch_and_clip():
     assert (once[0] != later[0]).any()
 
 
-def test_the_second_prompt_asked_is_that_of_the_sound_mixed_in(model):
+def test_second_prompt_names_mixed_in_sound(model):
     """Three tones: what is heard in each mixture, and what is asked of it."""
     names = ("rain", "dog", "siren")
     clap = model.classifier.audio_classifier
@@ -191,7 +191,7 @@ def test_the_second_prompt_asked_is_that_of_the_sound_mixed_in(model):
         torch.testing.assert_close(pairs.queries[:2, clip], prompts.embeddings[asked])
 
 
-def test_the_rate_falls_along_half_a_cosine(model):
+def test_learning_rate_is_half_a_cosine(model):
     """At epoch e of n it is ``lr cos^2(pi (e - 1) / 2n)``: whole at first, never quite 0."""
     hparams = {"lr": 0.01, "epoch_counter": EpochCounter(4)}
     brain = LMACBrain({"model": model}, torch.optim.Adam, hparams, {"device": "cpu"})
@@ -203,7 +203,7 @@ def test_the_rate_falls_along_half_a_cosine(model):
     assert rates == pytest.approx([0.01 * math.cos(math.pi * e / 8) ** 2 for e in range(4)])
 
 
-def test_a_clip_alone_is_asked_what_the_clap_takes_it_for(model, wavs):
+def test_prompt_of_single_clip_is_prediction(model, wavs):
     names = ("rain", "siren")
     clap = model.classifier.audio_classifier
     prompts = ClassPrompts(names, clap.class_queries(names))
@@ -234,20 +234,20 @@ def test_a_clip_alone_is_asked_what_the_clap_takes_it_for(model, wavs):
     ],
     ids=str,
 )
-def test_settings_that_cannot_be_are_refused(small_set, tmp_path, capsys, changes):
+def test_training_refuses_invalid_numbers(small_set, tmp_path, capsys, changes):
     with pytest.raises(SystemExit):
         train.main(arguments(small_set, tmp_path / "out", **changes))
     assert next(iter(changes)) in capsys.readouterr().err
     assert not (tmp_path / "out" / "run_config.json").exists()
 
 
-def test_epochs_that_are_no_number_are_one_sentence(small_set, tmp_path, capsys):
+def test_training_refuses_text_for_epochs(small_set, tmp_path, capsys):
     with pytest.raises(SystemExit) as refused:
         train.main(arguments(small_set, tmp_path / "out", number_of_epochs="one"))
     assert refused.value.code == 2 and "'one'" in capsys.readouterr().err
 
 
-def test_a_folder_does_not_go_on_with_other_data(small_set, undisturbed, capsys):
+def test_run_folder_refuses_other_folds(small_set, undisturbed, capsys):
     with pytest.raises(SystemExit):
         train.main(arguments(small_set, undisturbed, train_folds="[1, 2]"))
     differences = capsys.readouterr().err
@@ -255,9 +255,7 @@ def test_a_folder_does_not_go_on_with_other_data(small_set, undisturbed, capsys)
     assert "train_folds was [1, 2, 3], got [1, 2]" in differences
 
 
-def test_a_folder_does_not_go_on_with_other_sounds_of_the_same_names(
-    small_set, tmp_path, capsys, monkeypatch
-):
+def test_run_folder_refuses_changed_sounds(small_set, tmp_path, capsys, monkeypatch):
     """Where they lie does not count."""
     sounds, moved = tmp_path / "sounds", tmp_path / "moved"
     shutil.copytree(small_set, sounds)
@@ -275,7 +273,7 @@ def test_a_folder_does_not_go_on_with_other_sounds_of_the_same_names(
     assert "holds a run with other settings: sha256 of data was" in capsys.readouterr().err
 
 
-def test_a_folder_does_not_go_on_with_other_settings(small_set, undisturbed, capsys):
+def test_run_folder_refuses_other_settings(small_set, undisturbed, capsys):
     before = (undisturbed / "hyperparams.yaml").read_text()
     with pytest.raises(SystemExit):
         train.main(arguments(small_set, undisturbed, lr=0.1))
@@ -283,7 +281,7 @@ def test_a_folder_does_not_go_on_with_other_settings(small_set, undisturbed, cap
     assert (undisturbed / "hyperparams.yaml").read_text() == before
 
 
-def test_a_run_may_start_from_another_planes_decoder(small_set, tmp_path):
+def test_training_starts_from_other_domain(small_set, tmp_path):
     """Learning next to nothing, it ends as it began."""
     start = PRETRAINED / "mini-mel" / DECODER_FILE
     changes = {"masking": "stft", "number_of_epochs": 1, "lr": 1e-12, "pretrained_decoder": start}
@@ -293,9 +291,7 @@ def test_a_run_may_start_from_another_planes_decoder(small_set, tmp_path):
         torch.testing.assert_close(after[name], value, atol=1e-6, rtol=0, msg=name)
 
 
-def test_a_decoder_that_is_none_is_refused_before_the_folder_is_claimed(
-    small_set, tmp_path, capsys
-):
+def test_training_refuses_missing_decoder(small_set, tmp_path, capsys):
     output = tmp_path / "out"
     with pytest.raises(SystemExit):
         train.main(arguments(small_set, output, pretrained_decoder="gone.safetensors"))

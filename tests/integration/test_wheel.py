@@ -55,12 +55,12 @@ def run(installed, tmp_path):
     return run
 
 
-def test_it_is_the_installed_package_that_runs(run, installed):
+def test_wheel_runs_installed_package(run, installed):
     done = run("-c", "import speechbrain_lmac; print(speechbrain_lmac.__file__)")
     assert done.stdout.startswith(str(installed))
 
 
-def test_explain_report_and_publish(run):
+def test_wheel_explains_and_reports(run):
     scene = mixture("siren", "rain", seed=5)
     soundfile.write(run.folder / "my.wav", 0.5 * scene.mixture.numpy(), SAMPLE_RATE)
     prompts = ["--prompt", "an ambulance that wails"]  # in no table: the text model is asked
@@ -84,7 +84,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """A script as ``python script.py`` runs it, where no clone is installed."""
 
 
-def test_clone_runs_beside_an_installed_package(run, small_set):
+def test_clone_ignores_installed_package(run, small_set):
     """``pip install .``, then README's ``python train.py hparams/lmac_zs.yaml`` in the clone."""
     words = ["--data_folder", small_set, "--batch_size", 64, "--output_folder", "out"]
     script, settings = ROOT / "train.py", ROOT / "hparams" / "lmac_zs.yaml"
@@ -94,7 +94,7 @@ def test_clone_runs_beside_an_installed_package(run, small_set):
     )
 
 
-def test_all_that_is_read_is_in_it(installed):
+def test_wheel_contains_data_files(installed):
     inside = {str(path.relative_to(ROOT)) for path in (ROOT / "speechbrain_lmac").rglob("*")}
     data = {name for name in inside if not name.endswith((".py", ".pyc")) and Path(name).suffix}
     missing = [name for name in data if not (installed / name).exists()]

@@ -90,7 +90,7 @@ def no_bn0(oracle):
 FAULTS = [wrong_lowest_frequency, silence_for_repetition, no_bn0]
 
 
-def test_log_mel_is_upstreams(oracle, clips):
+def test_log_mel_equals_upstream(oracle, clips):
     wavs = native(oracle.clap, clips[5])
     assert log_mel_error(oracle, wavs) <= LOG_MEL_DB
     with wrong_lowest_frequency(oracle):
@@ -98,11 +98,11 @@ def test_log_mel_is_upstreams(oracle, clips):
 
 
 @pytest.mark.parametrize("seconds", SECONDS)
-def test_embedding_is_upstreams_from_the_waveform(oracle, clips, truth, seconds):
+def test_embedding_equals_upstream(oracle, clips, truth, seconds):
     assert embedding_error(oracle, clips[seconds], truth(seconds)) <= EMBEDDING
 
 
-def test_htsat_base_is_upstreams(tmp_path):
+def test_htsat_base_equals_upstream(tmp_path):
     base = reference_models.laion_oracle("HTSAT-base", tmp_path)
     wavs = resample(mixture("siren", "rain", seed=3, seconds=3).mixture, 32000, 48000)[None]
     with torch.no_grad():
@@ -111,13 +111,13 @@ def test_htsat_base_is_upstreams(tmp_path):
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
-def test_equality_would_notice(oracle, clips, truth, fault):
+def test_embedding_test_detects_faults(oracle, clips, truth, fault):
     assert embedding_error(oracle, clips[1], truth(1)) <= EMBEDDING
     with fault(oracle):
         assert embedding_error(oracle, clips[1], truth(1)) > 10 * EMBEDDING
 
 
-def test_text_is_upstreams(oracle):
+def test_queries_equal_upstream(oracle):
     with torch.no_grad():
         theirs = oracle.queries(PROMPTS)
     ours = oracle.clap.queries(PROMPTS)
@@ -125,12 +125,12 @@ def test_text_is_upstreams(oracle):
     assert (theirs[0] - theirs[1]).abs().max() > 100 * EMBEDDING
 
 
-def test_logit_scale_is_the_checkpoints(oracle):
+def test_logit_scale_equals_checkpoint(oracle):
     truth = getattr(oracle.upstream, "logit_scale_a", getattr(oracle.upstream, "logit_scale", None))
     torch.testing.assert_close(oracle.clap.logit_scale, truth.detach().exp())
 
 
-def test_a_clip_does_not_hear_its_batch(oracle, clips):
+def test_embedding_is_independent_of_batch(oracle, clips):
     wavs = clips[3]
     together, alone = oracle.clap(wavs).vector[1], oracle.clap(wavs[1:]).vector[0]
     assert (together - alone).abs().max() <= 1e-5
@@ -138,7 +138,7 @@ def test_a_clip_does_not_hear_its_batch(oracle, clips):
 
 @pytest.mark.parametrize("seconds", SECONDS)
 @pytest.mark.parametrize("masking", sorted(DOMAINS))
-def test_ones_are_the_stock_model(oracle, clips, truth, masking, seconds):
+def test_full_mask_equals_upstream(oracle, clips, truth, masking, seconds):
     classifier = MaskedClassifier(DOMAINS[masking](oracle.clap))
     encoded = classifier.encode_clips(clips[seconds])
     assert encoded.power.shape[1] == 1 + clips[seconds].shape[1] // oracle.clap.window.hop_length
@@ -149,7 +149,7 @@ def test_ones_are_the_stock_model(oracle, clips, truth, masking, seconds):
 
 @pytest.mark.parametrize("masking", sorted(DOMAINS))
 @pytest.mark.parametrize("gain", [0.0, 0.01, 0.3, 1.0])
-def test_gradients_are_finite_and_reach_the_mel_band(oracle, masking, gain):
+def test_gradients_reach_the_mel_band(oracle, masking, gain):
     """Noise, so that every cell holds sound; nothing flows where the mask is shut."""
     clap = oracle.clap
     classifier = MaskedClassifier(DOMAINS[masking](clap))
@@ -168,7 +168,7 @@ def test_gradients_are_finite_and_reach_the_mel_band(oracle, masking, gain):
     assert (gradient[..., ~fed] == 0).all()
 
 
-def test_hidden_maps_are_over_time_and_frequency(oracle):
+def test_hidden_maps_keep_time_and_frequency(oracle):
     """A click moves every map's peak along time, a tone's along frequency: no map is folded."""
     clap = oracle.clap
     seconds = clap.window.samples // clap.sample_rate
@@ -199,7 +199,7 @@ def test_half_precision_changes_little(oracle, clips):
     assert (again == log_mel).all()
 
 
-def test_text_is_embedded_once(oracle):
+def test_queries_are_cached(oracle):
     clap = oracle.clap
     clap.queries(PROMPTS)
     with mock.patch.object(clap, "compute_text", side_effect=AssertionError("embedded again")):

@@ -52,7 +52,7 @@ def noise(seconds, rate=48000):
 
 
 @pytest.mark.parametrize("seconds", [0.4, 3, 5.003, 10])
-def test_masks_lie_on_the_clips_own_frames(model, seconds):
+def test_masks_have_frames_of_the_clip(model, seconds):
     wavs = noise(seconds)
     encoded = model.classifier.encode_clips(wavs)
     text = model.classifier.audio_classifier.queries(PROMPTS)
@@ -68,7 +68,7 @@ def test_masks_lie_on_the_clips_own_frames(model, seconds):
     torch.testing.assert_close(sound + rest, wavs.expand_as(sound), atol=1e-5, rtol=0)
 
 
-def test_what_is_not_heard_is_not_explained(folder):
+def test_unencoded_parts_are_masked_out(folder):
     interpreter = Interpreter.from_hparams(source=folder, run_opts=CPU)
     with pytest.warns(
         UserWarning, match=r"the classifier encodes 6\.5 to 16\.5 s of this clip of 23\.0 s"
@@ -79,7 +79,7 @@ def test_what_is_not_heard_is_not_explained(folder):
     assert why.waveform[:, : 6 * 48000].abs().max() < 1e-6
 
 
-def test_a_results_folder_gives_the_same_mask_back(model, folder):
+def test_export_gives_equal_mask(model, folder):
     interpreter = Interpreter.from_hparams(source=folder, run_opts=CPU)
     wavs = noise(3)
     (why,) = interpreter.interpret_batch(wavs, PROMPTS)
@@ -90,7 +90,7 @@ def test_a_results_folder_gives_the_same_mask_back(model, folder):
     torch.testing.assert_close(why.mask, masks, atol=1e-4, rtol=0)
 
 
-def test_weights_may_lie_elsewhere(folder, laion_file, tmp_path):
+def test_overrides_replace_weights_path(folder, laion_file, tmp_path):
     moved = tmp_path / "moved"
     shutil.copytree(folder, moved)
     settings = moved / "hyperparams.yaml"
@@ -118,7 +118,7 @@ channels, and the controls that are left out know nothing of the encoder."""
         - {"scorecam", "full-mask", "random", "energy", "constant", "shuffled-prompt"}
     ),
 )
-def test_every_explainer_gives_a_map_on_the_clips_frames(name, model):
+def test_explainers_have_frames_of_the_clip(name, model):
     encoded = model.classifier.encode_clips(noise(3))
     text = model.classifier.audio_classifier.queries(PROMPTS)
     question = ExplainerInputs(
@@ -138,7 +138,7 @@ def test_every_explainer_gives_a_map_on_the_clips_frames(name, model):
 
 
 @pytest.mark.parametrize("name", ["gradcam++", "lmac"])
-def test_maps_in_half_precision_are_alike(name, model, monkeypatch):
+def test_half_precision_maps_correlate(name, model, monkeypatch):
     clap = model.classifier.audio_classifier
     text = clap.queries(PROMPTS[:1])
 
@@ -153,7 +153,7 @@ def test_maps_in_half_precision_are_alike(name, model, monkeypatch):
     assert torch.corrcoef(torch.stack([half.flatten(), single.flatten()]))[0, 1] > 0.9
 
 
-def test_transformers_adapter_is_laions_with_the_same_weights(laion_htsat, tmp_path):
+def test_transformers_adapter_equals_laion(laion_htsat, tmp_path):
     laion = laion_htsat
     reference_models.write_transformers(tmp_path, like=laion)
     other = TransformersCLAP(tmp_path)
@@ -180,7 +180,7 @@ def stored(tmp_path):
     return change
 
 
-def test_buffers_that_hold_nothing_learnt_may_be_absent(stored):
+def test_transformers_accepts_missing_buffers(stored):
     whole = TransformersCLAP(stored(lambda state: state))
     wavs, prompts = noise(2), ["rain"]
     expected = whole(wavs).vector, whole.queries(prompts)
@@ -198,12 +198,12 @@ def test_buffers_that_hold_nothing_learnt_may_be_absent(stored):
     ],
     ids=["lacks", "shape", "more"],
 )
-def test_wrong_weights_are_refused(stored, edit, message):
+def test_transformers_refuses_wrong_weights(stored, edit, message):
     with pytest.raises(InputError, match=message):
         TransformersCLAP(stored(edit))
 
 
-def test_a_fusion_model_is_refused(tmp_path):
+def test_transformers_refuses_fusion_model(tmp_path):
     config = ClapConfig(
         text_config={"num_hidden_layers": 1, "intermediate_size": 64, "vocab_size": 1500},
         audio_config={"enable_fusion": True, "depths": [1, 1, 1, 1]},
@@ -214,12 +214,12 @@ def test_a_fusion_model_is_refused(tmp_path):
         TransformersCLAP(tmp_path)
 
 
-def test_a_folder_that_holds_no_model(tmp_path):
+def test_transformers_refuses_empty_folder(tmp_path):
     with pytest.raises(InputError, match="holds no model of transformers"):
         TransformersCLAP(tmp_path)
 
 
-def test_half_precision_files_are_heard_in_single(stored):
+def test_transformers_reads_half_precision(stored):
     whole = TransformersCLAP(stored(lambda state: state))
     half = stored(
         lambda state: {n: v.half() if v.is_floating_point() else v for n, v in state.items()}
@@ -229,14 +229,14 @@ def test_half_precision_files_are_heard_in_single(stored):
 
 
 @pytest.mark.parametrize("spoil", [lambda b: b[: len(b) // 2], lambda b: b"<html>", lambda b: b""])
-def test_torn_safetensors_end_in_one_sentence(stored, spoil):
+def test_transformers_refuses_torn_weights(stored, spoil):
     folder = stored(lambda state: state)
     weights = folder / "model.safetensors"
     weights.write_bytes(spoil(weights.read_bytes()))
     refused(folder, "does not hold a CLAP of transformers")
 
 
-def test_a_pickle_that_runs_code_is_not_run(stored, tmp_path):
+def test_transformers_runs_no_pickled_code(stored, tmp_path):
     folder = stored(lambda state: state)
     (folder / "model.safetensors").unlink()
     marker = tmp_path / "marker"
@@ -269,7 +269,7 @@ class Payload:
         ),
     ],
 )
-def test_settings_that_do_not_fit(stored, name, change, message):
+def test_transformers_refuses_other_settings(stored, name, change, message):
     folder = stored(lambda state: state)
     path = folder / name
     found = json.loads(path.read_text()) if path.is_file() else {}
@@ -284,7 +284,7 @@ def refused(folder, message):
 
 
 @pytest.mark.parametrize("source", ["/gone/model", "./gone", "gone", "a/b/c"])
-def test_a_mistyped_folder(source, laion_file):
+def test_transformers_refuses_mistyped_source(source, laion_file):
     message = f"source must be a folder or a Hub id user/name, got {source}. Give one"
     with pytest.raises(InputError, match=re.escape(message)):
         TransformersCLAP(source)
@@ -292,7 +292,7 @@ def test_a_mistyped_folder(source, laion_file):
         LaionCLAP(laion_file, source)
 
 
-def test_clips_longer_than_the_window_are_not_trained_on(small_set, published_settings, tmp_path):
+def test_training_refuses_clips_beyond_window(small_set, published_settings, tmp_path):
     overrides = {"data_folder": str(small_set), "clip_seconds": 12.0, "batch_size": 2}
     overrides |= published_settings["lmac_zs_laion"] | {"output_folder": str(tmp_path)}
     hparams = load_hparams("lmac_zs_laion.yaml", yaml.safe_dump(overrides))
