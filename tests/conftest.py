@@ -24,7 +24,7 @@ from speechbrain_lmac.models.clap.efficientat import FILE, EfficientATCLAP
 from speechbrain_lmac.models.clap.laion import LaionCLAP
 from speechbrain_lmac.models.clap.mini import MiniCLAP
 from speechbrain_lmac.models.input_window import VariableLengthInput
-from tests.helpers import reference_models
+from tests.helpers import oracles, reference_models
 
 REPOSITORY = Path(__file__).parents[1]
 REAL_ESC10 = Path(os.environ.get("ESC10_FOLDER", REPOSITORY / "ESC-10"))
@@ -97,10 +97,10 @@ def efficientat(efficientat_file):
     return EfficientATCLAP(efficientat_file)
 
 
-@pytest.fixture(scope="session", params=sorted(reference_models.ORACLES))
+@pytest.fixture(scope="session", params=sorted(oracles.ORACLES))
 def oracle(request, tmp_path_factory):
     """Adapter of a published CLAP and the upstream model, with the same random weights."""
-    return reference_models.ORACLES[request.param](tmp_path_factory.mktemp(request.param))
+    return oracles.ORACLES[request.param](tmp_path_factory.mktemp(request.param))
 
 
 @pytest.fixture(scope="session")

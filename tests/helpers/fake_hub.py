@@ -80,11 +80,7 @@ class _Hub(BaseHTTPRequestHandler):
     def do_GET(self):
         self.handle_one()
 
-    def do_POST(self):
-        self.handle_one()
-
-    def do_PUT(self):
-        self.handle_one()
+    do_POST = do_PUT = do_GET  # noqa: N815
 
     def handle_one(self, body=True):
         path = unquote(self.path.split("?")[0])

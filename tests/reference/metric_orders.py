@@ -90,9 +90,9 @@ def measure(domain, batch):
     Arguments
     ---------
     domain : MaskingDomain
-        Of the masks.
-    batch : Scenes
-        The clips.
+        Masking domain.
+    batch : Mixtures
+        Mixtures and their prompts.
 
     Returns
     -------
@@ -104,17 +104,17 @@ def measure(domain, batch):
     text = domain.audio_classifier.class_queries(batch.prompts)
     drawn = []
     for draw in range(DRAWS):
-        named = [f"{draw}/{row}" for row in zip(batch.names, batch.prompts)]
-        seeds = tuple(zlib.crc32(name.encode()) for name in named)
+        row_names = [f"{draw}/{row}" for row in zip(batch.names, batch.prompts)]
+        seeds = tuple(zlib.crc32(name.encode()) for name in row_names)
         inputs = ExplainerInputs(text, seeds, target_power=powers[0], residual_power=powers[1])
         drawn.append((masks_of(encoded, inputs), seeds))
     frames = []
     for name, masks in drawn[0][0].items():
-        ranks = [rank_bins(tried[name], seeds) for tried, seeds in drawn]
+        ranks = [rank_bins(draw[name], seeds) for draw, seeds in drawn]
         columns = {
             SI_SDRI: si_sdr_improvement(domain.apply_mask(mixed, masks), mixed, batch.target),
             ENERGY_FRACTION: _mean(
-                target_energy_fraction(tried[name], *powers) for tried, _ in drawn
+                target_energy_fraction(draw[name], *powers) for draw, _ in drawn
             ),
             POINTING: pointing_game(ranks[0], *powers),
             AT_FRACTION: _mean(
@@ -138,9 +138,9 @@ def run(domains=tuple(DOMAINS), count=MIXTURES):
     Arguments
     ---------
     domains : sequence of str
-        Keys of ``DOMAINS``, of MiniCLAP.
+        Keys of ``DOMAINS``. Default: both.
     count : int
-        Mixtures.
+        Number of mixtures. Default: 6.
 
     Returns
     -------
@@ -158,17 +158,17 @@ def check(frame):
     Arguments
     ---------
     frame : pandas.DataFrame
-        Of :func:`run`.
+        Result of :func:`run`.
 
     Returns
     -------
     list of str
         One sentence per violation.
     """
-    found = []
+    violations = []
     for domain, rows in frame.groupby("domain"):
-        found += [f"{domain}: {what}" for what in [*_order(rows), *_identities(rows)]]
-    return found
+        violations += [f"{domain}: {text}" for text in [*_order(rows), *_identities(rows)]]
+    return violations
 
 
 def _order(rows):

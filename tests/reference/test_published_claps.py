@@ -1,6 +1,6 @@
-"""Adapters of published CLAPs against upstream's own code, on random weights, from the waveform.
+"""Adapters of published CLAPs equal the upstream code, from the waveform, with random weights.
 
-Random weights show that the plumbing is right, and nothing of what the models hear.
+Random weights test the plumbing, not the accuracy of the models.
 """
 
 from contextlib import contextmanager
@@ -15,28 +15,30 @@ from speechbrain_lmac.audio.io import resample
 from speechbrain_lmac.data.synthetic import mixture
 from speechbrain_lmac.masking.domains import DOMAINS
 from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
-from tests.helpers import reference_models
+from tests.helpers import oracles
 
 LOG_MEL_DB = 1e-3
+"""Tolerance of log-mel spectrograms, in dB."""
 EMBEDDING = 1e-5
+"""Tolerance of unit vectors."""
 SECONDS = [3, 5, 10, 23]
 PROMPTS = ["this is the sound of dog", "rain", "a recording of a much longer sentence than that"]
 
 
 @pytest.fixture(scope="module")
 def clips(oracle):
-    """Seconds -> two clips at the CLAP's rate."""
+    """Duration in seconds -> two clips at the sample rate of the CLAP."""
 
-    def scenes(seconds):
+    def mixtures(seconds):
         wavs = [mixture("siren", "rain", seed=s, seconds=seconds).mixture for s in (3, 4)]
         return torch.stack([resample(wav, 32000, oracle.clap.sample_rate) for wav in wavs])
 
-    return {seconds: scenes(seconds) for seconds in (1, *SECONDS)}
+    return {seconds: mixtures(seconds) for seconds in (1, *SECONDS)}
 
 
 @pytest.fixture(scope="module")
-def truth(oracle, clips):
-    """Seconds -> what upstream makes of those clips, once."""
+def expected(oracle, clips):
+    """Duration in seconds -> embeddings of the upstream model, cached."""
 
     @cache
     @torch.no_grad()
@@ -46,11 +48,8 @@ def truth(oracle, clips):
     return embeddings
 
 
-def native(clap, wavs):
-    return clap.window.fit_wav(wavs)
-
-
 def log_mel_error(oracle, wavs):
+    """Return the largest difference of log-mel spectrograms, in dB."""
     clap = oracle.clap
     ours = clap.log_mel(clap.mel(clap.stft(wavs).abs().square()))
     with torch.no_grad():
@@ -58,13 +57,14 @@ def log_mel_error(oracle, wavs):
 
 
 @torch.no_grad()
-def embedding_error(oracle, wavs, theirs):
-    return (oracle.clap(wavs).vector - theirs).abs().max().item()
+def embedding_error(oracle, wavs, upstream):
+    """Return the largest difference of embeddings."""
+    return (oracle.clap(wavs).vector - upstream).abs().max().item()
 
 
 @contextmanager
 def wrong_lowest_frequency(oracle):
-    """Mel bands from 0 Hz on."""
+    """Replace the lowest frequency of the mel bands by 0 Hz."""
     clap = oracle.clap
     bins, bands = clap.filterbank.shape
     wrong = melscale_fbanks(bins, 0.0, 14000.0, bands, clap.sample_rate, "slaney", "slaney")
@@ -74,14 +74,14 @@ def wrong_lowest_frequency(oracle):
 
 @contextmanager
 def silence_for_repetition(oracle):
-    """Short clips followed by zeros."""
+    """Pad short clips with zeros instead of repetitions."""
     with mock.patch.object(oracle.clap.window, "repeats", lambda samples: 1):
         yield
 
 
 @contextmanager
 def no_bn0(oracle):
-    """The first normalisation left out."""
+    """Skip the first batch normalization."""
     name = "batch_norm" if hasattr(oracle.branch, "batch_norm") else "bn0"
     with mock.patch.object(getattr(oracle.branch, name), "forward", lambda maps: maps):
         yield
@@ -91,19 +91,22 @@ FAULTS = [wrong_lowest_frequency, silence_for_repetition, no_bn0]
 
 
 def test_log_mel_equals_upstream(oracle, clips):
-    wavs = native(oracle.clap, clips[5])
+    """To 0.001 dB; another lowest frequency exceeds ten times the tolerance."""
+    wavs = oracle.clap.window.fit_wav(clips[5])
     assert log_mel_error(oracle, wavs) <= LOG_MEL_DB
     with wrong_lowest_frequency(oracle):
         assert log_mel_error(oracle, wavs) > 10 * LOG_MEL_DB
 
 
 @pytest.mark.parametrize("seconds", SECONDS)
-def test_embedding_equals_upstream(oracle, clips, truth, seconds):
-    assert embedding_error(oracle, clips[seconds], truth(seconds)) <= EMBEDDING
+def test_embedding_equals_upstream(oracle, clips, expected, seconds):
+    """From the waveform, for clips shorter and longer than the input window."""
+    assert embedding_error(oracle, clips[seconds], expected(seconds)) <= EMBEDDING
 
 
 def test_htsat_base_equals_upstream(tmp_path):
-    base = reference_models.laion_oracle("HTSAT-base", tmp_path)
+    """HTSAT-base is a larger architecture than HTSAT-tiny."""
+    base = oracles.laion_oracle("HTSAT-base", tmp_path)
     wavs = resample(mixture("siren", "rain", seed=3, seconds=3).mixture, 32000, 48000)[None]
     with torch.no_grad():
         assert embedding_error(base, wavs, base.embed(wavs)) <= EMBEDDING
@@ -111,26 +114,31 @@ def test_htsat_base_equals_upstream(tmp_path):
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
-def test_embedding_test_detects_faults(oracle, clips, truth, fault):
-    assert embedding_error(oracle, clips[1], truth(1)) <= EMBEDDING
+def test_embedding_test_detects_faults(oracle, clips, expected, fault):
+    """Each fault exceeds ten times the tolerance."""
+    assert embedding_error(oracle, clips[1], expected(1)) <= EMBEDDING
     with fault(oracle):
-        assert embedding_error(oracle, clips[1], truth(1)) > 10 * EMBEDDING
+        assert embedding_error(oracle, clips[1], expected(1)) > 10 * EMBEDDING
 
 
 def test_queries_equal_upstream(oracle):
+    """Text embeddings are equal, and two prompts differ."""
     with torch.no_grad():
-        theirs = oracle.queries(PROMPTS)
-    ours = oracle.clap.queries(PROMPTS)
-    assert (ours - theirs).abs().max() <= EMBEDDING
-    assert (theirs[0] - theirs[1]).abs().max() > 100 * EMBEDDING
+        upstream = oracle.queries(PROMPTS)
+    queries = oracle.clap.queries(PROMPTS)
+    assert (queries - upstream).abs().max() <= EMBEDDING
+    assert (upstream[0] - upstream[1]).abs().max() > 100 * EMBEDDING
 
 
 def test_logit_scale_equals_checkpoint(oracle):
-    truth = getattr(oracle.upstream, "logit_scale_a", getattr(oracle.upstream, "logit_scale", None))
-    torch.testing.assert_close(oracle.clap.logit_scale, truth.detach().exp())
+    """Upstream stores the logarithm."""
+    upstream = oracle.upstream
+    log_scale = getattr(upstream, "logit_scale_a", getattr(upstream, "logit_scale", None))
+    torch.testing.assert_close(oracle.clap.logit_scale, log_scale.detach().exp())
 
 
 def test_embedding_is_independent_of_batch(oracle, clips):
+    """A clip alone has the embedding that it has in a batch."""
     wavs = clips[3]
     together, alone = oracle.clap(wavs).vector[1], oracle.clap(wavs[1:]).vector[0]
     assert (together - alone).abs().max() <= 1e-5
@@ -138,19 +146,20 @@ def test_embedding_is_independent_of_batch(oracle, clips):
 
 @pytest.mark.parametrize("seconds", SECONDS)
 @pytest.mark.parametrize("masking", sorted(DOMAINS))
-def test_full_mask_equals_upstream(oracle, clips, truth, masking, seconds):
+def test_full_mask_equals_upstream(oracle, clips, expected, masking, seconds):
+    """A mask of ones gives the embedding of the upstream model in both masking domains."""
     classifier = MaskedClassifier(DOMAINS[masking](oracle.clap))
     encoded = classifier.encode_clips(clips[seconds])
     assert encoded.power.shape[1] == 1 + clips[seconds].shape[1] // oracle.clap.window.hop_length
     with torch.no_grad():
         masked = classifier.encode_masked_vector(encoded, torch.ones_like(encoded.power))
-        assert (masked - truth(seconds)).abs().max() <= EMBEDDING
+        assert (masked - expected(seconds)).abs().max() <= EMBEDDING
 
 
 @pytest.mark.parametrize("masking", sorted(DOMAINS))
 @pytest.mark.parametrize("gain", [0.0, 0.01, 0.3, 1.0])
 def test_gradients_reach_the_mel_band(oracle, masking, gain):
-    """Noise, so that every cell holds sound; nothing flows where the mask is shut."""
+    """For noise, every T-F bin in a mel band has a gradient, unless the mask is zero."""
     clap = oracle.clap
     classifier = MaskedClassifier(DOMAINS[masking](clap))
     generator = torch.Generator().manual_seed(0)
@@ -163,13 +172,15 @@ def test_gradients_reach_the_mel_band(oracle, masking, gain):
     if gain == 0:
         assert (gradient == 0).all()
         return
-    fed = clap.filterbank.sum(dim=1) > 0 if masking == "stft" else torch.ones(64, dtype=bool)
-    assert (gradient[..., fed] != 0).float().mean() > 0.999
-    assert (gradient[..., ~fed] == 0).all()
+    encoded_bins = (
+        clap.filterbank.sum(dim=1) > 0 if masking == "stft" else torch.ones(64, dtype=bool)
+    )
+    assert (gradient[..., encoded_bins] != 0).float().mean() > 0.999
+    assert (gradient[..., ~encoded_bins] == 0).all()
 
 
-def test_hidden_maps_keep_time_and_frequency(oracle):
-    """A click moves every map's peak along time, a tone's along frequency: no map is folded."""
+def test_hidden_maps_keep_time(oracle):
+    """The position of a click in time is the position of the largest change of every map."""
     clap = oracle.clap
     seconds = clap.window.samples // clap.sample_rate
     quiet = 1e-4 * torch.randn(1, clap.window.samples, generator=torch.Generator().manual_seed(1))
@@ -178,14 +189,15 @@ def test_hidden_maps_keep_time_and_frequency(oracle):
         clicked = quiet.clone()
         start = int(at * clap.window.samples)
         clicked[:, start : start + clap.sample_rate // 20] += torch.randn(clap.sample_rate // 20)
-        for maps, still in list(zip(clap(clicked).hidden, base))[1:]:
-            change = (maps - still).square().sum(dim=(0, 1, 3))
+        for maps, base_maps in list(zip(clap(clicked).hidden, base))[1:]:
+            change = (maps - base_maps).square().sum(dim=(0, 1, 3))
             centers = (torch.arange(len(change)) + 0.5) / len(change)
             peak = centers[change.argmax()]
             assert abs(peak - at) < 0.6 / seconds + 1.5 / len(change)
 
 
 def test_half_precision_changes_little(oracle, clips):
+    """Embeddings have a cosine above 0.99, and log-mel spectrograms stay in single precision."""
     clap, wavs = oracle.clap, clips[5]
     single = clap(wavs)
     with mock.patch.object(clap, "uses_bfloat16", True):
@@ -200,7 +212,8 @@ def test_half_precision_changes_little(oracle, clips):
 
 
 def test_queries_are_cached(oracle):
+    """A prompt is encoded once."""
     clap = oracle.clap
     clap.queries(PROMPTS)
-    with mock.patch.object(clap, "compute_text", side_effect=AssertionError("embedded again")):
+    with mock.patch.object(clap, "encode_text", side_effect=AssertionError("encoded again")):
         assert clap.queries([*PROMPTS, PROMPTS[0]]).shape == (4, clap.query_dim)
