@@ -11,7 +11,6 @@ from speechbrain_lmac.data.datasets import class_names, read_clips, split_by_fol
 from speechbrain_lmac.data.labels import ESC50_CLASSES, URBANSOUND8K_CLASSES
 from speechbrain_lmac.data.manifest import Clip
 from speechbrain_lmac.utils.errors import InputError
-from tests.conftest import REAL_ESC10, needs_esc10
 
 
 @pytest.fixture
@@ -33,18 +32,6 @@ def test_read_clips_reads_synthetic_set(small_set):
     assert len(clips) == 50
     assert {clip.fold for clip in clips} == {1, 2, 3, 4, 5}
     assert all(clip.duration == 0.5 for clip in clips)
-
-
-@needs_esc10
-def test_read_clips_reads_real_esc10():
-    """Recordings are read by the same code."""
-    clips = read_clips(REAL_ESC10)
-    splits = split_by_fold(clips, train=[1, 2, 3], valid=[4], test=[5])
-    assert {name: len(clips) for name, clips in splits.items()} == {
-        "train": 240,
-        "valid": 80,
-        "test": 80,
-    }
 
 
 def test_read_clips_names_missing_folder(tmp_path):

@@ -199,7 +199,7 @@ def test_failed_command_writes_nothing(tmp_path):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["--classes", "some"], "classes is dataset or present, not 'some'"),
+        (["--classes", "some"], "classes must be dataset or present, got 'some'"),
         (["--device", "toaster"], "--device toaster is not available"),
         (["--clip-seconds", "nan"], "'--clip-seconds': must be above 0, got nan"),
         (["--output-folder", "/dev/null/x"], "/dev/null/x/report.md cannot be written"),

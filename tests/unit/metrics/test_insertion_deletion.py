@@ -1,5 +1,7 @@
 """Insertion and deletion curves: known ends, definitions, and fills."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -16,14 +18,16 @@ from speechbrain_lmac.metrics.insertion_deletion import (
     valid_power,
 )
 from speechbrain_lmac.metrics.top_k import rank_bins, top_k_mask
+from speechbrain_lmac.models.clap.mini import HOP_LENGTH
+from speechbrain_lmac.models.input_window import FixedLengthInput
 from speechbrain_lmac.utils.errors import InputError
 
 SEEDS = [1, 2, 3]
 
 
 @pytest.fixture(scope="module")
-def of_any(any_clap, wavs):
-    """Return a classifier of each kind of CLAP, encoded clips and three classes."""
+def encoded_clips(any_clap, wavs):
+    """Return a masked classifier, encoded clips and three classes."""
     classifier = MaskedClassifier(MelDomain(any_clap))
     with torch.no_grad():
         text = any_clap.queries([class_prompt(name) for name in ("siren", "rain", "dog")])
@@ -31,8 +35,8 @@ def of_any(any_clap, wavs):
 
 
 @pytest.fixture
-def ranks(of_any):
-    maps = torch.rand(of_any[1].power.shape, generator=torch.Generator().manual_seed(0))
+def ranks(encoded_clips):
+    maps = torch.rand(encoded_clips[1].power.shape, generator=torch.Generator().manual_seed(0))
     return rank_bins(maps, SEEDS)
 
 
@@ -44,9 +48,9 @@ def probability(classifier, embedding, text):
 
 
 @pytest.mark.parametrize("fill", FILLS)
-def test_curve_ends_are_clip_and_fill(of_any, ranks, fill):
-    """Random weights among the classifiers: for plumbing only."""
-    classifier, encoded, text = of_any
+def test_curve_ends_are_clip_and_fill(encoded_clips, ranks, fill):
+    """Insertion ends at the clip, deletion at the fill."""
+    classifier, encoded, text = encoded_clips
     insertion, deletion = (
         curve(classifier, encoded, ranks, text, TARGET, fill, (0.0, 1.0), kind) for kind in KINDS
     )
@@ -82,9 +86,9 @@ def test_curve_defaults_to_silent_insertion(classifier, wavs, text):
     assert torch.equal(found, named)
 
 
-def test_curve_ignores_the_batch(of_any, ranks):
+def test_curve_ignores_the_batch(encoded_clips, ranks):
     """A clip alone has the same curve."""
-    classifier, encoded, text = of_any
+    classifier, encoded, text = encoded_clips
     settings = {"fill": "noise_floor", "fractions": (0.1, 0.3)}
     together = curve(classifier, encoded, ranks, text, TARGET, **settings)[1]
     alone = classifier.encode_clips(encoded.wavs[1:2])
@@ -123,20 +127,28 @@ def test_fill_of_a_steady_clip_is_the_clip():
         torch.testing.assert_close(FILLS[fill](steady), steady[:, :1])
 
 
+@pytest.fixture
+def fixed_length_clap(clap):
+    """Return MiniCLAP with an encoder input of 10 s."""
+    fixed = copy.copy(clap)
+    fixed.window = FixedLengthInput(10 * clap.sample_rate, HOP_LENGTH, whole_repeats=True)
+    return fixed
+
+
 @pytest.mark.parametrize("seconds", [3, 12])
-def test_fills_use_valid_frames_only(laion_htsat, seconds):
+def test_fills_use_valid_frames_only(fixed_length_clap, seconds):
     """Neither padding after repetitions nor frames outside the window count."""
-    rate = laion_htsat.sample_rate
+    rate, window = fixed_length_clap.sample_rate, fixed_length_clap.window
     wavs = 0.1 * torch.randn(1, seconds * rate, generator=torch.Generator().manual_seed(0))
     if seconds > 10:
         wavs[:, : rate // 2] = 0
         wavs[:, -rate // 2 :] = 0
-    domain = MelDomain(laion_htsat)
+    domain = MelDomain(fixed_length_clap)
     power = domain.power(wavs)
-    encoder_power = domain.power(laion_htsat.window.fit_wav(wavs))
-    encoded = EncodedClips(wavs, power, encoder_power, encoding=None)  # no fill needs it
+    encoder_power = domain.power(window.fit_wav(wavs))
+    encoded = EncodedClips(wavs, power, encoder_power, encoding=None)  # fills do not need it
     frames = valid_power(MaskedClassifier(domain), encoded)
-    assert frames.shape[1] == min(power.shape[1], 1 + laion_htsat.window.samples // 480)
+    assert frames.shape[1] == min(power.shape[1], 1 + window.samples // window.hop_length)
     assert (FILLS["noise_floor"](frames) > 0).all()
 
 

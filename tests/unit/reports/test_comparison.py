@@ -1,14 +1,15 @@
-"""The comparison page, with names and blind, and the evaluation of its ratings."""
+"""Comparison pages, with names and blind, and their ratings.
+
+tests/integration/test_pages_in_browser.py rates a page in a browser.
+"""
 
 import json
 
 import pytest
 
-from speechbrain_lmac.__main__ import main
 from speechbrain_lmac.evaluation.listening_test import takes, write_comparison
 from speechbrain_lmac.evaluation.ratings import mean_ranks, read_ratings
 from speechbrain_lmac.utils.errors import InputError
-from tests.helpers.browser import needs_chromium, page
 
 PROMPT = "the sound of siren"
 
@@ -31,36 +32,6 @@ def test_comparison_shows_names(comparison, tmp_path):
     (path,) = write_comparison(tmp_path / "all.html", "street.wav", PROMPT, *comparison)
     text = path.read_text()
     assert "gradcam" in text and "Save ratings" not in text
-
-
-@needs_chromium
-def test_blind_page_collects_ratings(comparison, tmp_path, capsys):
-    """Two people rate a blind page in a browser; ``ratings`` reads their files."""
-    page_path, key = write_comparison(
-        tmp_path / "blind.html", "street.wav", PROMPT, *comparison, blind_seed=3
-    )
-    text = page_path.read_text()
-    assert not any(name in text for name in ('"lmac"', ">lmac", "gradcam", "energy"))
-    methods = json.loads(key.read_text())["methods"]
-    files = []
-    for rater in ("Ann", 'Bob "B", the 2nd'):
-        with page(accept_downloads=True) as (shown, errors):
-            shown.goto(page_path.as_uri())
-            shown.get_by_role("button", name="Save ratings").click()
-            assert "Not rated yet: A, B, C" in shown.locator("#status").text_content()
-            for letter, method in methods.items():
-                value = {"lmac": 5, "gradcam": 2, "energy": 2}[method]
-                shown.locator(f'input[name="{letter}"][value="{value}"]').check()
-            shown.locator("input[name=rater]").fill(rater)
-            with shown.expect_download() as download:
-                shown.get_by_role("button", name="Save ratings").click()
-            files.append(str(tmp_path / f"{len(files)}.csv"))
-            download.value.save_as(files[-1])
-        assert not errors
-    assert main(["ratings", *files, "--keys", str(key), "--json"]) == 0
-    first, *others = map(json.loads, capsys.readouterr().out.splitlines())
-    assert first["method"] == "lmac" and first["mean rank"] == 1 and first["raters"] == 2
-    assert [other["mean rank"] for other in others] == [2.5, 2.5]
 
 
 def test_ratings_use_the_last_of_a_rater(tmp_path):

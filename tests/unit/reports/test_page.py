@@ -1,4 +1,4 @@
-"""The listening report, as text and in a browser."""
+"""Listening reports as HTML; tests/integration/test_pages_in_browser.py opens them."""
 
 import base64
 import re
@@ -7,19 +7,6 @@ import pytest
 
 from speechbrain_lmac.data.synthetic import SAMPLE_RATE
 from speechbrain_lmac.reports.media import decode_mp3
-from tests.helpers.browser import needs_chromium, page
-
-PLAY_ALL = """async () => {
-    for (const sound of document.querySelectorAll("audio")) {
-        await sound.play();
-        for (let tries = 0; tries < 100 && !sound.currentTime; tries++)
-            await new Promise((done) => setTimeout(done, 50));
-        if (!(sound.currentTime > 0) || sound.error) return sound.ariaLabel;
-    }
-    return "all";
-}"""
-PLAYING = '[...document.querySelectorAll("audio")].filter((sound) => !sound.paused).length'
-DESCRIBED = "[...document.images].every((image) => image.alt) && document.documentElement.lang"
 
 
 def test_report_has_excerpts_of_long_recordings(long_report):
@@ -53,27 +40,3 @@ def test_report_of_60_explanations_is_under_15_mb(report):
     sounds = sum(map(len, re.findall(r"data:audio[^\"]*", text)))
     of_one = (sounds * 5 / 2 + len(text) - sounds) / (2 * 2)
     assert sounds > len(text) / 10 and of_one * 20 * 3 < 15e6
-
-
-@needs_chromium
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
-def test_report_in_a_browser(report, long_report, width, scheme, tmp_path):
-    """Without a network: all players play, one at a time, and nothing is wider than the window."""
-    with page(width, color_scheme=scheme) as (shown, errors):
-        shown.goto(long_report.as_uri())
-        fits = "document.documentElement.scrollWidth <= innerWidth"
-        assert shown.evaluate(fits) and shown.get_by_role("img", name="activity of").count() == 2
-        shown.goto(report.as_uri())
-        players = shown.locator("audio")
-        assert players.count() == 2 * (1 + 2 * 2)
-        assert shown.evaluate(PLAY_ALL) == "all"
-        assert shown.evaluate(PLAYING) == 1
-        playhead = players.last.locator("xpath=ancestor::figure").locator("i")
-        assert float(playhead.evaluate("(line) => getComputedStyle(line).opacity")) == 1
-        assert shown.evaluate("document.documentElement.scrollWidth") <= width
-        assert shown.evaluate(DESCRIBED) == "en"
-        shown.locator("h2").first.scroll_into_view_if_needed()
-        shown.keyboard.press("Tab")
-        assert shown.evaluate("document.activeElement.tagName") in ("A", "AUDIO")
-        shown.screenshot(path=tmp_path / "report.png")
-    assert not errors

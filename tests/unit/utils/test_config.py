@@ -1,49 +1,23 @@
-"""Settings files: each loads, states known settings, and is found in its own checkout."""
+"""Settings files state used settings and are found in their own checkout.
+
+tests/integration/test_settings_files.py loads every file.
+"""
 
 import os
-import random
 import re
 import subprocess
 import sys
 
 import pytest
 import yaml
-from hyperpyyaml import load_hyperpyyaml
-from speechbrain import parse_arguments
 
-from experiments.ablation import study
-from experiments.paper_table.reproduce import PAPER
-from speechbrain_lmac.explainers import EXPLAINERS
-from speechbrain_lmac.training.train import trained_method
-from speechbrain_lmac.utils.config import as_arguments, hparams_path, load_hparams, read_settings
+from speechbrain_lmac.utils.config import hparams_path, load_hparams, read_settings
 from speechbrain_lmac.utils.errors import InputError
 from tests.conftest import REPOSITORY
 
 FOLDER = hparams_path("lmac_zs.yaml").parent
 TRAINING = sorted(FOLDER.glob("lmac_zs*.yaml"))
 BENCHMARK = sorted(FOLDER.glob("evaluate*.yaml"))
-
-
-@pytest.fixture
-def weights(request, published):
-    """Overrides that build the CLAP of a settings file with random weights: plumbing only."""
-    return published.get(request.getfixturevalue("file").stem, {})
-
-
-@pytest.mark.parametrize("file", TRAINING, ids=lambda file: file.name)
-@pytest.mark.parametrize("masking", ["mel", "stft"])
-def test_training_file_loads_in_both_domains(file, masking, weights):
-    """Every file can be used with either masking domain."""
-    hparams = load_hparams(str(file), yaml.safe_dump({"masking": masking, **weights}))
-    assert type(hparams["domain"]).__name__.lower() == f"{masking}domain"
-
-
-@pytest.mark.parametrize("file", BENCHMARK, ids=lambda file: file.name)
-def test_benchmark_file_loads(file, weights):
-    """Every file names known explainers."""
-    hparams = load_hparams(str(file), yaml.safe_dump(weights))
-    assert set(hparams["explainers"]) <= set(EXPLAINERS)
-    assert set(hparams["subset_only_explainers"]) <= set(hparams["explainers"])
 
 
 @pytest.mark.parametrize("file", [*TRAINING, *BENCHMARK], ids=lambda file: file.name)
@@ -63,27 +37,6 @@ def test_every_setting_is_used(file):
         and not key.endswith("_folds")  # read as f"{name}_folds"
     }
     assert not unused
-
-
-def test_paper_file_is_all_pairs_and_three_terms():
-    """lmac_zs_paper.yaml has the objective of the paper and nothing else."""
-    hparams = load_hparams(str(hparams_path("lmac_zs_paper.yaml")), None)
-    assert trained_method(hparams) == "LMAC-ZS"
-    assert (
-        hparams["prompts_per_clip"] == hparams["encoded_prompts_per_clip"] == hparams["batch_size"]
-    )
-    reproduced = load_hparams(
-        str(hparams_path("lmac_zs.yaml")), "\n".join(f"{k}: {v}" for k, v in PAPER.items())
-    )
-    names = (
-        "loss_weights",
-        "prompts_per_clip",
-        "encoded_prompts_per_clip",
-        "batch_size",
-        "gate_fractions",
-    )
-    for name in (*names, "mix_probability", "feature_dropout"):
-        assert reproduced[name] == hparams[name]
 
 
 def test_load_hparams_names_unknown_setting():
@@ -122,46 +75,12 @@ def test_files_differ_from_lmac_zs_as_declared(name):
     assert {key for key in first if first[key] != second[key]} == CHANGED[name] | {"output_folder"}
 
 
-@pytest.mark.parametrize("file", TRAINING, ids=lambda file: file.name)
-def test_files_load_without_side_effects(file, weights, tmp_path, monkeypatch):
-    """HyperPyYAML alone loads them; nothing is written and no random number is drawn."""
-    monkeypatch.chdir(tmp_path)
-    state = random.getstate()
-    with open(file) as stream:
-        hparams = load_hyperpyyaml(stream, yaml.safe_dump(weights))
-    assert hparams["modules"]["model"] is hparams["model"]
-    assert list(tmp_path.iterdir()) == []
-    assert random.getstate() == state
-
-
 def test_load_hparams_resolves_changed_setting():
     """An override reaches every setting that refers to it; mappings are merged."""
     hparams = load_hparams("lmac_zs.yaml", "batch_size: 3\nloss_weights: {binarization: 0.25}")
     assert hparams["train_loader"]["batch_size"] == hparams["valid_loader"]["batch_size"] == 3
     assert hparams["loss_weights"]["binarization"] == 0.25
     assert hparams["loss_weights"]["mask_in_nll"] == 1.0
-
-
-def test_load_hparams_names_unknown_argument(published):
-    """An argument that a class does not take is an error with the class."""
-    clap = {"clap": {**published["lmac_zs_laion"]["clap"], "tokeniser": "x"}}
-    with pytest.raises(InputError, match=r"the settings do not fit: .*LaionCLAP"):
-        load_hparams("lmac_zs_laion.yaml", yaml.safe_dump(clap))
-
-
-@pytest.mark.parametrize("row", study.rows(), ids=lambda row: row.slug)
-def test_ablation_row_is_a_training_run(row, tagger_weights):
-    """Every row of the ablation overrides known settings."""
-    settings = {"clap": {"weights": str(tagger_weights)}, "masking": row.domain, **row.settings}
-    arguments = as_arguments(settings)
-    _, _, overrides = parse_arguments(["lmac_zs_efficientat.yaml", *arguments])
-    hparams = load_hparams("lmac_zs_efficientat.yaml", overrides)
-    assert trained_method(hparams).startswith("LMAC-ZS")
-    for name, value in row.settings.items():
-        loaded = hparams[name]
-        if isinstance(value, dict):
-            loaded = {key: loaded[key] for key in value}
-        assert loaded == value
 
 
 EDITABLE = """

@@ -23,17 +23,22 @@ METHODS = [*EXPLAINERS, "50 $ or 60 $"]
 """All methods, and a name that could be taken for mathematics."""
 
 
-@pytest.fixture
-def drawn(monkeypatch):
-    """Record the figures that are saved."""
+def record_figures(patch):
+    """Return a list to which every saved figure is appended."""
     saved, save = [], Figure.savefig
 
     def spy(figure, *args, **kwargs):
         saved.append(figure)
         return save(figure, *args, **kwargs)
 
-    monkeypatch.setattr(Figure, "savefig", spy)
+    patch.setattr(Figure, "savefig", spy)
     return saved
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """Return the list of the figures that a test saves."""
+    return record_figures(monkeypatch)
 
 
 def summary():
@@ -93,30 +98,35 @@ def visible_words(figure):
     return [(text.get_text(), text.get_window_extent(renderer)) for text in texts]
 
 
-@pytest.mark.parametrize("name", PICTURES)
-def test_every_method_is_named_inside_the_figure(name, tmp_path, drawn):
+@pytest.fixture(scope="module", params=PICTURES)
+def picture(request, tmp_path_factory):
+    """Return a figure and its PNG file."""
+    path = tmp_path_factory.mktemp("pictures") / f"{request.param}.png"
+    with pytest.MonkeyPatch.context() as patch:
+        figures = record_figures(patch)
+        PICTURES[request.param](path)
+    return figures[0], path
+
+
+def test_every_method_is_named_inside_the_figure(picture):
     """All names are visible, on a light background."""
-    path = tmp_path / "picture.png"
-    PICTURES[name](path)
+    figure, path = picture
     pixels = imread(path)[..., :3]
     assert 900 <= pixels.shape[1] <= 1800 and pixels.shape[0] < 2400
     assert (pixels[:3] == 1).all() and (pixels[:, :3] == 1).mean() > 0.9  # a light background
-    figure = drawn[0]
-    found = visible_words(figure)
-    assert set(METHODS) <= {text for text, _ in found}
-    for text, box in found:
+    words = visible_words(figure)
+    assert set(METHODS) <= {text for text, _ in words}
+    for text, box in words:
         inside = box.x0 >= -1 and box.y0 >= -1
         assert inside and box.x1 <= figure.bbox.x1 + 1 and box.y1 <= figure.bbox.y1 + 1, text
 
 
-@pytest.mark.parametrize("name", PICTURES)
-def test_names_do_not_overlap(name, tmp_path, drawn):
+def test_names_do_not_overlap(picture):
     """No two names of methods overlap."""
-    PICTURES[name](tmp_path / "picture.png")
-    boxes = [(text, box) for text, box in visible_words(drawn[0]) if text in METHODS]
+    boxes = [(text, box) for text, box in visible_words(picture[0]) if text in METHODS]
     for i, (text, box) in enumerate(boxes):
-        for other, its in boxes[i + 1 :]:
-            assert not box.overlaps(its), (text, other)
+        for other, other_box in boxes[i + 1 :]:
+            assert not box.overlaps(other_box), (text, other)
 
 
 def test_metrics_are_sorted_by_drop(tmp_path, drawn):

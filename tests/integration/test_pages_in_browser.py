@@ -1,0 +1,89 @@
+"""Listening reports and comparison pages in Chromium, without a network."""
+
+import json
+
+import pytest
+
+from speechbrain_lmac.__main__ import main
+from speechbrain_lmac.evaluation.listening_test import write_comparison
+from tests.helpers.browser import needs_chromium, page
+from tests.unit.reports import conftest as reports
+from tests.unit.reports import test_comparison as comparisons
+
+pytestmark = needs_chromium
+
+mel_interpreter = reports.mel_interpreter
+interpretation = reports.interpretation
+report = reports.report
+long_report = reports.long_report
+comparison = comparisons.comparison
+
+PLAY_ALL = """async () => {
+    for (const sound of document.querySelectorAll("audio")) {
+        await sound.play();
+        for (let tries = 0; tries < 100 && !sound.currentTime; tries++)
+            await new Promise((done) => setTimeout(done, 50));
+        if (!(sound.currentTime > 0) || sound.error) return sound.ariaLabel;
+    }
+    return "all";
+}"""
+"""Play every sound; return "all", or the label of a sound that does not play."""
+PLAYING = '[...document.querySelectorAll("audio")].filter((sound) => !sound.paused).length'
+DESCRIBED = "[...document.images].every((image) => image.alt) && document.documentElement.lang"
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_report_plays_and_fits_the_window(report, long_report, width, scheme, tmp_path):
+    """All players play, one at a time, and nothing is wider than the window."""
+    with page(width, color_scheme=scheme) as (shown, errors):
+        shown.goto(long_report.as_uri())
+        fits = "document.documentElement.scrollWidth <= innerWidth"
+        assert shown.evaluate(fits) and shown.get_by_role("img", name="activity of").count() == 2
+        shown.goto(report.as_uri())
+        players = shown.locator("audio")
+        assert players.count() == 2 * (1 + 2 * 2)
+        assert shown.evaluate(PLAY_ALL) == "all"
+        assert shown.evaluate(PLAYING) == 1
+        playhead = players.last.locator("xpath=ancestor::figure").locator("i")
+        assert float(playhead.evaluate("(line) => getComputedStyle(line).opacity")) == 1
+        assert shown.evaluate("document.documentElement.scrollWidth") <= width
+        assert shown.evaluate(DESCRIBED) == "en"
+        shown.locator("h2").first.scroll_into_view_if_needed()
+        shown.keyboard.press("Tab")
+        assert shown.evaluate("document.activeElement.tagName") in ("A", "AUDIO")
+        shown.screenshot(path=tmp_path / "report.png")
+    assert not errors
+
+
+def rate(page_path, ratings, rater, saved):
+    """Rate the methods of a blind page and save the ratings."""
+    with page(accept_downloads=True) as (shown, errors):
+        shown.goto(page_path.as_uri())
+        shown.get_by_role("button", name="Save ratings").click()
+        assert "Not rated yet: A, B, C" in shown.locator("#status").text_content()
+        for letter, value in ratings.items():
+            shown.locator(f'input[name="{letter}"][value="{value}"]').check()
+        shown.locator("input[name=rater]").fill(rater)
+        with shown.expect_download() as download:
+            shown.get_by_role("button", name="Save ratings").click()
+        download.value.save_as(saved)
+    assert not errors
+
+
+def test_blind_page_collects_ratings(comparison, tmp_path, capsys):
+    """Two people rate a blind page; the command ``ratings`` reads their files."""
+    page_path, key = write_comparison(
+        tmp_path / "blind.html", "street.wav", comparisons.PROMPT, *comparison, blind_seed=3
+    )
+    text = page_path.read_text()
+    assert not any(name in text for name in ('"lmac"', ">lmac", "gradcam", "energy"))
+    methods = json.loads(key.read_text())["methods"]
+    value = {"lmac": 5, "gradcam": 2, "energy": 2}
+    ratings = {letter: value[method] for letter, method in methods.items()}
+    files = [str(tmp_path / f"{number}.csv") for number in range(2)]
+    for file, rater in zip(files, ("Ann", 'Bob "B", the 2nd')):
+        rate(page_path, ratings, rater, file)
+    assert main(["ratings", *files, "--keys", str(key), "--json"]) == 0
+    first, *others = map(json.loads, capsys.readouterr().out.splitlines())
+    assert first["method"] == "lmac" and first["mean rank"] == 1 and first["raters"] == 2
+    assert [other["mean rank"] for other in others] == [2.5, 2.5]
