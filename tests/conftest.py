@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # tests use no network
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # one process per core: threads would compete
 
 import pytest
 import torch
@@ -39,6 +40,13 @@ needs_esc10 = pytest.mark.skipif(
 
 FOLDERS = ("integration", "security", "fault_tolerance", "reference")
 """Folders whose tests are marked with the name of the folder and as slow."""
+
+
+def pytest_xdist_auto_num_workers(config):
+    """Use no worker processes, which take seconds to start, for the tests of one package."""
+    paths = [Path(argument.partition("::")[0]).resolve() for argument in config.args]
+    narrow = all(len(path.parts) > len(REPOSITORY.parts) + 2 for path in paths)
+    return 0 if narrow else None
 
 
 @pytest.hookimpl(tryfirst=True)
