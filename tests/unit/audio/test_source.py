@@ -127,7 +127,7 @@ def test_audio_source_refuses_invalid_samples(bad):
 
 
 def test_audio_source_names_cancelling_channels(stereo, tmp_path):
-    """A recorder may invert its second channel; the error does not say that it is silence."""
+    """A recorder may invert its second channel; the error differs from that of silence."""
     inverted = torch.stack([stereo[:, 0], -stereo[:, 0]], dim=1).clamp(min=-32767)
     path = tmp_path / "inverted.wav"
     soundfile.write(path, inverted.numpy(), RATE)

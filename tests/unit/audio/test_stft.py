@@ -35,7 +35,7 @@ def test_masked_clip_ends_without_click(length, hop_length, window):
     assert spectrogram.inverse(mask * stft, length, masked).abs().max() < wavs.abs().max()
 
 
-def test_closing_frame_is_next_frame_of_mirrored_clip():
+def test_closing_frame_is_of_the_mirrored_clip():
     """It equals the next frame of a clip that is continued by its own reflection."""
     spectrogram = Spectrogram(1024, 512)
     wavs = torch.randn(1, 512 * 9 + 100, generator=torch.Generator().manual_seed(1))

@@ -1,4 +1,4 @@
-"""Captioned data sets, made up in the layouts of their authors."""
+"""Captioned data sets with synthetic sounds, in the layouts of their authors."""
 
 import csv
 import json
@@ -26,39 +26,59 @@ def table(path, *rows):
         csv.writer(file).writerows(rows)
 
 
-@pytest.fixture
-def sets(tmp_path):
-    """Folders of a small data set of each kind, by name."""
-    folders = {name: tmp_path / name for name in captions.SETS}
-    clotho = folders["clotho"]
-    sound(clotho / "development" / "a siren.wav")
-    sound(clotho / "evaluation" / "rain.wav", "rain")
+def write_clotho(folder):
+    """Write two clips with five captions each, and the metadata of one."""
+    sound(folder / "development" / "a siren.wav")
+    sound(folder / "evaluation" / "rain.wav", "rain")
     header = ["file_name", *(f"caption_{i}" for i in range(1, 6))]
     five = [f"A siren, caption {i}" for i in range(1, 6)]
-    table(clotho / "clotho_captions_development.csv", header, ["a siren.wav", *five])
-    table(clotho / "clotho_captions_evaluation.csv", header, ["rain.wav", *five])
+    table(folder / "clotho_captions_development.csv", header, ["a siren.wav", *five])
+    table(folder / "clotho_captions_evaluation.csv", header, ["rain.wav", *five])
     columns = ["file_name", "keywords", "sound_id", "license"]
     row = ["a siren.wav", "siren", "345.0", "CC0"]
-    table(clotho / "clotho_metadata_development.csv", columns, row)
+    table(folder / "clotho_metadata_development.csv", columns, row)
 
-    sound(folders["audiocaps"] / "audio" / "xyz_30.wav")
+
+def write_audiocaps(folder):
+    """Write one clip with one caption."""
+    sound(folder / "audio" / "xyz_30.wav")
     table(
-        folders["audiocaps"] / "train.csv",
+        folder / "train.csv",
         ["audiocap_id", "youtube_id", "start_time", "caption"],
         ["1", "xyz", "30", "A siren wails"],
     )
 
-    sound(folders["macs"] / "audio" / "park-1.wav", "rain")
+
+def write_macs(folder):
+    """Write one clip with two captions."""
+    sound(folder / "audio" / "park-1.wav", "rain")
     sentences = [{"annotator_id": i, "sentence": f"rain in a park {i}"} for i in (1, 2)]
     files = {"files": [{"filename": "park-1.wav", "annotations": sentences}]}
-    (folders["macs"] / "MACS.yaml").write_text(yaml.safe_dump(files))
+    (folder / "MACS.yaml").write_text(yaml.safe_dump(files))
 
-    sound(folders["fsd50k"] / "FSD50K.dev_audio" / "345.wav")
+
+def write_fsd50k(folder):
+    """Write one clip with a title and a description."""
+    sound(folder / "FSD50K.dev_audio" / "345.wav")
     info = {"345": {"title": "Siren", "description": "from a\nwindow", "license": "CC BY"}}
-    (folders["fsd50k"] / "FSD50K.metadata").mkdir()
-    (folders["fsd50k"] / "FSD50K.metadata" / "dev_clips_info_FSD50K.json").write_text(
-        json.dumps(info)
-    )
+    (folder / FSD50K_INFO).parent.mkdir()
+    (folder / FSD50K_INFO).write_text(json.dumps(info))
+
+
+WRITERS = {
+    "clotho": write_clotho,
+    "audiocaps": write_audiocaps,
+    "macs": write_macs,
+    "fsd50k": write_fsd50k,
+}
+
+
+@pytest.fixture
+def sets(tmp_path):
+    """Return the folder of a small data set of each kind, by name."""
+    folders = {name: tmp_path / name for name in captions.SETS}
+    for name, folder in folders.items():
+        WRITERS[name](folder)
     return folders
 
 

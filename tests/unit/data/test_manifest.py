@@ -197,8 +197,8 @@ def test_dataset_decodes_each_clip_once(clips, tmp_path, monkeypatch):
     """An epoch opens each file once."""
     manifest.write(tmp_path / "set.csv", clips)
     data = build_dataset(manifest.read(tmp_path / "set.csv"), 32000, seconds=1.0)
-    opened, calls = io.AudioFile, []
-    monkeypatch.setattr(io, "AudioFile", lambda path: (calls.append(path), opened(path))[1])
+    open_audio, calls = io.AudioFile, []
+    monkeypatch.setattr(io, "AudioFile", lambda path: (calls.append(path), open_audio(path))[1])
     for _ in torch.utils.data.DataLoader(data, batch_size=2):
         pass
     assert len(calls) == len(clips)

@@ -1,3 +1,5 @@
+"""Zero-shot classification: ranks, tables, wordings and the command."""
+
 import pandas as pd
 import pytest
 import torch
@@ -13,7 +15,7 @@ from speechbrain_lmac.utils.errors import InputError
 
 
 class Axes(ScaledDotProduct):
-    """A text tower that puts each prompt on an axis of its own: the scores are the embedding."""
+    """Classifier whose query vectors are unit vectors, so a clip vector holds its scores."""
 
     logit_scale = 1.0
 
@@ -31,11 +33,11 @@ def clips(small_set):
 
 @pytest.fixture
 def rows(clips):
-    """Every clip scored .4, .3, .2, .1 for its label and the names that follow it."""
+    """Return predictions with scores .4, .3, .2, .1 for the label and the names after it."""
     scores = torch.zeros(len(clips), len(NAMES))
     for row, clip in zip(scores, clips):
         row[:] = torch.tensor([0.4, 0.3, 0.2, 0.1]).roll(NAMES.index(clip.label))
-    scores[0] = scores[0].roll(1)  # the first is taken for the name that follows its own
+    scores[0] = scores[0].roll(1)  # the first is predicted as the name after its label
     return classify(Axes(), scores, clips, NAMES, chosen_wordings(NAMES, [TEMPLATE]))
 
 
@@ -65,8 +67,8 @@ def test_per_class_names_confused_classes(rows, clips):
     """Every clip is counted."""
     table = per_class(rows)
     first = clips[0].label
-    follower = NAMES[(NAMES.index(first) + 1) % 4]
-    assert follower in table.loc[first, "taken for"]
+    next_name = NAMES[(NAMES.index(first) + 1) % 4]
+    assert next_name in table.loc[first, "taken for"]
     assert table.clips.sum() == len(clips)
 
 

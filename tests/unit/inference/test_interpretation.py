@@ -12,6 +12,7 @@ from tests.unit.inference.conftest import PROMPTS
 
 
 def test_absent_prompt_is_faded_out(interpreter, siren_file):
+    """A warning names the absent prompt, and its explanation is quiet."""
     result = interpreter.interpret_file(siren_file, ["the sound of siren", "the sound of dog"])
     assert result.presence[0] > 0.5 and result.presence[1] < 0.01
     (warning,) = [text for text in result.warnings if "absent" in text]
@@ -30,11 +31,13 @@ def test_score_sounds_of_the_clip(interpreter, siren_file):
 
 
 def test_level_db_is_at_most_the_clips(interpreter, wavs):
+    """Explanations are at most 1 dB louder than the clip."""
     for result in interpreter.interpret_batch(wavs, [*PROMPTS, "the sound of dog"]):
         assert result.level_db.max() < 1
 
 
 def test_save_writes_sounds_and_scores(interpreter, wavs, tmp_path):
+    """Explanation and residual add up to the original, without clipping."""
     (result,) = interpreter.interpret_batch(3 * wavs[2:], PROMPTS)  # loud enough to clip
     paths = result.save(tmp_path / "out")
     scores = json.loads((tmp_path / "out" / "scores.json").read_text())
@@ -52,6 +55,7 @@ def test_save_writes_sounds_and_scores(interpreter, wavs, tmp_path):
 
 
 def test_save_names_similar_prompts_apart(interpreter, wavs, tmp_path):
+    """Prompts that differ in punctuation have distinct files."""
     (result,) = interpreter.interpret_batch(wavs[:1], ["rain", "rain!", "rain?"])
     assert len(set(result.save(tmp_path))) == 3
 

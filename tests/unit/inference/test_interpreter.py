@@ -12,6 +12,7 @@ from tests.unit.inference.conftest import PROMPTS
 
 
 def test_waveform_and_residual_add_up(interpreter, wavs):
+    """The waveform is the faded masked-in part; the residual completes the clip."""
     for clip, result in zip(wavs, interpreter.interpret_batch(wavs, PROMPTS)):
         torch.testing.assert_close(result.original, clip)
         domain = interpreter.model.classifier.domain
@@ -26,6 +27,7 @@ def test_waveform_and_residual_add_up(interpreter, wavs):
 
 @pytest.mark.parametrize("classes", [("clock_alarm", "engine"), ("chirping_birds", "engine")])
 def test_each_prompt_extracts_its_source(interpreter, classes):
+    """The SI-SDR with the source of each prompt is higher than that of the mixture."""
     scene = mixture(*classes, seed=77)
     prompts = [f"this is the sound of {name.replace('_', ' ')}" for name in classes]
     (result,) = interpreter.interpret_batch(scene.mixture.unsqueeze(0), prompts)
@@ -34,6 +36,7 @@ def test_each_prompt_extracts_its_source(interpreter, classes):
 
 
 def test_interpret_file_accepts_one_prompt(interpreter, siren_file):
+    """A string is a list of one prompt."""
     result = interpreter.interpret_file(siren_file, PROMPTS[0])
     assert result.prompts == (PROMPTS[0],)
     assert result.waveform.shape[0] == result.mask.shape[0] == 1
@@ -42,6 +45,7 @@ def test_interpret_file_accepts_one_prompt(interpreter, siren_file):
 @pytest.mark.parametrize("rate, channels", [(8000, 1), (44100, 2), (48000, 6)])
 @pytest.mark.parametrize("seconds", [0.02, 7.3])
 def test_interpret_file_accepts_any_format(interpreter, tmp_path, rate, channels, seconds):
+    """Any rate, number of channels and length."""
     noise = 0.1 * torch.randn(round(rate * seconds), channels)
     soundfile.write(tmp_path / "odd.wav", noise.numpy(), rate)
     result = interpreter.interpret_file(tmp_path / "odd.wav", PROMPTS)
@@ -64,6 +68,7 @@ def test_interpret_file_reads_arrays_and_files(interpreter, siren_file):
 
 
 def test_interpret_batch_converts_doubles(interpreter, wavs):
+    """Doubles are converted to floats; integers are refused."""
     (expected,) = interpreter.interpret_batch(wavs[:1], PROMPTS)
     (result,) = interpreter.interpret_batch(wavs[:1].double(), PROMPTS)
     torch.testing.assert_close(result.waveform, expected.waveform)
@@ -72,11 +77,13 @@ def test_interpret_batch_converts_doubles(interpreter, wavs):
 
 
 def test_interpret_refuses_a_prompt_given_twice(interpreter, wavs):
+    """The error names the prompt."""
     with pytest.raises(InputError, match="must be different, got 'rain' twice"):
         interpreter.interpret_batch(wavs[:1], ["rain", "a dog", "rain"])
 
 
 def test_classify_file_agrees_with_interpret(interpreter, siren_file):
+    """The probabilities of two labels are those of two prompts."""
     result = interpreter.classify_file(siren_file)
     assert len(result.labels) == 50 and result.best == "siren"
     expected = interpreter.interpret_file(siren_file, PROMPTS)
@@ -103,6 +110,7 @@ def test_against_suppresses_the_other_source(interpreter):
 
 
 def test_interpret_batch_ignores_padding(interpreter, wavs):
+    """Relative lengths mark the padding, as in SpeechBrain."""
     padded = torch.nn.functional.pad(wavs[:1], (0, 32000))
     (expected,) = interpreter.interpret_batch(wavs[:1], PROMPTS)
     (result,) = interpreter.interpret_batch(padded, PROMPTS, wav_lens=torch.tensor([0.5]))
@@ -111,22 +119,26 @@ def test_interpret_batch_ignores_padding(interpreter, wavs):
 
 @pytest.mark.parametrize("prompts", [[], "", ["siren", " "]])
 def test_interpret_file_refuses_empty_prompts(interpreter, siren_file, prompts):
+    """No prompt, an empty one, or one of spaces."""
     with pytest.raises(InputError, match="at least one prompt"):
         interpreter.interpret_file(siren_file, prompts)
 
 
 def test_interpret_batch_refuses_silence(interpreter):
+    """Digital silence has no prediction to explain."""
     with pytest.raises(InputError, match="all silence"):
         interpreter.interpret_batch(torch.zeros(1, 32000), PROMPTS)
 
 
 def test_interpret_batch_refuses_one_dimension(interpreter):
+    """The error states the shape."""
     with pytest.raises(InputError, match=r"\[batch, time\], got \[32000\]"):
         interpreter.interpret_batch(synthesize("siren", 0)[:32000], PROMPTS)
 
 
 @pytest.mark.parametrize("lengths", [[1.0, 0.5], [1.0, 0.5, 0.5, 0.5], [1.0, 2.0, 1.0], [1, 0, 1]])
 def test_interpret_batch_checks_wav_lens(interpreter, wavs, lengths):
+    """One fraction above 0 and at most 1 for each clip."""
     assert len(wavs) == 3
     with pytest.raises(InputError, match="wav_lens must be 3 fractions"):
         interpreter.interpret_batch(wavs, PROMPTS, wav_lens=torch.tensor(lengths))
@@ -142,11 +154,13 @@ def test_interpret_batch_checks_wav_lens(interpreter, wavs, lengths):
     ],
 )
 def test_interpret_checks_its_arguments(interpreter, wav, prompts, message):
+    """Silence, NaN, a batch, and no prompts."""
     with pytest.raises(InputError, match=message):
         interpreter.interpret(wav, prompts)
 
 
 def test_interpret_accepts_one_prompt(interpreter, wavs):
+    """A string is a list of one prompt."""
     assert interpreter.interpret(wavs[0], "rain").prompts == ("rain",)
 
 

@@ -17,6 +17,7 @@ from tests.unit.inference.conftest import CPU, PROMPTS
 
 
 def test_from_hparams_restores_the_masks(model, exported, wavs):
+    """The interpreter folder and its results folder are both accepted."""
     audio_classifier = model.classifier.audio_classifier
     encoded = model.classifier.encode_clips(audio_classifier.without_offset(wavs))
     queries = audio_classifier.queries(PROMPTS)
@@ -28,6 +29,7 @@ def test_from_hparams_restores_the_masks(model, exported, wavs):
 
 
 def test_export_holds_two_files_and_a_ledger(exported, clap):
+    """The settings build classes of this package only."""
     names = {"hyperparams.yaml", "decoder.safetensors", ".speechbrain-lmac.json"}
     assert {path.name for path in exported.iterdir()} == names
     text = (exported / "hyperparams.yaml").read_text()
@@ -38,6 +40,7 @@ def test_export_holds_two_files_and_a_ledger(exported, clap):
 
 
 def test_from_hparams_refuses_another_classifier(exported):
+    """The hash of the classifier must agree."""
     file = exported / "hyperparams.yaml"
     lines = [
         "classifier_sha256: '0000'" if line.startswith("classifier_sha256") else line
@@ -70,6 +73,7 @@ def test_from_hparams_refuses_other_tags(exported, line, tmp_path):
 
 
 def test_from_hparams_refuses_truncated_weights(exported):
+    """The error states the format."""
     weights = exported / "decoder.safetensors"
     weights.write_bytes(weights.read_bytes()[:100])
     with pytest.raises(InputError, match="cannot be read as safetensors"):
@@ -78,16 +82,19 @@ def test_from_hparams_refuses_truncated_weights(exported):
 
 @pytest.mark.parametrize("source", ["./gone", "/gone/for/good", "mini", "tests"])
 def test_from_hparams_lists_the_pretrained(source):
+    """The error names the interpreters in the package."""
     with pytest.raises(InputError, match="mini-mel, mini-stft"):
         Interpreter.from_hparams(source=source, run_opts=CPU)
 
 
 def test_from_hparams_without_a_network(monkeypatch):
+    """The error states that there is no local folder either."""
     with pytest.raises(InputError, match=r"is not available.*not a local folder either"):
         Interpreter.from_hparams(source="nobody/nothing", run_opts=CPU)
 
 
 def test_from_hparams_after_a_move(exported, tmp_path):
+    """An exported folder does not depend on its path."""
     moved = shutil.move(exported, tmp_path / "elsewhere")
     assert Interpreter.from_hparams(source=moved, run_opts=CPU).sample_rate == 32000
 

@@ -20,17 +20,17 @@ def explain_recording(interpreter, sound, folder):
     return timeline, [load_audio(path, rate) for path in timeline.files]
 
 
-def let_through(monkeypatch, gain):
+def replace_masks(monkeypatch, gain):
     """Replace the masks by one gain."""
 
     def masks(self, encoded, queries, features=None):
         return gain * torch.ones(len(queries), *encoded.power.shape)
 
     monkeypatch.setattr(InterpreterNetwork, "forward", masks)
-    always_present(monkeypatch)
+    replace_presence(monkeypatch)
 
 
-def always_present(monkeypatch):
+def replace_presence(monkeypatch):
     """Replace the presence of all prompts by 1."""
 
     def probability(self, vector, queries):
@@ -39,7 +39,7 @@ def always_present(monkeypatch):
     monkeypatch.setattr(PresenceClassifier, "probability", probability)
 
 
-def without_rumble(sound):
+def high_pass(sound):
     """Remove the lowest frequencies, which are not encoded."""
     spectrum = torch.fft.rfft(sound)
     spectrum[torch.fft.rfftfreq(len(sound), 1 / SAMPLE_RATE) < 300] = 0
@@ -48,10 +48,11 @@ def without_rumble(sound):
 
 @pytest.mark.parametrize("seconds", [1.3, 5.0, 6.1, 17.77])
 def test_full_masks_reconstruct_the_recording(interpreter, seconds, tmp_path, monkeypatch):
-    let_through(monkeypatch, 1.0)
-    sound = without_rumble(synthesize("rain", seed=3, seconds=seconds))
-    timeline, written = explain_recording(interpreter, sound, tmp_path)
-    for wav in written:
+    """Windows overlap and add up to the recording, at any length."""
+    replace_masks(monkeypatch, 1.0)
+    sound = high_pass(synthesize("rain", seed=3, seconds=seconds))
+    timeline, explanations = explain_recording(interpreter, sound, tmp_path)
+    for wav in explanations:
         torch.testing.assert_close(wav, sound, atol=1e-3, rtol=0)
     fraction = timeline.masked_in_fraction
     torch.testing.assert_close(fraction, torch.ones_like(fraction), atol=1e-3, rtol=0)
@@ -60,7 +61,7 @@ def test_full_masks_reconstruct_the_recording(interpreter, seconds, tmp_path, mo
 
 def test_windows_of_a_tone_have_no_seams(interpreter, tmp_path, monkeypatch):
     """The masked-in level, by 20 ms, is constant across all borders of windows."""
-    always_present(monkeypatch)
+    replace_presence(monkeypatch)
     time = torch.arange(20 * SAMPLE_RATE) / SAMPLE_RATE
     tone = 0.2 * torch.sin(2 * torch.pi * 1000 * time)
     _, (masked_in, _) = explain_recording(interpreter, tone, tmp_path)
@@ -72,6 +73,7 @@ def test_windows_of_a_tone_have_no_seams(interpreter, tmp_path, monkeypatch):
 
 
 def test_regions_match_the_sources(interpreter, tmp_path):
+    """Time and frequency of a siren in rain."""
     sound = 0.05 * synthesize("rain", seed=1, seconds=20.0)
     sound[6 * SAMPLE_RATE : 9 * SAMPLE_RATE] += synthesize("siren", seed=2, seconds=3.0)
     timeline, (masked_in, _) = explain_recording(interpreter, sound, tmp_path)
@@ -88,6 +90,7 @@ def test_regions_match_the_sources(interpreter, tmp_path):
 
 
 def test_one_window_agrees_with_interpret_file(interpreter, tmp_path):
+    """Activity, regions and tables are equal."""
     sound = 0.05 * synthesize("rain", seed=1, seconds=5.0)
     sound[2 * SAMPLE_RATE : 4 * SAMPLE_RATE] += synthesize("siren", seed=2, seconds=2.0)
     clip = interpreter.interpret_file(sound, PROMPTS, sample_rate=SAMPLE_RATE)
@@ -103,7 +106,8 @@ def test_one_window_agrees_with_interpret_file(interpreter, tmp_path):
 
 
 def test_regions_end_with_the_recording(interpreter, tmp_path, monkeypatch):
-    let_through(monkeypatch, 1.0)
+    """The last region is not rounded up."""
+    replace_masks(monkeypatch, 1.0)
     sound = synthesize("rain", seed=3, seconds=7.03)
     timeline, _ = explain_recording(interpreter, sound, tmp_path)
     assert {(r.start, r.stop) for r in timeline.regions()} == {(0.0, len(sound) / SAMPLE_RATE)}
@@ -124,6 +128,7 @@ def test_spectrogram_shows_time_and_frequency(interpreter, tmp_path):
 
 
 def test_stale_explanations_are_removed(interpreter, tmp_path):
+    """Files of an earlier explanation are removed; files of the user stay."""
     sound = synthesize("siren", seed=2, seconds=3.0)
     (tmp_path / "5-mine.wav").write_text("a file of the user")
     interpreter.interpret_file(sound, PROMPTS, sample_rate=SAMPLE_RATE).save(tmp_path)
@@ -144,6 +149,7 @@ def test_stale_residuals_are_removed(interpreter, tmp_path):
 
 
 def test_silence_has_no_activity(interpreter, tmp_path):
+    """Digital silence after a siren stays silent."""
     sound = torch.zeros(20 * SAMPLE_RATE)
     sound[: 2 * SAMPLE_RATE] = synthesize("siren", seed=2, seconds=2.0)
     timeline, (masked_in, _) = explain_recording(interpreter, sound, tmp_path)
@@ -152,13 +158,15 @@ def test_silence_has_no_activity(interpreter, tmp_path):
 
 
 def test_loud_recordings_do_not_clip(interpreter, tmp_path):
+    """Explanations are scaled to at most 0.99."""
     sound = 3 * synthesize("siren", seed=2, seconds=7.0) / 0.3
-    _, written = explain_recording(interpreter, sound, tmp_path)
-    assert max(wav.abs().max() for wav in written) <= 0.99 + 2**-15
+    _, explanations = explain_recording(interpreter, sound, tmp_path)
+    assert max(wav.abs().max() for wav in explanations) <= 0.99 + 2**-15
 
 
 @pytest.mark.parametrize("bad", [torch.nan, None])
 def test_unusable_recordings_leave_no_files(interpreter, bad, tmp_path):
+    """Silence, and NaN in the last sample."""
     sound = synthesize("siren", seed=2, seconds=12.0) if bad else torch.zeros(12 * SAMPLE_RATE)
     if bad:
         sound[-1] = bad
@@ -168,6 +176,7 @@ def test_unusable_recordings_leave_no_files(interpreter, bad, tmp_path):
 
 
 def test_unwritable_folder_is_reported_first(interpreter):
+    """The error names the folder before anything is explained."""
     sound = synthesize("siren", seed=2, seconds=6.0)
     with pytest.raises(InputError, match="/proc/nowhere"):
         interpreter.interpret_recording(sound, "x", "/proc/nowhere", sample_rate=SAMPLE_RATE)

@@ -32,7 +32,7 @@ def test_confidence_weight_is_relative_to_chance():
         )
 
 
-def test_batch_steps_through_the_queries_of_a_clip():
+def test_batch_steps_through_queries_of_a_clip():
     """The query after the last one is the first one; clips keep their own queries."""
     queries = torch.arange(6.0).view(3, 2, 1)
     targets = torch.arange(6).view(3, 2)

@@ -166,7 +166,7 @@ def test_prompt_diversity_excuses_paraphrases(pairs, masks):
     assert losses.prompt_diversity(shared, orthogonal).item() == pytest.approx(0.5, abs=1e-5)
 
 
-def test_prompt_diversity_ignores_negative_cosines():
+def test_prompt_diversity_clips_negative_cosines():
     """Opposite queries are as different as orthogonal ones; similar queries are excused."""
     masks = torch.tensor([[[[1.0, 0.0]]], [[[0.6, 0.8]]]])
     for query in (SECOND, [-1.0, 0, 0, 0]):

@@ -1,3 +1,5 @@
+"""Faithfulness metrics against closed forms and quantus."""
+
 import math
 
 import numpy as np
@@ -52,7 +54,7 @@ def test_complexity_of_known_masks():
     [(faithfulness.sparseness, quantus.Sparseness), (faithfulness.complexity, quantus.Complexity)],
 )
 def test_mask_metrics_equal_quantus(ours, oracle):
-    """In double precision; quantus takes a mask for an image and writes into it."""
+    """In double precision; quantus expects an image and writes into it."""
     masks = torch.rand(3, 40, 64, generator=torch.Generator().manual_seed(0)).double()
     masks[1] = masks[1].round()
     masks[2, 5:] = 0.9
@@ -73,12 +75,12 @@ def test_increase_ignores_rounding():
 
 def test_double_softmax_drop_has_its_bound():
     """The bound ``100 (1 - 1 / e)`` is reached and never exceeded."""
-    lost = MaskedSimilarity(*torch.tensor([[[40.0, 0, 0]], [[0, 40.0, 0]], [[0, 0, 0.0]]]))
+    worst = MaskedSimilarity(*torch.tensor([[[40.0, 0, 0]], [[0, 40.0, 0]], [[0, 0, 0.0]]]))
     target = torch.tensor([0])
-    published = faithfulness.double_softmax_drop(lost.original, lost.masked_in, target)
-    assert faithfulness.masking_outcome(*lost, torch.ones(1, 2, 2)).double_softmax_drop == published
-    assert published.item() == pytest.approx(100 * (1 - 1 / math.e), abs=1e-4)
-    outcome = faithfulness.masking_outcome(*lost, torch.ones(1, 2, 2))
+    drop = faithfulness.double_softmax_drop(worst.original, worst.masked_in, target)
+    assert faithfulness.masking_outcome(*worst, torch.ones(1, 2, 2)).double_softmax_drop == drop
+    assert drop.item() == pytest.approx(100 * (1 - 1 / math.e), abs=1e-4)
+    outcome = faithfulness.masking_outcome(*worst, torch.ones(1, 2, 2))
     assert MASK_METRICS["AD"].function(outcome).item() == 100
     generator = torch.Generator().manual_seed(0)
     random = MaskedSimilarity(*10 * torch.randn(3, 500, 4, generator=generator))
@@ -104,18 +106,18 @@ def test_outcome_explains_a_given_class():
 
 
 def test_outcome_explains_the_prediction():
-    """One softmax is taken."""
+    """Probabilities are one softmax of the logits."""
     original = torch.tensor([[2.0, 0.0, 0.0]])
     scores = MaskedSimilarity(original, torch.tensor([[0.0, 1.0, 0.0]]), torch.zeros(1, 3))
-    found = faithfulness.masking_outcome(*scores, torch.ones(1, 2, 2))
-    assert found.p_original.item() == pytest.approx(math.exp(2) / (math.exp(2) + 2))
-    assert found.p_masked_in.item() == pytest.approx(1 / (math.e + 2))
-    assert found.p_masked_out.item() == pytest.approx(1 / 3)
-    assert not found.is_top1.item()
+    outcome = faithfulness.masking_outcome(*scores, torch.ones(1, 2, 2))
+    assert outcome.p_original.item() == pytest.approx(math.exp(2) / (math.exp(2) + 2))
+    assert outcome.p_masked_in.item() == pytest.approx(1 / (math.e + 2))
+    assert outcome.p_masked_out.item() == pytest.approx(1 / 3)
+    assert not outcome.is_top1.item()
 
 
 def test_si_sdr_equals_closed_form():
-    """10 log10 of the energies of the projection and of the rest, at any scale."""
+    """10 log10 of the energies of the projection and of the residual, at any scale."""
     generator = torch.Generator().manual_seed(0)
     reference = torch.randn(4, 800, generator=generator)
     estimate = reference + torch.randn(4, 800, generator=generator) * torch.tensor(

@@ -54,14 +54,14 @@ def test_curve_ends_are_clip_and_fill(encoded_clips, ranks, fill):
     insertion, deletion = (
         curve(classifier, encoded, ranks, text, TARGET, fill, (0.0, 1.0), kind) for kind in KINDS
     )
-    whole = probability(classifier, encoded.encoding.vector, text)
-    assert (insertion[:, 1] == whole).all()
-    assert (deletion[:, 0] == whole).all()
+    original = probability(classifier, encoded.encoding.vector, text)
+    assert (insertion[:, 1] == original).all()
+    assert (deletion[:, 0] == original).all()
     fill_power = FILLS[fill](valid_power(classifier, encoded)).expand_as(encoded.encoder_power)
     with torch.no_grad():
-        nothing = probability(classifier, classifier.domain.encode(fill_power).vector, text)
-    torch.testing.assert_close(insertion[:, 0], nothing, atol=1e-5, rtol=0)
-    torch.testing.assert_close(deletion[:, 1], nothing, atol=1e-5, rtol=0)
+        at_fill = probability(classifier, classifier.domain.encode(fill_power).vector, text)
+    torch.testing.assert_close(insertion[:, 0], at_fill, atol=1e-5, rtol=0)
+    torch.testing.assert_close(deletion[:, 1], at_fill, atol=1e-5, rtol=0)
 
 
 def test_curve_over_silence_equals_masking(classifier, wavs, text):
@@ -70,20 +70,20 @@ def test_curve_over_silence_equals_masking(classifier, wavs, text):
     ranks = rank_bins(encoded.power, SEEDS)
     scores = classifier.masked_similarity(encoded, top_k_mask(ranks, 0.1), text)
     for kind, logits in zip(KINDS, (scores.masked_in, scores.masked_out)):
-        found = curve(classifier, encoded, ranks, text, TARGET, "silence", (0.1,), kind)
+        points = curve(classifier, encoded, ranks, text, TARGET, "silence", (0.1,), kind)
         expected = logits.softmax(dim=1)[range(3), TARGET]
-        torch.testing.assert_close(found[:, 0], expected, atol=1e-5, rtol=0)
+        torch.testing.assert_close(points[:, 0], expected, atol=1e-5, rtol=0)
 
 
 def test_curve_defaults_to_silent_insertion(classifier, wavs, text):
     """The defaults equal the named values."""
     encoded = classifier.encode_clips(wavs)
     ranks = rank_bins(encoded.power, SEEDS)
-    found, named = (
+    default, named = (
         curve(classifier, encoded, ranks, text, TARGET, fractions=(0.1,), **fill)
         for fill in ({}, {"fill": "silence", "kind": "insertion"})
     )
-    assert torch.equal(found, named)
+    assert torch.equal(default, named)
 
 
 def test_curve_ignores_the_batch(encoded_clips, ranks):

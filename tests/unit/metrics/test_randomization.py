@@ -53,7 +53,7 @@ def test_permute_keeps_entries_not_order(clap):
 
 
 def changed(model, twin):
-    """Names of what differs, in either the decoder or the audio blocks."""
+    """Return the places of changed weights: 0 for the decoder, then the audio blocks."""
     old = [model.decoder, *model.classifier.audio_classifier.audio_blocks]
     new = [twin.decoder, *twin.classifier.audio_classifier.audio_blocks]
     return [
@@ -67,9 +67,9 @@ def test_stages_are_cascading(model):
     """Each stage changes its blocks, and the original model never."""
     before = {name: value.clone() for name, value in model.state_dict().items()}
     blocks = len(model.classifier.audio_classifier.audio_blocks)
-    found = {stage.name: changed(model, stage.model()) for stage in stages(model)}
+    changes = {stage.name: changed(model, stage.model()) for stage in stages(model)}
     cascade = {f"audio-{depth}": list(range(1, depth + 1)) for depth in range(1, blocks + 1)}
-    assert found == {"text": [], "decoder": [0], **cascade}
+    assert changes == {"text": [], "decoder": [0], **cascade}
     assert all((value == before[name]).all() for name, value in model.state_dict().items())
 
 
@@ -84,9 +84,9 @@ def test_stages_depend_on_the_seed(model):
 def test_unchanged_weights_are_shared(model):
     """A stage copies the changed block alone."""
     twin = stages(model)[2].model()
-    held = {id(weight) for weight in model.parameters()}
-    own = [id(weight) for weight in twin.parameters() if id(weight) not in held]
-    assert own == [
+    original = {id(weight) for weight in model.parameters()}
+    copied = [id(weight) for weight in twin.parameters() if id(weight) not in original]
+    assert copied == [
         id(weight) for weight in twin.classifier.audio_classifier.audio_blocks[0].parameters()
     ]
 
@@ -94,12 +94,12 @@ def test_unchanged_weights_are_shared(model):
 def test_random_encoder_keeps_its_scale(model, wavs, text):
     """Signals neither vanish nor explode: clips differ, and the prediction is lost."""
     twin = stages(model)[-1].model()
-    own, random = (m.classifier.encode_clips(wavs).encoding for m in (model, twin))
-    for before, after in zip(own.hidden, random.hidden):
+    trained, random = (m.classifier.encode_clips(wavs).encoding for m in (model, twin))
+    for before, after in zip(trained.hidden, random.hidden):
         assert 0.03 < after.std() / before.std() < 30
     assert random.vector.isfinite().all()
     assert (random.vector[0] - random.vector[1]).abs().max() > 1e-3
-    assert (random.vector @ own.vector.T).diagonal().abs().max() < 0.5
+    assert (random.vector @ trained.vector.T).diagonal().abs().max() < 0.5
 
 
 def test_only_the_text_stage_changes_prompts(model, text):

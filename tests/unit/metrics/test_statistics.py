@@ -36,8 +36,8 @@ def test_mean_of_few_is_student_interval():
 def test_mean_of_few_clusters_is_linearized():
     """Two clips of one recording and one of another: mean 2, residuals -1 and 1, df 1."""
     half = stats.t.ppf(0.975, 1) * np.sqrt(2 * 2) / 3
-    found = cluster_bootstrap_mean([1.0, 2.0, 3.0], ["a", "a", "b"])
-    assert found == pytest.approx((2, 2 - half, 2 + half))
+    result = cluster_bootstrap_mean([1.0, 2.0, 3.0], ["a", "a", "b"])
+    assert result == pytest.approx((2, 2 - half, 2 + half))
 
 
 def test_mean_of_many_is_normal_interval():
@@ -117,8 +117,8 @@ def test_no_values_have_no_mean():
 def test_constant_values_have_a_point_interval(count):
     """Equal values give finite intervals of zero width, and p = 1 for a zero difference."""
     assert cluster_bootstrap_mean(np.full(count, 3.0), range(count)) == (3, 3, 3)
-    found = paired_difference(np.ones(count), np.ones(count), range(count))
-    assert found == (0, 0, 0, 1)
+    result = paired_difference(np.ones(count), np.ones(count), range(count))
+    assert result == (0, 0, 0, 1)
 
 
 def test_binary_values_have_finite_intervals():
@@ -149,9 +149,9 @@ def test_p_equals_enumerated_rank_sums(count):
     ranks = stats.rankdata(abs(gaps))
     sums = np.array([ranks @ signs for signs in product((-1, 1), repeat=count)])
     expected = np.mean(abs(sums) >= abs(ranks @ np.sign(gaps)) - 1e-9)
-    found = paired_difference(gaps, 0 * gaps, range(count))
-    assert found.p == pytest.approx(expected)
-    assert found.difference == pytest.approx(gaps.mean())
+    result = paired_difference(gaps, 0 * gaps, range(count))
+    assert result.p == pytest.approx(expected)
+    assert result.difference == pytest.approx(gaps.mean())
 
 
 def test_p_ranks_means_of_recordings():
@@ -173,8 +173,8 @@ def test_difference_is_the_mean_of_gaps():
     """The interval of a difference is that of the mean of the gaps, with the same seed."""
     generator = np.random.default_rng(0)
     first, second = generator.normal(size=(2, 40))
-    found = paired_difference(first, second, range(40), 100, seed=4)
-    assert found[:3] == cluster_bootstrap_mean(first - second, range(40), 100, seed=4)
+    result = paired_difference(first, second, range(40), 100, seed=4)
+    assert result[:3] == cluster_bootstrap_mean(first - second, range(40), 100, seed=4)
 
 
 def test_seed_changes_the_interval_only():

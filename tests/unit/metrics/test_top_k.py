@@ -1,3 +1,5 @@
+"""Ranks of bins and masks of equal area."""
+
 from itertools import pairwise
 
 import torch

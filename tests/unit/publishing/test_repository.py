@@ -11,6 +11,7 @@ from tests.unit.publishing.conftest import REPO
 
 
 def test_repository_is_complete_and_portable(repository, results):
+    """All files are present, and no text contains a local path."""
     names = {path.name for path in repository.iterdir()}
     assert names == {
         *("README.md", "hyperparams.yaml", "decoder.safetensors", "training.json"),
@@ -39,17 +40,20 @@ def test_card_states_the_results(repository, model):
 
 @pytest.mark.parametrize("repo", ["maps", "me/maps/too", "me/ma ps", "-/-"])
 def test_invalid_repo_ids_are_refused_first(results, tmp_path, repo):
+    """Nothing is written."""
     with pytest.raises(InputError, match="no Hub id"):
         write_repository(results, repo, tmp_path / "hub")
     assert not (tmp_path / "hub").exists()
 
 
 def test_unfinished_run_is_refused(tmp_path):
+    """The folder has no results."""
     with pytest.raises(InputError, match="no finished run"):
         write_repository(tmp_path, REPO, tmp_path / "hub")
 
 
 def test_results_folder_is_not_replaced(results):
+    """The results folder and its interpreter stay as they are."""
     before = sorted(results.rglob("*"))
     for folder in (results, results / "interpreter"):
         with pytest.raises(InputError, match="was not written by publish"):
@@ -58,6 +62,7 @@ def test_results_folder_is_not_replaced(results):
 
 
 def test_repository_folder_is_replaced(results, repository):
+    """A second call replaces the first repository."""
     assert write_repository(results, REPO, repository) == repository
     assert len(list(repository.parent.glob(".speechbrain-lmac*"))) == 0
 
@@ -81,6 +86,7 @@ def test_other_folders_are_not_replaced(results, tmp_path):
 
 
 def test_git_clones_are_not_replaced(results, repository):
+    """The history of a clone is not deleted."""
     (repository / ".git").mkdir()
     with pytest.raises(InputError, match="is a git repository"):
         write_repository(results, REPO, repository)
@@ -88,6 +94,7 @@ def test_git_clones_are_not_replaced(results, repository):
 
 
 def test_user_folders_are_not_replaced(results, tmp_path):
+    """A folder with files of the user stays."""
     (tmp_path / "mine.txt").write_text("keep me")
     with pytest.raises(InputError, match="was not written by publish"):
         write_repository(results, REPO, tmp_path)

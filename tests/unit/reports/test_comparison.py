@@ -21,14 +21,16 @@ def comparison(mel_interpreter, interpretation):
 
 
 def test_takes_mask_in_equal_areas(comparison):
-    _, found, _ = comparison
-    assert [take.name for take in found] == ["lmac", "gradcam", "energy"]
-    assert found[0].presence > 0.9  # the siren
+    """One take for each method; unknown methods are refused."""
+    _, methods, _ = comparison
+    assert [take.name for take in methods] == ["lmac", "gradcam", "energy"]
+    assert methods[0].presence > 0.9  # the siren
     with pytest.raises(InputError, match=r"methods must be from .*, got 'magic'"):
         takes(None, None, PROMPT, ["magic"])
 
 
 def test_comparison_shows_names(comparison, tmp_path):
+    """The page has no form for ratings."""
     (path,) = write_comparison(tmp_path / "all.html", "street.wav", PROMPT, *comparison)
     text = path.read_text()
     assert "gradcam" in text and "Save ratings" not in text
@@ -51,6 +53,7 @@ def test_ratings_use_the_last_of_a_rater(tmp_path):
 
 
 def test_unwritable_page_leaves_no_key(comparison, tmp_path):
+    """A key without its page is useless."""
     path = tmp_path / "blind.html"
     path.mkdir()
     with pytest.raises(InputError, match="blind"):
@@ -59,6 +62,7 @@ def test_unwritable_page_leaves_no_key(comparison, tmp_path):
 
 
 def test_blind_pages_of_one_clip_differ(comparison, tmp_path):
+    """Another seed is another page; a key is never replaced."""
     keys = []
     for seed in (1, 2):
         path = tmp_path / f"{seed}.html"
@@ -70,6 +74,7 @@ def test_blind_pages_of_one_clip_differ(comparison, tmp_path):
 
 
 def test_mean_ranks_count_a_rater_once():
+    """Two ratings of one method by one person are averaged."""
     rows = [
         {"rater": "Ann", "page": "p", "method": method, "rating": rating}
         for method, rating in (("a", 1), ("b", 3), ("a", 5), ("b", 2))
@@ -79,6 +84,7 @@ def test_mean_ranks_count_a_rater_once():
 
 
 def test_ratings_without_their_key_are_refused(tmp_path):
+    """The error names the line, or the missing keys."""
     (tmp_path / "key.json").write_text('{"page": "another", "methods": {"A": "energy"}}')
     (tmp_path / "ratings.csv").write_text("rater,page,letter,rating\nAnn,this,A,3\n")
     with pytest.raises(InputError, match=r"ratings.csv, line 2: 'this' fits no key"):

@@ -1,3 +1,5 @@
+"""Sounds and images of pages."""
+
 import base64
 from io import BytesIO
 
@@ -14,6 +16,7 @@ from speechbrain_lmac.reports.raster import HEIGHT, WIDTH, height_of
 
 
 def test_matched_gain_does_not_clip():
+    """Levels are matched up to 20 dB and up to full scale."""
     loud, faint = torch.tensor([0.5, -0.5]), torch.tensor([0.1, -0.1])
 
     def energy(wavs):
@@ -28,6 +31,7 @@ def test_matched_gain_does_not_clip():
 
 
 def test_encode_mp3_preserves_the_sound(interpretation):
+    """The error of coding is small."""
     wav = interpretation.original
     decoded = decode_mp3(encode_mp3(wav, interpretation.sample_rate))
     assert len(decoded) >= len(wav)
@@ -50,6 +54,7 @@ def test_renderer_matches_levels_of_hot_clips():
 
 
 def test_encode_image_draws_a_tone_at_its_height():
+    """The brightest row is that of 2 kHz."""
     values = torch.zeros(10, 513)
     values[:, 64] = 1  # 2 kHz of 16
     encoded = encode_image(values, 16000, "gray", (0, 0.5))

@@ -10,6 +10,7 @@ from speechbrain_lmac.reports.media import decode_mp3
 
 
 def test_report_has_excerpts_of_long_recordings(long_report):
+    """Each region has an excerpt in which the rain is attenuated."""
     text = long_report.read_text()
     assert "2 regions" in text and "absent" in text
     assert text.count("<rect") == 2 and text.count("<audio") == 2 * 2

@@ -60,15 +60,15 @@ def test_fetch_creates_folder_and_file(server, tmp_path):
     """Nothing but the complete file is in the new folder."""
     path = fetch(server.url, tmp_path / "new" / "weights.pt", SHA256)
     assert path.read_bytes() == CONTENT
-    assert [found.name for found in path.parent.iterdir()] == ["weights.pt"]
+    assert [file.name for file in path.parent.iterdir()] == ["weights.pt"]
 
 
 def test_fetch_concurrent_calls_share_download(server, tmp_path):
     """Each call has its own lock on the same file, as processes have."""
     path = tmp_path / "weights.pt"
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda _: fetch(server.url, path, SHA256), range(4)))
-    assert found == [path] * 4 and path.read_bytes() == CONTENT
+        paths = list(pool.map(lambda _: fetch(server.url, path, SHA256), range(4)))
+    assert paths == [path] * 4 and path.read_bytes() == CONTENT
     assert server.starts == [0]
 
 

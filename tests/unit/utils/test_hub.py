@@ -41,8 +41,8 @@ class Hub(BaseHTTPRequestHandler):
                 {"type": "file", "path": name, "size": len(data), "oid": "0" * 40}
                 for name, data in self.files.items()
             ]
-            found = tree if "/tree/" in self.path else page
-            return self.send(200, json.dumps(found).encode(), body, "application/json")
+            answer = tree if "/tree/" in self.path else page
+            return self.send(200, json.dumps(answer).encode(), body, "application/json")
         name = self.path.split("?")[0].rpartition("/")[2]
         if self.path.startswith(f"/user/words/resolve/{COMMIT}/") and name in self.files:
             return self.send(200, self.files[name], body)

@@ -98,7 +98,7 @@ def test_lock_output_folder_names_absent_setting(tmp_path):
         lock_output_folder(tmp_path, {"sha256 of data": "ab"})
 
 
-def test_lock_output_folder_broken_file_is_input_error(tmp_path):
+def test_lock_output_folder_refuses_broken_file(tmp_path):
     """A file that a user edited is one sentence, not a traceback."""
     (tmp_path / RUN_FILE).write_text("{")
     with pytest.raises(InputError, match=r"run_config\.json cannot be read"):

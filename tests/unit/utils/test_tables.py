@@ -12,7 +12,7 @@ def path(tmp_path):
 
 
 def test_read_csv_reads_what_write_csv_wrote(path):
-    """Quotes, commas and line breaks in cells survive."""
+    """Quotes, commas and line breaks in values are preserved."""
     rows = [["name", "text"], ["a", 'rain, "heavy"'], ["b", "two\nlines"]]
     write_csv(path, rows)
     read = read_csv(path, ["name", "text"])

@@ -41,14 +41,14 @@ def verdicts(table, metric):
 
 def test_verdicts_follow_the_metric_direction():
     """Lower AD and higher FF are better."""
-    frame = make_scores({"ours": (10, 10), "low": (5, 5), "alike": (10, 10), "high": (20, 20)})
+    frame = make_scores({"ours": (10, 10), "low": (5, 5), "equal": (10, 10), "high": (20, 20)})
     table = compare(frame, "ours", [AD, FF])
-    assert verdicts(table, "AD") == {"low": "worse", "alike": "tie", "high": "better"}
-    assert verdicts(table, "FF") == {"low": "better", "alike": "tie", "high": "worse"}
+    assert verdicts(table, "AD") == {"low": "worse", "equal": "tie", "high": "better"}
+    assert verdicts(table, "FF") == {"low": "better", "equal": "tie", "high": "worse"}
 
 
 def test_tables_equal_single_comparisons():
-    """A row holds what the statistics of the pair say."""
+    """A row contains the statistics of one pair."""
     frame = make_scores({"ours": (10, 10), "theirs": (10.2, 10.3)})
     wide = frame[frame.metric == "AD"].pivot(index="clip", columns="method", values="value")
     recordings = frame.drop_duplicates("clip").recording.to_numpy()
@@ -63,8 +63,8 @@ def test_tables_equal_single_comparisons():
 
 def test_intervals_are_for_named_scores_only():
     """Other scores have a mean and no interval."""
-    found = estimate(make_scores({"ours": (1, 1)}), [AD]).set_index("metric")
-    assert np.isfinite(found.low["AD"]) and np.isnan(found.low["FF"])
+    table = estimate(make_scores({"ours": (1, 1)}), [AD]).set_index("metric")
+    assert np.isfinite(table.low["AD"]) and np.isnan(table.low["FF"])
 
 
 def test_p_is_corrected_over_the_family():
@@ -127,10 +127,10 @@ def test_mean_needs_all_top_k_fractions():
     rows += [("a", "SI-SDRi", f, -np.inf) for f in (0.05, 0.1, 0.2, 0.4)]
     rows += [("a", "AD", np.nan, 3.0)]
     frame = pd.DataFrame(rows, columns=["clip", "metric", "fraction", "value"])
-    found = with_score_names(frame).set_index(["clip", "metric", "fraction"]).value
-    means = found[found.index.get_level_values("fraction") == "mean"]
+    values = with_score_names(frame).set_index(["clip", "metric", "fraction"]).value
+    means = values[values.index.get_level_values("fraction") == "mean"]
     assert means.to_dict() == {("a", "AD", "mean"): 18.75, ("a", "SI-SDRi", "mean"): -np.inf}
-    assert found["a", "AD", "raw"] == 3 and found["b", "AD", "0.05"] == 1
+    assert values["a", "AD", "raw"] == 3 and values["b", "AD", "0.05"] == 1
 
 
 def silencing(silences):
@@ -160,14 +160,14 @@ def test_silenced_clips_are_dropped_for_all():
 
 def test_silencing_methods_are_never_better():
     """More than 5 % of silenced clips turn a better verdict into a tie."""
-    found = []
+    results = []
     for silent in (5, 6):
         frame = silencing({"ours": clips(silent), "a": clips(silent, 20), "b": []})
         for reference in ("ours", "b"):
             table = compare(frame, reference, [("SI-SDRi", "raw")])
-            found.append(verdicts(table, "SI-SDRi"))
-    assert found[:2] == [{"a": "better", "b": "better"}, {"ours": "worse", "a": "worse"}]
-    assert found[2:] == [{"a": "tie", "b": "tie"}, {"ours": "tie", "a": "tie"}]
+            results.append(verdicts(table, "SI-SDRi"))
+    assert results[:2] == [{"a": "better", "b": "better"}, {"ours": "worse", "a": "worse"}]
+    assert results[2:] == [{"a": "tie", "b": "tie"}, {"ours": "tie", "a": "tie"}]
     frame = silencing({"a": [], "ours": clips(50)})
     assert compare(frame, "ours", [("SI-SDRi", "raw")]).verdict.tolist() == ["worse"]
 

@@ -152,8 +152,8 @@ def test_curve_points_are_means():
         *(("b", "insertion_noise_floor", None, 7), ("b", "AD", 0.05, 7)),
     ]
     frame = pd.DataFrame(rows, columns=["method", "metric", "fraction", "value"])
-    found = curve_points(frame).set_index(["method", "kind", "fill", "fraction"]).p
-    assert found.to_dict() == pytest.approx(
+    means = curve_points(frame).set_index(["method", "kind", "fill", "fraction"]).p
+    assert means.to_dict() == pytest.approx(
         {
             ("b", "insertion", "noise_floor", 0.02): 0.3,
             ("a", "insertion", "noise_floor", 0.02): 0.5,

@@ -114,8 +114,8 @@ def test_cell_has_mean_and_interval(summary):
 
 def test_subset_methods_show_their_clips(summary):
     """Methods on fewer clips are compared on the shared clips."""
-    found = cells(headline(summary))["clips"]
-    assert (found["scorecam"], found["energy"]) == ("20", "60")
+    clips = cells(headline(summary))["clips"]
+    assert (clips["scorecam"], clips["energy"]) == ("20", "60")
     rows = part(summary, "clean").set_index(["method", "metric", "fraction"])
     row = rows.loc[("scorecam", "AD", "mean")]
     assert row.shared == 20 and row.difference == pytest.approx(10, abs=1)
@@ -149,8 +149,8 @@ def test_fraction_of_oracle(summary):
     """SI-SDRi relative to that of the oracle mask."""
     scores = TABLES["Localization of known sources"]
     table = make_table(part(summary, "two_source"), "title", scores, "lmac")
-    found = cells(table)["fraction of oracle"]
-    assert found == {name: f"{(10 - level / 10) / 9:.2f}" for name, level in LEVELS.items()}
+    fractions = cells(table)["fraction of oracle"]
+    assert fractions == {name: f"{(10 - level / 10) / 9:.2f}" for name, level in LEVELS.items()}
 
 
 def test_silencing_explainer_is_not_best():
@@ -161,8 +161,8 @@ def test_silencing_explainer_is_not_best():
     frame.loc[rows & frame["clip"].isin(["c1", "c2", "c3", "c4"]), "value"] = -np.inf
     table = make_table(assess(frame, "lmac", 200), "title", LOCALIZATION, "lmac")
     heading = next(name for name in table.cells if name.startswith("SI-SDRi") and "soft" in name)
-    found, bold = cells(table)[heading], dict(zip(table.cells["method"], table.bold[heading]))
-    assert found["saliency"].startswith("9.50") and found["saliency"].endswith("=")
+    column, bold = cells(table)[heading], dict(zip(table.cells["method"], table.bold[heading]))
+    assert column["saliency"].startswith("9.50") and column["saliency"].endswith("=")
     assert bold["lmac"] and not bold["saliency"]
     assert {cells(table)["clips"][name] for name in ("lmac", "gradcam++")} == {"56"}
 
