@@ -66,16 +66,16 @@ def test_audio_source_reads_stream_without_seek(path):
 
 
 def test_audio_source_warns_of_cut_file(stereo, tmp_path):
-    """The part of a truncated MP3 that exists is read once, and nothing is made up."""
-    path, cut = tmp_path / "whole.mp3", tmp_path / "cut.mp3"
+    """The part of a truncated MP3 that exists is read once, and nothing is added."""
+    path, cut = tmp_path / "full.mp3", tmp_path / "cut.mp3"
     soundfile.write(path, stereo.repeat(15, 1).numpy(), RATE, format="MP3")
     content = path.read_bytes()
     cut.write_bytes(content[: len(content) * 2 // 5])
-    whole, source = load_audio(path, RATE), AudioSource(cut)
+    full, source = load_audio(path, RATE), AudioSource(cut)
     with pytest.warns(UserWarning, match=r"announces 20\.4 s and holds .* cut short"):
         wav = source.read(RATE)
-    assert 0.2 * len(whole) < len(wav) < 0.6 * len(whole)
-    torch.testing.assert_close(wav[: RATE * 3], whole[: RATE * 3])
+    assert 0.2 * len(full) < len(wav) < 0.6 * len(full)
+    torch.testing.assert_close(wav[: RATE * 3], full[: RATE * 3])
     with pytest.warns(UserWarning, match="cut short"):
         torch.testing.assert_close(torch.cat(list(source.blocks(RATE))), wav)
 
@@ -95,11 +95,11 @@ def test_audio_source_measures_unstated_length(stereo, tmp_path):
 def test_read_segments_equals_slices(path, monkeypatch):
     """Segments from one pass are slices of the whole waveform."""
     monkeypatch.setattr(audio_blocks, "BLOCK_SECONDS", 0.1)
-    whole = AudioSource(path).read(32000)
+    full = AudioSource(path).read(32000)
     spans = [(100, 9000), (0, 50), (30000, 40000)]
     segments = AudioSource(path).read_segments(32000, spans)
     for (first, stop), segment in zip(spans, segments, strict=True):
-        torch.testing.assert_close(segment, whole[first:stop], atol=1e-6, rtol=0)
+        torch.testing.assert_close(segment, full[first:stop], atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("rate", [RATE, 32000, 16000])

@@ -28,8 +28,8 @@ def test_masked_clip_ends_without_click(length, hop_length, window):
     wavs = torch.randn(2, length, generator=generator)
     stft = spectrogram(wavs)
     closing = spectrogram.closing_frame(wavs, stft.shape[1])
-    whole = spectrogram.inverse(stft, length, closing)
-    torch.testing.assert_close(whole, wavs, atol=1e-5, rtol=0)
+    full = spectrogram.inverse(stft, length, closing)
+    torch.testing.assert_close(full, wavs, atol=1e-5, rtol=0)
     mask = (torch.rand(stft.shape, generator=generator) < 0.2).float()
     masked = None if closing is None else mask[:, -1] * closing
     assert spectrogram.inverse(mask * stft, length, masked).abs().max() < wavs.abs().max()

@@ -115,8 +115,8 @@ def test_render_stems_uses_segment(tested):
     """A row of a segment contaminates the segment, not the file."""
     clip = tested[0]._replace(start=4000, stop=12000)
     (row,) = contamination.draw_plan([clip], [], "white_noise", 6.02, seed=0, test_folds=[5])
-    whole, _ = soundfile.read(clip.wav, dtype="float32")
-    assert (render_stems(row, 32000, seconds=0.25).clip.numpy() == whole[4000:12000]).all()
+    full, _ = soundfile.read(clip.wav, dtype="float32")
+    assert (render_stems(row, 32000, seconds=0.25).clip.numpy() == full[4000:12000]).all()
 
 
 def test_draw_plan_without_choice_is_an_error(tested):

@@ -53,10 +53,10 @@ def test_manifest_is_read_by_other_tools(clips, tmp_path):
 def test_dataset_item_is_segment_of_file(clips, tmp_path):
     """Clips of one file hold their own samples."""
     manifest.write(tmp_path / "set.csv", clips)
-    whole, _ = soundfile.read(tmp_path / "siren.wav", dtype="float32")
+    full, _ = soundfile.read(tmp_path / "siren.wav", dtype="float32")
     data = build_dataset(manifest.read(tmp_path / "set.csv"), 32000, seconds=1.0)
     for number, item in enumerate(data):
-        assert (item["sig"].numpy() == whole[32000 * number : 32000 * (number + 1)]).all()
+        assert (item["sig"].numpy() == full[32000 * number : 32000 * (number + 1)]).all()
 
 
 def test_read_clips_reads_manifest(clips, tmp_path):

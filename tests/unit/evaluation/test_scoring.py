@@ -49,10 +49,10 @@ def test_scores_cover_clips_methods_fractions(model, wavs, prompts):
 
 def test_scores_ignore_the_batch(model, wavs, prompts):
     """One batch of three equals three batches of one."""
-    whole = evaluate(model, CHOSEN, [(IDS, wavs)], prompts)
+    together = evaluate(model, CHOSEN, [(IDS, wavs)], prompts)
     parts = [([clip_id], wavs[i : i + 1]) for i, clip_id in enumerate(IDS)]
     keys = ["method", "clip", "target", "metric", "fraction"]
-    frames = whole, evaluate(model, CHOSEN, parts, prompts)
+    frames = together, evaluate(model, CHOSEN, parts, prompts)
     one, other = (frame.set_index(keys).sort_index() for frame in frames)
     pd.testing.assert_frame_equal(one, other, check_exact=False, atol=2e-3, rtol=1e-3)
 
@@ -172,9 +172,9 @@ def test_evaluate_explainers_reads_files(model, wavs, tmp_path):
     settings = {"explainers": ["energy", "gradcam++"], "clip_seconds": seconds}
     files = evaluate_explainers(model, paths, names, batch_size=2, **settings)
     arrays = dict(zip(paths, wavs))
-    whole = evaluate_explainers(model, arrays, names, **settings)
+    together = evaluate_explainers(model, arrays, names, **settings)
     keys = ["method", "clip", "metric", "fraction"]
-    one, other = (frame.sort_values(keys, ignore_index=True) for frame in (files, whole))
+    one, other = (frame.sort_values(keys, ignore_index=True) for frame in (files, together))
     pd.testing.assert_frame_equal(one, other, check_exact=False, atol=2e-3, rtol=1e-3)
     assert list(files) == ["method", "clip", "target", "metric", "fraction", "value"]
 

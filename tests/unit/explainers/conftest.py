@@ -21,7 +21,7 @@ def encoded(classifier, wavs):
 
 @pytest.fixture
 def inputs(classifier, text, encoded):
-    """Return all inputs of explainers; the two sources are made up and add up to the clip."""
+    """Return all inputs of explainers; the power of two sources adds up to the clip."""
     fraction = torch.linspace(0, 1, encoded.power.shape[-1])
     hidden = tuple(maps.mean(dim=0, keepdim=True) for maps in encoded.encoding.hidden)
     log_power = normalized_log_power(encoded.power).mean(dim=0, keepdim=True)

@@ -68,7 +68,7 @@ def test_mean_interval_covers_the_truth(recordings):
         _, low, high = cluster_bootstrap_mean(values, range(len(values)), resamples=500)
         naive += low <= 0 <= high
     assert 178 <= covered <= 198
-    assert naive < 170  # clips taken for independent
+    assert naive < 170  # if clips are treated as independent
 
 
 @pytest.mark.parametrize("recordings", [8, 40])

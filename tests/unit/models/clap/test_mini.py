@@ -29,7 +29,7 @@ def test_clap_is_frozen(any_clap):
 
 
 def test_embeddings_have_unit_norm(any_clap, wavs):
-    """Of clips and of prompts."""
+    """Vectors of clips and of prompts."""
     torch.testing.assert_close(any_clap(wavs).vector.norm(dim=1), torch.ones(3))
     text = any_clap.queries([class_prompt(name) for name in ("siren", "rain", "dog")])
     torch.testing.assert_close(text.norm(dim=1), torch.ones(3))
