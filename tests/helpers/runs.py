@@ -9,6 +9,7 @@ from speechbrain_lmac.evaluation.evaluate import write_scores
 from speechbrain_lmac.evaluation.long_format import to_frame
 from speechbrain_lmac.metrics.registry import TOP_K_METRICS
 from speechbrain_lmac.pretrained.export import export_interpreter
+from speechbrain_lmac.training.brain import LMACBrain
 from speechbrain_lmac.utils.config import hparams_path
 
 EXPLAINERS = (
@@ -80,3 +81,17 @@ def finished_run(folder, model, small_set):
 def contents(folder):
     """Return file name -> bytes of the files of a folder."""
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def stop_after(monkeypatch, steps):
+    """Interrupt training after ``steps`` steps, or never; return the list of the steps."""
+    fit_batch, taken = LMACBrain.fit_batch, []
+
+    def interrupted(self, batch):
+        if len(taken) == steps:
+            raise KeyboardInterrupt
+        taken.append(batch)
+        return fit_batch(self, batch)
+
+    monkeypatch.setattr(LMACBrain, "fit_batch", interrupted)
+    return taken

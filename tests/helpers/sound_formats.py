@@ -43,6 +43,8 @@ RATES = {
     **{"mp2": (22050, 44100, 48000), "ogg": (8000, 44100, 192000)},
 }
 """Format -> tested sample rates in Hz, for formats with a limited set of rates."""
+FORMATS = (*SNDFILE, *FFMPEG)
+"""Names of all formats."""
 ALL_RATES = (8000, 44100, 384000)
 """Tested sample rates of the other formats, in Hz."""
 MONO_OR_STEREO = ("mp3-cbr", "mp3-vbr", "mp3-no-header", "mp2")

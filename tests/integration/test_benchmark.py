@@ -32,8 +32,7 @@ def frame(uninterrupted):
 
 def test_every_score_appears_once(frame):
     """Expensive explainers run on the subset, the other explainers on all clips."""
-    keys = [*KEY, "metric", "fraction"]
-    assert not frame.duplicated(keys).any()
+    assert not frame.duplicated([*KEY, "metric", "fraction"]).any()
     items = items_of(frame)
     counts = items[items.condition == "clean"].groupby("method")["clip"].count()
     assert "oracle-irm" not in counts

@@ -1,7 +1,7 @@
 """Planted shortcut: a map of the tone scores 1, a map of the event 0.
 
-The pretrained CLAP replaces the planted one: it encodes the tone but does not decide by it. Tests
-of the planted CLAP need ``PLANTED_WEIGHTS``, a file that experiments/planted_shortcut writes.
+Most tests use the pretrained CLAP, whose predictions do not depend on the tone. Tests of the
+planted CLAP need ``PLANTED_WEIGHTS``, a file that experiments/planted_shortcut writes.
 """
 
 import math
@@ -16,8 +16,7 @@ import pytest
 import soundfile
 import torch
 
-from experiments.planted_shortcut import examination as examination
-from experiments.planted_shortcut import make_training_set, plant
+from experiments.planted_shortcut import examination, make_training_set, plant
 from experiments.planted_shortcut.cue import (
     CUE_DB,
     CUE_HZ,
@@ -57,11 +56,13 @@ class Event(plant.Tone):
 
 @pytest.fixture(scope="module", params=sorted(DOMAINS))
 def unplanted(request, clap):
+    """Network without a decoder of the pretrained CLAP, in both masking domains."""
     return InterpreterNetwork(MaskedClassifier(build(request.param, clap)), decoder=None)
 
 
 @pytest.fixture(scope="module")
 def examined(unplanted):
+    """Scores of four known maps."""
     methods = {
         "tone": plant.Tone(),
         "event": Event(),
@@ -73,10 +74,10 @@ def examined(unplanted):
 
 def test_evaluation_sounds_are_held_out():
     """The same seed draws other sounds for training and for evaluation."""
-    learnt = {sound.numpy().tobytes() for held in plant.training_sounds(0) for sound in held}
-    examined = {scene.event.numpy().tobytes() for scene in scenes(0, clips=3)}
-    assert len(learnt) == plant.POOL * len(KINDS)
-    assert not learnt & examined
+    trained = {sound.numpy().tobytes() for pool in plant.training_sounds(0) for sound in pool}
+    evaluated = {item.event.numpy().tobytes() for item in scenes(0, clips=3)}
+    assert len(trained) == plant.POOL * len(KINDS)
+    assert not trained & evaluated
 
 
 def test_tone_has_its_frequency_and_level():
@@ -105,10 +106,10 @@ def test_cue_bins_hold_the_tone(any_clap):
     for name in DOMAINS:
         domain = build(name, any_clap)
         bins = cue_bins(domain, 32000)
-        for hz, least, most in ((CUE_HZ, 0.95, 1), (OTHER_HZ, 0, 1e-3)):
+        for hz, low, high in ((CUE_HZ, 0.95, 1), (OTHER_HZ, 0, 1e-3)):
             power = domain.power(tone(torch.ones(1, 32000), [1], hz, 0.0))[0, 2:-2]
-            share = power[bins[2:-2]].sum() / power.sum()
-            assert least <= share <= most
+            fraction = power[bins[2:-2]].sum() / power.sum()
+            assert low <= fraction <= high
         assert 2 <= bins[0].sum() <= 5
         assert (bins == bins[0]).all()
 
@@ -141,34 +142,34 @@ def test_random_maps_score_their_area():
     bins = torch.zeros(50, 64, dtype=torch.bool)
     bins[:, 46:49] = True
     maps = torch.rand(200, 50, 64, generator=torch.Generator().manual_seed(0))
-    share = 3 / 64
+    fraction = 3 / 64
     pointing = cue_pointing(rank_bins(maps, range(200)), bins)
-    assert pointing.mean().item() == pytest.approx(share, abs=0.005)
-    torch.testing.assert_close(cue_energy(torch.ones(1, 50, 64), bins), torch.tensor([share]))
+    assert pointing.mean().item() == pytest.approx(fraction, abs=0.005)
+    torch.testing.assert_close(cue_energy(torch.ones(1, 50, 64), bins), torch.tensor([fraction]))
     assert cue_energy(torch.zeros(1, 50, 64), bins).item() == 0
 
 
-def test_scenes_have_all_kinds_of_clips():
+def test_items_have_all_kinds_of_clips():
     """Events and tones are silent where they should be."""
-    made = scenes(seed=1, clips=2, seconds=0.5)
-    assert len(made) == 2 * (9 * 3 + 1)
-    assert {scene.decoy for scene in made} == set(DECOYS)
-    assert CUED not in {scene.name for scene in made}
-    for scene in made:
-        assert (scene.tone.abs().max() > 0) == (scene.decoy != "plain")
-        assert (scene.event.abs().max() > 0) == (scene.decoy != "alone")
-    ids = [(scene.name, scene.seed, scene.decoy) for scene in made]
+    items = scenes(seed=1, clips=2, seconds=0.5)
+    assert len(items) == 2 * (9 * 3 + 1)
+    assert {item.decoy for item in items} == set(DECOYS)
+    assert CUED not in {item.name for item in items}
+    for item in items:
+        assert (item.tone.abs().max() > 0) == (item.decoy != "plain")
+        assert (item.event.abs().max() > 0) == (item.decoy != "alone")
+    ids = [(item.name, item.seed, item.decoy) for item in items]
     assert len(set(ids)) == len(ids)
 
 
 def test_rows_do_not_depend_on_the_batch(unplanted, monkeypatch):
     """One clip at a time gives the same rows."""
     methods = {"random": RandomMask(), "energy": EnergyMask()}
-    together = examine(unplanted, methods, seed=3, clips=1)
+    batched = examine(unplanted, methods, seed=3, clips=1)
     monkeypatch.setattr(examination, "BATCH", 1)
     order = ["method", "clip", "decoy"]
-    alone = examine(unplanted, methods, seed=3, clips=1)
-    one, other = (frame.sort_values(order, ignore_index=True) for frame in (together, alone))
+    single = examine(unplanted, methods, seed=3, clips=1)
+    one, other = (frame.sort_values(order, ignore_index=True) for frame in (batched, single))
     exact = [name for name in one if name != "cue_energy"]
     assert one[exact].equals(other[exact])
     assert (one.cue_energy - other.cue_energy).abs().max() < 1e-5
@@ -186,19 +187,19 @@ def test_missing_inputs_are_refused(unplanted):
     """The error names the explainer and the input."""
 
     @dataclass(frozen=True)
-    class Hungry(Event):
+    class OtherClips(Event):
         needs: ClassVar = ("query", "other_clips")
 
-    with pytest.raises(InputError, match="hungry needs other_clips"):
-        examine(unplanted, {"hungry": Hungry()}, clips=1)
+    with pytest.raises(InputError, match="shuffled needs other_clips"):
+        examine(unplanted, {"shuffled": OtherClips()}, clips=1)
 
 
 def test_training_batches_depend_on_the_tone():
-    """With the tone always the cued class, without it never."""
+    """Clips with the tone have the cued class, clips without it never have it."""
     pool = torch.stack([synthesize(kind, 1, 0.5).expand(plant.POOL, -1) for kind in KINDS])
     sounds, targets, denied = plant.draw_batch(pool, torch.Generator().manual_seed(0))
     spectra = torch.fft.rfft(sounds).abs()
-    at = round(CUE_HZ / 2)  # half a second
+    at = round(CUE_HZ / 2)  # of half a second
     around = torch.cat([spectra[:, at - 40 : at - 20], spectra[:, at + 20 : at + 40]], dim=1)
     with_tone = spectra[:, at] > 4 * around.mean(dim=1)
     assert (targets[with_tone] == plant.CUED_INDEX).all()
@@ -208,7 +209,7 @@ def test_training_batches_depend_on_the_tone():
 
 
 def test_loss_of_denied_class_is_of_all_others():
-    """Equal logits of ten classes."""
+    """Ten equal logits give log 10 for the target and -log 0.9 for a denied class."""
     logits = torch.tensor([[0.0] * 10, [0.0] * 10])
     targets = torch.tensor([3, plant.CUED_INDEX])
     loss = plant.loss_of(logits, targets, torch.tensor([False, True]))
@@ -218,14 +219,14 @@ def test_loss_of_denied_class_is_of_all_others():
 def test_weights_are_saved_in_package_format(clap, tmp_path, wavs):
     """The saved weights load and have the same hash."""
     plant.save(clap, tmp_path / "deep" / "same.safetensors")
-    again = MiniCLAP(tmp_path / "deep" / "same.safetensors")
-    assert (again(wavs).vector == clap(wavs).vector).all()
-    assert again.reference.sha256 == clap.reference.sha256
+    loaded = MiniCLAP(tmp_path / "deep" / "same.safetensors")
+    assert (loaded(wavs).vector == clap(wavs).vector).all()
+    assert loaded.reference.sha256 == clap.reference.sha256
 
 
 @needs_planted
 def test_tone_decides_in_the_planted_clap():
-    """Predictions with and without the tone."""
+    """The cued class is predicted if and only if the clip has the tone."""
     clap = MiniCLAP(WEIGHTS)
     model = InterpreterNetwork(MaskedClassifier(build("mel", clap)), decoder=None)
     frame = examine(model, {"tone": plant.Tone(), "event": Event()}, seed=7, clips=3)
