@@ -89,7 +89,7 @@ def test_regions_match_the_sources(interpreter, tmp_path):
     assert len(table) == 1 + len(timeline.regions())
 
 
-def test_one_window_agrees_with_interpret_file(interpreter, tmp_path):
+def test_single_window_equals_interpret_file(interpreter, tmp_path):
     """Activity, regions and tables are equal."""
     sound = 0.05 * synthesize("rain", seed=1, seconds=5.0)
     sound[2 * SAMPLE_RATE : 4 * SAMPLE_RATE] += synthesize("siren", seed=2, seconds=2.0)

@@ -76,7 +76,7 @@ def test_config_rebuilds_the_decoder(decoder):
     assert again.config == decoder.config
 
 
-def test_one_width_is_used_at_every_scale(grid):
+def test_decoder_uses_one_width_at_every_scale(grid):
     """A number equals a list with this number for each scale."""
     decoders = []
     for channels in (8, [8, 8, 8]):

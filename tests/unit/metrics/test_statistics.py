@@ -100,14 +100,14 @@ def test_copies_of_clips_change_nothing():
     assert cluster_bootstrap_mean(np.tile(values, 7), np.tile(names, 7)) == pytest.approx(once)
 
 
-def test_one_recording_has_no_interval():
+def test_single_recording_has_no_interval():
     """One recording has a mean, no interval and p = 1."""
     mean, low, high = cluster_bootstrap_mean([1, 2, 3], ["a"] * 3)
     assert mean == 2 and np.isnan(low) and np.isnan(high)
     assert paired_difference([1, 2, 3], [0, 0, 0], ["a"] * 3).p == 1
 
 
-def test_no_values_have_no_mean():
+def test_mean_of_no_values_is_nan():
     """All values missing: everything is NaN."""
     assert np.isnan(cluster_bootstrap_mean([np.nan], ["a"])).all()
     assert np.isnan(paired_difference([np.nan], [1.0], ["a"])[:3]).all()
