@@ -11,9 +11,9 @@ def sound_folder(tmp_path):
     """A folder with two sounds, a broken sound and a text file."""
     folder = tmp_path / "sounds"
     (folder / "below").mkdir(parents=True)
-    scene = mixture("siren", "rain", seed=5, seconds=2.0)
-    soundfile.write(folder / "street.wav", scene.mixture.numpy(), SAMPLE_RATE)
-    soundfile.write(folder / "below" / "street.flac", scene.first.numpy(), SAMPLE_RATE)
+    mixed = mixture("siren", "rain", seed=5, seconds=2.0)
+    soundfile.write(folder / "street.wav", mixed.mixture.numpy(), SAMPLE_RATE)
+    soundfile.write(folder / "below" / "street.flac", mixed.first.numpy(), SAMPLE_RATE)
     (folder / "broken.wav").write_text("no sound")
     (folder / "notes.txt").write_text("siren\n\n rain \n")
     return folder

@@ -15,6 +15,7 @@ MEL = ["--source", "mini-mel"]
 
 
 def test_expand_files_folders_and_globs(sound_folder):
+    """Files, folders, patterns and addresses of the Hub give a list without repetitions."""
     street, below = str(sound_folder / "street.wav"), str(sound_folder / "below" / "street.flac")
     assert expand([street, f"{sound_folder}/./street.wav"]) == [street]
     assert set(expand([str(sound_folder)])) == {street, below, str(sound_folder / "broken.wav")}
@@ -24,7 +25,7 @@ def test_expand_files_folders_and_globs(sound_folder):
 
 
 def test_expand_skips_hidden_files(sound_folder):
-    """macOS puts a ``._`` file next to each sound on a memory card."""
+    """macOS writes a hidden ``._`` file for each sound on a memory card."""
     for name in ("._street.wav", ".trash/old.wav"):
         (sound_folder / name).parent.mkdir(exist_ok=True)
         (sound_folder / name).write_text("no sound")
@@ -33,9 +34,10 @@ def test_expand_skips_hidden_files(sound_folder):
 
 
 def test_expand_skips_the_output_folder(sound_folder):
+    """Sounds from an earlier run are not explained, unless they are given by name."""
     out = sound_folder / "explanations"
     out.mkdir()
-    (out / "original.wav").write_text("of an earlier run")
+    (out / "original.wav").write_text("from an earlier run")
     assert not any("original" in name for name in expand([str(sound_folder)], out))
     assert expand([str(out / "original.wav")], out) == [str(out / "original.wav")]
 
@@ -80,6 +82,7 @@ def test_commands_check_options_first(sound_folder, arguments, message, capsys):
     ],
 )
 def test_expand_refuses_names_without_sounds(tmp_path, monkeypatch, name, message):
+    """Missing files, patterns without a match and empty folders are named."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=message):
@@ -87,6 +90,7 @@ def test_expand_refuses_names_without_sounds(tmp_path, monkeypatch, name, messag
 
 
 def test_folders_for_gives_each_file_its_own(tmp_path):
+    """Output folders differ, also on file systems that ignore case."""
     files = ["a/x.wav", "b/x.wav", "X.ogg", "x-2.wav", "...wav"]
     folders = folders_for(files, tmp_path)
     assert len({str(folder).lower() for folder in folders}) == 5
@@ -98,6 +102,7 @@ def test_folders_for_gives_each_file_its_own(tmp_path):
     [("5", "above 0 and at most 1, got 5"), ("0", "above 0"), ("half", "valid number")],
 )
 def test_explain_refuses_thresholds(sound_folder, capsys, threshold, message):
+    """The error names the option and its range."""
     with pytest.raises(SystemExit) as refused:
         main(["explain", str(sound_folder), "--prompt", "siren", "--threshold", threshold, *MEL])
     error = capsys.readouterr().err
@@ -114,7 +119,7 @@ def test_explain_refuses_thresholds(sound_folder, capsys, threshold, message):
     ],
 )
 def test_commands_refuse_repeated_options(words, capsys):
-    """The last value does not win without a message."""
+    """A repeated option is an error, so no value is ignored."""
     with pytest.raises(SystemExit) as refused:
         main(words)
     assert refused.value.code == 2 and "must be given once" in capsys.readouterr().err
@@ -123,12 +128,12 @@ def test_commands_refuse_repeated_options(words, capsys):
 def test_commands_read_undecodable_file_names(sound_folder, tmp_path, monkeypatch):
     """A file name in Latin-1, from an old archive, is explained and reported."""
     monkeypatch.chdir(tmp_path)
-    odd = os.fsdecode(b"q/bad\xff.wav")
+    latin = os.fsdecode(b"q/bad\xff.wav")
     os.mkdir("q")
-    shutil.copy(sound_folder / "street.wav", odd)
+    shutil.copy(sound_folder / "street.wav", latin)
     shutil.copy(sound_folder / "street.wav", "q/fine.wav")
     assert main(["explain", "q", "--prompt", "siren", "--output", "why", *MEL]) == 0
-    assert main(["explain", odd, "--prompt", "siren", "--output", "again", *MEL]) == 0
+    assert main(["explain", latin, "--prompt", "siren", "--output", "again", *MEL]) == 0
     assert main(["report", "q", "--prompt", "siren", "--output", "q.html", *MEL]) == 0
     assert "bad\\udcff.wav" in (tmp_path / "q.html").read_text()
     assert len(list((tmp_path / "why").glob("*/scores.json"))) == 2
@@ -146,6 +151,7 @@ def test_commands_refuse_empty_values(sound_folder, words, capsys):
 
 
 def test_commands_end_when_the_reader_ends(sound_folder):
+    """A closed pipe gives no traceback."""
     command = (
         f"{sys.executable} -m speechbrain_lmac classify {sound_folder}/street.wav --help | head -1"
     )
@@ -180,6 +186,7 @@ def test_commands_report_errors_in_one_line(arguments, message, capsys, tmp_path
 
 
 def test_source_error_lists_the_pretrained(sound_folder, capsys):
+    """A mistyped source is answered with the names of the pretrained interpreters."""
     with pytest.raises(SystemExit):
         main(["classify", str(sound_folder / "street.wav"), "--source", "./gone"])
     assert "mini-mel, mini-stft" in capsys.readouterr().err
@@ -187,6 +194,7 @@ def test_source_error_lists_the_pretrained(sound_folder, capsys):
 
 @pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])
 def test_help_imports_nothing_heavy(command):
+    """Help is quick and writes options with hyphens."""
     code = (
         "import sys\nfrom speechbrain_lmac.__main__ import main\n"
         f"try:\n    main({[*command, '--help']!r})\nexcept SystemExit as done:\n"
@@ -195,15 +203,13 @@ def test_help_imports_nothing_heavy(command):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "Usage: speechbrain-lmac" in done.stdout
-    assert (
-        "_"
-        not in done.stdout.replace("lmac_zs", "").partition("Options:")[2].partition("Examples:")[0]
-    )
+    options = done.stdout.partition("Options:")[2].partition("Examples:")[0]
+    assert "_" not in options.replace("lmac_zs", "")
     assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_train_passes_settings_through(monkeypatch):
-    """Words after the YAML file reach the other parser as they are."""
+    """Words after the YAML file reach SpeechBrain's parser unchanged."""
     from speechbrain_lmac.training import train
 
     received = []

@@ -1,4 +1,4 @@
-"""Commands that explain, classify and report, as a user types them."""
+"""Commands explain, classify and report, as a user types them."""
 
 import csv
 import json
@@ -33,6 +33,7 @@ def test_explain_writes_a_folder_per_file(sound_folder, tmp_path, capsys):
 
 
 def test_explain_json_is_one_object_per_line(sound_folder, tmp_path, capsys):
+    """A file that cannot be read has an object with its error."""
     command = [
         "explain",
         str(sound_folder / "street.wav"),
@@ -41,10 +42,10 @@ def test_explain_json_is_one_object_per_line(sound_folder, tmp_path, capsys):
     ]
     command += ["--prompt", "siren", "--against", "rain", "--output", str(tmp_path / "why"), *MEL]
     assert main(command) == 1
-    good, bad = map(json.loads, capsys.readouterr().out.splitlines())
-    (row,) = good["prompts"]
-    assert good["against"] == "rain" and 0 <= row["probability"] <= 1
-    assert "cannot read" in bad["error"]
+    valid, invalid = map(json.loads, capsys.readouterr().out.splitlines())
+    (row,) = valid["prompts"]
+    assert valid["against"] == "rain" and 0 <= row["probability"] <= 1
+    assert "cannot read" in invalid["error"]
 
 
 def test_explain_json_fields_of_short_and_long(sound_folder, tmp_path, capsys):
@@ -69,13 +70,13 @@ def test_explain_json_fields_of_short_and_long(sound_folder, tmp_path, capsys):
 
 
 def test_explain_keeps_files_of_one_name_apart(sound_folder, tmp_path, monkeypatch):
-    """Recorders use the same names on every card: a second call writes to another folder."""
+    """Files of one name in two folders have separate folders and rows of the common table."""
     out, below = tmp_path / "why", sound_folder / "below"
     common = ["--prompt", "siren", "--output", str(out), *MEL]
     assert main(["explain", str(sound_folder / "street.wav"), *common]) == 0
     first = (out / "street" / "0-siren-explanation.wav").read_bytes()
     monkeypatch.chdir(below)
-    for _ in range(2):  # the second time, it is the same folder
+    for _ in range(2):  # a repeated call writes to the same folder
         assert main(["explain", "street.flac", *common]) == 0
     assert (out / "street" / "0-siren-explanation.wav").read_bytes() == first
     explained = {
@@ -94,6 +95,7 @@ def test_explain_keeps_files_of_one_name_apart(sound_folder, tmp_path, monkeypat
 
 
 def test_explain_reads_truncated_long_files(tmp_path, capsys):
+    """A truncated file is explained to its end, with one warning."""
     sound = synthesize("rain", seed=2, seconds=20.0)
     path = tmp_path / "long.flac"
     soundfile.write(path, sound.numpy(), SAMPLE_RATE)
@@ -116,15 +118,16 @@ def test_explain_removes_folders_of_failures(tmp_path, capsys):
 
 
 def test_report_is_written_on_interruption(sound_folder, tmp_path, monkeypatch, capsys):
+    """After Ctrl-C, the page has the files that are complete."""
     from speechbrain_lmac.cli import report
 
-    real, shown = report.show, []
+    show_file, files_shown = report.show, []
 
     def show(interpreter, file, *options):
-        shown.append(file)
-        if len(shown) == 2:
+        files_shown.append(file)
+        if len(files_shown) == 2:
             raise KeyboardInterrupt
-        return real(interpreter, file, *options)
+        return show_file(interpreter, file, *options)
 
     monkeypatch.setattr(report, "show", show)
     files = [str(sound_folder / "street.wav"), str(sound_folder / "below" / "street.flac")]
@@ -137,6 +140,7 @@ def test_report_is_written_on_interruption(sound_folder, tmp_path, monkeypatch, 
 
 
 def test_explain_leaves_nothing_on_termination(tmp_path):
+    """SIGTERM ends with status 143 and removes the partial folder."""
     sound = synthesize("rain", seed=2, seconds=20.0).repeat(30)
     soundfile.write(tmp_path / "long.wav", sound.numpy(), SAMPLE_RATE)
     out = tmp_path / "why"
@@ -178,6 +182,7 @@ def test_explain_finds_regions_of_long_files(tmp_path, capsys):
 
 
 def test_classify_prints_labels(sound_folder, capsys):
+    """As text and as JSON, with the given and the default labels."""
     street = str(sound_folder / "street.wav")
     assert main(["classify", street, "--labels", "siren", "dog", "--top", "1", *MEL]) == 0
     assert "street.wav: siren 100%" in capsys.readouterr().out

@@ -12,10 +12,11 @@ import pytest
 from safetensors.torch import load_file
 
 STEPS = 14
-"""Of two epochs of seven."""
+"""Training steps of two epochs."""
 
 
 def command(small_set, output, processes, port=None):
+    """Return the command of a short training with one or more processes."""
     program = [sys.executable, "-m", "speechbrain_lmac"]
     if processes > 1:
         launcher = ["-m", "torch.distributed.run", f"--nproc_per_node={processes}"]
@@ -31,16 +32,19 @@ def command(small_set, output, processes, port=None):
 
 
 def environment():
+    """Return the environment of the processes, with one thread each."""
     return {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
 def free_port():
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        return held.getsockname()[1]
+    """Return an unused port."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
 
 
 def run(*arguments):
+    """Run a training that must succeed."""
     done = subprocess.run(
         command(*arguments),
         capture_output=True,
@@ -53,28 +57,30 @@ def run(*arguments):
 
 
 def weights(output):
+    """Return the exported weights of a decoder."""
     return load_file(output / "interpreter" / "decoder.safetensors")
 
 
 @pytest.fixture(scope="module")
-def of_two(small_set, tmp_path_factory):
+def two_processes(small_set, tmp_path_factory):
+    """Output folder of a training with two processes."""
     output = tmp_path_factory.mktemp("two")
     run(small_set, output, 2, free_port())
     return output
 
 
-def test_two_processes_train_like_one(small_set, of_two, tmp_path):
+def test_two_processes_train_like_one(small_set, two_processes, tmp_path):
     """Weights and losses agree at the same batch size."""
     run(small_set, tmp_path, 1)
-    expected, found = weights(tmp_path), weights(of_two)
+    expected, trained = weights(tmp_path), weights(two_processes)
     for name in expected:
-        assert (found[name] - expected[name]).abs().max() < 1e-5 * STEPS, name
-    logs = [(folder / "train_log.txt").read_text() for folder in (tmp_path, of_two)]
-    figures = [[float(x) for x in re.findall(r"\d\.\d+e[-+]\d+", log)] for log in logs]
-    assert figures[0] == pytest.approx(figures[1], rel=0.02)
+        assert (trained[name] - expected[name]).abs().max() < 1e-5 * STEPS, name
+    logs = [(folder / "train_log.txt").read_text() for folder in (tmp_path, two_processes)]
+    losses = [[float(x) for x in re.findall(r"\d\.\d+e[-+]\d+", log)] for log in logs]
+    assert losses[0] == pytest.approx(losses[1], rel=0.02)
 
 
-def test_killed_process_resumes(small_set, of_two, tmp_path):
+def test_killed_process_resumes(small_set, two_processes, tmp_path):
     """If one of two processes is killed, the same command ends with the same weights."""
     port = free_port()
     running = subprocess.Popen(
@@ -93,6 +99,6 @@ def test_killed_process_resumes(small_set, of_two, tmp_path):
     assert running.wait(timeout=120) != 0
     assert not (tmp_path / "results.md").exists()
     run(small_set, tmp_path, 2, free_port())
-    expected, found = weights(of_two), weights(tmp_path)
+    expected, trained = weights(two_processes), weights(tmp_path)
     for name in expected:
-        assert (found[name] - expected[name]).abs().max() < 1e-6, name
+        assert (trained[name] - expected[name]).abs().max() < 1e-6, name

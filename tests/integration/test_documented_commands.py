@@ -1,4 +1,4 @@
-"""Each command shown in the README and in help texts runs."""
+"""Commands in the README and in help texts run."""
 
 import re
 import runpy
@@ -17,25 +17,25 @@ from speechbrain_lmac.utils.config import read_settings
 
 ROOT = Path(__file__).parents[2]
 RUN = ("explain", "classify", "report")
-"""Commands that are run to their end. Of other commands only the arguments are parsed."""
+"""Commands that run completely. For other commands, only the arguments are parsed."""
 
 
-def shown():
+def documented_commands():
     """Yield the command lines in README's blocks and in help texts, without comments."""
     text = (ROOT / "README.md").read_text()
     blocks = "\n".join(re.findall(r"^```\w*\n(.*?)^```", text, flags=re.M | re.S))
-    helps = [module.EXAMPLES for module in COMMANDS.values()]
-    for line in "\n".join([blocks, *helps]).replace("\\\n", " ").splitlines():
-        found = re.match(
+    examples = [module.EXAMPLES for module in COMMANDS.values()]
+    for line in "\n".join([blocks, *examples]).replace("\\\n", " ").splitlines():
+        match = re.match(
             r"\s*(?:\w+=\S+ )*((?:speechbrain-lmac|python) .*?)(?:\s{3,}|\s+#|$)", line
         )
-        if found:
-            yield found[1]
+        if match:
+            yield match[1]
 
 
-LINES = sorted(set(shown()))
-OF_PACKAGE = [line for line in LINES if line.startswith("speechbrain-lmac ")]
-OF_SCRIPTS = [line for line in LINES if line.startswith("python ")]
+LINES = sorted(set(documented_commands()))
+COMMAND_LINES = [line for line in LINES if line.startswith("speechbrain-lmac ")]
+SCRIPT_LINES = [line for line in LINES if line.startswith("python ")]
 
 
 def words_of(line):
@@ -57,19 +57,19 @@ def folder(tmp_path_factory):
     return folder
 
 
-def resolves(words):
-    """Return the settings of a YAML file and its changes, as SpeechBrain parses them."""
+def resolve(words):
+    """Return the settings of a YAML file with its overrides, as SpeechBrain parses them."""
     file, _, overrides = sb.parse_arguments(words)
     return resolve_references(read_settings(file), overrides)
 
 
-@pytest.mark.parametrize("line", OF_PACKAGE)
+@pytest.mark.parametrize("line", COMMAND_LINES)
 def test_command_shown_runs(line, folder, monkeypatch, capsys):
-    """Quick commands run to their end; of the others the arguments are parsed."""
+    """Quick commands run completely; for other commands, the arguments are parsed."""
     monkeypatch.chdir(folder)
     command, *words = words_of(line)
     if command in ("train", "evaluate"):
-        assert resolves(words)
+        assert resolve(words)
     elif command in RUN:
         expanded = [p.name for w in words if w == "*.wav" for p in sorted(folder.glob(w))]
         words = [word for word in words if word != "*.wav"]
@@ -79,14 +79,14 @@ def test_command_shown_runs(line, folder, monkeypatch, capsys):
         assert parsed.params
 
 
-@pytest.mark.parametrize("line", OF_SCRIPTS)
+@pytest.mark.parametrize("line", SCRIPT_LINES)
 def test_script_shown_takes_its_arguments(line, monkeypatch, capsys, tmp_path):
     """A script without its data ends with one error, not with a usage message."""
     words = words_of(line)
     assert (ROOT / words[0]).is_file()
     if words[0] in ("train.py", "evaluate.py"):
         monkeypatch.chdir(ROOT)
-        assert resolves(words[1:])
+        assert resolve(words[1:])
         return
     if words[0].startswith("benchmarks/") or "--download" in words:
         return

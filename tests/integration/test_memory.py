@@ -9,7 +9,7 @@ from speechbrain_lmac.data.synthetic import synthesize
 
 
 def test_memory_does_not_grow_with_the_length(tmp_path):
-    """100 s more need no more memory than the blocks of the file."""
+    """The peak of 120 s exceeds that of 20 s by less than 60 MiB."""
     code = (
         "import resource, sys\nfrom speechbrain_lmac import Interpreter\n"
         "it = Interpreter.from_hparams(source='mini-mel', run_opts={'device': 'cpu'})\n"

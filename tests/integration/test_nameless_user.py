@@ -45,7 +45,7 @@ else:
 )
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="user namespaces of Linux")
 def test_nameless_user_can_use_package(code):
-    """torch's compiler, which transformers loads, names its cache folder after the user."""
+    """torch's compiler, which transformers imports, names its cache folder after the user."""
     output = run_code(f"{NAMELESS}{code}\nimport torch._dynamo\nprint('done')")
     if output == "unsupported":
         pytest.skip("no user namespace can be created here")

@@ -33,6 +33,7 @@ QUICK = settings(SLOW, max_examples=150)
 
 @pytest.fixture(scope="module", params=["mini-stft", "mini-mel"])
 def interpreter(request):
+    """Pretrained interpreters of both masking domains."""
     return Interpreter.from_hparams(source=request.param, run_opts={"device": "cpu"})
 
 
@@ -75,6 +76,7 @@ SCRIPTS = [
 @SLOW
 @given(given_sound=sounds())
 def test_interpretation_parts_sum_to_clip(interpreter, given_sound):
+    """Masked-in part and residual sum to any clip that is not silent."""
     samples, rate = given_sound
     if not (abs(samples.astype(np.float64).mean(axis=1)) > 0).any():
         return
@@ -96,6 +98,7 @@ def test_interpretation_parts_sum_to_clip(interpreter, given_sound):
 @SLOW
 @given(prompts=PROMPTS)
 def test_any_text_is_explained_or_refused(interpreter, wavs, prompts):
+    """Any prompts have finite masks or a known error."""
     try:
         (result,) = interpreter.interpret_batch(wavs[:1], prompts)
     except InputError as error:
@@ -107,6 +110,7 @@ def test_any_text_is_explained_or_refused(interpreter, wavs, prompts):
 
 @pytest.mark.parametrize("prompt", SCRIPTS)
 def test_prompts_of_many_scripts_are_saved(interpreter, wavs, prompt, tmp_path):
+    """Any script and length gives a valid file name."""
     (result,) = interpreter.interpret_batch(wavs[:1], [prompt])
     (path,) = result.save(tmp_path)
     assert load_audio(path, 32000).abs().max() <= PEAK + 2**-15
@@ -115,6 +119,7 @@ def test_prompts_of_many_scripts_are_saved(interpreter, wavs, prompt, tmp_path):
 @QUICK
 @given(length=st.integers(1, 400), step=st.integers(1, 60), blocks=st.integers(1, 90))
 def test_overlap_add_restores_any_length(length, step, blocks):
+    """Segments of any length and blocks of any size sum to the input."""
     sound, overlap_add = torch.arange(float(length)), OverlapAdd(step)
     parts = [overlap_add(w, w.wav) for w in segments(sound.split(blocks), step)]
     torch.testing.assert_close(torch.cat(parts), sound, atol=1e-3, rtol=0)
@@ -158,6 +163,7 @@ FILES = list(files())
     end=st.integers(0, 6000),
 )
 def test_broken_file_is_read_or_refused(tmp_path_factory, which, changes, end):
+    """Truncated files with changed bytes have finite samples or an error of one line."""
     content = bytearray(FILES[which])
     for place, value in changes:
         content[place % len(content)] = value
@@ -176,7 +182,7 @@ def test_broken_file_is_read_or_refused(tmp_path_factory, which, changes, end):
             assert all(part.isfinite().all() for part in parts)
 
 
-HONEST = (PRETRAINED / "mini-mel" / "hyperparams.yaml").read_text()
+VALID = (PRETRAINED / "mini-mel" / "hyperparams.yaml").read_text()
 PIECES = st.sampled_from(
     [
         *("!apply:", "!new:", "!name:", "!!python/object/apply:os.system", "!ref", "<clap>", "*a"),
@@ -189,15 +195,16 @@ PIECES = st.sampled_from(
 @settings(QUICK, max_examples=400)
 @given(
     changes=st.lists(
-        st.tuples(st.integers(0, len(HONEST)), PIECES | st.text(max_size=6), st.integers(0, 9)),
+        st.tuples(st.integers(0, len(VALID)), PIECES | st.text(max_size=6), st.integers(0, 9)),
         min_size=1,
         max_size=4,
     )
 )
 def test_changed_config_is_valid_or_refused(changes):
-    text = HONEST
-    for place, piece, gone in changes:
-        text = text[:place] + piece + text[place + gone :]
+    """A changed settings file describes known parts with plain values, or is refused."""
+    text = VALID
+    for place, piece, removed in changes:
+        text = text[:place] + piece + text[place + removed :]
     try:
         config = read_interpreter_config(text, "it", downloaded=True)
     except InputError as error:

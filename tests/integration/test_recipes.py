@@ -1,4 +1,4 @@
-"""The commands as a user runs them."""
+"""Training, evaluation and experiment scripts as commands."""
 
 import json
 import shutil
@@ -26,6 +26,7 @@ QUICK = {"clip_seconds": 0.5, "number_of_epochs": 1, "batch_size": 4, "device": 
 
 
 def train(cwd=REPOSITORY, hparams="hparams/lmac_zs.yaml", **settings):
+    """Run train.py with a quick configuration; return the completed process."""
     words = [word for name, value in {**QUICK, **settings}.items() for word in (f"--{name}", value)]
     command = [sys.executable, str(REPOSITORY / "train.py"), hparams, *map(str, words)]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
@@ -38,13 +39,11 @@ def test_training_runs_from_an_empty_folder(small_set, tmp_path):
     assert run.returncode == 0, run.stderr
     scores = pd.read_csv(tmp_path / "out" / "metrics.csv")
     assert set(scores.method) == {
-        *(
-            "LMAC-ZS-D",
-            "gradcam++",
-            "energy",
-            "random",
-            "full-mask",
-        )
+        "LMAC-ZS-D",
+        "gradcam++",
+        "energy",
+        "random",
+        "full-mask",
     }
     drops = scores[(scores.metric == "AD") & (scores.fraction == 0.05)]
     assert len(drops) == 10 * 5  # clips x methods
@@ -78,7 +77,7 @@ def test_evaluation_runs_from_an_empty_folder(small_set, tmp_path):
 
 
 def refused(settings, capsys):
-    """What is said; within this process, for to start another for each takes a minute."""
+    """Run a training in this process that must end with status 2; return its output."""
     words = [str(word) for name, value in settings.items() for word in (f"--{name}", value)]
     with pytest.raises(SystemExit) as stopped:
         training.main([str(hparams_path("lmac_zs.yaml")), *words])
@@ -86,7 +85,8 @@ def refused(settings, capsys):
     return capsys.readouterr()
 
 
-def spoil_wav(folder, samples):
+def replace_wav(folder, samples):
+    """Replace the samples of the first clip."""
     path = sorted((folder / "audio").iterdir())[0]
     soundfile.write(path, samples, 32000, "FLOAT")
 
@@ -110,15 +110,13 @@ def spoil_wav(folder, samples):
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_training_reports_settings_in_one_line(small_set, tmp_path, capsys, setting, message):
-    """No traceback, and the folder stays free for the right settings."""
+    """No traceback, and the folder stays free for valid settings."""
     settings = {**QUICK, "data_folder": small_set, "output_folder": tmp_path, **setting}
-    said = refused(settings, capsys)
-    assert said.err.splitlines()[-1].startswith("error: ")
-    assert message in said.err.splitlines()[-1]
-    assert "Traceback" not in said.out + said.err
-    assert not (
-        tmp_path / "run_config.json"
-    ).exists()  # the folder is still free for the right settings
+    output = refused(settings, capsys)
+    assert output.err.splitlines()[-1].startswith("error: ")
+    assert message in output.err.splitlines()[-1]
+    assert "Traceback" not in output.out + output.err
+    assert not (tmp_path / "run_config.json").exists()
 
 
 @pytest.mark.parametrize(
@@ -131,27 +129,27 @@ def test_training_reports_settings_in_one_line(small_set, tmp_path, capsys, sett
 def test_training_reports_audio_in_one_line(small_set, tmp_path, capsys, samples, message):
     """NaN and silence are named."""
     folder = shutil.copytree(small_set, tmp_path / "set")
-    spoil_wav(folder, samples)
+    replace_wav(folder, samples)
     settings = {**QUICK, "data_folder": folder, "output_folder": tmp_path / "out"}
-    said = refused(settings, capsys)
-    assert message in said.err and "Traceback" not in said.out + said.err
+    output = refused(settings, capsys)
+    assert message in output.err and "Traceback" not in output.out + output.err
 
 
 def test_pretrained_interpreter_writes_scores(tmp_path, siren_file):
     """``scores.json`` names the explained prompt."""
-    why = Interpreter.from_hparams(source="mini-mel", run_opts={"device": "cpu"})
-    why.interpret_file(siren_file, ["siren", "rain"]).save(tmp_path)
+    interpreter = Interpreter.from_hparams(source="mini-mel", run_opts={"device": "cpu"})
+    interpreter.interpret_file(siren_file, ["siren", "rain"]).save(tmp_path)
     scores = json.loads((tmp_path / "scores.json").read_text())
     assert scores["prompts"][scores["target"]]["prompt"] == "siren"
 
 
 def test_miniature_has_the_layout_of_the_sets(tmp_path):
     """The readers of the real data sets read the miniature."""
-    made = miniature.make(tmp_path)
-    clips = read_captions({name: made[name] for name in ("clotho", "macs")})
+    folders = miniature.make(tmp_path)
+    clips = read_captions({name: folders[name] for name in ("clotho", "macs")})
     assert {clip.split for clip in clips} == {"train", "valid"}
-    assert len(read_clips(made["esc50"])) == 40
-    assert MicrosoftCLAP(made["clap"], made["tokenizer"]).sample_rate == 44100
+    assert len(read_clips(folders["esc50"])) == 40
+    assert MicrosoftCLAP(folders["clap"], folders["tokenizer"]).sample_rate == 44100
 
 
 @pytest.fixture
@@ -178,7 +176,7 @@ def results(tmp_path):
 
 
 def test_result_page_shows_table_and_verdicts(results, tmp_path):
-    """One figure, one table and one line per score; complete tables beside the page."""
+    """One figure, one table and one line per score; complete tables in a folder of the page."""
     page = tmp_path / "page.md"
     pages.main([str(results), str(page)])
     text = page.read_text()
@@ -196,8 +194,8 @@ def test_result_page_needs_a_finished_run(results, tmp_path, capsys):
     for arguments in ([str(tmp_path), "page.md"], [str(results), "page.html"]):
         with pytest.raises(SystemExit):
             pages.main(arguments)
-    said = capsys.readouterr().err
-    assert "must hold summary.csv" in said and "page must end in .md" in said
+    error = capsys.readouterr().err
+    assert "must hold summary.csv" in error and "page must end in .md" in error
 
 
 def test_result_page_has_at_most_ten_methods():
@@ -211,7 +209,7 @@ def test_result_page_has_at_most_ten_methods():
 
 @pytest.mark.parametrize("fold", crossfit.FOLDS)
 def test_folds_are_disjoint(fold):
-    """Each fold is trained on, selected on or tested, never two of these."""
-    held = crossfit.split(fold)
-    assert held["test_folds"] == [fold]
-    assert sorted(fold for folds in held.values() for fold in folds) == sorted(crossfit.FOLDS)
+    """Each fold is used for one of training, validation and test."""
+    splits = crossfit.split(fold)
+    assert splits["test_folds"] == [fold]
+    assert sorted(fold for folds in splits.values() for fold in folds) == sorted(crossfit.FOLDS)

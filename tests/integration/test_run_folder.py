@@ -1,4 +1,4 @@
-"""A results folder of the training or the benchmark takes one run and no other."""
+"""A results folder of the training or the benchmark accepts one run only."""
 
 import json
 import shutil
@@ -13,16 +13,17 @@ from speechbrain_lmac.utils.run_metadata import METADATA_FILE, RUN_FILE
 from tests.helpers.runs import benchmark_arguments, training_arguments
 
 REFUSED, INTERRUPTED = 2, 130
-"""Exit statuses of an InputError and of a run that reached the work that is cut short here."""
+"""Exit statuses of an InputError and of a run that is interrupted where its work begins."""
 
 
 def interrupt(*_, **__):
+    """Stop like Ctrl-C."""
     raise KeyboardInterrupt
 
 
 @pytest.fixture
 def start(monkeypatch):
-    """Start a program and interrupt it where its work begins; the exit status."""
+    """Start a program and interrupt it where its work begins; return the exit status."""
     monkeypatch.setattr(LMACBrain, "fit", interrupt)
     monkeypatch.setattr(BenchmarkConfig, "draw_plans", interrupt)
 
@@ -44,7 +45,7 @@ def start(monkeypatch):
     ],
 )
 def test_training_folder_refuses_setting(start, small_set, tmp_path, capsys, setting, value):
-    """A setting that changes the interpreter is named, and the folder stays as it is."""
+    """A setting that changes the interpreter is named, and the folder does not change."""
     assert start(train, training_arguments(small_set, tmp_path)) == INTERRUPTED
     files = {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.suffix != ".txt"}
     changed = training_arguments(small_set, tmp_path, **{setting: value})
@@ -54,7 +55,7 @@ def test_training_folder_refuses_setting(start, small_set, tmp_path, capsys, set
 
 
 def test_training_folder_accepts_free_settings(start, small_set, tmp_path):
-    """Another device, path of the same sounds and number of workers; each command is recorded."""
+    """Device, path of the sounds and number of workers may change. Each command is recorded."""
     moved = shutil.copytree(small_set, tmp_path / "moved")
     output = tmp_path / "output"
     changes = [

@@ -1,4 +1,4 @@
-"""The web app: its functions, and in a real browser."""
+"""Web app: its functions, and the page in a browser."""
 
 import io
 import urllib.error
@@ -21,6 +21,7 @@ MEL = "mini-mel"
 
 @pytest.fixture(scope="module")
 def address():
+    """Address of a running app."""
     _, url, _ = launch(prevent_thread_lock=True, quiet=True, inbrowser=False)
     yield url
     gradio.close_all()
@@ -28,7 +29,7 @@ def address():
 
 @pytest.fixture
 def upload(tmp_path):
-    """A function: bytes or samples -> path of an upload."""
+    """Function that writes bytes or samples as an upload and returns the path."""
 
     def make(content, rate=16000, name="street.wav"):
         path = tmp_path / name
@@ -43,6 +44,7 @@ def upload(tmp_path):
 
 
 def test_app_reports_missing_inputs(upload):
+    """Missing, silent, long and unknown inputs are errors of the app."""
     noise = np.random.default_rng(0).standard_normal(8000) * 0.1
     for sound, prompts, message in (
         (None, "a dog", "A sound must be given"),
@@ -75,17 +77,17 @@ def test_app_deletes_uploads_keeps_samples(upload):
     assert not Path(path).exists() and player is None and "card 7.wav" in note
     html, *_ = explain(None, "a cat", "", MEL, previous)
     assert "card 7.wav" in html and "a cat" in html
-    bad = upload(b"no sound")
+    invalid = upload(b"no sound")
     with pytest.raises(gradio.Error, match="no known sound format"):
-        explain(bad, "a dog", "", MEL)
-    assert not Path(bad).exists()
+        explain(invalid, "a dog", "", MEL)
+    assert not Path(invalid).exists()
     example = web._examples()[0][0][0]
     explain(example, "a dog", "", MEL)
     assert Path(example).exists()
 
 
 def test_app_limits_uploads(upload, tmp_path, monkeypatch):
-    """A playlist of a local file, a small file of hours, a large file, and endless work."""
+    """Playlists, long sounds in small files, large files and long work are refused."""
     (tmp_path / "secret.wav").write_bytes(Path(upload(np.sin(np.arange(9000)))).read_bytes())
     playlist = upload(b"#EXTM3U\n#EXTINF:1,\nsecret.wav\n", name="list.m3u8")
     with pytest.raises(gradio.Error, match="no known sound format") as refused:
@@ -115,18 +117,19 @@ def test_app_answers_known_hosts_only(address, host, status):
     """A web page whose host name points to this machine gets no answer."""
     request = urllib.request.Request(address, headers={"Host": host})
     try:
-        found = urllib.request.urlopen(request, timeout=30).status
+        answered = urllib.request.urlopen(request, timeout=30).status
     except urllib.error.HTTPError as error:
-        found = error.code
-    assert found == status
+        answered = error.code
+    assert answered == status
 
 
 @needs_chromium
 @pytest.mark.parametrize("width", [1280, 390])
 def test_app_in_a_browser(address, width, tmp_path):
-    scene = mixture("siren", "rain", seed=5, seconds=2.0)
+    """An upload is explained and played, without requests to other addresses."""
+    mixed = mixture("siren", "rain", seed=5, seconds=2.0)
     path = tmp_path / "street.wav"
-    soundfile.write(path, 0.5 * scene.mixture.numpy(), SAMPLE_RATE)
+    soundfile.write(path, 0.5 * mixed.mixture.numpy(), SAMPLE_RATE)
     with page(width, offline=False) as (shown, errors):
         requested = []
         shown.on("request", lambda request: requested.append(request.url))
@@ -156,8 +159,8 @@ def test_app_in_a_browser(address, width, tmp_path):
         )
         assert playing > 0
         shown.screenshot(path=tmp_path / "app.png", full_page=True)
-        elsewhere = [
+        foreign = [
             url for url in requested if not url.startswith((address, "data:", "blob:", "ws:"))
         ]
-        assert not elsewhere
+        assert not foreign
     assert not errors

@@ -19,6 +19,7 @@ from tests.reference.metric_orders import (
 
 @pytest.fixture(scope="module")
 def frame():
+    """Scores of all maps in both masking domains."""
     return run()
 
 

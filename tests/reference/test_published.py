@@ -1,4 +1,4 @@
-"""Published variants of masking and of AD, and the table of the paper."""
+"""Published variants of masking and of average drop, and the table of the paper."""
 
 import math
 
@@ -21,10 +21,12 @@ from speechbrain_lmac.metrics.faithfulness import average_drop, double_softmax_d
 
 @pytest.fixture(scope="module")
 def decibels(clap):
+    """Masking domain on decibels, as published."""
     return DecibelMelDomain(clap)
 
 
 def random_like(power, seed=0):
+    """Return a random mask of the same shape."""
     return torch.rand(power.shape, generator=torch.Generator().manual_seed(seed))
 
 
@@ -94,10 +96,10 @@ def paper_scores(**changes):
 def test_paper_compared_with_itself_is_equal():
     """In the order of the paper."""
     table = beside_paper(paper_scores())
-    own = table[table.metric != AD_AS_PUBLISHED]
-    assert len(own) == 12 * len(METRICS)
-    assert own.difference.abs().max() < 1e-9
-    order = own[["domain", "method"]].drop_duplicates()
+    rows = table[table.metric != AD_AS_PUBLISHED]
+    assert len(rows) == 12 * len(METRICS)
+    assert rows.difference.abs().max() < 1e-9
+    order = rows[["domain", "method"]].drop_duplicates()
     assert list(order.itertuples(index=False, name=None)) == list(PAPER.index)
 
 
@@ -113,8 +115,8 @@ def test_differences_are_ours_minus_paper():
 def test_unmatched_rows_are_left_out():
     """Methods of one side only, metrics without values, and masks of equal area."""
     scores = paper_scores().query("method == 'lmac' and metric in ['AD', @AD_AS_PUBLISHED]")
-    more = [scores.assign(method="energy"), scores.assign(fraction=0.05, value=0.0)]
-    table = beside_paper(pd.concat([scores, *more]))
+    unmatched = [scores.assign(method="energy"), scores.assign(fraction=0.05, value=0.0)]
+    table = beside_paper(pd.concat([scores, *unmatched]))
     assert set(table.method) == {"lmac"}
     assert list(table.metric[:2]) == ["AD", AD_AS_PUBLISHED]
     assert (table.paper[:2] == 17.12).all() and table.ours[0] == 17.12

@@ -1,6 +1,6 @@
-"""A Hub on loopback with interpreters, honest or hostile.
+"""Local Hub with honest and hostile interpreters.
 
-A hostile part would create the file ``marker``. No test may leave it.
+A hostile part that is executed creates the file ``marker``. Tests check that it does not exist.
 """
 
 from pathlib import Path
@@ -53,11 +53,12 @@ def honest(clap):
 
 @pytest.fixture
 def hub(monkeypatch, tmp_path):
-    stand_in = FakeHub()
-    point_at(monkeypatch, stand_in.endpoint, tmp_path / "cache")
+    """Local Hub, without repositories."""
+    fake_hub = FakeHub()
+    point_at(monkeypatch, fake_hub.endpoint, tmp_path / "cache")
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-    yield stand_in
-    stand_in.close()
+    yield fake_hub
+    fake_hub.close()
 
 
 @pytest.fixture

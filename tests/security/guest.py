@@ -1,4 +1,4 @@
-"""An interpreter on a third party's classifier, honest except for one part."""
+"""Interpreter with a classifier of a third party, of which one part is hostile."""
 
 import hashlib
 import io
@@ -47,7 +47,7 @@ ROBERTA = "FacebookAI/roberta-base"
 
 
 class Guest:
-    """An interpreter on a third party's CLAP, honest until a part is changed."""
+    """Interpreter with a CLAP of a third party, honest until a part is changed."""
 
     def __init__(self, hub, third):
         self.hub, (files, tokenizer) = hub, third
@@ -60,7 +60,7 @@ class Guest:
         self.config = settings
 
     def setting(self, part, **changes):
-        """Change the CLAP's config.json."""
+        """Change config.json of the CLAP."""
         described = json.loads(self.clap["config.json"])
         (described[part] if part else described).update(changes)
         self.clap["config.json"] = json.dumps(described).encode()
@@ -89,18 +89,23 @@ class Guest:
 
 
 def changed_config(part, /, **changes):
+    """Change settings in config.json."""
     return lambda guest, _: guest.setting(part, **changes)
 
 
 def replaced_file(name, content):
+    """Replace a file of the CLAP."""
     return lambda guest, _: guest.clap.update({name: content})
 
 
 def changed_settings(**settings):
+    """Change settings of the CLAP in hyperparams.yaml."""
     return lambda guest, _: guest.settings.update(settings)
 
 
 def another_class(kind, **settings):
+    """Replace the class of the CLAP in hyperparams.yaml."""
+
     def change(guest, _):
         guest.kind, guest.settings = kind, {"revision": None, **settings}
 
@@ -132,6 +137,8 @@ def pickled_weights(make, old=False):
 
 
 def scaled_decoder(factor, ending):
+    """Multiply weights of the decoder."""
+
     def spoil(guest, _):
         for name, value in guest.decoder.items():
             if name.endswith(ending):
@@ -153,6 +160,8 @@ def with_pipe(name, change):
 
 
 def changed_tokenizer(change):
+    """Change tokenizer.json."""
+
     def spoil(guest, _):
         described = json.loads(guest.tokenizer["tokenizer.json"])
         change(described)

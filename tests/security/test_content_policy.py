@@ -1,4 +1,4 @@
-"""Content security policy of pages, in a browser: only their own scripts and data."""
+"""Content security policy of pages: a browser runs only their own scripts."""
 
 import pytest
 
@@ -11,11 +11,13 @@ INJECTED = """<script>window.taken = 1</script><img src="x" onerror="window.take
 
 @pytest.fixture
 def written(tmp_path):
+    """Empty report."""
     return write_report(tmp_path / "report.html", [], "A test")
 
 
 @needs_chromium
 def test_injected_script_does_not_run(written):
+    """Scripts, images of other hosts and styles in the page are blocked."""
     with page() as (shown, errors):
         shown.goto(written.as_uri())
         assert errors == []
@@ -28,6 +30,7 @@ def test_injected_script_does_not_run(written):
 
 @needs_chromium
 def test_frame_cannot_reach_the_app(tmp_path):
+    """A report embedded in the app cannot access the page around it."""
     outer = tmp_path / "app.html"
     outer.write_text(f"<!DOCTYPE html><title>app</title>{embedded_report([], 'A test', '50vh')}")
     with page() as (shown, errors):
@@ -42,6 +45,7 @@ def test_frame_cannot_reach_the_app(tmp_path):
 
 
 def test_policy_allows_no_address():
+    """The policy has no address and no unsafe scripts."""
     directives = dict(part.strip().split(" ", 1) for part in content_security_policy().split(";"))
     assert directives["default-src"] == "'none'" and directives["media-src"] == "data:"
     assert "unsafe" not in directives["script-src"] and "http" not in content_security_policy()

@@ -1,4 +1,4 @@
-"""Hostile classifiers of third parties: refused within seconds, and nothing in them is run."""
+"""Hostile classifiers of third parties are refused within seconds and not executed."""
 
 import hashlib
 import io
@@ -45,6 +45,7 @@ from tests.security.guest import (
     ],
 )
 def test_config_with_other_code_is_refused(changed, tmp_path):
+    """Settings that make transformers run other code are refused."""
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "clap", **changed}))
     with pytest.raises(InputError, match="is refused"):
         read_config(tmp_path)
@@ -52,11 +53,13 @@ def test_config_with_other_code_is_refused(changed, tmp_path):
 
 @pytest.fixture(scope="module")
 def third(tmp_path_factory):
+    """Files of a small CLAP and of its tokenizer."""
     return write_third_party(tmp_path_factory.mktemp("eve"), tmp_path_factory.mktemp("words"))
 
 
 @pytest.fixture
 def guest(hub, third, marker):
+    """Honest interpreter with a CLAP of a third party."""
     return Guest(hub, third)
 
 

@@ -1,4 +1,4 @@
-"""Hostile ``hyperparams.yaml`` files: refused, and nothing in them is run."""
+"""Hostile ``hyperparams.yaml`` files are refused and not executed."""
 
 import re
 import subprocess
@@ -56,7 +56,7 @@ ADDED = {
     "invalid escape": 'x: "\\UFFFFFFFF"',
     "forged line": "x: !a%0Aerror%0Ab 1",
 }
-"""Lines appended to an honest file."""
+"""Name -> lines that are appended to an honest file."""
 REPLACED = {
     "tag handle": ("method:", f"%TAG ! !apply:\n---\nx: !{SHELL}\nmethod:"),
     "python handle": (
@@ -84,11 +84,12 @@ REPLACED = {
     "weights at an address": ("MiniCLAP", "MiniCLAP\n    weights: http://127.0.0.1/x"),
     "weights of a drive": ("MiniCLAP", "MiniCLAP\n    weights: 'C:\\secret'"),
 }
-"""Text replaced in an honest file."""
+"""Name -> text that is replaced in an honest file, and its replacement."""
 
 
 @pytest.mark.parametrize("name", [*ADDED, *REPLACED])
 def test_hostile_config_is_refused(name, hub, honest, marker):
+    """One line of error; calls are refused with their line number."""
     text = honest[HPARAMS_FILE]
     if name in ADDED:
         text += "\n" + ADDED[name] + "\n"
@@ -111,6 +112,7 @@ def test_hostile_config_is_refused(name, hub, honest, marker):
 
 
 def test_config_builds_twelve_classes_at_most():
+    """The list of classes is short, and pretrained interpreters load without warnings."""
     classes = {kind for kinds, _ in PARTS.values() for kind in kinds}
     assert len(classes) <= 12
     with warnings.catch_warnings():
@@ -121,6 +123,7 @@ def test_config_builds_twelve_classes_at_most():
 
 
 def test_build_uses_what_was_read(honest):
+    """The parts are built from the parsed settings, and overrides are checked."""
     config = read_interpreter_config(honest[HPARAMS_FILE], "it")
     built = build(config)
     assert built["method"] == config.notes["method"]
@@ -133,8 +136,8 @@ def test_build_uses_what_was_read(honest):
 
 
 TUPLE = "(!!python/object/apply:os.system ['touch MARKER'])"
-"""HyperPyYAML builds the contents of texts that look like tuples, with an unsafe loader, in the
-first file of a process."""
+"""HyperPyYAML evaluates text that looks like a tuple with an unsafe loader, in the first file of a
+process."""
 
 
 @pytest.mark.parametrize(
@@ -148,6 +151,7 @@ first file of a process."""
     ],
 )
 def test_texts_like_tuples_stay_texts(before, after, honest, marker):
+    """No text is evaluated, in a new process."""
     folder = marker.parent / "downloaded"
     folder.mkdir()
     assert before in honest[HPARAMS_FILE]
@@ -175,6 +179,7 @@ THIRD = "models.clap.transformers.TransformersCLAP"
     ],
 )
 def test_third_repository_needs_a_commit(settings, hub, honest, marker):
+    """Without a commit, or with another tokenizer, nothing is downloaded."""
     lines = "".join(f"\n    {name}: {value}" for name, value in settings.items())
     text = honest[HPARAMS_FILE].replace("models.clap.mini.MiniCLAP", THIRD + lines)
     put(hub, {**honest, HPARAMS_FILE: text})
@@ -188,6 +193,7 @@ def test_third_repository_needs_a_commit(settings, hub, honest, marker):
     [("query_dim", 7), ("hidden_channels", [3, 5]), ("hidden_channels", [256, 128, 64, 32, 16])],
 )
 def test_decoder_of_another_model_is_refused(name, value, hub, honest, marker):
+    """Shapes of the decoder must fit the classifier."""
     settings = {"hidden_channels": [256, 128, 64, 32], "query_dim": 256, "channels": 8, name: value}
     text = honest[HPARAMS_FILE].replace(
         f"{name}: {[256, 128, 64, 32] if name != 'query_dim' else 256}", f"{name}: {value}"
@@ -199,6 +205,7 @@ def test_decoder_of_another_model_is_refused(name, value, hub, honest, marker):
 
 
 def test_unusual_names_are_read(clap, tmp_path):
+    """Quotes, colons and letters outside ASCII in a method or a folder."""
     decoder = MaskDecoder(clap.hidden_channels, clap.query_dim, channels=8)
     model = InterpreterNetwork(MaskedClassifier(MelDomain(clap)), decoder)
     folder = export_interpreter(model, 'LMAC\'s: "é" #1', tmp_path / "Öut: dir" / "it")
@@ -206,6 +213,7 @@ def test_unusual_names_are_read(clap, tmp_path):
 
 
 def test_published_transformers_config_is_read(honest):
+    """An older file without a commit of a known CLAP is valid."""
     lines = "\n    source: laion/clap-htsat-unfused\n    revision: null\n    tokenizer: null"
     text = honest[HPARAMS_FILE].replace("models.clap.mini.MiniCLAP", THIRD + lines)
     assert (
@@ -215,5 +223,6 @@ def test_published_transformers_config_is_read(honest):
 
 @pytest.mark.parametrize("overrides", ["clap: [", "a: !x y", "1: {}\nx: {}", "0", {"clap": {1: 2}}])
 def test_invalid_overrides_are_refused(overrides):
+    """Overrides that are no mapping of parts to settings."""
     with pytest.raises(InputError):
         Interpreter.from_hparams(source="mini-mel", overrides=overrides, run_opts=CPU)

@@ -1,4 +1,4 @@
-"""Hostile weights and sources, and what is downloaded: nothing but two checked files."""
+"""Hostile weights and sources are refused, and only two files are downloaded."""
 
 import hashlib
 import io
@@ -23,16 +23,20 @@ from tests.security.conftest import CPU, ENORMOUS, REPO, Touch, encode_weights, 
 
 
 def pickled(honest, marker):
+    """Pickle that creates the marker."""
     return pickle.dumps(Touch(marker))
 
 
 def saved_by_torch(honest, marker):
+    """Checkpoint of torch that creates the marker."""
     buffer = io.BytesIO()
     torch.save({"x": Touch(marker)}, buffer)
     return buffer.getvalue()
 
 
 def changed(change):
+    """Return a function that makes a file with a changed state dict."""
+
     def file(honest, marker):
         state = load(honest[DECODER_FILE])
         change(state, next(iter(state)))
@@ -42,6 +46,7 @@ def changed(change):
 
 
 def header(size, text=b"{}"):
+    """Return a function that makes a file with a header of a given size."""
     return lambda honest, marker: struct.pack("<Q", size) + text
 
 
@@ -62,6 +67,7 @@ WEIGHTS = {
 
 @pytest.mark.parametrize("name", WEIGHTS)
 def test_hostile_weights_are_refused(name, hub, honest, marker):
+    """The error names the file."""
     put(hub, {**honest, DECODER_FILE: WEIGHTS[name](honest, str(marker))})
     with pytest.raises(InputError, match=r"decoder\.safetensors"):
         Interpreter.from_hparams(source=REPO, run_opts=CPU)
@@ -69,6 +75,7 @@ def test_hostile_weights_are_refused(name, hub, honest, marker):
 
 
 def test_large_files_are_not_downloaded(hub, honest, marker):
+    """A size of 100 GB is refused before the download."""
     put(hub, honest)
     hub.sizes = {DECODER_FILE: 10**11}
     with pytest.raises(InputError, match="must have at most 268435456 bytes"):
@@ -77,6 +84,7 @@ def test_large_files_are_not_downloaded(hub, honest, marker):
 
 
 def test_only_two_files_are_downloaded(hub, honest, marker):
+    """Python files in the repository are ignored."""
     code = f"open({str(marker)!r}, 'w')"
     put(hub, {**honest, "custom.py": code, "custom_interface.py": code, "setup.py": code})
     Interpreter.from_hparams(source=REPO, run_opts=CPU)
@@ -95,6 +103,7 @@ def test_trust_source_runs_code_with_a_warning(hub, honest, marker):
 
 
 def test_pinned_interpreter_is_exact(hub, honest, tmp_path):
+    """A revision and a SHA-256 give the reviewed files or an error."""
     first = put(hub, honest)
     other = encode_weights(MaskDecoder([256, 128, 64, 32], 256, 8))
     put(hub, {**honest, DECODER_FILE: other})
@@ -109,6 +118,7 @@ def test_pinned_interpreter_is_exact(hub, honest, tmp_path):
 
 
 def test_savedir_separates_sources(hub, honest, tmp_path):
+    """Each source and revision has its own folder."""
     first = put(hub, honest)
     text = honest[HPARAMS_FILE].replace("LMAC-ZS-D", "another")
     hub.put("eve/maps", {HPARAMS_FILE: text.encode(), DECODER_FILE: honest[DECODER_FILE]})
@@ -128,6 +138,7 @@ def test_savedir_separates_sources(hub, honest, tmp_path):
     "path", ["results/gone", "./gone", "../gone/x", "/gone/x", "~/gone", "C:\\gone\\x", "a/b/c"]
 )
 def test_missing_paths_are_not_downloaded(path, hub, marker):
+    """A mistyped path sends no request."""
     Path("results").mkdir()
     with pytest.raises(InputError, match="no interpreter at"):
         Interpreter.from_hparams(source=path, run_opts=CPU)
@@ -136,12 +147,14 @@ def test_missing_paths_are_not_downloaded(path, hub, marker):
 
 @pytest.mark.parametrize("source", ["x" * 5000, "a" * 300 + "/b", "a/..", "a/b--c", "\x00/b"])
 def test_invalid_sources_are_refused(source, hub, marker, tmp_path):
+    """Names that are no Hub id are errors."""
     for savedir in (None, tmp_path / "downloads"):
         with pytest.raises(InputError):
             Interpreter.from_hparams(source=source, savedir=savedir, run_opts=CPU)
 
 
 def test_pipes_do_not_block(tmp_path):
+    """A pipe is refused without being opened."""
     path = tmp_path / "pipe.safetensors"
     os.mkfifo(path)
     for read in (lambda: MiniCLAP(path), lambda: read_checkpoint(path, "model")):
@@ -150,6 +163,7 @@ def test_pipes_do_not_block(tmp_path):
 
 
 def test_changing_file_is_refused(tmp_path):
+    """A file is read once; a change during reading is an error."""
     path = tmp_path / "weights"
     path.write_bytes(b"first")
     with pytest.raises(InputError, match="changed while it was read"), open_hashed(path):
