@@ -1,0 +1,98 @@
+"""Rules of the repository: settings files, annotations, requirements, paths, commit subjects."""
+
+import ast
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from hyperpyyaml import load_hyperpyyaml
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[2]
+HPARAMS = sorted((ROOT / "hparams").glob("*.yaml"))
+PACKAGE = "speechbrain_lmac"
+
+
+@pytest.mark.parametrize("file", HPARAMS, ids=lambda file: file.name)
+def test_hparams_are_plain_hyperpyyaml(file, published_settings, tmp_path, monkeypatch):
+    """Every settings file is complete: HyperPyYAML alone loads it, and nothing is written."""
+    monkeypatch.chdir(tmp_path)
+    overrides = yaml.safe_dump(published_settings.get(file.stem, {}))
+    with open(file) as stream:
+        hparams = load_hyperpyyaml(stream, overrides)
+    assert "base" not in hparams and hparams["output_folder"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_mypy_requires_annotations():
+    """mypy checks the whole package and all function bodies, and ``make lint`` runs it."""
+    mypy = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]
+    assert mypy["files"] == [PACKAGE]
+    assert mypy["check_untyped_defs"] and mypy["disallow_untyped_defs"]
+    assert not mypy.get("overrides") and not mypy.get("exclude")
+    lint = (ROOT / "Makefile").read_text().partition("\nlint:")[2].partition("\n\n")[0]
+    assert "mypy" in lint
+
+
+def test_public_functions_are_annotated():
+    """Each parameter and result of a public function has a type."""
+    missing = []
+    for path in (ROOT / PACKAGE).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+                arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+                named = [each for each in arguments if each.arg not in ("self", "cls")]
+                if node.returns is None or any(each.annotation is None for each in named):
+                    missing.append(f"{path.relative_to(ROOT)}: {node.name}")
+    assert not missing
+
+
+def setup_requirements():
+    """Return the requirements of every user."""
+    calls = [
+        node
+        for node in ast.walk(ast.parse((ROOT / "setup.py").read_text()))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "setup"
+    ]
+    keywords = {keyword.arg: keyword.value for keyword in calls[0].keywords}
+    return [Requirement(line) for line in ast.literal_eval(keywords["install_requires"])]
+
+
+def test_requirements_accept_numpy_2():
+    """The upper bound of a test dependency does not bind users."""
+    numpy = [each for each in setup_requirements() if each.name == "numpy"]
+    assert numpy
+    assert all("2.3.0" in each.specifier for each in numpy)
+    assert "laion-clap" not in {each.name for each in setup_requirements()}
+
+
+def test_files_name_no_foreign_folders():
+    """Docs, settings and code name no folder outside of the repository."""
+    patterns = ("*.md", "docs/**/*.md", "docs/**/*.ipynb", "hparams/*.yaml", "Makefile", "*.py")
+    folders = ("speechbrain_lmac", "recipes", "experiments", "benchmarks", "space")
+    files = [path for pattern in patterns for path in ROOT.glob(pattern)]
+    files += [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    assert len(files) > 150
+    named = [
+        str(path.relative_to(ROOT))
+        for path in files
+        if re.search(r"\.\./shared|/work/|/home/\w|/Users/\w", path.read_text())
+    ]
+    assert not named
+
+
+def test_commit_subjects_are_short():
+    """The subjects of the last 40 commits have at most 60 characters."""
+    log = subprocess.run(
+        ["git", "log", "-40", "--no-merges", "--format=%s"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if log.returncode or not (ROOT / ".git").exists():
+        pytest.skip("no history of commits")
+    assert not [subject for subject in log.stdout.splitlines() if len(subject) > 60]
