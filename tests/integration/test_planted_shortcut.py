@@ -63,12 +63,8 @@ def unplanted(request, clap):
 @pytest.fixture(scope="module")
 def examined(unplanted):
     """Scores of four known maps."""
-    methods = {
-        "tone": plant.Tone(),
-        "event": Event(),
-        "oracle-irm": OracleIRM(),
-        "full-mask": FullMask(),
-    }
+    methods = {"tone": plant.Tone(), "event": Event()}
+    methods |= {"oracle-irm": OracleIRM(), "full-mask": FullMask()}
     return examine(unplanted, methods, seed=3, clips=1)
 
 
