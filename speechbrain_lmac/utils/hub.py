@@ -60,7 +60,7 @@ def hub_folder(
         validate_repo_id(repo_id)
     except HFValidationError as error:
         raise InputError(
-            f"{repo_id} must be a local folder or a Hugging Face Hub id user/name"
+            f"source must be an existing folder or a Hub id user/name, got {repo_id}"
         ) from error
     request: dict[str, Any] = {"revision": revision, "local_dir": local_dir}
     request |= {"allow_patterns": list(patterns), "repo_type": repo_type}

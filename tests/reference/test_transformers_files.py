@@ -154,8 +154,8 @@ def assert_refused(folder, message):
 @pytest.mark.parametrize("source", ["/gone/model", "./gone", "gone", "a/b/c"])
 def test_transformers_refuses_mistyped_source(source, laion_file):
     """A source that is neither a folder nor on the Hub is named."""
-    message = f"source must be a folder or a Hub id user/name, got {source}. Give one"
+    message = f"source must be an existing folder or a Hub id user/name, got {source}"
     with pytest.raises(InputError, match=re.escape(message)):
         TransformersCLAP(source)
-    with pytest.raises(InputError, match=r"must be a local folder or|is not available"):
+    with pytest.raises(InputError, match=r"must be an existing folder or|is not available"):
         LaionCLAP(laion_file, source)

@@ -49,7 +49,7 @@ def find_settings(source: str | Path, revision: str | None, any_of: Sequence[str
     if Path(source).is_dir():
         return Path(source)
     if str(source).count("/") != 1 or str(source).startswith((".", "/")):
-        raise InputError(f"source must be a folder or a Hub id user/name, got {source}. Give one")
+        raise InputError(f"source must be an existing folder or a Hub id user/name, got {source}")
     files = ["config.json", *(FILES if any_of else ["preprocessor_config*.json"])]
     return hub_folder(
         str(source),
