@@ -78,7 +78,7 @@ def test_load_hparams_names_unknown_argument(published_settings):
         load_hparams("lmac_zs_laion.yaml", yaml.safe_dump(clap))
 
 
-@pytest.mark.parametrize("row", study.rows(), ids=lambda row: row.slug)
+@pytest.mark.parametrize("row", study.read_rows(), ids=lambda row: row.slug)
 def test_ablation_row_is_a_training_run(row, efficientat_file):
     """Every row overrides known settings."""
     settings = {"clap": {"weights": str(efficientat_file)}, "masking": row.domain, **row.settings}
