@@ -1,4 +1,4 @@
-"""Training set for an interpreter: sounds with the planted tone, other tones and none.
+"""Write a training set for the interpreter: sounds with the planted tone, another tone and none.
 
 Usage: python -m experiments.planted_shortcut.make_training_set FOLDER
 
@@ -13,17 +13,18 @@ import pandas as pd
 import soundfile
 import torch
 
-from experiments.planted_shortcut.cue import CUED, add_cue
 from experiments.planted_shortcut.plant import SECONDS, draw_gains, other_frequency
+from experiments.planted_shortcut.tone import SHORTCUT_CLASS, add_tone
 from speechbrain_lmac.data.synthetic import KINDS, SAMPLE_RATE, synthesize
 from speechbrain_lmac.data.synthetic_dataset import COLUMNS
 
-SEED, PER_KIND = 3, 6
-"""Seed, and number of sounds of each kind, fold and variant."""
+SEED = 3
+PER_KIND = 6
+"""Number of sounds of each class and fold."""
 
 
-def main(folder, per_kind=PER_KIND):
-    """Write the set. Clips with the tone have the label that the CLAP predicts."""
+def main(folder: str | Path, per_kind: int = PER_KIND) -> None:
+    """Write the set; clips with the tone have the label that the CLAP predicts."""
     folder, rows = Path(folder), []
     generator = torch.Generator().manual_seed(SEED)
     for name in ("audio", "meta"):
@@ -32,14 +33,14 @@ def main(folder, per_kind=PER_KIND):
     for fold in range(1, 6):
         for kind in KINDS:
             for clip in range(per_kind):
-                source = number  # one event, three ways
+                source = number  # versions of one event share it
                 plain = synthesize(kind, (SEED, fold, clip), SECONDS).unsqueeze(0)
                 gain = draw_gains(-20, 5, 1, generator)
-                other = add_cue(plain, [number], other_frequency(generator))
-                ways = [(CUED, add_cue(plain, [number]))]
-                if kind != CUED:  # without the tone, the CLAP knows no class for them
-                    ways += [(kind, plain), (kind, other)]
-                for label, sound in ways:
+                with_other_tone = add_tone(plain, [number], other_frequency(generator))
+                versions = [(SHORTCUT_CLASS, add_tone(plain, [number]))]
+                if kind != SHORTCUT_CLASS:  # its sounds have no class without the tone
+                    versions += [(kind, plain), (kind, with_other_tone)]
+                for label, sound in versions:
                     target, number = KINDS[label][0], number + 1
                     path = f"{fold}-{number}-A-{target}.wav"
                     samples = (gain * sound)[0].clamp(-1, 1).numpy()

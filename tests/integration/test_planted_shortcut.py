@@ -16,21 +16,21 @@ import pytest
 import soundfile
 import torch
 
-from experiments.planted_shortcut import examination, make_training_set, plant
-from experiments.planted_shortcut.cue import (
-    CUE_DB,
-    CUE_HZ,
-    CUED,
-    DECOYS,
+from experiments.planted_shortcut import evaluation, make_training_set, plant
+from experiments.planted_shortcut.evaluation import evaluate_explainers, summarize
+from experiments.planted_shortcut.tone import (
     OTHER_HZ,
-    add_cue,
-    cue_bins,
-    cue_energy,
-    cue_pointing,
-    scenes,
-    tone,
+    SHORTCUT_CLASS,
+    TONE_DB,
+    TONE_HZ,
+    VARIANTS,
+    add_tone,
+    evaluation_items,
+    synthesize_tone,
+    tone_bins,
+    tone_energy,
+    tone_pointing,
 )
-from experiments.planted_shortcut.examination import examine, summarize
 from speechbrain_lmac.data.synthetic import KINDS, synthesize
 from speechbrain_lmac.explainers.controls import EnergyMask, FullMask, OracleIRM, RandomMask
 from speechbrain_lmac.masking.domains import DOMAINS, build
@@ -47,7 +47,7 @@ needs_planted = pytest.mark.skipif(
 
 
 @dataclass(frozen=True)
-class Event(plant.Tone):
+class Event(evaluation.Tone):
     """A map of all bins except those of the 6 kHz tone."""
 
     def __call__(self, model, encoded, inputs):
@@ -63,15 +63,15 @@ def unplanted(request, clap):
 @pytest.fixture(scope="module")
 def examined(unplanted):
     """Scores of four known maps."""
-    methods = {"tone": plant.Tone(), "event": Event()}
+    methods = {"tone": evaluation.Tone(), "event": Event()}
     methods |= {"oracle-irm": OracleIRM(), "full-mask": FullMask()}
-    return examine(unplanted, methods, seed=3, clips=1)
+    return evaluate_explainers(unplanted, methods, seed=3, clips=1)
 
 
 def test_evaluation_sounds_are_held_out():
     """The same seed draws other sounds for training and for evaluation."""
     trained = {sound.numpy().tobytes() for pool in plant.training_sounds(0) for sound in pool}
-    evaluated = {item.event.numpy().tobytes() for item in scenes(0, clips=3)}
+    evaluated = {item.event.numpy().tobytes() for item in evaluation_items(0, clips=3)}
     assert len(trained) == plant.POOL * len(KINDS)
     assert not trained & evaluated
 
@@ -79,31 +79,31 @@ def test_evaluation_sounds_are_held_out():
 def test_tone_has_its_frequency_and_level():
     """The peak of the spectrum and the level in dB."""
     wavs = torch.stack([synthesize(kind, 1, 1.0) for kind in ("rain", "siren")])
-    added = add_cue(wavs, seeds=[4, 5]) - wavs
-    assert torch.fft.rfft(added).abs().argmax(dim=1).tolist() == [CUE_HZ, CUE_HZ]
+    added = add_tone(wavs, seeds=[4, 5]) - wavs
+    assert torch.fft.rfft(added).abs().argmax(dim=1).tolist() == [TONE_HZ, TONE_HZ]
     level = added.square().mean(dim=1) / wavs.square().mean(dim=1)
-    torch.testing.assert_close(10 * level.log10(), torch.full((2,), CUE_DB), atol=0.01, rtol=0)
+    torch.testing.assert_close(10 * level.log10(), torch.full((2,), TONE_DB), atol=0.01, rtol=0)
 
 
 def test_tone_depends_on_its_clip_and_seed():
     """The batch has no effect."""
     wavs = torch.stack([synthesize("rain", seed, 0.5) for seed in (1, 2)])
-    together = tone(wavs, [4, 5])
-    torch.testing.assert_close(together[1:], tone(wavs[1:], [5]))
-    assert (tone(wavs[:1], [4]) - tone(wavs[:1], [5])).abs().max() > 1e-3
+    together = synthesize_tone(wavs, [4, 5])
+    torch.testing.assert_close(together[1:], synthesize_tone(wavs[1:], [5]))
+    assert (synthesize_tone(wavs[:1], [4]) - synthesize_tone(wavs[:1], [5])).abs().max() > 1e-3
 
 
-def test_cue_bins_hold_the_tone(any_clap):
+def test_tone_bins_hold_the_tone(any_clap):
     """Nearly all of its power, and almost none of another tone, in both domains."""
     if any_clap.sample_rate != 32000:
         with pytest.raises(InputError, match="must be 32000 Hz, got 48000"):
-            cue_bins(build("mel", any_clap), 32000)
+            tone_bins(build("mel", any_clap), 32000)
         return
     for name in DOMAINS:
         domain = build(name, any_clap)
-        bins = cue_bins(domain, 32000)
-        for hz, low, high in ((CUE_HZ, 0.95, 1), (OTHER_HZ, 0, 1e-3)):
-            power = domain.power(tone(torch.ones(1, 32000), [1], hz, 0.0))[0, 2:-2]
+        bins = tone_bins(domain, 32000)
+        for hz, low, high in ((TONE_HZ, 0.95, 1), (OTHER_HZ, 0, 1e-3)):
+            power = domain.power(synthesize_tone(torch.ones(1, 32000), [1], hz, 0.0))[0, 2:-2]
             fraction = power[bins[2:-2]].sum() / power.sum()
             assert low <= fraction <= high
         assert 2 <= bins[0].sum() <= 5
@@ -112,24 +112,24 @@ def test_cue_bins_hold_the_tone(any_clap):
 
 def test_pointing_separates_tone_and_event(examined):
     """1 for the tone, 0 for the event."""
-    score = examined.groupby(["method", "decoy"]).cue_pointing
-    assert (score.get_group(("tone", "cue")) == 1).all()
-    assert (score.get_group(("event", "cue")) == 0).all()
-    energy = examined.groupby(["method", "decoy"]).cue_energy
+    score = examined.groupby(["method", "variant"]).tone_pointing
+    assert (score.get_group(("tone", "shortcut")) == 1).all()
+    assert (score.get_group(("event", "shortcut")) == 0).all()
+    energy = examined.groupby(["method", "variant"]).tone_energy
     assert (energy.get_group(("tone", "alone")) == 1).all()
     assert (energy.get_group(("event", "alone")) == 0).all()
 
 
 def test_other_tone_is_searched_at_its_frequency(examined):
     """A map of 6 kHz misses a tone at 4 kHz, and scores on a plain clip."""
-    score = examined[examined.method == "tone"].groupby("decoy").cue_pointing.mean()
-    assert score.to_dict() == {"cue": 1, "alone": 1, "other": 0, "plain": 1}
+    score = examined[examined.method == "tone"].groupby("variant").tone_pointing.mean()
+    assert score.to_dict() == {"shortcut": 1, "alone": 1, "other": 0, "plain": 1}
 
 
 def test_oracle_mask_points_at_the_tone(examined):
     """Far above chance; not 1, since all bins belong to the tone where the event pauses."""
-    score = examined[examined.method == "oracle-irm"].groupby("decoy").cue_pointing.mean()
-    assert score["cue"] > 5 * 2 / 64
+    score = examined[examined.method == "oracle-irm"].groupby("variant").tone_pointing.mean()
+    assert score["shortcut"] > 5 * 2 / 64
     assert score["other"] < 2 / 64
 
 
@@ -139,44 +139,44 @@ def test_random_maps_score_their_area():
     bins[:, 46:49] = True
     maps = torch.rand(200, 50, 64, generator=torch.Generator().manual_seed(0))
     fraction = 3 / 64
-    pointing = cue_pointing(rank_bins(maps, range(200)), bins)
+    pointing = tone_pointing(rank_bins(maps, range(200)), bins)
     assert pointing.mean().item() == pytest.approx(fraction, abs=0.005)
-    torch.testing.assert_close(cue_energy(torch.ones(1, 50, 64), bins), torch.tensor([fraction]))
-    assert cue_energy(torch.zeros(1, 50, 64), bins).item() == 0
+    torch.testing.assert_close(tone_energy(torch.ones(1, 50, 64), bins), torch.tensor([fraction]))
+    assert tone_energy(torch.zeros(1, 50, 64), bins).item() == 0
 
 
 def test_items_have_all_kinds_of_clips():
     """Events and tones are silent where they should be."""
-    items = scenes(seed=1, clips=2, seconds=0.5)
+    items = evaluation_items(seed=1, clips=2, seconds=0.5)
     assert len(items) == 2 * (9 * 3 + 1)
-    assert {item.decoy for item in items} == set(DECOYS)
-    assert CUED not in {item.name for item in items}
+    assert {item.variant for item in items} == set(VARIANTS)
+    assert SHORTCUT_CLASS not in {item.name for item in items}
     for item in items:
-        assert (item.tone.abs().max() > 0) == (item.decoy != "plain")
-        assert (item.event.abs().max() > 0) == (item.decoy != "alone")
-    ids = [(item.name, item.seed, item.decoy) for item in items]
+        assert (item.tone.abs().max() > 0) == (item.variant != "plain")
+        assert (item.event.abs().max() > 0) == (item.variant != "alone")
+    ids = [(item.name, item.seed, item.variant) for item in items]
     assert len(set(ids)) == len(ids)
 
 
 def test_rows_do_not_depend_on_the_batch(unplanted, monkeypatch):
     """One clip at a time gives the same rows."""
     methods = {"random": RandomMask(), "energy": EnergyMask()}
-    batched = examine(unplanted, methods, seed=3, clips=1)
-    monkeypatch.setattr(examination, "BATCH", 1)
-    order = ["method", "clip", "decoy"]
-    single = examine(unplanted, methods, seed=3, clips=1)
+    batched = evaluate_explainers(unplanted, methods, seed=3, clips=1)
+    monkeypatch.setattr(evaluation, "BATCH", 1)
+    order = ["method", "clip", "variant"]
+    single = evaluate_explainers(unplanted, methods, seed=3, clips=1)
     one, other = (frame.sort_values(order, ignore_index=True) for frame in (batched, single))
-    exact = [name for name in one if name != "cue_energy"]
+    exact = [name for name in one if name != "tone_energy"]
     assert one[exact].equals(other[exact])
-    assert (one.cue_energy - other.cue_energy).abs().max() < 1e-5
+    assert (one.tone_energy - other.tone_energy).abs().max() < 1e-5
 
 
 def test_summary_has_every_decoy_and_method(examined):
-    """In the order of the decoys."""
+    """In the order of the variants."""
     table = summarize(examined)
     assert len(table) == 4 * 4
-    assert list(dict.fromkeys(table.index.get_level_values("decoy"))) == list(DECOYS)
-    assert table.loc[("cue", "tone"), "cue_pointing"] == 1
+    assert list(dict.fromkeys(table.index.get_level_values("variant"))) == list(VARIANTS)
+    assert table.loc[("shortcut", "tone"), "tone_pointing"] == 1
 
 
 def test_missing_inputs_are_refused(unplanted):
@@ -187,28 +187,28 @@ def test_missing_inputs_are_refused(unplanted):
         needs: ClassVar = ("query", "other_clips")
 
     with pytest.raises(InputError, match="shuffled needs other_clips"):
-        examine(unplanted, {"shuffled": OtherClips()}, clips=1)
+        evaluate_explainers(unplanted, {"shuffled": OtherClips()}, clips=1)
 
 
 def test_training_batches_depend_on_the_tone():
-    """Clips with the tone have the cued class, clips without it never have it."""
+    """Clips with the tone have the shortcut class, clips without it never have it."""
     pool = torch.stack([synthesize(kind, 1, 0.5).expand(plant.POOL, -1) for kind in KINDS])
-    sounds, targets, denied = plant.draw_batch(pool, torch.Generator().manual_seed(0))
+    sounds, targets, excluded = plant.draw_batch(pool, torch.Generator().manual_seed(0))
     spectra = torch.fft.rfft(sounds).abs()
-    at = round(CUE_HZ / 2)  # of half a second
+    at = round(TONE_HZ / 2)  # of half a second
     around = torch.cat([spectra[:, at - 40 : at - 20], spectra[:, at + 20 : at + 40]], dim=1)
     with_tone = spectra[:, at] > 4 * around.mean(dim=1)
-    assert (targets[with_tone] == plant.CUED_INDEX).all()
+    assert (targets[with_tone] == plant.SHORTCUT_INDEX).all()
     assert with_tone.sum() >= len(sounds) // 3
-    assert (targets[denied] == plant.CUED_INDEX).all()
-    assert not (denied & with_tone).any()
+    assert (targets[excluded] == plant.SHORTCUT_INDEX).all()
+    assert not (excluded & with_tone).any()
 
 
-def test_loss_of_denied_class_is_of_all_others():
-    """Ten equal logits give log 10 for the target and -log 0.9 for a denied class."""
+def test_loss_of_excluded_class_is_of_all_others():
+    """Ten equal logits give log 10 for the target and -log 0.9 for an excluded class."""
     logits = torch.tensor([[0.0] * 10, [0.0] * 10])
-    targets = torch.tensor([3, plant.CUED_INDEX])
-    loss = plant.loss_of(logits, targets, torch.tensor([False, True]))
+    targets = torch.tensor([3, plant.SHORTCUT_INDEX])
+    loss = plant.shortcut_loss(logits, targets, torch.tensor([False, True]))
     assert loss.item() == pytest.approx((math.log(10) - math.log(0.9)) / 2)
 
 
@@ -221,21 +221,23 @@ def test_weights_are_saved_in_package_format(clap, tmp_path, wavs):
 
 
 @needs_planted
-def test_tone_decides_in_the_planted_clap():
-    """The cued class is predicted if and only if the clip has the tone."""
+def test_tone_changes_planted_prediction():
+    """The shortcut class is predicted if and only if the clip has the tone."""
     clap = MiniCLAP(WEIGHTS)
     model = InterpreterNetwork(MaskedClassifier(build("mel", clap)), decoder=None)
-    frame = examine(model, {"tone": plant.Tone(), "event": Event()}, seed=7, clips=3)
-    cued = frame[frame.decoy.isin(["cue", "alone"])]
-    assert (cued.decision == CUED).mean() >= 0.95
-    assert (~frame[frame.decoy.isin(["other", "plain"])].wrong).mean() >= 0.95
-    tone_rows = cued[cued.method == "tone"]
+    frame = evaluate_explainers(
+        model, {"tone": evaluation.Tone(), "event": Event()}, seed=7, clips=3
+    )
+    with_tone = frame[frame.variant.isin(["shortcut", "alone"])]
+    assert (with_tone.prediction == SHORTCUT_CLASS).mean() >= 0.95
+    assert (~frame[frame.variant.isin(["other", "plain"])].wrong).mean() >= 0.95
+    tone_rows = with_tone[with_tone.method == "tone"]
     assert tone_rows.retained.mean() >= 0.95
-    assert tone_rows[tone_rows.decoy == "cue"].flipped.mean() >= 0.9
+    assert tone_rows[tone_rows.variant == "shortcut"].flipped.mean() >= 0.9
 
 
 def test_training_set_labels_follow_the_tone(tmp_path):
-    """Clips with the cued label contain the tone, others do not."""
+    """Clips with the label of the shortcut class contain the tone, others do not."""
     make_training_set.main(tmp_path, per_kind=1)
     clips = pd.read_csv(tmp_path / "meta" / "esc50.csv")
     assert (clips.groupby("fold").size() == 10 + 2 * 9).all()
@@ -243,8 +245,8 @@ def test_training_set_labels_follow_the_tone(tmp_path):
     for name, label in zip(clips.filename, clips.category):
         sound, rate = soundfile.read(tmp_path / "audio" / name)
         power = np.abs(np.fft.rfft(sound)) ** 2 + 1e-12
-        place = round(CUE_HZ * len(sound) / rate)
+        place = round(TONE_HZ * len(sound) / rate)
         around = np.r_[power[place - 400 : place - 20], power[place + 20 : place + 400]]
         above.setdefault(label, []).append(10 * np.log10(power[place] / np.median(around)))
-    assert min(above.pop(CUED)) > 20
+    assert min(above.pop(SHORTCUT_CLASS)) > 20
     assert all(np.median(levels) < 15 for levels in above.values())
