@@ -1,14 +1,15 @@
-"""Make a readable page of the documentation from the results of a benchmark run.
+"""Write a page of the documentation from the results of a benchmark run.
 
 Usage: python -m experiments.result_pages.pages RESULTS docs/bench/NAME.md
 
-The page has one figure, one table of at most ten rows and one-line verdicts for each masking domain
-and condition. Complete tables are CSV files in ``docs/bench/NAME``, with the figures.
+For each masking domain and condition, the page has a figure, a table of at most ten methods and
+one-line verdicts. Complete tables (CSV) and all figures are copied to ``docs/bench/NAME``.
 """
 
 import argparse
 import json
 import shutil
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -26,22 +27,25 @@ from speechbrain_lmac.evaluation.benchmark.tables import MARKS, heading, make_ta
 from speechbrain_lmac.utils.errors import InputError, report_errors
 
 MAX_BASELINES, MAX_CONTROLS = 4, 4
+"""Maximum numbers of baselines and controls in a table."""
 MAX_NAMES = 3
-"""Methods that a verdict line names; more are counted."""
+"""Maximum number of methods that a verdict line names. More methods are counted only."""
 SCORES = {
     "clean": HEADLINE,
     "two_source": (*HEADLINE[:3], *LOCALIZATION[:2], *LOCALIZATION[3:]),
 }
-"""Condition -> scores of its table. Other conditions have those of clean clips."""
+"""Condition -> scores of its table. Other conditions have the scores of clean clips."""
 DOMAINS = {"mel": "Mel", "stft": "STFT"}
+"""Masking domain -> its name in headings."""
 CONDITIONS = {"clean": "clean clips", "two_source": "two-source mixtures"}
-"""Condition -> its name in headings. Other conditions keep theirs."""
-FURTHER_FIGURES = {
+"""Condition -> its name in headings. Other conditions have their own name."""
+EXTRA_FIGURES = {
     "curves": "insertion and deletion curves",
     "presence": "mask mean and similarity of clip and prompt",
     "randomized": "similarity of maps after model randomization",
     "gallery": "one mixture under every method",
 }
+"""File name of a figure, without its domain -> caption."""
 OPENING = """\
 # {title}
 
@@ -51,17 +55,19 @@ Complete tables: {files}.
 
 
 @report_errors
-def main(arguments=None):
-    """Write the page that the command line names."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write the page and copy its files."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("results", type=Path)
-    parser.add_argument("page", type=Path)
+    parser.add_argument("results", type=Path, help="results folder of a finished benchmark run")
+    parser.add_argument("page", type=Path, help="Markdown file to write")
     options = parser.parse_args(arguments)
     results, page = options.results, options.page
     if not (results / "summary.csv").is_file():
-        raise InputError(f"{results} must hold summary.csv. Run evaluate.py to its end")
+        raise InputError(
+            f"results must be a folder with summary.csv, got {results}. Run evaluate.py to its end"
+        )
     if page.suffix != ".md":
-        raise InputError(f"page must end in .md, got {page}")
+        raise InputError(f"page must end in .md, got {page}. Give a Markdown file")
     folder = page.with_suffix("")
     replace_files(folder, [*results.glob("figures/*.png"), *results.glob("*.csv")])
     title, caveat, *_ = (results / "summary.md").read_text(encoding="utf-8").split("\n\n")
@@ -71,41 +77,41 @@ def main(arguments=None):
     print(f"{page}, {len(list(folder.iterdir()))} files in {folder}")
 
 
-def replace_files(folder, sources):
+def replace_files(folder: Path, sources: Iterable[Path]) -> None:
     """Copy figures and tables into the folder of a page, in place of old ones."""
     folder.mkdir(parents=True, exist_ok=True)
-    for old in [*folder.glob("*.png"), *folder.glob("*.csv")]:
-        old.unlink()
+    for old_file in [*folder.glob("*.png"), *folder.glob("*.csv")]:
+        old_file.unlink()
     for source in sources:
         shutil.copy(source, folder / source.name)
 
 
-def provenance(results):
-    """Describe the weights and the version of torch of a run, in one line."""
+def provenance(results: Path) -> str:
+    """Return a line with the hashes of the weights and the torch version of a run."""
     records = [
         json.loads(line)
         for path in sorted(results.glob("results_*.jsonl"))
         for line in path.read_text(encoding="utf-8").splitlines()
     ]
-    decoders = ", ".join(sorted({r["decoder"] for r in records} - {""})) or "none"
+    decoders = ", ".join(sorted({record["decoder"] for record in records} - {""})) or "none"
     metadata = json.loads((results / "run_metadata.json").read_text(encoding="utf-8"))
-    torch = metadata[-1]["packages"]["torch"]
+    torch_version = metadata[-1]["packages"]["torch"]
     return (
-        f"Measured by `evaluate.py` with torch {torch}; SHA-256 of the weights begins with "
+        f"Measured by `evaluate.py` with torch {torch_version}; SHA-256 of the weights begins with "
         f"{records[0]['clap']} (CLAP) and {decoders} (decoders)."
     )
 
 
-def make_page(folder, title, notes):
+def make_page(folder: Path, title: str, notes: str) -> str:
     """Return the text of a page from the summary and the figures in its folder."""
     summary = pd.read_csv(folder / "summary.csv", dtype={"fraction": str})
     files = [f"[{path.name}]({folder.name}/{path.name})" for path in sorted(folder.glob("*.csv"))]
     parts = [OPENING.format(title=title, notes=notes, files=", ".join(files)).strip()]
-    for (domain, condition), part in summary.groupby(["domain", "condition"], sort=False):
-        parts.append(section(folder, domain, condition, part))
+    for (domain, condition), rows in summary.groupby(["domain", "condition"], sort=False):
+        parts.append(section(folder, domain, condition, rows))
     links = [
         f"- [{caption}, {path.name.partition('_')[0]}]({folder.name}/{path.name})"
-        for name, caption in FURTHER_FIGURES.items()
+        for name, caption in EXTRA_FIGURES.items()
         for path in sorted(folder.glob(f"*_{name}.png"))
     ]
     if links:
@@ -113,7 +119,7 @@ def make_page(folder, title, notes):
     return "\n\n".join(parts) + "\n"
 
 
-def section(folder, domain, condition, summary):
+def section(folder: Path, domain: str, condition: str, summary: pd.DataFrame) -> str:
     """Return the section of one masking domain and condition."""
     title = f"{DOMAINS[domain]} masking, {CONDITIONS.get(condition, condition)}"
     parts = [f"## {title}"]
@@ -126,23 +132,23 @@ def section(folder, domain, condition, summary):
     table = make_table(rows, "", scores, reference)
     if table is not None:
         parts.append(table.to_markdown().partition("\n\n")[2].partition("\n\n")[0].strip())
-    lines = [verdict_line(summary, score, reference) for score in scores if score in COMPARED]
-    parts.append("\n".join(f"- {line}" for line in lines if line))
+    verdicts = [verdict_line(summary, score, reference) for score in scores if score in COMPARED]
+    parts.append("\n".join(f"- {line}" for line in verdicts if line))
     return "\n\n".join(part for part in parts if part)
 
 
-def choose_methods(summary, reference):
-    """Choose at most ten methods: the reference, the best baselines and controls, the oracle."""
+def choose_methods(summary: pd.DataFrame, reference: str) -> list[str]:
+    """Return at most ten methods: the reference, the best baselines and controls, the oracle."""
     rows = summary[(summary.metric == "AD") & (summary.fraction == MEAN)]
-    ordered = list(rows.sort_values("mean", kind="stable").method)
-    tuned = [name for name in ordered if name != reference and not name.endswith(DEFAULT)]
+    ranked = list(rows.sort_values("mean", kind="stable").method)
+    tuned = [name for name in ranked if name != reference and not name.endswith(DEFAULT)]
     baselines = [name for name in tuned if name not in (*CONTROLS, ORACLE)]
     controls = [name for name in tuned if name in CONTROLS]
     return [reference, *baselines[:MAX_BASELINES], *controls[:MAX_CONTROLS], ORACLE]
 
 
-def verdict_line(summary, score, reference):
-    """Count the verdicts on one score, in one line; empty if it is not compared."""
+def verdict_line(summary: pd.DataFrame, score: tuple[str, str], reference: str) -> str:
+    """Return a line that counts the verdicts on one score, or no text without verdicts."""
     rows = summary[(summary.metric == score[0]) & (summary.fraction == score[1])]
     rows = rows[rows.verdict.isin(["better", "tie", "worse"]) & (rows.method != reference)]
     phrases = {"better": "is better than", "tie": "ties with", "worse": "is worse than"}

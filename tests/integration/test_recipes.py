@@ -195,7 +195,7 @@ def test_result_page_needs_a_finished_run(results, tmp_path, capsys):
         with pytest.raises(SystemExit):
             pages.main(arguments)
     error = capsys.readouterr().err
-    assert "must hold summary.csv" in error and "page must end in .md" in error
+    assert "must be a folder with summary.csv" in error and "page must end in .md" in error
 
 
 def test_result_page_has_at_most_ten_methods():
