@@ -1,13 +1,14 @@
-"""How well an interpreter takes synthetic mixtures apart: SI-SDR against each sound's own stem.
+"""Measure how well an interpreter separates synthetic mixtures: SI-SDR to the known sources.
 
 Usage: python benchmarks/mixtures.py [SOURCE ...]
 
-Every pair of the ten kinds at 0 dB, each explained under its two names. SOURCE is what
-Interpreter.from_hparams takes; the shipped interpreters by default.
+Each pair of the ten classes is mixed at 0 dB and explained for both classes. SOURCE is a name, a
+folder or a Hub repository of an interpreter. Default: the pretrained interpreters of the package.
 """
 
 import itertools
 import sys
+from collections.abc import Iterator
 
 import pandas as pd
 import torch
@@ -19,18 +20,19 @@ from speechbrain_lmac.metrics.faithfulness import si_sdr
 
 SEED = 77
 MIN_DB = -30.0
-"""Of an improvement: a silent explanation would otherwise make the mean minus infinity."""
+"""Minimum SI-SDR improvement in dB. A silent explanation has minus infinity, which has no mean."""
 
 
-def rows(interpreter):
-    """One per mixture and prompt."""
+def score_mixtures(interpreter: Interpreter) -> Iterator[dict[str, str | float]]:
+    """Yield one row per mixture and prompt."""
     for number, pair in enumerate(itertools.combinations(KINDS, 2)):
-        scene = mixture(*pair, seed=(SEED, number))
+        mixed = mixture(*pair, seed=(SEED, number))
         prompts = [class_prompt(kind) for kind in pair]
-        (why,) = interpreter.interpret_batch(scene.mixture.unsqueeze(0), prompts)
-        for kind, heard, stem in zip(pair, why.waveform, (scene.first, scene.second)):
-            gain = si_sdr(heard, stem) - si_sdr(scene.mixture, stem)
-            level_db = 20 * torch.log10(heard.std() / stem.std() + 1e-9)
+        (interpretation,) = interpreter.interpret_batch(mixed.mixture.unsqueeze(0), prompts)
+        sources = (mixed.first, mixed.second)
+        for kind, explanation, source in zip(pair, interpretation.waveform, sources):
+            gain = si_sdr(explanation, source) - si_sdr(mixed.mixture, source)
+            level_db = 20 * torch.log10(explanation.std() / source.std() + 1e-9)
             yield {
                 "kind": kind,
                 "SI-SDRi dB": max(gain.item(), MIN_DB),
@@ -39,10 +41,11 @@ def rows(interpreter):
             }
 
 
-def main(*sources):
+def main(*sources: str) -> None:
+    """Print a table of means per class for each interpreter."""
     for source in sources or ("mini-stft", "mini-mel"):
         interpreter = Interpreter.from_hparams(source=source, run_opts={"device": "cpu"})
-        table = pd.DataFrame(rows(interpreter)).groupby("kind", sort=False).mean()
+        table = pd.DataFrame(score_mixtures(interpreter)).groupby("kind", sort=False).mean()
         table.loc["all"] = table.mean()
         print(f"{source}\n{table.round(1).to_markdown()}\n")
 

@@ -1,15 +1,17 @@
-"""Time ScoreCAM and GScoreCAM side by side with torchcam's ScoreCAM, on the same
-CNN and clips.
+"""Time ScoreCAM and GScoreCAM of this package, and ScoreCAM of torchcam, on the same clips.
 
-Usage: python benchmarks/score_cams.py [--clap mini|tagger] [--weights TAGGER_WEIGHTS]
+Usage: python benchmarks/score_cams.py [--clap mini|tagger] [--weights EFFICIENTAT_WEIGHTS]
        [--batch 8] [--rounds 3] [--threads 1]
 
-Mel plane, 5-s clips, deepest hidden map, one batch of clips, each with a prompt of its own.
-torchcam gets magnitude as its model's input, all clips in one call and its default of 32 masked
-clips at once. Of the tagger it gets the network as its authors publish it; our adapter runs the
-same function with the norms folded into the convolutions, channels last. Rounds are interleaved
-and medians are quoted, since machines are noisy; the ratio is what travels. Without weights the
-tagger's are random; that changes the channels that say nothing, and little else in the time.
+All methods explain one batch of 5 s clips, one prompt per clip, in the mel domain by the deepest
+hidden map. torchcam receives magnitudes, all clips in one call, and encodes 32 masked clips at
+once (its default). With EfficientAT, torchcam runs the network as its authors publish it. Our
+adapter computes the same function with batch norms folded into the convolutions, in the
+channels-last format.
+
+Rounds are interleaved and medians are printed, because timings are noisy. The ratio is comparable
+between machines. Without a file, EfficientAT has random weights. They change which channels are
+constant, and hardly change the time.
 """
 
 import argparse
@@ -17,6 +19,7 @@ import copy
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -38,22 +41,25 @@ from speechbrain_lmac.models.clap.mini import MiniCLAP
 
 
 class Scores(nn.Module):
-    """Logits ``[batch, prompts]`` of magnitude ``[batch, 1, frames, bands]``; ``last`` hands the
-    deepest hidden map ``[batch, channels, frames', bands']`` out to be hooked."""
+    """Network from magnitudes ``[batch, 1, frames, bands]`` to logits ``[batch, prompts]``.
 
-    def __init__(self, classifier, text):
+    The submodule ``last`` returns the deepest hidden map, ``[batch, channels, frames', bands']``.
+    torchcam hooks it.
+    """
+
+    def __init__(self, classifier: MaskedClassifier, text: torch.Tensor) -> None:
         super().__init__()
         self.classifier, self.text = classifier, text
         self.last = nn.Identity()
 
-    def forward(self, magnitude):
+    def forward(self, magnitude: torch.Tensor) -> torch.Tensor:
         encoding = self.classifier.domain.encode(magnitude.squeeze(1).square())
         self.last(encoding.hidden[0])
         return self.classifier.logits(encoding.vector, self.text)
 
 
-def build(name, weights):
-    """The CLAP that is named."""
+def build_clap(name: str, weights: Path | None) -> MiniCLAP | EfficientATCLAP:
+    """Load MiniCLAP, or EfficientAT CLAP with random weights if no file is given."""
     if name == "mini":
         return MiniCLAP()
     if weights is None:
@@ -62,30 +68,31 @@ def build(name, weights):
     return EfficientATCLAP(weights)
 
 
-def double_softmax_drop(clap):
-    """The CLAP with its authors' network, norms unfolded."""
+def with_published_network(clap: MiniCLAP | EfficientATCLAP) -> MiniCLAP | EfficientATCLAP:
+    """Return the CLAP with the network of its authors, in which batch norms are not folded."""
     if not isinstance(clap, EfficientATCLAP):
         return clap
-    plain = copy.copy(clap)
-    plain._modules = {**clap._modules, "tagger": Tagger().eval().requires_grad_(False)}
-    load_weights(plain.tagger, clap.weights)
-    return plain
+    published = copy.copy(clap)
+    published._modules = {**clap._modules, "tagger": Tagger().eval().requires_grad_(False)}
+    load_weights(published.tagger, clap.weights)
+    return published
 
 
-def contenders(clap, batch):
-    """Name -> function that explains the batch: torchcam's ScoreCAM, ours, and
-    GScoreCAM."""
+def make_methods(
+    clap: MiniCLAP | EfficientATCLAP, batch: int
+) -> dict[str, Callable[[], torch.Tensor]]:
+    """Return functions that explain a batch, by name: ScoreCAM of torchcam first, then ours."""
     kinds = [list(KINDS)[clip % len(KINDS)] for clip in range(batch)]
     wavs = torch.stack([synthesize(kind, seed=clip) for clip, kind in enumerate(kinds)])
     text = clap.queries([class_prompt(kind) for kind in kinds])
     classifier = MaskedClassifier(MelDomain(clap))
     encoded = classifier.encode_clips(wavs)
     model, inputs = InterpreterNetwork(classifier, None), ExplainerInputs(text, seeds=())
-    theirs = MaskedClassifier(MelDomain(double_softmax_drop(clap)))
-    scores, magnitude = Scores(theirs, text), encoded.power.sqrt().unsqueeze(1)
+    published = MaskedClassifier(MelDomain(with_published_network(clap)))
+    scores, magnitude = Scores(published, text), encoded.power.sqrt().unsqueeze(1)
 
     @torch.no_grad()
-    def upstream():
+    def explain_by_torchcam() -> torch.Tensor:
         with torchcam.ScoreCAM(
             scores, target_layer="last", input_shape=magnitude.shape[1:]
         ) as extractor:
@@ -94,40 +101,53 @@ def contenders(clap, batch):
         return upsample_to_grid(cams, classifier.grid(encoded))
 
     return {
-        "torchcam's ScoreCAM": upstream,
+        "ScoreCAM (torchcam)": explain_by_torchcam,
         "ScoreCAM": lambda: ScoreCAM()(model, encoded, inputs),
         "GScoreCAM": lambda: GScoreCAM()(model, encoded, inputs),
     }
 
 
-def seconds(function):
-    """Wall-clock time of one call."""
+def seconds(function: Callable[[], object]) -> float:
+    """Return the wall-clock time of one call."""
     start = time.perf_counter()
     function()
     return time.perf_counter() - start
 
 
-def main():
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--clap", choices=["mini", "tagger"], default="mini")
-    parser.add_argument("--weights", type=Path, help="the tagger's mn04_as_mAP_432.pt")
-    parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=1)
-    options = parser.parse_args()
+    parser.add_argument(
+        "--clap",
+        choices=["mini", "tagger"],
+        default="mini",
+        help="MiniCLAP or EfficientAT CLAP (default: mini)",
+    )
+    parser.add_argument("--weights", type=Path, help="mn04_as_mAP_432.pt of EfficientAT")
+    parser.add_argument("--batch", type=int, default=8, help="number of clips (default: 8)")
+    parser.add_argument("--rounds", type=int, default=3, help="calls of each method (default: 3)")
+    parser.add_argument("--threads", type=int, default=1, help="threads of torch (default: 1)")
+    return parser
+
+
+def main() -> None:
+    """Print the difference between the two ScoreCAMs, and the median time of each method."""
+    options = make_parser().parse_args()
     torch.set_num_threads(options.threads)
-    functions = contenders(build(options.clap, options.weights), options.batch)
-    theirs, ours, _ = (function() for function in functions.values())  # and all are warm
-    apart = (normalize_attributions(ours) - normalize_attributions(theirs)).abs().max()
-    print(f"{options.clap}, {options.batch} clips of 5 s; the two ScoreCAMs differ by {apart:.1e}")
-    taken = {name: [] for name in functions}
+    functions = make_methods(build_clap(options.clap, options.weights), options.batch)
+    # the first calls are not timed
+    by_torchcam, by_package, _ = (function() for function in functions.values())
+    difference = normalize_attributions(by_package) - normalize_attributions(by_torchcam)
+    print(f"{options.clap}, {options.batch} clips of 5 s")
+    print(f"maximum difference between the two ScoreCAMs: {difference.abs().max():.1e}")
+    times = {name: [] for name in functions}
     for _ in range(options.rounds):
         for name, function in functions.items():
-            taken[name].append(seconds(function))
-    medians = {name: statistics.median(times) for name, times in taken.items()}
-    first = next(iter(medians.values()))
+            times[name].append(seconds(function))
+    medians = {name: statistics.median(values) for name, values in times.items()}
+    reference = next(iter(medians.values()))
     for name, median in medians.items():
-        print(f"{name:20s} {median:7.2f} s   {first / median:5.2f} times as fast")
+        print(f"{name:20s} {median:7.2f} s   {reference / median:5.2f} times as fast")
 
 
 if __name__ == "__main__":
