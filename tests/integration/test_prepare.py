@@ -111,17 +111,21 @@ def test_prepare_contamination_is_repeatable(prepare, small_set, tmp_path, kind)
     [
         ("ESC50", ["/gone"], "no such data folder: /gone"),
         ("UrbanSound8k", [REPOSITORY], "Unpack the set and give the folder above it"),
-        ("Captions", ["x.csv"], "name the folder of at least one set"),
+        (
+            "Captions",
+            ["x.csv"],
+            "at least one data set must be given. Give a folder with one of --clotho",
+        ),
         ("Captions", ["x.csv", "--macs", REPOSITORY], "Unpack macs"),
         (
             "Contamination",
             ["x.csv", "--data_folder", "SET", "--kind", "speech"],
-            "speech comes from a folder of sounds: give it as --corpus",
+            "kind speech needs a folder of sounds. Give it with --corpus",
         ),
         (
             "Contamination",
             ["x.csv", "--data_folder", "SET", "--kind", "mixture", "--test_folds", "9"],
-            "--test_folds must hold clips",
+            "--test_folds must contain clips",
         ),
     ],
 )
