@@ -1,4 +1,4 @@
-"""A Hugging Face Space of the demo; here: ``python space/app.py``."""
+"""Web app of a Hugging Face Space. It also runs locally: ``python space/app.py``."""
 
 from speechbrain_lmac.cli.web import launch
 
