@@ -1,11 +1,11 @@
-"""Finish a MiniCLAP: take off what sounds have in common, and set the logit scale.
+"""Calibrate a trained MiniCLAP: subtract the common part of embeddings and set the logit scale.
 
 Usage: python -m experiments.mini_clap.calibrate WEIGHTS POOL ESC10
 
-The tagger finds some labels likely whatever it hears, and its student with it; so most of the
-mean embedding of the pool is subtracted from every embedding. The scale is then the one under
-which ESC-10's folds 1 to 4 are likeliest among 50 names. These two numbers are all that rests
-on what clips are called.
+EfficientAT gives some labels a high probability for every sound, and so does its student. A
+fraction of the mean embedding of the pool is therefore subtracted from every embedding. The logit
+scale then maximizes the likelihood of ESC-10's folds 1 to 4 among 50 class names. Class labels of
+clips determine only these two numbers.
 """
 
 import sys
@@ -23,37 +23,40 @@ from speechbrain_lmac.data.prompts import class_prompt
 from speechbrain_lmac.evaluation.zero_shot import embed_clips
 from speechbrain_lmac.models.clap.mini import MiniCLAP
 
-SHARE = 0.75
-"""Of the mean embedding that is taken off; of 0, .5, .75 and 1 the best on folds 1 to 4."""
-SHARDS = 8
+COMMON_FRACTION = 0.75
+"""Fraction of the mean embedding to subtract: the best of 0, .5, .75 and 1 on folds 1 to 4."""
+NUM_SHARDS = 8
+"""Number of shards that give the mean embedding, the last ones of the pool."""
 
 
 @torch.no_grad()
 def mean_embedding(clap, pool):
-    """Of the last shards' scenes, ``[256]``."""
-    scenes = Pool(split_shards(pool, SHARDS)[1]).log_mel
-    parts = [clap.encode(mel_power(part)).vector for part in scenes.split(50)]
-    return torch.cat(parts).mean(dim=0)
+    """Compute the mean embedding of the scenes in the last shards, ``[256]``."""
+    log_mel = Pool(split_shards(pool, NUM_SHARDS)[1]).log_mel
+    embeddings = [clap.encode(mel_power(batch)).vector for batch in log_mel.split(50)]
+    return torch.cat(embeddings).mean(dim=0)
 
 
 def main(weights, pool, esc10):
+    """Write the common part and the logit scale into the weights file."""
     clap = MiniCLAP(weights)
     clap.audio_tower.common.zero_()
-    clap.audio_tower.common.copy_(SHARE * mean_embedding(clap, pool))
+    clap.audio_tower.common.copy_(COMMON_FRACTION * mean_embedding(clap, pool))
     clips = [clip for clip in read_clips(esc10) if clip.fold != TEST_FOLD]
     cosines = (
         embed_clips(clap, clips) @ clap.queries([class_prompt(name) for name in ESC50_CLASSES]).T
     )
     targets = torch.tensor([ESC50_CLASSES.index(clip.label) for clip in clips])
-    found = minimize_scalar(
+    optimum = minimize_scalar(
         lambda scale: cross_entropy(scale * cosines, targets).item(), bounds=(1, 200)
     )
     state = load_file(weights)
-    was = state["scale"].item()
-    state["scale"] = torch.tensor(float(found.x))
+    previous_scale = state["scale"].item()
+    state["scale"] = torch.tensor(float(optimum.x))
     state["audio_tower.common"] = clap.audio_tower.common
     save_file(state, weights)
-    print(f"scale {was:.1f} -> {found.x:.1f}, {found.fun:.3f} nats on {len(clips)} clips")
+    print(f"logit scale: {previous_scale:.1f} before, {optimum.x:.1f} after calibration")
+    print(f"cross-entropy: {optimum.fun:.3f} nats on {len(clips)} clips")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the student is told AudioSet's labels are also called, written for it by hand."""
+"""Text encoder of MiniCLAP before training: hand-written phrases for the labels of AudioSet."""
 
 import csv
 from pathlib import Path
@@ -14,25 +14,25 @@ FILE = Path(__file__).parent / "phrases.csv"
 
 
 def read_phrases():
-    """Every label itself, then every phrase; two lists: phrases, and their labels' indices."""
+    """Return the labels followed by the phrases for them, and the index of each one's label."""
     with open(FILE, newline="", encoding="utf-8") as file:
         rows = [
             (row["phrase"], audioset_labels().index(row["label"])) for row in csv.DictReader(file)
         ]
-    phrases, owners = zip(*rows)
-    return [*audioset_labels(), *phrases], [*range(len(audioset_labels())), *owners]
+    phrases, label_indices = zip(*rows)
+    return [*audioset_labels(), *phrases], [*range(len(audioset_labels())), *label_indices]
 
 
-def taught_tower():
-    """A text tower that knows the phrases; its labels have no directions yet."""
-    phrases, owners = read_phrases()
+def build_text_tower():
+    """Build a text tower that knows the phrases; its label directions are untrained."""
+    phrases, label_indices = read_phrases()
     tower = TextTower(len(phrases))
     tower.phrases.copy_(MiniLM().compute([to_paper_template(phrase) for phrase in phrases]))
-    tower.label_of.copy_(torch.tensor(owners))
+    tower.label_of.copy_(torch.tensor(label_indices))
     return tower
 
 
-def mixtures_of_others(tower):
-    """What a text tower would make of each phrase if it did not know it, ``[phrases, 527]``."""
+def leave_one_out_mixtures(tower):
+    """Return the label mixture of each phrase given all other phrases, ``[phrases, 527]``."""
     cosines = tower.phrases @ tower.phrases.T
     return tower.look_up(cosines.fill_diagonal_(-1))

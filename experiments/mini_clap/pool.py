@@ -1,4 +1,4 @@
-"""The pool as the student reads it: mel power of each scene, and the tagger's logits."""
+"""Data set of the distillation: log-mel spectrograms of scenes, and the logits of the teacher."""
 
 from pathlib import Path
 
@@ -12,23 +12,23 @@ from speechbrain_lmac.models.clap.mini import HOP_LENGTH, N_FFT, POWER_FLOOR, me
 
 
 class Pool(Dataset):
-    """Scenes of some shards, held in memory in half precision.
+    """Scenes of several shards, in memory in half precision.
 
     Arguments
     ---------
     shards : list of Path
-        Written by ``make_pool.py``.
+        Files that ``make_pool.py`` wrote.
     """
 
     def __init__(self, shards):
         self.log_mel, self.logits = [], []
         spectrogram, filterbank = Spectrogram(N_FFT, HOP_LENGTH), mel_filterbank()
         for shard in tqdm(shards, "reading the pool"):
-            held = load_file(shard)
-            for pcm in held["pcm"].split(50):
+            tensors = load_file(shard)
+            for pcm in tensors["pcm"].split(50):
                 power = spectrogram(pcm.float() / 32767).abs().square() @ filterbank
                 self.log_mel.append(torch.log(power + POWER_FLOOR).half())
-            self.logits.append(held["logits"].half())
+            self.logits.append(tensors["logits"].half())
         self.log_mel, self.logits = torch.cat(self.log_mel), torch.cat(self.logits)
 
     def __len__(self):
@@ -38,19 +38,22 @@ class Pool(Dataset):
         return {"log_mel": self.log_mel[index], "logits": self.logits[index]}
 
     def statistics(self):
-        """Mean and deviation of each log-mel band."""
-        some = self.log_mel[::20].float()
-        return some.mean(dim=(0, 1)), some.std(dim=(0, 1))
+        """Return mean and standard deviation of each log-mel band, over every 20th scene."""
+        sample = self.log_mel[::20].float()
+        return sample.mean(dim=(0, 1)), sample.std(dim=(0, 1))
 
 
 def mel_power(log_mel):
-    """Mel power of what a pool holds; the inverse of its logarithm."""
+    """Convert the log-mel spectrograms of a pool back to mel power."""
     return (log_mel.float().exp() - POWER_FLOOR).clamp(min=0)
 
 
-def split_shards(folder, held_out):
-    """Shards to learn from, and the last ones of the folder, kept for validation."""
+def split_shards(folder, num_held_out):
+    """Return the training shards of a folder, and its last shards, which are held out."""
     shards = sorted(Path(folder).glob("*.safetensors"))
-    if len(shards) <= held_out:
-        raise SystemExit(f"{folder} holds {len(shards)} shards; run make_pool.py first")
-    return shards[:-held_out], shards[-held_out:]
+    if len(shards) <= num_held_out:
+        raise SystemExit(
+            f"POOL must have more than {num_held_out} shards, got {len(shards)} in {folder}. "
+            "Run experiments.mini_clap.make_pool first."
+        )
+    return shards[:-num_held_out], shards[-num_held_out:]

@@ -1,11 +1,11 @@
-"""Train MiniCLAP: a small student of EfficientAT CLAP, on the pool of scenes.
+"""Train MiniCLAP by distillation of EfficientAT CLAP on the pool of scenes.
 
 Usage: python -m experiments.mini_clap.train experiments/mini_clap/train.yaml --pool POOL --device
 cpu
 
-For each scene and each prompt EfficientAT CLAP has a score, the expected log-probability of the
-prompt's labels. The student's scores are to fall over the prompts, and over the scenes of a
-batch, as the tagger's do.
+EfficientAT CLAP scores each scene and prompt by the expected log-probability of the prompt's
+labels. The loss is the Kullback-Leibler divergence between the softmaxes of the teacher's and the
+student's scores, over the prompts and over the scenes of a batch.
 """
 
 import sys
@@ -17,34 +17,34 @@ from hyperpyyaml import load_hyperpyyaml
 from safetensors.torch import save_file
 from torch.nn.functional import logsigmoid
 
-from experiments.mini_clap.phrases import mixtures_of_others
+from experiments.mini_clap.phrases import leave_one_out_mixtures
 from experiments.mini_clap.pool import Pool, mel_power, split_shards
 from speechbrain_lmac.models.clap.mini import LABELS
 
 
-def divergence(teacher, student, dim):
-    """Kullback-Leibler divergence of softmaxes over ``dim``, averaged."""
+def kl_divergence(teacher, student, dim):
+    """Compute the mean Kullback-Leibler divergence of softmaxes over ``dim``."""
     target = torch.softmax(teacher, dim)
-    gap = torch.log_softmax(teacher, dim) - torch.log_softmax(student, dim)
-    return (target * gap).sum(dim).mean()
+    log_ratio = torch.log_softmax(teacher, dim) - torch.log_softmax(student, dim)
+    return (target * log_ratio).sum(dim).mean()
 
 
-def distillation(teacher, student, hparams):
-    """How far the student's scores ``[scenes, prompts]`` fall otherwise than the teacher's.
+def distillation_losses(teacher, student, hparams):
+    """Compute the losses between scores ``[scenes, prompts]`` of the teacher and the student.
 
-    Over AudioSet's labels as they are; over all prompts softened, so that the unlikely ones are
-    told apart too; and for each prompt over the scenes.
+    The losses compare softmaxes over the labels of AudioSet, over all prompts at a higher
+    temperature, which gives weight to unlikely prompts, and over the scenes.
     """
-    softness = hparams.softness
+    temperature = hparams.temperature
     return {
-        "labels": divergence(teacher[:, :LABELS], student[:, :LABELS], dim=1),
-        "prompts": softness * divergence(teacher / softness, student / softness, dim=1),
-        "scenes": hparams.scenes_weight * divergence(teacher, student, dim=0),
+        "labels": kl_divergence(teacher[:, :LABELS], student[:, :LABELS], dim=1),
+        "prompts": temperature * kl_divergence(teacher / temperature, student / temperature, dim=1),
+        "scenes": hparams.scenes_weight * kl_divergence(teacher, student, dim=0),
     }
 
 
-class Distiller(sb.Brain):
-    """Teach the audio tower and the labels' directions."""
+class DistillationBrain(sb.Brain):
+    """Trains the audio tower and the label directions of the text tower."""
 
     def on_fit_start(self):
         super().on_fit_start()
@@ -57,46 +57,48 @@ class Distiller(sb.Brain):
             pct_start=0.1,
             last_epoch=done - 1 if done else -1,
         )
-        torch.manual_seed(self.hparams.seed + done)  # a resumed run draws what is still to come
+        torch.manual_seed(self.hparams.seed + done)  # other draws than in finished epochs
 
     def compute_forward(self, batch, stage):
         mel = mel_power(batch["log_mel"].to(self.device))
         if stage == sb.Stage.TRAIN:
             mel = mel.roll(int(torch.randint(mel.shape[1], ())), dims=1)
-        shares = self.prompts(stage)
+        mixtures = self.draw_mixtures(stage)
         with torch.autocast(torch.device(self.device).type, torch.bfloat16):
             embedding = self.modules.audio_tower(mel).vector
-        text = self.modules.text_tower.embed_mixtures(shares)
+        text = self.modules.text_tower.embed_mixtures(mixtures)
         student = self.scale * embedding.float() @ text.T
-        teacher = logsigmoid(batch["logits"].to(self.device).float()) @ shares.T
+        teacher = logsigmoid(batch["logits"].to(self.device).float()) @ mixtures.T
         return teacher, student
 
-    def prompts(self, stage):
-        """Every label, and in training some phrases as the text tower reads them."""
+    def draw_mixtures(self, stage):
+        """Return the mixture of each label and, in training, those of 256 random phrases."""
         labels = torch.eye(LABELS, device=self.device)
         if stage != sb.Stage.TRAIN:
             return labels
-        return torch.cat([labels, self.mixtures[torch.randperm(len(self.mixtures))[:256]]])
+        drawn = torch.randperm(len(self.phrase_mixtures))[:256]
+        return torch.cat([labels, self.phrase_mixtures[drawn]])
 
     @property
     def scale(self):
+        """Logit scale."""
         return self.modules.log_scale.bias.exp().squeeze(0)
 
     def compute_objectives(self, predictions, batch, stage):
-        terms = distillation(*predictions, self.hparams)
-        for name, term in terms.items():
-            self.terms[name] = self.terms.get(name, 0.0) + term.item()
+        losses = distillation_losses(*predictions, self.hparams)
+        for name, loss in losses.items():
+            self.loss_sums[name] = self.loss_sums.get(name, 0.0) + loss.item()
         self.batches += 1
-        return sum(terms.values())
+        return sum(losses.values())
 
     def on_fit_batch_end(self, batch, outputs, loss, should_step):
         self.schedule.step()
 
     def on_stage_start(self, stage, epoch=None):
-        self.terms, self.batches = {}, 0
+        self.loss_sums, self.batches = {}, 0
 
     def on_stage_end(self, stage, stage_loss, epoch=None):
-        stats = {name: value / self.batches for name, value in self.terms.items()}
+        stats = {name: value / self.batches for name, value in self.loss_sums.items()}
         if stage == sb.Stage.TRAIN:
             self.train_stats = {"loss": stage_loss, "scale": self.scale.item(), **stats}
         else:
@@ -105,45 +107,46 @@ class Distiller(sb.Brain):
 
 
 def export(brain, path):
-    """Write the weights as the package ships them: in half precision, with the scale."""
+    """Write the weights in the format of the package: half precision, with the logit scale."""
     state = {
         f"{name}.{key}": value.cpu().contiguous()
         for name in ("audio_tower", "text_tower")
         for key, value in brain.modules[name].state_dict().items()
     }
     state["scale"] = brain.scale.detach().cpu()
-    half = {
+    half_precision = {
         key: value.half() if value.is_floating_point() and value.dim() > 1 else value
         for key, value in state.items()
     }
-    save_file(half, path)
+    save_file(half_precision, path)
 
 
 def main():
+    """Train with the settings of the command line and write the weights."""
     hparams_file, run_opts, overrides = sb.parse_arguments(sys.argv[1:])
     with open(hparams_file) as file:
         hparams = load_hyperpyyaml(file, overrides)
     sb.create_experiment_directory(hparams["output_folder"], hparams_file, overrides)
-    learnt, kept = split_shards(hparams["pool"], hparams["valid_shards"])
-    train, valid = Pool(learnt), Pool(kept)
+    train_shards, valid_shards = split_shards(hparams["pool"], hparams["valid_shards"])
+    train, valid = Pool(train_shards), Pool(valid_shards)
     mean, std = train.statistics()
     hparams["audio_tower"].mean.copy_(mean)
     hparams["audio_tower"].std.copy_(std)
     torch.nn.init.constant_(hparams["log_scale"].bias, 3.0)
 
-    brain = Distiller(
+    brain = DistillationBrain(
         hparams["modules"], hparams["opt_class"], hparams, run_opts, hparams["checkpointer"]
     )
     brain.modules.audio_tower.to(memory_format=torch.channels_last)
-    brain.mixtures = mixtures_of_others(brain.modules.text_tower)
+    brain.phrase_mixtures = leave_one_out_mixtures(brain.modules.text_tower)
     brain.steps_per_epoch = len(train) // hparams["batch_size"]
-    loading = {"batch_size": hparams["batch_size"]}
+    loader_kwargs = {"batch_size": hparams["batch_size"]}
     brain.fit(
         hparams["epoch_counter"],
         train,
         valid,
-        train_loader_kwargs={**loading, "shuffle": True, "drop_last": True},
-        valid_loader_kwargs=loading,
+        train_loader_kwargs={**loader_kwargs, "shuffle": True, "drop_last": True},
+        valid_loader_kwargs=loader_kwargs,
     )
     export(brain, Path(hparams["output_folder"]) / "mini_clap.safetensors")
 

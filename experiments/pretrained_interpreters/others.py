@@ -17,9 +17,10 @@ import soundfile
 import torch
 from tqdm import tqdm
 
-from experiments.mini_clap import textures
 from experiments.mini_clap.recordings import find_recordings
-from experiments.mini_clap.scenes import changed
+from experiments.mini_clap.scenes import augment
+from experiments.mini_clap.signals import RATE, SECONDS
+from experiments.mini_clap.textures import draw_texture
 from speechbrain_lmac.audio.io import load_audio
 from speechbrain_lmac.data import manifest
 from speechbrain_lmac.data.labels import audioset_labels
@@ -57,13 +58,13 @@ def make_others(recordings, folder, clap, textures_made=TEXTURES):
         if np.abs(wave).max() < SILENCE:
             continue
         name = f"other-{len(clips):04d}"
-        soundfile.write(folder / f"{name}.flac", wave, textures.RATE, "PCM_16")
+        soundfile.write(folder / f"{name}.flac", wave, RATE, "PCM_16")
         likeness = clap(torch.from_numpy(wave).unsqueeze(0)).vector @ text.T
         clips.append(
             Clip(
                 ID=name,
                 wav=str(folder / f"{name}.flac"),
-                duration=textures.SECONDS,
+                duration=SECONDS,
                 fold=0,
                 label="",
                 src_file=source,
@@ -81,11 +82,11 @@ def _waves(recordings, textures_made):
     rng = np.random.default_rng(SEED)
     for recording in find_recordings(recordings):
         if recording.collection != "ESC-10":
-            sound = load_audio(recording.path, textures.RATE).numpy()
+            sound = load_audio(recording.path, RATE).numpy()
             for _ in range(TAKES):
-                yield _source(recording), _levelled(rng, changed(rng, sound))
+                yield _source(recording), _levelled(rng, augment(rng, sound))
     for number in range(textures_made):
-        yield f"texture {number}", _levelled(rng, changed(rng, textures.draw(rng)))
+        yield f"texture {number}", _levelled(rng, augment(rng, draw_texture(rng)))
 
 
 def _source(recording):
