@@ -1,7 +1,7 @@
 """Train MiniCLAP by distillation of EfficientAT CLAP on the pool of scenes.
 
-Usage: python -m experiments.mini_clap.train experiments/mini_clap/train.yaml --pool POOL --device
-cpu
+Usage: python -m experiments.mini_clap.train experiments/mini_clap/train.yaml --pool POOL
+           --device cpu
 
 EfficientAT CLAP scores each scene and prompt by the expected log-probability of the prompt's
 labels. The loss is the Kullback-Leibler divergence between the softmaxes of the teacher's and the

@@ -1,12 +1,12 @@
-"""Other sounds for an interpreter to learn from, each described by what a CLAP takes it for.
+"""Write extra training clips for an interpreter, with labels that a CLAP predicts.
 
 Usage: python -m experiments.pretrained_interpreters.others RECORDINGS FOLDER [TAGGER_WEIGHTS]
 
-RECORDINGS holds what ``experiments/mini_clap`` learns from: all of it but ESC-10 is played in two
-ways, and textures are made beside it. Each clip's text is the one of AudioSet's labels that the
-CLAP finds most alike, the embedded one or, where its weights are given, the tagger: what is
-explained is what a CLAP hears, so that no label of theirs is needed. FOLDER gets the clips and
-``others.csv``, for ``train.py --extra_train_manifest``.
+RECORDINGS is the folder of recordings of ``experiments/mini_clap``. Each recording outside ESC-10
+is augmented twice, and random textures are added. The text of a clip is the most similar of
+AudioSet's labels according to MiniCLAP, or to EfficientAT CLAP if its weights are given. An
+interpreter explains the predictions of a CLAP, so the true labels are not needed. FOLDER receives
+the clips and ``others.csv``, for ``train.py --extra_train_manifest``.
 """
 
 import sys
@@ -30,36 +30,37 @@ from speechbrain_lmac.models.clap.efficientat import EfficientATCLAP
 from speechbrain_lmac.models.clap.mini import MiniCLAP
 
 SEED = 7
-TAKES = 2
-"""Of each recording, each played, filtered and echoed in another way."""
-TEXTURES = 600
-SILENCE = 1e-3
-"""Peak below which a clip is left out: textures may be cut where they pause."""
-HELD_OUT = 10
-"""One in so many sources selects the epoch instead of teaching."""
+CLIPS_PER_RECORDING = 2
+"""Number of clips from each recording, with different augmentations."""
+NUM_TEXTURES = 600
+MIN_PEAK = 1e-3
+"""Clips with a lower peak are dropped: a texture may be cropped to a pause."""
+VALID_INTERVAL = 10
+"""One of so many sources is in the validation part, which selects the epoch."""
 
 
 def main(recordings, folder, weights=None):
+    """Write the clips and their manifest."""
     clap = MiniCLAP() if weights is None else EfficientATCLAP(weights)
-    clips = make_others(recordings, folder, clap)
+    clips = write_clips(recordings, folder, clap)
     manifest.write(Path(folder) / "others.csv", clips)
-    print(f"{len(clips)} clips of {len({clip.text for clip in clips})} labels -> {folder}")
+    print(f"{len(clips)} clips with {len({clip.text for clip in clips})} labels -> {folder}")
 
 
 @torch.no_grad()
-def make_others(recordings, folder, clap, textures_made=TEXTURES):
-    """Write the clips; their rows."""
+def write_clips(recordings, folder, clap, num_textures=NUM_TEXTURES):
+    """Write the clips and return their manifest rows."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     prompts = [class_prompt(label) for label in audioset_labels()]
-    text = clap.queries(prompts)
+    queries = clap.queries(prompts)
     clips = []
-    for source, wave in tqdm(_waves(Path(recordings), textures_made), "listening"):
-        if np.abs(wave).max() < SILENCE:
+    for source, wave in tqdm(_draw_clips(Path(recordings), num_textures), "writing and labeling"):
+        if np.abs(wave).max() < MIN_PEAK:
             continue
         name = f"other-{len(clips):04d}"
         soundfile.write(folder / f"{name}.flac", wave, RATE, "PCM_16")
-        likeness = clap(torch.from_numpy(wave).unsqueeze(0)).vector @ text.T
+        cosines = clap(torch.from_numpy(wave).unsqueeze(0)).vector @ queries.T
         clips.append(
             Clip(
                 ID=name,
@@ -68,34 +69,42 @@ def make_others(recordings, folder, clap, textures_made=TEXTURES):
                 fold=0,
                 label="",
                 src_file=source,
-                text=prompts[int(likeness.argmax())],
+                text=prompts[int(cosines.argmax())],
             )
         )
+    return _split_by_source(clips)
+
+
+def _split_by_source(clips):
+    """Assign all clips of a source to the training part or all to the validation part."""
     sources = sorted({clip.src_file for clip in clips})
     np.random.default_rng(SEED).shuffle(sources)
-    held_out = set(sources[::HELD_OUT])
-    return [c._replace(split="valid" if c.src_file in held_out else "train") for c in clips]
+    valid_sources = set(sources[::VALID_INTERVAL])
+    return [
+        clip._replace(split="valid" if clip.src_file in valid_sources else "train")
+        for clip in clips
+    ]
 
 
-def _waves(recordings, textures_made):
-    """Pairs of a source and a clip of five seconds, float32."""
+def _draw_clips(recordings, num_textures):
+    """Yield pairs of a source and a clip of five seconds, float32."""
     rng = np.random.default_rng(SEED)
     for recording in find_recordings(recordings):
         if recording.collection != "ESC-10":
-            sound = load_audio(recording.path, RATE).numpy()
-            for _ in range(TAKES):
-                yield _source(recording), _levelled(rng, augment(rng, sound))
-    for number in range(textures_made):
-        yield f"texture {number}", _levelled(rng, augment(rng, draw_texture(rng)))
+            wave = load_audio(recording.path, RATE).numpy()
+            for _ in range(CLIPS_PER_RECORDING):
+                yield _source(recording), _scale_peak(rng, augment(rng, wave))
+    for number in range(num_textures):
+        yield f"texture {number}", _scale_peak(rng, augment(rng, draw_texture(rng)))
 
 
 def _source(recording):
-    """What a recording was cut from: one address may hold several, of other kinds or speakers."""
+    """Identify the source: one address may hold recordings of several kinds or speakers."""
     return f"{recording.url} {recording.author} {recording.title}"
 
 
-def _levelled(rng, wave):
-    """At a peak of -20 to 0 dB."""
+def _scale_peak(rng, wave):
+    """Scale a clip to a random peak of -20 to 0 dB."""
     return (wave * 10 ** (rng.uniform(-20, 0) / 20) / (np.abs(wave).max() + 1e-6)).astype("f4")
 
 

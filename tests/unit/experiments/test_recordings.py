@@ -6,7 +6,7 @@ import pytest
 import soundfile
 
 from experiments.mini_clap import recordings
-from experiments.pretrained_interpreters.others import make_others
+from experiments.pretrained_interpreters.others import write_clips
 from speechbrain_lmac.audio.io import load_audio
 from speechbrain_lmac.data.labels import audioset_labels
 from speechbrain_lmac.data.manifest import SPLITS
@@ -70,17 +70,17 @@ def test_find_recordings_needs_urbansound8k(folder):
         recordings.find_recordings(folder)
 
 
-def test_make_others_splits_by_recording(folder, tmp_path):
-    """All takes of one recording are in one split; texts are labels that a CLAP predicts."""
+def test_write_clips_splits_by_recording(folder, tmp_path):
+    """All clips of one recording are in one split; texts are labels that a CLAP predicts."""
     for name in ("foley/minetest/sounds/bell", "noise5s/audio/hiss", "speech5s/audio/said"):
         path = folder / f"{name}.ogg"
         path.parent.mkdir(exist_ok=True)
         soundfile.write(path, synthesize("siren", seed=len(name)).numpy(), SAMPLE_RATE)
-    clips = make_others(folder, tmp_path / "others", MiniCLAP(), textures_made=8)
+    clips = write_clips(folder, tmp_path / "others", MiniCLAP(), num_textures=8)
     sources = {split: {c.src_file for c in clips if c.split == split} for split in SPLITS[1:]}
     assert sources["valid"] and len(sources["train"]) > 8
     assert not sources["train"] & sources["valid"] and not sources["test"]
-    assert len(clips) > len(sources["train"]) + len(sources["valid"])  # several takes
+    assert len(clips) > len(sources["train"]) + len(sources["valid"])  # several clips per source
     lengths = {len(load_audio(clip.wav, SAMPLE_RATE)) for clip in clips}
     assert lengths == {5 * SAMPLE_RATE}
     labels = {class_prompt(label) for label in audioset_labels()}
