@@ -11,7 +11,7 @@ import yaml
 from torchaudio.functional import melscale_fbanks
 from transformers import BertConfig, BertModel
 
-from experiments.small_htsat.small_htsat import tokenizer
+from experiments.small_htsat.small_htsat import train_tokenizer
 from speechbrain_lmac.data.labels import audioset_labels
 from speechbrain_lmac.data.prompts import TEMPLATES, class_prompt
 from speechbrain_lmac.data.synthetic import KINDS, SAMPLE_RATE, synthesize
@@ -45,7 +45,7 @@ def make(folder):
         sentences = [
             class_prompt(label, template) for label in audioset_labels() for template in TEMPLATES
         ]
-        tokenizer(sentences, VOCABULARY).save_pretrained(words)
+        train_tokenizer(sentences, VOCABULARY).save_pretrained(words)
         write_clotho(folder / "clotho")
         write_macs(folder / "macs")
         write_weights(weights.with_suffix(".partial")).rename(weights)

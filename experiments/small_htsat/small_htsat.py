@@ -1,4 +1,4 @@
-"""A small CLAP in LAION's layout: laion_clap's own HTSAT of width 16, a RoBERTa of two layers."""
+"""Small CLAP in the layout of LAION's checkpoints: HTSAT of width 16 and a two-layer RoBERTa."""
 
 import importlib
 import importlib.util
@@ -18,23 +18,25 @@ from speechbrain_lmac.models.clap.pretrained import POWER_FLOOR, mlp
 from speechbrain_lmac.utils.errors import InputError
 
 DIM = 128
+"""Dimension of the embeddings and of the text encoder."""
 VOCABULARY = 2000
-SPECIAL = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+"""Number of tokens of the tokenizer."""
+SPECIAL_TOKENS = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
 
 
 def laion_modules():
-    """laion_clap's inner package: importing the outer one asks the Hub for three tokenizers."""
-    found = importlib.util.find_spec("laion_clap")
-    if found is None:
-        raise InputError("this needs LAION's own modules: pip install laion-clap==1.1.7")
-    folder = found.submodule_search_locations[0]
+    """Import the inner package of laion_clap, since the outer one downloads three tokenizers."""
+    spec = importlib.util.find_spec("laion_clap")
+    if spec is None:
+        raise InputError("laion_clap must be installed. Run pip install laion-clap==1.1.7.")
+    folder = spec.submodule_search_locations[0]
     if folder not in sys.path:
         sys.path.append(folder)
     return importlib.import_module("clap_module")
 
 
-def htsat(width=16, heads=(2, 4, 8, 16)):
-    """HTSAT-tiny's depths at a sixth of its width: 0.8 M parameters."""
+def build_htsat(width=16, heads=(2, 4, 8, 16)):
+    """Build HTSAT-tiny at one sixth of its width, with 0.8 M parameters."""
     config = SimpleNamespace(
         mel_bins=64,
         window_size=FRONT_END.n_fft,
@@ -48,8 +50,8 @@ def htsat(width=16, heads=(2, 4, 8, 16)):
     )
 
 
-class OfficialLayout(nn.Module):
-    """A CLAP whose weights have the names that LAION's have."""
+class SmallCLAP(nn.Module):
+    """A small CLAP whose weights have the names of those in LAION's checkpoints."""
 
     def __init__(self, audio_branch):
         super().__init__()
@@ -74,7 +76,7 @@ class OfficialLayout(nn.Module):
         self.logit_scale_t = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
 
     def embed_audio(self, mel):
-        """Embed mel power ``[batch, frames, bands]``; in training parts of it are blanked."""
+        """Embed mel power ``[batch, frames, bands]``, with SpecAugment in training."""
         branch = self.audio_branch
         log_mel = 10 * torch.log10(mel.clamp(min=POWER_FLOOR)).unsqueeze(1)
         maps = branch.bn0(log_mel.transpose(1, 3)).transpose(1, 3)
@@ -84,19 +86,19 @@ class OfficialLayout(nn.Module):
             pooled = branch.forward_features(branch.reshape_wav2img(maps))["embedding"]
         return normalize(self.audio_projection(pooled.float()), dim=-1)
 
-    def queries(self, tokens):
-        """Embed the tokenizer's output."""
+    def embed_text(self, tokens):
+        """Embed the output of the tokenizer."""
         states = self.text_branch(tokens["input_ids"], tokens["attention_mask"])
         return normalize(self.text_projection(states.pooler_output), dim=-1)
 
 
-def tokenizer(sentences, vocabulary=VOCABULARY):
-    """Byte-level BPE in RoBERTa's manner, learnt from sentences."""
-    words = ByteLevelBPETokenizer()
-    words.train_from_iterator(sentences, vocabulary, min_frequency=1, special_tokens=SPECIAL)
-    words._tokenizer.post_processor = RobertaProcessing(("</s>", 2), ("<s>", 0))
+def train_tokenizer(sentences, vocabulary=VOCABULARY):
+    """Train a byte-level BPE tokenizer with the special tokens of RoBERTa on sentences."""
+    bpe = ByteLevelBPETokenizer()
+    bpe.train_from_iterator(sentences, vocabulary, min_frequency=1, special_tokens=SPECIAL_TOKENS)
+    bpe._tokenizer.post_processor = RobertaProcessing(("</s>", 2), ("<s>", 0))
     return PreTrainedTokenizerFast(
-        tokenizer_object=words._tokenizer,
+        tokenizer_object=bpe._tokenizer,
         bos_token="<s>",
         cls_token="<s>",
         eos_token="</s>",

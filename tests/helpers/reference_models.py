@@ -17,7 +17,7 @@ from transformers import (
 from transformers.models.clap.modeling_clap import ClapAudioEncoder
 
 from experiments.paper_table.miniature import small_bert
-from experiments.small_htsat.small_htsat import laion_modules, tokenizer
+from experiments.small_htsat.small_htsat import laion_modules, train_tokenizer
 from speechbrain_lmac.data.labels import audioset_labels
 from speechbrain_lmac.data.prompts import TEMPLATES, class_prompt
 
@@ -148,7 +148,7 @@ def write_tokenizer(folder, vocabulary=VOCABULARY):
     sentences = [
         class_prompt(label, template) for label in audioset_labels() for template in TEMPLATES
     ]
-    tokenizer(sentences, vocabulary).save_pretrained(folder)
+    train_tokenizer(sentences, vocabulary).save_pretrained(folder)
     return folder
 
 
