@@ -1,5 +1,7 @@
-"""Inputs of a reproduction in miniature: random weights in Microsoft's layout, a data set with the
-layout of ESC-50, and captions with the layouts of Clotho and MACS. Results are meaningless.
+"""Small synthetic inputs that run all steps of the reproduction within minutes.
+
+The inputs are random weights in the layout of Microsoft's CLAP, a data set in the layout of ESC-50
+and captions in the layouts of Clotho and MACS. Results on them are meaningless.
 """
 
 import csv
@@ -20,13 +22,13 @@ from speechbrain_lmac.models.backbones.cnn14 import Cnn14
 from speechbrain_lmac.models.clap.microsoft import Projection
 
 VOCABULARY = 1500
-"""Vocabulary size of the text encoder and its tokenizer."""
+"""Number of tokens of the text encoder and its tokenizer."""
 CLIPS_PER_FOLD = 4
-"""Clips of each of ten kinds, in one fold: 40 clips."""
+"""Number of clips of each of ten kinds, all in one fold: 40 clips."""
 
 
-def make(folder):
-    """Write everything.
+def write_inputs(folder):
+    """Write weights, tokenizer, data set and captions.
 
     Arguments
     ---------
@@ -36,23 +38,23 @@ def make(folder):
     Returns
     -------
     dict
-        Value of each argument of the reproduction.
+        Name of each option of ``reproduce`` -> its value.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    weights, words = folder / "random_microsoft.pth", folder / "tokenizer"
+    weights, tokenizer = folder / "random_microsoft.pth", folder / "tokenizer"
     if not weights.is_file():  # written last: an existing file is complete
         sentences = [
             class_prompt(label, template) for label in audioset_labels() for template in TEMPLATES
         ]
-        train_tokenizer(sentences, VOCABULARY).save_pretrained(words)
+        train_tokenizer(sentences, VOCABULARY).save_pretrained(tokenizer)
         write_clotho(folder / "clotho")
         write_macs(folder / "macs")
         write_weights(weights.with_suffix(".partial")).rename(weights)
     esc50 = write_dataset(folder / "esc50", CLIPS_PER_FOLD, folds=1, seconds=2.0)
     return {
         "clap": str(weights),
-        "tokenizer": str(words),
+        "tokenizer": str(tokenizer),
         "esc50": str(esc50),
         "clotho": str(folder / "clotho"),
         "macs": str(folder / "macs"),
@@ -89,23 +91,23 @@ def write_weights(path):
 def write_clotho(folder):
     """Write three training and two validation sounds, with one caption each."""
     splits = {"development": 3, "validation": 2}
-    for place, (split, count) in enumerate(splits.items()):
+    for split_index, (split, count) in enumerate(splits.items()):
         (folder / split).mkdir(parents=True, exist_ok=True)
         rows = []
         for number, kind in enumerate(list(KINDS)[:count]):
             name = f"{kind}_{number}.wav"
-            wave = synthesize(kind, (place, number), 2.0)
+            wave = synthesize(kind, (split_index, number), 2.0)
             soundfile.write(folder / split / name, wave.numpy(), SAMPLE_RATE)
             rows.append((name, f"{class_prompt(kind)} nearby"))
         with open(folder / f"clotho_captions_{split}.csv", "w", newline="") as file:
             csv.writer(file).writerows([("file_name", "caption_1"), *rows])
         with open(folder / f"clotho_metadata_{split}.csv", "w", newline="") as file:
-            ids = [(row[0], 8_000_000 + 100 * place + i, "CC0") for i, row in enumerate(rows)]
+            ids = [(row[0], 8_000_000 + 100 * split_index + i, "CC0") for i, row in enumerate(rows)]
             csv.writer(file).writerows([("file_name", "sound_id", "license"), *ids])
 
 
 def write_macs(folder):
-    """Write three more sounds, with one sentence each."""
+    """Write three sounds of other kinds, with one caption each."""
     (folder / "audio").mkdir(parents=True, exist_ok=True)
     files = []
     for number, kind in enumerate(list(KINDS)[3:6]):

@@ -1,7 +1,7 @@
-"""Published figures of LMAC-ZS, for a reproduction table.
+"""Published scores of LMAC-ZS and its baselines, and their comparison with ours.
 
-Source: the LMAC-ZS poster (NeurIPS 2024), ESC-50, Microsoft's CLAP, 80.7 % zero-shot accuracy with
-mel masking and 78.9 % with STFT masking. Inferred statements are marked as such.
+Source: the LMAC-ZS poster (NeurIPS 2024) on ESC-50 with Microsoft's CLAP. The zero-shot accuracy is
+80.7 % with mel masking and 78.9 % with STFT masking. Inferred statements are marked as such.
 """
 
 import io
@@ -9,10 +9,10 @@ import io
 import pandas as pd
 
 METRICS = ("AI", "AD", "AG", "FF", "Fid-In", "SPS", "COMP", "MM")
-"""Metrics of the paper, by our names."""
+"""Metrics of the paper, under the names in this package."""
 
 AD_AS_PUBLISHED = "AD_double_softmax"
-"""Our metric to compare with the AD of the paper."""
+"""Name of the metric in this package that is comparable with the AD of the paper."""
 
 _TABLE = """
 mel  gradcam              2.90  45.85 1.01  0.28  0.19  0.71  9.52  0.15
@@ -29,10 +29,10 @@ stft gscorecam            29.64 8.56  6.62  0.79  0.84  0.36  12.52 0.39
 stft lmac              43.35 4.29  10.57 0.78  0.90  0.65  11.86 0.10
 """
 
-PAPER = pd.read_csv(
+PAPER_TABLE = pd.read_csv(
     io.StringIO(_TABLE), sep=r"\s+", names=["domain", "method", *METRICS]
 ).set_index(["domain", "method"])
-"""The table of the paper, indexed by masking domain and by the name of the explainer."""
+"""Table of the paper, indexed by masking domain and explainer name."""
 
 NOTES = (
     "AD is shown as defined and after a second softmax. The AD of the paper never exceeds 63.2 = "
@@ -40,19 +40,19 @@ NOTES = (
     "FF in the STFT block of the paper is .78 or .79 in six of seven rows. It describes the "
     "classifier rather than the methods (inferred) and cannot be reproduced.",
     "COMP is bounded by the logarithm of the number of T-F bins. It is comparable only between "
-    "masks of the same size.",
+    "masks of the same area.",
 )
 """Notes under the table."""
 
 
-def beside_paper(scores):
-    """Compare our means with the figures of the paper, cell by cell.
+def compare_with_paper(scores):
+    """Compare means of our scores with the values in the table of the paper.
 
     Arguments
     ---------
     scores : pandas.DataFrame
         Long-format scores with ``domain``, ``method``, ``clip``, ``metric``, ``fraction`` and
-        ``value``. Soft masks are compared.
+        ``value``. Only soft masks (``fraction`` is NaN) are compared.
 
     Returns
     -------
@@ -62,44 +62,47 @@ def beside_paper(scores):
 
     Example
     -------
-    >>> facts = {"domain": "mel", "method": "lmac", "metric": "Fid-In", "fraction": float("nan")}
-    >>> beside_paper(pd.DataFrame([{**facts, "value": 1.0}, {**facts, "value": 0.0}]))
+    >>> keys = {"domain": "mel", "method": "lmac", "metric": "Fid-In", "fraction": float("nan")}
+    >>> compare_with_paper(pd.DataFrame([{**keys, "value": 1.0}, {**keys, "value": 0.0}]))
       domain method  metric  ours  paper  difference
     0    mel   lmac  Fid-In   0.5   0.68       -0.18
     """
-    paper = PAPER.assign(**{AD_AS_PUBLISHED: PAPER["AD"]})
-    names = sorted([*METRICS, AD_AS_PUBLISHED], key=lambda name: METRICS.index(name.split("_")[0]))
+    paper = PAPER_TABLE.assign(**{AD_AS_PUBLISHED: PAPER_TABLE["AD"]})
+    metrics = sorted(
+        [*METRICS, AD_AS_PUBLISHED], key=lambda name: METRICS.index(name.split("_")[0])
+    )
     soft = scores[scores.fraction.isna()]
     means = soft.groupby(["domain", "method", "metric"]).value.mean()
     rows = [
-        (*key, name, means[(*key, name)], paper.loc[key, name])
+        (*key, metric, means[(*key, metric)], paper.loc[key, metric])
         for key in paper.index
-        for name in names
-        if (*key, name) in means.index
+        for metric in metrics
+        if (*key, metric) in means.index
     ]
     table = pd.DataFrame(rows, columns=["domain", "method", "metric", "ours", "paper"])
     return table.assign(difference=table.ours - table.paper)
 
 
-def markdown(scores):
-    """Format the result of :func:`beside_paper` as Markdown, one row per method.
+def format_markdown(scores):
+    """Format the result of :func:`compare_with_paper` as Markdown, one row per method.
 
     Arguments
     ---------
     scores : pandas.DataFrame
-        Long-format scores, as for :func:`beside_paper`.
+        Long-format scores, as for :func:`compare_with_paper`.
 
     Returns
     -------
     str
-        Table whose cells are ours, then the paper's in parentheses, with notes.
+        Table with our values, those of the paper in parentheses, and notes.
     """
-    table = beside_paper(scores)
-    cells = [f"{ours:.4g} ({theirs:.4g})" for ours, theirs in zip(table.ours, table.paper)]
+    table = compare_with_paper(scores)
+    cells = [f"{ours:.4g} ({published:.4g})" for ours, published in zip(table.ours, table.paper)]
     wide = table.assign(cell=cells).pivot(
         index=["domain", "method"], columns="metric", values="cell"
     )
     order = table[["domain", "method"]].drop_duplicates().apply(tuple, axis=1)
     wide = wide.loc[list(order), list(table.metric.drop_duplicates())].reset_index()
     notes = "\n".join(f"- {note}" for note in NOTES)
-    return f"{wide.to_markdown(index=False)}\n\nOurs, the paper's in parentheses.\n\n{notes}\n"
+    legend = "Our values, with those of the paper in parentheses."
+    return f"{wide.to_markdown(index=False)}\n\n{legend}\n\n{notes}\n"

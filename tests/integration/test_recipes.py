@@ -145,7 +145,7 @@ def test_pretrained_interpreter_writes_scores(tmp_path, siren_file):
 
 def test_miniature_has_the_layout_of_the_sets(tmp_path):
     """The readers of the real data sets read the miniature."""
-    folders = miniature.make(tmp_path)
+    folders = miniature.write_inputs(tmp_path)
     clips = read_captions({name: folders[name] for name in ("clotho", "macs")})
     assert {clip.split for clip in clips} == {"train", "valid"}
     assert len(read_clips(folders["esc50"])) == 40

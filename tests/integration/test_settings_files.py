@@ -8,7 +8,7 @@ from hyperpyyaml import load_hyperpyyaml
 from speechbrain import parse_arguments
 
 from experiments.ablation import study
-from experiments.paper_table.reproduce import PAPER
+from experiments.paper_table.reproduce import PAPER_SETTINGS
 from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.training.train import trained_method
 from speechbrain_lmac.utils.config import as_arguments, hparams_path, load_hparams
@@ -58,7 +58,7 @@ def test_paper_file_has_the_objective_of_the_paper():
         hparams["prompts_per_clip"] == hparams["encoded_prompts_per_clip"] == hparams["batch_size"]
     )
     reproduced = load_hparams(
-        str(hparams_path("lmac_zs.yaml")), "\n".join(f"{k}: {v}" for k, v in PAPER.items())
+        str(hparams_path("lmac_zs.yaml")), "\n".join(f"{k}: {v}" for k, v in PAPER_SETTINGS.items())
     )
     names = (
         "loss_weights",

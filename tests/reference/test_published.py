@@ -11,9 +11,9 @@ from experiments.paper_table import published
 from experiments.paper_table.published import (
     AD_AS_PUBLISHED,
     METRICS,
-    PAPER,
-    beside_paper,
-    markdown,
+    PAPER_TABLE,
+    compare_with_paper,
+    format_markdown,
 )
 from speechbrain_lmac.masking.domains import DecibelMelDomain, MelDomain
 from speechbrain_lmac.metrics.faithfulness import average_drop, double_softmax_drop
@@ -66,9 +66,9 @@ def test_masking_scales_power_by_the_square(domain, wavs):
 
 def test_paper_table_has_its_leaders():
     """LMAC-ZS leads the metrics that the paper names."""
-    assert PAPER.shape == (12, len(METRICS))
+    assert PAPER_TABLE.shape == (12, len(METRICS))
     for masking, metrics in (("mel", ["AI", "AG", "Fid-In", "SPS"]), ("stft", ["AI", "Fid-In"])):
-        block = PAPER.loc[masking]
+        block = PAPER_TABLE.loc[masking]
         assert (block[metrics].idxmax() == "lmac").all()
         assert block["AD"].idxmin() == "lmac"
 
@@ -83,31 +83,31 @@ def test_paper_drop_is_below_the_softmax_bound():
     assert 60 < dropped.max() <= bound + 1e-3
     p, q = (logits.softmax(dim=1).gather(1, target[:, None])[:, 0] for logits in (before, after))
     assert average_drop(p, q).max() > 99
-    assert PAPER["AD"].max() < bound
+    assert PAPER_TABLE["AD"].max() < bound
 
 
 def paper_scores(**changes):
     """The figures of the paper as scores of two clips, in long format."""
-    wide = PAPER.reset_index().assign(**{AD_AS_PUBLISHED: 1.0, **changes})
+    wide = PAPER_TABLE.reset_index().assign(**{AD_AS_PUBLISHED: 1.0, **changes})
     scores = wide.melt(["domain", "method"], var_name="metric").assign(fraction=float("nan"))
     return pd.concat([scores.assign(clip=clip) for clip in (1, 2)])
 
 
 def test_paper_compared_with_itself_is_equal():
     """In the order of the paper."""
-    table = beside_paper(paper_scores())
+    table = compare_with_paper(paper_scores())
     rows = table[table.metric != AD_AS_PUBLISHED]
     assert len(rows) == 12 * len(METRICS)
     assert rows.difference.abs().max() < 1e-9
     order = rows[["domain", "method"]].drop_duplicates()
-    assert list(order.itertuples(index=False, name=None)) == list(PAPER.index)
+    assert list(order.itertuples(index=False, name=None)) == list(PAPER_TABLE.index)
 
 
 def test_differences_are_ours_minus_paper():
     """Means are over clips."""
     rows = [("stft", "scorecam", "Fid-In", value) for value in (1.0, 0.0, 0.5, 0.5)]
     scores = pd.DataFrame(rows, columns=["domain", "method", "metric", "value"])
-    (row,) = beside_paper(scores.assign(fraction=float("nan"))).itertuples()
+    (row,) = compare_with_paper(scores.assign(fraction=float("nan"))).itertuples()
     assert (row.ours, row.paper) == (0.5, 0.75)
     assert row.difference == pytest.approx(-0.25)
 
@@ -116,7 +116,7 @@ def test_unmatched_rows_are_left_out():
     """Methods of one side only, metrics without values, and masks of equal area."""
     scores = paper_scores().query("method == 'lmac' and metric in ['AD', @AD_AS_PUBLISHED]")
     unmatched = [scores.assign(method="energy"), scores.assign(fraction=0.05, value=0.0)]
-    table = beside_paper(pd.concat([scores, *unmatched]))
+    table = compare_with_paper(pd.concat([scores, *unmatched]))
     assert set(table.method) == {"lmac"}
     assert list(table.metric[:2]) == ["AD", AD_AS_PUBLISHED]
     assert (table.paper[:2] == 17.12).all() and table.ours[0] == 17.12
@@ -124,7 +124,7 @@ def test_unmatched_rows_are_left_out():
 
 def test_printed_table_has_notes():
     """Ours, then the paper's in parentheses."""
-    text = markdown(paper_scores(**{"Fid-In": 0.123}))
+    text = format_markdown(paper_scores(**{"Fid-In": 0.123}))
     assert "| mel      | lmac " in text and "0.123 (0.68)" in text
     assert text.index("| stft     | scorecam") < text.index("| stft     | lmac")
     for note in published.NOTES:
