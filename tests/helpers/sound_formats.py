@@ -6,6 +6,9 @@ import av
 import numpy as np
 import soundfile
 
+from speechbrain_lmac.audio.source import AudioSource
+from speechbrain_lmac.data.synthetic import SAMPLE_RATE, synthesize
+
 SNDFILE = {
     "wav8": ("WAV", "PCM_U8"),
     "wav16": ("WAV", "PCM_16"),
@@ -78,3 +81,9 @@ def encode_audio(name, samples, rate):
         for part in [*convert.resample(frame), *convert.resample(None), None]:
             out.mux(stream.encode(part))
     return buffer.getvalue()
+
+
+def siren(rate, channels=1, seconds=1.0):
+    """Synthesize a siren, ``[time, channels]``."""
+    wav = AudioSource(synthesize("siren", seed=3, seconds=seconds), SAMPLE_RATE).read(rate)
+    return 0.5 * wav.unsqueeze(1).expand(-1, channels).numpy()

@@ -1,9 +1,16 @@
-"""A folder of sounds for the command line."""
+"""Fixtures of several modules: a pretrained interpreter and a folder of sounds."""
 
 import pytest
 import soundfile
 
+from speechbrain_lmac import Interpreter
 from speechbrain_lmac.data.synthetic import SAMPLE_RATE, mixture
+
+
+@pytest.fixture(scope="module")
+def interpreter():
+    """Pretrained interpreter of the STFT domain."""
+    return Interpreter.from_hparams(source="mini-stft")
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from speechbrain_lmac.__main__ import main
 from speechbrain_lmac.audio.containers import find_container
 from speechbrain_lmac.audio.io import load_audio
 from speechbrain_lmac.audio.source import AudioSource
-from speechbrain_lmac.data.synthetic import SAMPLE_RATE, synthesize
+from speechbrain_lmac.data.synthetic import SAMPLE_RATE
 from speechbrain_lmac.utils.errors import InputError
 from tests.helpers.sound_formats import (
     ALL_RATES,
@@ -22,22 +22,11 @@ from tests.helpers.sound_formats import (
     MONO_OR_STEREO,
     RATES,
     encode_audio,
+    siren,
 )
 
 DELAY_SECONDS = {"mp3-no-header": 0.16, "aac": 0.1, "m4a": 0.1}
 """Largest delay of formats whose header does not state the delay of the encoder."""
-
-
-@pytest.fixture(scope="module")
-def interpreter():
-    """Pretrained interpreter of the STFT domain."""
-    return Interpreter.from_hparams(source="mini-stft")
-
-
-def siren(rate, channels=1, seconds=1.0):
-    """Synthesize a siren, ``[time, channels]``."""
-    wav = AudioSource(synthesize("siren", seed=3, seconds=seconds), SAMPLE_RATE).read(rate)
-    return 0.5 * wav.unsqueeze(1).expand(-1, channels).numpy()
 
 
 def presence(interpreter, wav):

@@ -9,29 +9,16 @@ import pytest
 import soundfile
 import torch
 
-from speechbrain_lmac import Interpreter
 from speechbrain_lmac.audio.checks import MAX_PEAK
 from speechbrain_lmac.audio.io import load_audio
 from speechbrain_lmac.audio.source import AudioSource
-from speechbrain_lmac.data.synthetic import SAMPLE_RATE, synthesize
 from speechbrain_lmac.utils.errors import InputError
 from tests.helpers.sound_formats import (
     FORMATS,
     SNDFILE,
     encode_audio,
+    siren,
 )
-
-
-@pytest.fixture(scope="module")
-def interpreter():
-    """Pretrained interpreter of the STFT domain."""
-    return Interpreter.from_hparams(source="mini-stft")
-
-
-def siren(rate, channels=1, seconds=1.0):
-    """Synthesize a siren, ``[time, channels]``."""
-    wav = AudioSource(synthesize("siren", seed=3, seconds=seconds), SAMPLE_RATE).read(rate)
-    return 0.5 * wav.unsqueeze(1).expand(-1, channels).numpy()
 
 
 @pytest.mark.parametrize("name", FORMATS)
