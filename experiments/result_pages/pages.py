@@ -9,7 +9,7 @@ one-line verdicts. Complete tables (CSV) and all figures are copied to ``docs/be
 import argparse
 import json
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -46,11 +46,12 @@ EXTRA_FIGURES = {
     "gallery": "one mixture under every method",
 }
 """File name of a figure, without its domain -> caption."""
-OPENING = """\
-# {title}
+HOW_TO_READ = "[How to read this page](README.md)"
+OPENING = f"""\
+# {{title}}
 
-{notes} Masked bins are silence. [How to read this page](README.md).
-Complete tables: {files}.
+{{notes}} Masked bins are silence. {HOW_TO_READ}.
+Complete tables: {{files}}.
 """
 
 
@@ -69,19 +70,32 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if page.suffix != ".md":
         raise InputError(f"page must end in .md, got {page}. Give a Markdown file")
     folder = page.with_suffix("")
-    replace_files(folder, [*results.glob("figures/*.png"), *results.glob("*.csv")])
+    sources = [*results.glob("figures/*.png"), *results.glob("*.csv")]
+    replace_files(page, folder, sources)
     title, caveat, *_ = (results / "summary.md").read_text(encoding="utf-8").split("\n\n")
     notes = provenance(results) + ("" if caveat.startswith(MARKS["better"]) else " " + caveat)
-    text = make_page(folder, title.removeprefix("# "), notes)
+    text = make_page(folder, sources, title.removeprefix("# "), notes)
     page.write_text(text, encoding="utf-8")
     print(f"{page}, {len(list(folder.iterdir()))} files in {folder}")
 
 
-def replace_files(folder: Path, sources: Iterable[Path]) -> None:
-    """Copy figures and tables into the folder of a page, in place of old ones."""
+def replace_files(page: Path, folder: Path, sources: Sequence[Path]) -> None:
+    """Copy figures and tables into the folder of a page, in place of those that it links to.
+
+    Raises InputError if the page or a file of the same name was not written by this script.
+    """
+    old_text = page.read_text(encoding="utf-8") if page.is_file() else ""
+    if old_text and HOW_TO_READ not in old_text:
+        raise InputError(f"page must be new or a page of results, got {page}. Give another file")
+    existing = [*folder.glob("*.png"), *folder.glob("*.csv")]
+    linked = [path for path in existing if f"({folder.name}/{path.name})" in old_text]
+    names = {source.name for source in sources}
+    for path in existing:
+        if path.name in names and path not in linked:
+            raise InputError(f"{path} must be a file of {page}, got another. Move it")
     folder.mkdir(parents=True, exist_ok=True)
-    for old_file in [*folder.glob("*.png"), *folder.glob("*.csv")]:
-        old_file.unlink()
+    for path in linked:
+        path.unlink()
     for source in sources:
         shutil.copy(source, folder / source.name)
 
@@ -102,17 +116,19 @@ def provenance(results: Path) -> str:
     )
 
 
-def make_page(folder: Path, title: str, notes: str) -> str:
-    """Return the text of a page from the summary and the figures in its folder."""
+def make_page(folder: Path, sources: Sequence[Path], title: str, notes: str) -> str:
+    """Return the text of a page from the summary in its folder and the figures and tables."""
+    names = sorted(source.name for source in sources)
     summary = pd.read_csv(folder / "summary.csv", dtype={"fraction": str})
-    files = [f"[{path.name}]({folder.name}/{path.name})" for path in sorted(folder.glob("*.csv"))]
+    files = [f"[{name}]({folder.name}/{name})" for name in names if name.endswith(".csv")]
     parts = [OPENING.format(title=title, notes=notes, files=", ".join(files)).strip()]
     for (domain, condition), rows in summary.groupby(["domain", "condition"], sort=False):
         parts.append(section(folder, domain, condition, rows))
     links = [
-        f"- [{caption}, {path.name.partition('_')[0]}]({folder.name}/{path.name})"
-        for name, caption in EXTRA_FIGURES.items()
-        for path in sorted(folder.glob(f"*_{name}.png"))
+        f"- [{caption}, {name.partition('_')[0]}]({folder.name}/{name})"
+        for figure, caption in EXTRA_FIGURES.items()
+        for name in names
+        if name.endswith(f"_{figure}.png")
     ]
     if links:
         parts.append("## Further figures\n\n" + "\n".join(links))

@@ -189,6 +189,26 @@ def test_result_page_shows_table_and_verdicts(results, tmp_path):
     assert max(map(len, (line for line in text.splitlines() if line.startswith("- ")))) < 120
 
 
+def test_result_page_keeps_other_files(results, tmp_path, capsys):
+    """A second run replaces the files of the page, and no file of the user."""
+    page, folder = tmp_path / "page.md", tmp_path / "page"
+    pages.main([str(results), str(page)])
+    (folder / "mine.csv").write_text("mine")
+    (results / "figures" / "mel_two_source_metrics.png").write_bytes(b"new")
+    pages.main([str(results), str(page)])
+    assert (folder / "mel_two_source_metrics.png").read_bytes() == b"new"
+    assert (folder / "mine.csv").read_text() == "mine"
+    (results / "mine.csv").write_text("results")
+    (tmp_path / "own.md").write_text("# Own page\n")
+    for name in ("page.md", "own.md"):
+        with pytest.raises(SystemExit):
+            pages.main([str(results), str(tmp_path / name)])
+    assert (folder / "mine.csv").read_text() == "mine"
+    assert (tmp_path / "own.md").read_text() == "# Own page\n"
+    error = capsys.readouterr().err
+    assert "mine.csv must be a file of" in error and "page must be new or a page" in error
+
+
 def test_result_page_needs_a_finished_run(results, tmp_path, capsys):
     """Missing results and other file names are refused."""
     for arguments in ([str(tmp_path), "page.md"], [str(results), "page.html"]):
