@@ -69,7 +69,7 @@ mutants: setup
 
 BENCH := results/bench
 TRAIN = $(BIN)/python train.py hparams/lmac_zs_efficientat.yaml --data_folder $(ESC50) --device cpu \
-	--clap "{weights: $(EFFICIENTAT)}" --precision bf16 --baselines "[energy]"
+	--audio_classifier "{weights: $(EFFICIENTAT)}" --precision bf16 --baselines "[energy]"
 
 # Trains the two interpreters first, unless they are finished.
 bench: setup
@@ -77,7 +77,7 @@ bench: setup
 	$(TRAIN) --masking mel --output_folder $(BENCH)/mel
 	$(TRAIN) --masking stft --output_folder $(BENCH)/stft
 	$(BIN)/python evaluate.py hparams/evaluate_efficientat.yaml --data_folder $(ESC50) \
-		--clap "{weights: $(EFFICIENTAT)}" --noise_folders "{speech: $(SPEECH)}" --yamnet_weights $(YAMNET) \
+		--audio_classifier "{weights: $(EFFICIENTAT)}" --noise_folders "{speech: $(SPEECH)}" --yamnet_weights $(YAMNET) \
 		--interpreters "{mel: $(BENCH)/mel, stft: $(BENCH)/stft}" --output_folder $(BENCH)/efficientat
 	$(BIN)/python -m experiments.result_pages.pages $(BENCH)/efficientat $(BENCH)/efficientat.md
 

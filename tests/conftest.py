@@ -131,15 +131,16 @@ def published_settings(laion_file, tokenizer, efficientat_file, tmp_path_factory
     folder = tmp_path_factory.mktemp("published")
     words = str(tokenizer)
     microsoft = {"weights": str(write_weights(folder / "2022.pth")), "tokenizer": words}
-    efficientat = {"clap": {"weights": str(efficientat_file)}}
+    efficientat = {"audio_classifier": {"weights": str(efficientat_file)}}
     return {
+        "lmac": efficientat,
         "lmac_zs_efficientat": efficientat,
         "evaluate_efficientat": efficientat,
-        "evaluate_microsoft": {"clap": microsoft},
-        "lmac_zs_laion": {"clap": {"weights": str(laion_file), "tokenizer": words}},
-        "lmac_zs_microsoft": {"clap": microsoft},
+        "evaluate_microsoft": {"audio_classifier": microsoft},
+        "lmac_zs_laion": {"audio_classifier": {"weights": str(laion_file), "tokenizer": words}},
+        "lmac_zs_microsoft": {"audio_classifier": microsoft},
         "lmac_zs_transformers": {
-            "clap": {"source": str(reference_models.write_transformers(folder))}
+            "audio_classifier": {"source": str(reference_models.write_transformers(folder))}
         },
     }
 

@@ -81,7 +81,7 @@ def run_row(row: Row, options: argparse.Namespace) -> None:
 def train_settings(row: Row, options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Return the settings of the training of a row."""
     return {
-        "clap": {"weights": options.tagger},
+        "audio_classifier": {"weights": options.tagger},
         "masking": row.domain,
         "data_folder": options.esc50,
         "output_folder": folder,
@@ -98,7 +98,7 @@ def train_settings(row: Row, options: argparse.Namespace, folder: Path) -> dict[
 def evaluate_settings(row: Row, options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Return the settings of the evaluation of a row."""
     return {
-        "clap": {"weights": options.tagger},
+        "audio_classifier": {"weights": options.tagger},
         "maskings": [row.domain],
         "interpreters": {row.domain: str(folder)},
         "data_folder": options.esc50,

@@ -141,7 +141,7 @@ def run_fold(
     """Train in both masking domains and evaluate, unless that is done."""
     root = Path(options.output_folder)
     common = {
-        "clap": {"weights": options.tagger} if options.tagger else {},
+        "audio_classifier": {"weights": options.tagger} if options.tagger else {},
         "data_folder": options.esc50,
         "device": options.device,
     }

@@ -134,7 +134,7 @@ def train_interpreter(options, masking, captions, folder):
     miniature_settings = {"number_of_epochs": 1, "batch_size": 3, "clip_seconds": 2.0}
     settings = {
         "masking": masking,
-        "clap": clap_settings(options),
+        "audio_classifier": clap_settings(options),
         "train_manifest": captions,
         "data_folder": options.esc50,
         "valid_folds": "[]",  # the epoch is selected on captions; ESC-50 is the test set
@@ -152,7 +152,7 @@ def evaluate_explainers(options, masking, folder, explainers):
     output = folder / f"evaluate_{masking}"
     interpreter = folder / masking
     settings = {
-        "clap": clap_settings(options),
+        "audio_classifier": clap_settings(options),
         "clip_seconds": 2.0 if options.miniature else 5.0,
         "maskings": DOMAINS[masking],
         "interpreters": {name: str(interpreter) for name in DOMAINS[masking]},

@@ -112,7 +112,7 @@ def provenance(results: Path) -> str:
     torch_version = metadata[-1]["packages"]["torch"]
     return (
         f"Measured by `evaluate.py` with torch {torch_version}; SHA-256 of the weights begins with "
-        f"{records[0]['clap']} (CLAP) and {decoders} (decoders)."
+        f"{records[0]['classifier']} (classifier) and {decoders} (decoders)."
     )
 
 

@@ -211,7 +211,7 @@ def main():
     )
     brain.evaluate(sets["test"], test_loader_kwargs=loader_kwargs)
     path = export(hparams["clap"], brain.tokenizer, folder, hparams["number_of_epochs"])
-    print(f"{path} and {folder / 'tokenizer'}: use them as --clap of hparams/lmac_zs_laion.yaml")
+    print(f"{path} and {folder / 'tokenizer'}: settings of hparams/lmac_zs_laion.yaml")
 
 
 if __name__ == "__main__":

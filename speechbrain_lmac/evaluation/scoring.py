@@ -209,10 +209,8 @@ def score_faithfulness(
     masks.update({fraction: top_k_mask(attributions.ranks, fraction) for fraction in fractions})
     scores: Scores = {}
     for fraction, mask in masks.items():
-        logits = model.classifier.masked_similarity(batch.encoded, mask, batch.prompts.embeddings)
-        outcome = masking_outcome(
-            logits.original, logits.masked_in, logits.masked_out, mask, batch.target
-        )
+        found = model.classifier.masked_probabilities(batch.encoded, mask, batch.prompts.embeddings)
+        outcome = masking_outcome(*found, mask, batch.target)
         if fraction is None:
             scores["p_original", None] = outcome.p_original.tolist()
         scores["p_masked_in", fraction] = outcome.p_masked_in.tolist()

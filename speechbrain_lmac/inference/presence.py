@@ -6,17 +6,12 @@ names of ESC-50 serve as competing classes, so that a prompt can be absent.
 
 import torch
 
-from speechbrain_lmac.data.labels import ESC50_CLASSES
-from speechbrain_lmac.data.prompts import label_to_words
 from speechbrain_lmac.models.base import AudioClassifier
 
 MIN_PRESENCE = 0.05
 """Presence below which a prompt is absent."""
 LIKELY = 0.5
 """Probability above which a prompt counts as recognized."""
-SAME_MEANING_COSINE = 0.75
-"""Cosine similarity from which a class name has the meaning of a prompt and does not compete with
-it. In MiniCLAP, three quarters of the paraphrases of the class names are at least this similar."""
 
 
 class PresenceClassifier:
@@ -41,13 +36,10 @@ class PresenceClassifier:
 
     def __init__(self, audio_classifier: AudioClassifier):
         self.audio_classifier = audio_classifier
-        names = [label_to_words(name) for name in ESC50_CLASSES]
-        self.queries = audio_classifier.class_queries(names)
 
     def against(self, query: torch.Tensor) -> torch.Tensor:
         """Return a query ``[1, dim]`` and its competing classes, ``[1 + classes, dim]``."""
-        competing = (query @ self.queries.T < SAME_MEANING_COSINE).squeeze(0)
-        return torch.cat([query, self.queries[competing]])
+        return self.audio_classifier.rivals(query)
 
     @torch.no_grad()
     def probability(self, vector: torch.Tensor, queries: torch.Tensor) -> torch.Tensor:
@@ -65,7 +57,4 @@ class PresenceClassifier:
         torch.Tensor
             Probabilities, ``[batch, queries]``.
         """
-        logits = self.audio_classifier.logits(vector, self.queries)
-        same_meaning = queries @ self.queries.T >= SAME_MEANING_COSINE
-        competing = logits.unsqueeze(1).masked_fill(same_meaning, -torch.inf).logsumexp(dim=-1)
-        return (self.audio_classifier.logits(vector, queries) - competing).sigmoid()
+        return self.audio_classifier.presence(vector, queries)

@@ -54,7 +54,7 @@ def score_sounds(
     vectors = audio_classifier(filtered).vector
     logits = classifier.logits(vectors, queries).cpu()
     target = logits[:, : len(prompts)].diagonal()
-    among_prompts = logits.softmax(dim=1).diagonal()
+    among_prompts = classifier.probabilities(vectors, queries[: len(prompts)]).diagonal().cpu()
     probability = (target - logits[:, -1]).sigmoid() if others else among_prompts
     presence = presence_classifier.probability(vectors, queries[: len(prompts)])
     return PromptScores(target, probability, presence.diagonal().cpu())

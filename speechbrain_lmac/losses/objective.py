@@ -26,18 +26,29 @@ DECISION_TERMS = (
     *("mask_in_nll", "mask_out_nll", "source_preservation"),
     *("mask_area_prior", "irm_regression", "top_k_gate"),
 )
-METHODS = {"LMAC-ZS": PAPER_TERMS, "LMAC-ZS-D": DECISION_TERMS}
-"""Terms of each method. ``LMAC-ZS`` has the three terms of the paper and no other;
-``top_k_gate`` stands for the gate."""
+SUPERVISED_TERMS = ("mask_in_nll", "mask_out_log", "sparsity")
+METHODS: dict[str, dict[str, tuple[str, ...]]] = {
+    "LMAC-ZS": {"LMAC-ZS": PAPER_TERMS, "LMAC-ZS-D": DECISION_TERMS},
+    "L-MAC": {
+        "L-MAC": SUPERVISED_TERMS,
+        "L-MAC-FT": (*SUPERVISED_TERMS, "guidance"),
+        "L-MAC-D": DECISION_TERMS,
+    },
+}
+"""Terms of the methods of each family, for CLAPs and for supervised classifiers. ``LMAC-ZS``,
+``L-MAC`` and ``L-MAC-FT`` have the terms of their papers and no other; ``top_k_gate`` stands for
+the gate."""
 
 
-def method_name(terms: Iterable[str]) -> str:
+def method_name(terms: Iterable[str], family: str = "LMAC-ZS") -> str:
     """Name of the method that terms define: the nearest of ``METHODS`` with its changes.
 
     Arguments
     ---------
     terms : iterable of str
         Names of the terms.
+    family : str
+        Key of ``METHODS``. Default: ``"LMAC-ZS"``.
 
     Returns
     -------
@@ -53,10 +64,11 @@ def method_name(terms: Iterable[str]) -> str:
     'LMAC-ZS-D-source_preservation'
     """
     terms = list(terms)
-    distances = {name: len(set(known) ^ set(terms)) for name, known in METHODS.items()}
+    methods = METHODS[family]
+    distances = {name: len(set(known) ^ set(terms)) for name, known in methods.items()}
     name = min(distances, key=distances.__getitem__)
-    added = [f"+{term}" for term in terms if term not in METHODS[name]]
-    missing = [f"-{term}" for term in METHODS[name] if term not in terms]
+    added = [f"+{term}" for term in terms if term not in methods[name]]
+    missing = [f"-{term}" for term in methods[name] if term not in terms]
     return name + "".join(added + missing)
 
 

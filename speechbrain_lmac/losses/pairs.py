@@ -21,6 +21,10 @@ class CompetingClasses(Protocol):
     def queries(self) -> torch.Tensor:
         """Query vectors, ``[classes, dim]``."""
 
+    @property
+    def inverse_chance(self) -> float:
+        """Inverse of the probability of a class by chance."""
+
     def log_odds(
         self, vector: torch.Tensor, query: torch.Tensor, target: torch.Tensor
     ) -> torch.Tensor:
@@ -62,7 +66,7 @@ class PromptPairs(NamedTuple):
     @property
     def confidence_weight(self) -> torch.Tensor:
         """Probability of a query relative to chance, at most 1, ``[prompts, batch]``."""
-        return (len(self.classes.queries) * self.log_odds.sigmoid()).clamp(max=1)
+        return (self.classes.inverse_chance * self.log_odds.sigmoid()).clamp(max=1)
 
 
 class PairBatch(NamedTuple):

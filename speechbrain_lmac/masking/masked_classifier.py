@@ -28,15 +28,12 @@ class EncodedClips(NamedTuple):
     another STFT, for example with pre-emphasis."""
 
 
-class MaskedSimilarity(NamedTuple):
-    """Logits of clips, ``[batch, queries]`` each."""
+class MaskedScores(NamedTuple):
+    """Logits or probabilities of clips and of their parts, ``[batch, queries]`` each."""
 
     original: torch.Tensor
-    """Logits of the original clips."""
     masked_in: torch.Tensor
-    """Logits of the masked-in part."""
     masked_out: torch.Tensor
-    """Logits of the masked-out part."""
 
 
 class MaskedClassifier(nn.Module):
@@ -134,6 +131,10 @@ class MaskedClassifier(nn.Module):
         """Logits ``[batch, queries]`` of clip vectors and query vectors."""
         return self.audio_classifier.logits(vector, queries)
 
+    def probabilities(self, vector: torch.Tensor, queries: torch.Tensor) -> torch.Tensor:
+        """Probabilities ``[batch, queries]`` of queries among their competing classes."""
+        return self.audio_classifier.probabilities(vector, queries)
+
     def competing(self, queries: torch.Tensor) -> ClassSet:
         """Classes that a query competes with, given the classes in use ``[classes, dim]``."""
         return self.audio_classifier.competing(queries)
@@ -141,7 +142,7 @@ class MaskedClassifier(nn.Module):
     @torch.no_grad()
     def masked_similarity(
         self, encoded: EncodedClips, mask: torch.Tensor, queries: torch.Tensor
-    ) -> MaskedSimilarity:
+    ) -> MaskedScores:
         """Score clips, their masked-in part and their masked-out part.
 
         Arguments
@@ -155,19 +156,31 @@ class MaskedClassifier(nn.Module):
 
         Returns
         -------
-        MaskedSimilarity
+        MaskedScores
+            Logits.
         """
-        vectors = (
+        return MaskedScores(*(self.logits(v, queries) for v in self._vectors(encoded, mask)))
+
+    @torch.no_grad()
+    def masked_probabilities(
+        self, encoded: EncodedClips, mask: torch.Tensor, queries: torch.Tensor
+    ) -> MaskedScores:
+        """Probabilities of queries; the arguments are those of :meth:`masked_similarity`."""
+        vectors = self._vectors(encoded, mask)
+        return MaskedScores(*(self.probabilities(vector, queries) for vector in vectors))
+
+    def _vectors(self, encoded: EncodedClips, mask: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Vectors of clips, of their masked-in part and of their masked-out part."""
+        return (
             encoded.encoding.vector,
             self.encode_masked_vector(encoded, mask),
             self.encode_masked_vector(encoded, 1 - mask),
         )
-        return MaskedSimilarity(*(self.logits(vector, queries) for vector in vectors))
 
     def masked_objective(
         self, encoded: EncodedClips, gains: torch.Tensor, value: PairValue, chunk_size: int
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Evaluate a function of masked clips, differentiable with respect to the gains.
+        """Evaluate a function of masked clips, with gradients to the gains.
 
         ``chunk_size`` pairs go through the encoder at once, forward and backward. Only the gradient
         of each value is stored, so memory does not grow with the number of pairs.

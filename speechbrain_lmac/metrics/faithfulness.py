@@ -53,7 +53,7 @@ def double_softmax_drop(
     Arguments
     ---------
     original, masked_in : torch.Tensor
-        Logits of the original and of the masked-in clip, ``[batch, classes]``.
+        Probabilities given the original and the masked-in clip, ``[batch, classes]``.
     target : torch.Tensor
         Index of the explained class, ``[batch]``.
 
@@ -63,8 +63,8 @@ def double_softmax_drop(
         AD in percent, ``[batch]``.
     """
     p, q = (
-        logits.softmax(dim=1).softmax(dim=1).gather(1, target.unsqueeze(1)).squeeze(1)
-        for logits in (original, masked_in)
+        probabilities.softmax(dim=1).gather(1, target.unsqueeze(1)).squeeze(1)
+        for probabilities in (original, masked_in)
     )
     return average_drop(p, q)
 
@@ -131,12 +131,13 @@ def masking_outcome(
     mask: torch.Tensor,
     target: torch.Tensor | None = None,
 ) -> MaskingOutcome:
-    """Turn logits into the probabilities that the metrics use. One softmax is taken.
+    """Select the probabilities that the metrics use.
 
     Arguments
     ---------
     original, masked_in, masked_out : torch.Tensor
-        Logits of the original, masked-in and masked-out clips, ``[batch, classes]``.
+        Probabilities of the classes given the original clip, its masked-in and its masked-out
+        part, ``[batch, classes]``.
     mask : torch.Tensor
         Mask, ``[batch, frames, bins]``.
     target : torch.Tensor
@@ -149,8 +150,8 @@ def masking_outcome(
     if target is None:
         target = original.argmax(dim=1)
     p, q, r = (
-        logits.softmax(dim=1).gather(1, target.unsqueeze(1)).squeeze(1)
-        for logits in (original, masked_in, masked_out)
+        probabilities.gather(1, target.unsqueeze(1)).squeeze(1)
+        for probabilities in (original, masked_in, masked_out)
     )
     drop = double_softmax_drop(original, masked_in, target)
     return MaskingOutcome(p, q, r, masked_in.argmax(dim=1) == target, mask, drop)

@@ -102,7 +102,7 @@ def curve(
             top = top_k_mask(ranks, fraction)
             mask = top if kind == "insertion" else 1 - top
             encoding = classifier.encode_masked(encoded.encoder_power, mask, samples, fill_power)
-        scores = classifier.logits(encoding.vector, class_embeddings).softmax(dim=1)
+        scores = classifier.probabilities(encoding.vector, class_embeddings)
         return scores.gather(1, target.unsqueeze(1)).squeeze(1)
 
     return torch.stack([probability(fraction) for fraction in fractions], dim=1)

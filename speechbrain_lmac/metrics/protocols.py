@@ -69,8 +69,8 @@ class Maskable(HasGrid[EncodedInput], Protocol[EncodedInput]):
     ) -> ClipVectors:
         """Encode the masked-in part of the encoder input."""
 
-    def logits(self, vector: torch.Tensor, queries: torch.Tensor) -> torch.Tensor:
-        """Logits ``[batch, queries]`` of clip vectors and query vectors."""
+    def probabilities(self, vector: torch.Tensor, queries: torch.Tensor) -> torch.Tensor:
+        """Probabilities ``[batch, queries]`` of queries given clip vectors."""
 
 
 class HasTensors(Protocol):

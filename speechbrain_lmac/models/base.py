@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from speechbrain_lmac.audio.stft import Spectrogram, power_of
+from speechbrain_lmac.data.prompts import TEMPLATE
 from speechbrain_lmac.models.class_set import ScaledDotProduct
 from speechbrain_lmac.models.input_window import VariableLengthInput
 from speechbrain_lmac.utils.errors import InputError
@@ -61,6 +62,8 @@ class AudioClassifier(nn.Module, ScaledDotProduct, ABC):
     """Size of a query vector."""
     class_names: tuple[str, ...] | None = None
     """Names of the classes of a supervised classifier; None if any text is a query."""
+    method_family: ClassVar[str] = "LMAC-ZS"
+    """Name of the methods that explain the classifier: ``LMAC-ZS`` or ``L-MAC``."""
     stft_is_unfiltered: ClassVar[bool] = True
     """Whether :meth:`stft` is the clip's own spectrogram and not that of a filtered clip."""
     settings: dict[str, Any] = {}  # noqa: RUF012 - adapters replace it, and nothing changes it
@@ -150,6 +153,32 @@ class AudioClassifier(nn.Module, ScaledDotProduct, ABC):
             Sentences with one ``{}`` for the name; a CLAP averages over them.
         """
 
+    @abstractmethod
+    def question(self, name: str, template: str = TEMPLATE) -> str:
+        """Question of a class name: a prompt of a CLAP, the name of a supervised classifier."""
+
+    @abstractmethod
+    def presence(self, vector: torch.Tensor, queries: torch.Tensor) -> torch.Tensor:
+        """Probability that the sound of a query occurs in a clip.
+
+        Arguments
+        ---------
+        vector : torch.Tensor
+            Clip vectors, ``[batch, dim]``.
+        queries : torch.Tensor
+            Query vectors, ``[queries, dim]``.
+
+        Returns
+        -------
+        torch.Tensor
+            Probabilities, ``[batch, queries]``. The queries of a CLAP compete with everyday
+            sounds, those of a supervised classifier with its other classes.
+        """
+
+    @abstractmethod
+    def rivals(self, query: torch.Tensor) -> torch.Tensor:
+        """Query ``[1, dim]`` and those it competes with in :meth:`presence`, ``[1 + n, dim]``."""
+
     def stft(self, wavs: torch.Tensor) -> torch.Tensor:
         """Complex spectrogram of the encoder input, ``[batch, frames, bins]``.
 
@@ -201,11 +230,6 @@ class AudioClassifier(nn.Module, ScaledDotProduct, ABC):
     def train(self, mode: bool = True) -> Self:
         """Stay in evaluation mode, also inside a training Brain."""
         return super().train(False)
-
-
-def absolute_if_exists(source: str | Path) -> str:
-    """Absolute path of an existing file or folder; any other name unchanged."""
-    return str(Path(source).resolve()) if Path(source).exists() else str(source)
 
 
 def check_clip_seconds(classifier: AudioClassifier, seconds: float) -> None:

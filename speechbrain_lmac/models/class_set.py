@@ -49,6 +49,24 @@ class ScaledDotProduct:
         with torch.autocast(vector.device.type, enabled=False):
             return self.logit_scale * (_at_least_float32(vector) * query).sum(dim=-1)
 
+    def probabilities(self, vector: torch.Tensor, queries: torch.Tensor) -> torch.Tensor:
+        """Probability of each query among its competing classes.
+
+        Arguments
+        ---------
+        vector : torch.Tensor
+            Clip vectors, ``[..., dim]``.
+        queries : torch.Tensor
+            Query vectors, ``[queries, dim]``. They compete with each other, unless a classifier
+            has classes of its own.
+
+        Returns
+        -------
+        torch.Tensor
+            Probabilities, ``[..., queries]``.
+        """
+        return self.logits(vector, queries).softmax(dim=-1)
+
     def competing(self, queries: torch.Tensor) -> "ClassSet":
         """Return the classes that a query competes with.
 
@@ -75,6 +93,11 @@ class ClassSet(NamedTuple):
     """Query vectors, ``[classes, dim]``."""
     classifier: ScaledDotProduct
     """Classifier that scores them."""
+
+    @property
+    def inverse_chance(self) -> float:
+        """Inverse of the probability of a class by chance."""
+        return len(self.queries)
 
     def log_odds(
         self, vector: torch.Tensor, query: torch.Tensor, target: torch.Tensor
@@ -111,4 +134,4 @@ class ClassSet(NamedTuple):
 
     def probabilities(self, vector: torch.Tensor) -> torch.Tensor:
         """Probability of each class, ``[..., classes]``, given clip vectors ``[..., dim]``."""
-        return self.classifier.logits(vector, self.queries).softmax(dim=-1)
+        return self.classifier.probabilities(vector, self.queries)

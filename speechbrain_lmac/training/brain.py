@@ -13,7 +13,6 @@ from speechbrain.dataio.batch import PaddedBatch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from speechbrain_lmac.data.pipeline import augment_batch, clip_rng
-from speechbrain_lmac.data.prompts import class_prompt
 from speechbrain_lmac.evaluation.scoring import (
     ClassPrompts,
     explain,
@@ -27,7 +26,7 @@ from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 from speechbrain_lmac.masking.masked_classifier import EncodedClips
 from speechbrain_lmac.training.feature_dropout import channel_dropout
 from speechbrain_lmac.training.loop import TrainingLoop
-from speechbrain_lmac.training.pairs import build_pairs, source_power
+from speechbrain_lmac.training.pairs import build_pairs, draw_class, source_power
 from speechbrain_lmac.utils.device import is_out_of_memory
 from speechbrain_lmac.utils.distributed import (
     all_reduce_mean,
@@ -48,9 +47,8 @@ class LMACBrain(TrainingLoop):
 
     Only the decoder of ``modules["model"]``, an
     :class:`~speechbrain_lmac.masking.interpreter_network.InterpreterNetwork`, has trainable
-    weights. ``hparams`` holds ``objective``, ``gate``, ``train_templates``, ``mix_probability``,
-    ``feature_dropout``, ``prompts_per_clip``, ``encoded_prompts_per_clip``, ``chunk_size``,
-    ``seed``, ``lr``, ``valid_interval``, ``epoch_counter`` and ``train_logger``.
+    weights. ``hparams`` holds the settings of ``hparams/lmac_zs.yaml``, among them ``objective``,
+    ``gate``, ``epoch_counter`` and ``train_logger``.
 
     Each clip is paired with its own prompt and with the prompts of other clips of its batch; the
     prompt of a clip mixed into it comes second. All pairs get masks. The masks of the first
@@ -114,20 +112,28 @@ class LMACBrain(TrainingLoop):
         predicted class instead of its label.
         """
         names, class_queries = self.prompts
+        classifier = self.model.classifier
         with torch.autocast(vectors.device.type, enabled=False):  # close names would be ties
             predicted = (vectors @ class_queries.to(vectors.device).T).argmax(dim=1)
         questions, targets = [], []
         for i, rng in enumerate(draws):
             template, label = rng.choice(self.hparams.train_templates), batch.label[i]
             if label in names and not batch.text[i] and not mixed[i]:
-                label = names[predicted[i]]
-            questions.append(batch.text[i] or class_prompt(label, template))
+                label = names[self._asked_class(predicted[i], vectors[i], rng)]
+            questions.append(batch.text[i] or classifier.audio_classifier.question(label, template))
             targets.append(names.index(label) if label in names else -1)
         turns = range(min(self.hparams.prompts_per_clip, world_size() * len(questions)))
-        classifier = self.model.classifier
         return build_pairs(
             classifier, vectors, questions, targets, class_queries, global_roll, turns
         )
+
+    def _asked_class(self, best: torch.Tensor, vector: torch.Tensor, rng: random.Random) -> int:
+        """Predicted class, or at times another class that the classifier finds possible."""
+        if not self.hparams.other_class_probability:
+            return int(best)
+        queries = self.prompts.embeddings.to(vector.device)
+        probabilities = self.model.classifier.probabilities(vector, queries)
+        return draw_class(probabilities, best, rng, self.hparams.other_class_probability)
 
     @property
     def epoch(self) -> int:

@@ -13,7 +13,6 @@ import torch
 from tqdm import tqdm
 
 from speechbrain_lmac.audio.mixing import mix
-from speechbrain_lmac.data.prompts import class_prompt
 from speechbrain_lmac.evaluation.scoring import ClassPrompts
 from speechbrain_lmac.losses.objective import Objective
 from speechbrain_lmac.losses.pairs import PromptPairs
@@ -106,7 +105,9 @@ def _mixtures(
     """Encoded mixtures of each clip with the next one, and their pairs."""
     mixtures = mix(wavs, wavs.roll(1, dims=0), snr_db=0.0)
     encoded = classifier.encode_clips(mixtures)
-    questions = [text or class_prompt(label) for label, text in zip(labels, texts)]
+    questions = [
+        text or classifier.audio_classifier.question(label) for label, text in zip(labels, texts)
+    ]
     names, class_queries = prompts
     pairs = build_pairs(
         classifier,

@@ -1,11 +1,50 @@
 """Pairs of clips and queries, built for training and for calibration."""
 
+import random
 from collections.abc import Callable, Sequence
 
 import torch
 
 from speechbrain_lmac.losses.pairs import PromptPairs
 from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
+
+POSSIBLE = 0.01
+"""Smallest probability of a class, besides the predicted one, that training asks about."""
+
+
+def draw_class(
+    probabilities: torch.Tensor, predicted: torch.Tensor, rng: random.Random, other: float
+) -> int:
+    """Draw the class to explain: the predicted one, or another possible one.
+
+    A head may have hundreds of classes of which training clips are predicted as a few. Without
+    other classes the decoder would not be trained for the query vectors of the rest.
+
+    Arguments
+    ---------
+    probabilities : torch.Tensor
+        Probability of each class, ``[classes]``.
+    predicted : torch.Tensor
+        Index of the predicted class, ``[]``.
+    rng : random.Random
+        Random number generator of the clip.
+    other : float
+        Probability of drawing from the other classes, in [0, 1].
+
+    Returns
+    -------
+    int
+        Index of a class. It is the predicted one if no other class has a probability above 0.01.
+
+    Example
+    -------
+    >>> probabilities = torch.tensor([0.5, 0.2, 0.001])
+    >>> draw_class(probabilities, torch.tensor(0), random.Random(0), other=1.0)
+    1
+    """
+    possible = (probabilities > POSSIBLE).nonzero().flatten().tolist()
+    others = [index for index in possible if index != int(predicted)]
+    return rng.choice(others) if rng.random() < other and others else int(predicted)
 
 
 def build_pairs(

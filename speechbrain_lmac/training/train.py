@@ -21,6 +21,7 @@ from speechbrain_lmac.data.manifest import Clip
 from speechbrain_lmac.data.pipeline import build_dataset
 from speechbrain_lmac.evaluation import tables
 from speechbrain_lmac.evaluation.evaluate import evaluate, write_scores
+from speechbrain_lmac.evaluation.predictions import with_predicted_labels
 from speechbrain_lmac.evaluation.scoring import ClassPrompts, clip_seed
 from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.explainers.base import Explainer
@@ -70,6 +71,7 @@ def main(arguments: list[str] | None = None) -> None:
     hparams = load_hparams(hparams_file, overrides)
     explainers = chosen_explainers(hparams)
     splits, of_data = load_splits(hparams, hparams["model"].classifier.audio_classifier)
+    splits = label_splits(hparams, splits)
     prompts = class_prompts(hparams, of_data)
     if hparams["pretrained_decoder"] is not None:
         load_decoder(hparams["decoder"], hparams["pretrained_decoder"])
@@ -164,14 +166,27 @@ def calibrate_decoder(brain: LMACBrain, clips: Sequence[Clip], hparams: dict[str
 
 def trained_method(hparams: dict[str, Any]) -> str:
     """Name of the method that the settings train."""
-    return method_name(hparams["objective"].terms + hparams["gate"].terms)
+    family = hparams["model"].classifier.audio_classifier.method_family
+    return method_name(hparams["objective"].terms + hparams["gate"].terms, family)
+
+
+def label_splits(hparams: dict[str, Any], splits: Splits) -> Splits:
+    """Splits with the labels that a supervised classifier predicts, otherwise unchanged."""
+    classifier, seconds = hparams["model"].classifier.audio_classifier, hparams["clip_seconds"]
+    return {
+        name: with_predicted_labels(classifier, clips, seconds) for name, clips in splits.items()
+    }
 
 
 def class_prompts(hparams: dict[str, Any], of_data: Splits) -> ClassPrompts:
-    """Class names of the data folder and their query vectors, which clips are scored against."""
+    """Classes that clips are scored against, and their query vectors.
+
+    They are those of a supervised classifier, or of the data folder.
+    """
     clips = [clip for split in of_data.values() for clip in split]
-    names = class_names(data_folder_of(hparams), clips, hparams["classes"])
     classifier = hparams["model"].classifier.audio_classifier
+    of_folder = class_names(data_folder_of(hparams), clips, hparams["classes"])
+    names = classifier.class_names or of_folder
     return ClassPrompts(names, classifier.class_queries(names, hparams["eval_templates"]))
 
 

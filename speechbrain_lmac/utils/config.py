@@ -178,7 +178,7 @@ def flat_settings(hparams_file: str | Path, overrides: str | None) -> dict[str, 
     -------
     >>> settings = flat_settings("lmac_zs.yaml", "lr: 0.01")
     >>> settings["opt_class"], settings["opt_class.lr"], settings["domain.audio_classifier"]
-    ('!name:torch.optim.AdamW', 0.01, '<clap>')
+    ('!name:torch.optim.AdamW', 0.01, '<audio_classifier>')
     """
     resolved = resolve_references(read_settings(hparams_file), overrides).getvalue()
     yaml = YAML(typ="safe", pure=True)

@@ -137,3 +137,8 @@ def file_sha256(path: str | Path) -> str:
     """SHA-256 of a file, in hex."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def absolute_if_exists(source: str | Path) -> str:
+    """Absolute path of an existing file or folder; any other name unchanged."""
+    return str(Path(source).resolve()) if Path(source).exists() else str(source)

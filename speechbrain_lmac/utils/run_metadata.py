@@ -122,7 +122,7 @@ def training_hashes(
     decoder = hparams["pretrained_decoder"]
     return {
         "sha256 of data": hashlib.sha256(json.dumps(rows).encode()).hexdigest(),
-        "sha256 of clap": hparams["clap"].reference.sha256,
+        "sha256 of audio_classifier": hparams["audio_classifier"].reference.sha256,
         "sha256 of pretrained_decoder": decoder and file_sha256(decoder),
     }
 

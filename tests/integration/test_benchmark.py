@@ -108,8 +108,8 @@ def test_controls_score_as_theory_says(frame):
 
 def test_records_name_classifier_and_data(frame):
     """One classifier, one manifest for each condition."""
-    assert frame[["clap", "manifest"]].notna().all().all()
-    assert frame.clap.nunique() == 1 and frame.manifest.nunique() > 1
+    assert frame[["classifier", "manifest"]].notna().all().all()
+    assert frame.classifier.nunique() == 1 and frame.manifest.nunique() > 1
 
 
 def test_tables_and_figures_are_written(uninterrupted):

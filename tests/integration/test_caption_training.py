@@ -61,7 +61,9 @@ def test_train_on_captions_and_test_on_labels(
             train_manifest=captions,
             data_folder=few,
             output_folder=output,
-            clap=json.dumps(published_settings["lmac_zs_microsoft"]["clap"]),
+            audio_classifier=json.dumps(
+                published_settings["lmac_zs_microsoft"]["audio_classifier"]
+            ),
             classes="present",
         )
     )

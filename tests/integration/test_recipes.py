@@ -169,7 +169,9 @@ def results(tmp_path):
     facts = {"domain": "mel", "condition": "two_source", "clips": 80, "low": None, "high": None}
     pd.DataFrame([{**facts, **row} for row in rows]).to_csv(folder / "summary.csv", index=False)
     (folder / "summary.md").write_text("# 80 clips\n\nUnchecked.\n\n▲ legend\n")
-    (folder / "results_mel.jsonl").write_text(json.dumps({"clap": "abc", "decoder": "def"}) + "\n")
+    (folder / "results_mel.jsonl").write_text(
+        json.dumps({"classifier": "abc", "decoder": "def"}) + "\n"
+    )
     (folder / "run_metadata.json").write_text(json.dumps([{"packages": {"torch": "2.11"}}]))
     (folder / "figures" / "mel_two_source_metrics.png").write_bytes(b"png")
     return folder

@@ -73,7 +73,12 @@ def test_paper_file_has_the_objective_of_the_paper():
 
 def test_load_hparams_names_unknown_argument(published_settings):
     """An argument that a class does not take is an error with the class."""
-    clap = {"clap": {**published_settings["lmac_zs_laion"]["clap"], "tokeniser": "x"}}
+    clap = {
+        "audio_classifier": {
+            **published_settings["lmac_zs_laion"]["audio_classifier"],
+            "tokeniser": "x",
+        }
+    }
     with pytest.raises(InputError, match=r"the settings do not fit: .*LaionCLAP"):
         load_hparams("lmac_zs_laion.yaml", yaml.safe_dump(clap))
 
@@ -81,7 +86,11 @@ def test_load_hparams_names_unknown_argument(published_settings):
 @pytest.mark.parametrize("row", study.read_rows(), ids=lambda row: row.slug)
 def test_ablation_row_is_a_training_run(row, efficientat_file):
     """Every row overrides known settings."""
-    settings = {"clap": {"weights": str(efficientat_file)}, "masking": row.domain, **row.settings}
+    settings = {
+        "audio_classifier": {"weights": str(efficientat_file)},
+        "masking": row.domain,
+        **row.settings,
+    }
     arguments = as_arguments(settings)
     _, _, overrides = parse_arguments(["lmac_zs_efficientat.yaml", *arguments])
     hparams = load_hparams("lmac_zs_efficientat.yaml", overrides)

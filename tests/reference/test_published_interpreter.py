@@ -177,4 +177,4 @@ def test_training_refuses_clips_beyond_window(small_set, published_settings, tmp
     overrides |= published_settings["lmac_zs_laion"] | {"output_folder": str(tmp_path)}
     hparams = load_hparams("lmac_zs_laion.yaml", yaml.safe_dump(overrides))
     with pytest.raises(InputError, match=r"clip_seconds must be at most 10, .* got 12"):
-        load_splits(hparams, hparams["clap"])
+        load_splits(hparams, hparams["audio_classifier"])

@@ -75,7 +75,7 @@ class BenchmarkConfig:
         self.conditions = [parse(name) for name in hparams["conditions"] if name != ABSENT]
         weights = hparams["yamnet_weights"]
         self.yamnet = None if weights is None else YAMNet(weights)
-        hparams["clap"].to(device)
+        hparams["audio_classifier"].to(device)
         self.clips = choose_clips(hparams, self.num_clips)
         self._check_clips()
         self.prompts = embed_classes(hparams, self.clips)
@@ -84,7 +84,7 @@ class BenchmarkConfig:
         systems.check_held_out(self.systems, self.clips.test)
         self.clip_seconds: float = hparams["clip_seconds"]
         self.batch_size: int = hparams["batch_size"]
-        self.clap_sha256 = hparams["clap"].reference.sha256
+        self.classifier_sha256 = hparams["audio_classifier"].reference.sha256
 
     def _check_clips(self) -> None:
         hparams, clips = self.hparams, self.clips
@@ -93,7 +93,7 @@ class BenchmarkConfig:
                 "valid_folds must name a fold if tune_baselines is True, got []. Name one, or give "
                 "--tune_baselines False"
             )
-        check_clip_seconds(hparams["clap"], hparams["clip_seconds"])
+        check_clip_seconds(hparams["audio_classifier"], hparams["clip_seconds"])
         for clip in tqdm([*clips.test, *clips.valid], "checking audio"):
             check_clip(clip.wav, hparams["clip_seconds"], clip.start, clip.stop)
 
@@ -102,7 +102,7 @@ class BenchmarkConfig:
         """CLAP, clips and classes of the run, in one line."""
         folds = self.hparams["test_folds"]
         return (
-            f"{type(self.hparams['clap']).__name__}, {len(self.clips.test)} clips of "
+            f"{type(self.hparams['audio_classifier']).__name__}, {len(self.clips.test)} clips of "
             f"fold{'s' * (len(folds) > 1)} {', '.join(map(str, folds))}, "
             f"{len(self.prompts.names)} classes"
         )
@@ -131,7 +131,7 @@ class BenchmarkConfig:
         return {
             **{f"num_clips.{name}": number for name, number in self.num_clips.items()},
             "results_format": FORMAT,
-            "sha256 of clap": self.clap_sha256,
+            "sha256 of audio_classifier": self.classifier_sha256,
             "sha256 of yamnet_weights": weights,
             "sha256 of prompts": hashlib.sha256(embeddings).hexdigest(),
             "sha256 of data": data,
@@ -216,7 +216,9 @@ def embed_classes(hparams: Mapping[str, Any], clips: BenchmarkClips) -> ClassPro
     """Embed the classes that clips are scored against."""
     folder = hparams["data_folder"] or hparams["synthetic_folder"]
     names = class_names(folder, clips.all, hparams["classes"])
-    return ClassPrompts(names, hparams["clap"].class_queries(names, hparams["eval_templates"]))
+    return ClassPrompts(
+        names, hparams["audio_classifier"].class_queries(names, hparams["eval_templates"])
+    )
 
 
 _digest = cache(lambda wav: file_sha256(Path(wav)))

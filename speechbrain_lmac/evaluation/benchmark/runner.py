@@ -222,8 +222,8 @@ class DomainRunner:
 
     def _facts(self, items: Sequence[EvaluationItem], subset: bool) -> Record:
         manifest = manifest_hash(self.config.clips.test, self.config.prompts, items)
-        clap = self.config.clap_sha256
-        return {"subset": subset, "clap": clap[:16], "manifest": manifest[:16]}
+        digest = self.config.classifier_sha256
+        return {"subset": subset, "classifier": digest[:16], "manifest": manifest[:16]}
 
 
 def absent_label(item: EvaluationItem, labels: Sequence[str], seed: int) -> str | None:

@@ -33,8 +33,7 @@ def measure_written_audio(
     written = classifier.encode_clips(wavs.to(sounds.device)).encoding.vector
     masked = classifier.encode_masked_vector(given.encoded, attributions.masks)
     p_written, p_masked_in = (
-        classifier.logits(embedding, given.prompts.embeddings)
-        .softmax(dim=1)
+        classifier.probabilities(embedding, given.prompts.embeddings)
         .gather(1, given.target.unsqueeze(1))
         .squeeze(1)
         for embedding in (written, masked)

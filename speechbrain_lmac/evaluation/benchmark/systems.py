@@ -51,7 +51,7 @@ def load_systems(hparams: Mapping[str, Any]) -> list[SystemUnderTest]:
             'interpreters must be a mapping such as "{mel: FOLDER, stft: FOLDER}" or null, got '
             f"{sources!r}"
         )
-    clap = hparams["clap"]
+    clap = hparams["audio_classifier"]
     return [load_system(clap, domain, sources.get(domain)) for domain in hparams["maskings"]]
 
 

@@ -170,6 +170,16 @@ class Tagger(nn.Module):
             Logits ``[batch, 527]``, and hidden maps ``[batch, channels, frames', bins']``, deepest
             first.
         """
+        maps, hidden = self._maps(mel)
+        return self.classifier(maps), hidden
+
+    def embed(self, mel: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Features ``[batch, 512]`` before the last linear layer, and the hidden maps."""
+        features, hidden = self._maps(mel)
+        return self.classifier[:-1](features), hidden
+
+    def _maps(self, mel: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Last map ``[batch, channels, bins', frames']``, and the hidden maps."""
         log_mel = (torch.log(mel + POWER_FLOOR) + 4.5) / 5
         maps = log_mel.transpose(1, 2).unsqueeze(1)  # the kernels are frequency x time
         hidden: list[torch.Tensor] = []
@@ -178,7 +188,7 @@ class Tagger(nn.Module):
             if layer in STAGES:
                 hidden.insert(0, maps.transpose(2, 3))
                 maps = hidden[0].transpose(2, 3)  # gradients pass through the returned map
-        return self.classifier(maps), hidden
+        return maps, hidden
 
 
 def fold_norms(tagger: Tagger) -> None:

@@ -2,17 +2,23 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch.nn.functional import normalize
 
 from speechbrain_lmac.audio.stft import Spectrogram
+from speechbrain_lmac.data.labels import ESC50_CLASSES
 from speechbrain_lmac.data.prompts import TEMPLATE, class_prompt, label_to_words, strip_template
 from speechbrain_lmac.models.base import AudioClassifier
 from speechbrain_lmac.models.input_window import VariableLengthInput
 from speechbrain_lmac.models.text import checks
 from speechbrain_lmac.utils.errors import InputError
+
+SAME_MEANING_COSINE = 0.75
+"""Cosine similarity from which a class name has the meaning of a prompt and does not compete with
+it. In MiniCLAP, three quarters of the paraphrases of the class names are at least this similar."""
 
 
 class CLAP(AudioClassifier):
@@ -141,3 +147,29 @@ class CLAP(AudioClassifier):
         ]
         first, *others = embeddings
         return normalize(sum(others, start=first), dim=-1) if others else first
+
+    def question(self, name: str, template: str = TEMPLATE) -> str:
+        """Prompt of a class name: the name in a template."""
+        return class_prompt(name, template)
+
+    @cached_property
+    def everyday_sounds(self) -> torch.Tensor:
+        """Embeddings of the 50 classes of ESC-50, ``[50, query_dim]``."""
+        return self.class_queries([label_to_words(name) for name in ESC50_CLASSES])
+
+    def rivals(self, query: torch.Tensor) -> torch.Tensor:
+        """Query ``[1, dim]`` and the everyday sounds of another meaning, ``[1 + sounds, dim]``."""
+        competing = (query @ self.everyday_sounds.T < SAME_MEANING_COSINE).squeeze(0)
+        return torch.cat([query, self.everyday_sounds[competing]])
+
+    @torch.no_grad()
+    def presence(self, vector: torch.Tensor, queries: torch.Tensor) -> torch.Tensor:
+        """Probability of each query against 50 everyday sounds, ``[batch, queries]``.
+
+        The softmax over the user's own prompts only ranks them, and is 1 for a single prompt. The
+        class names of ESC-50 serve as competing classes, so that a prompt can be absent.
+        """
+        logits = self.logits(vector, self.everyday_sounds)
+        same_meaning = queries @ self.everyday_sounds.T >= SAME_MEANING_COSINE
+        competing = logits.unsqueeze(1).masked_fill(same_meaning, -torch.inf).logsumexp(dim=-1)
+        return (self.logits(vector, queries) - competing).sigmoid()

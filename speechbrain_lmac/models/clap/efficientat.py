@@ -19,11 +19,17 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn.functional import logsigmoid, normalize
-from torchaudio.compliance.kaldi import get_mel_banks
 
-from speechbrain_lmac.audio.stft import Spectrogram
 from speechbrain_lmac.data.labels import audioset_labels
 from speechbrain_lmac.data.prompts import class_prompt
+from speechbrain_lmac.models.backbones.efficientat import (
+    FILE,
+    RELEASE,
+    SAMPLE_RATE,
+    PreEmphasisSpectrogram,
+    download_weights,
+    kaldi_filterbank,
+)
 from speechbrain_lmac.models.backbones.mobilenet import (
     CHANNELS,
     STAGES,
@@ -31,46 +37,14 @@ from speechbrain_lmac.models.backbones.mobilenet import (
     fold_norms,
     load_weights,
 )
-from speechbrain_lmac.models.base import AudioEncoding, WeightsReference, absolute_if_exists
+from speechbrain_lmac.models.base import AudioEncoding, WeightsReference
 from speechbrain_lmac.models.clap.base import CLAP
 from speechbrain_lmac.models.text import minilm
-from speechbrain_lmac.utils.download import fetch_cached
-
-RELEASE = "https://github.com/fschmid56/EfficientAT/releases/download/v0.0.1/"
-FILE = "mn04_as_mAP_432.pt"
-SHA256 = "899a8c6217063f6941793102a2780b3dd788ab11fce468d9cf5f0577c453321c"
-
-SAMPLE_RATE = 32000
-N_FFT = 1024
-WINDOW = 800
-HOP_LENGTH = 320
-MEL_BANDS = 128
-HIGHEST_HZ = 15000.0
-PRE_EMPHASIS = 0.97
+from speechbrain_lmac.utils.files import absolute_if_exists
 
 TEMPERATURE = 0.02
 LOGIT_SCALE = 200.0
 """Value between the maximum likelihood estimates on ESC-10 (300) and UrbanSound8K (150)."""
-
-
-class PreEmphasisSpectrogram(Spectrogram):
-    """STFT of a clip, and STFT of the clip after pre-emphasis on the same frames.
-
-    ``y[t] = x[t + 1] - 0.97 x[t]`` is one sample shorter than ``x``. If that costs a frame, the
-    last frame of the clip is left out, too. The other frames cover the clip, so the inverse stays
-    exact.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(N_FFT, HOP_LENGTH, torch.hann_window(WINDOW, periodic=False))
-
-    def forward(self, wavs: torch.Tensor) -> torch.Tensor:
-        frames = 1 + max(wavs.shape[-1] - 1, self.n_fft) // self.hop_length
-        return super().forward(wavs)[:, :frames]
-
-    def emphasized(self, wavs: torch.Tensor) -> torch.Tensor:
-        """STFT of ``wavs`` ``[batch, time]`` after pre-emphasis."""
-        return super().forward(wavs[:, 1:] - PRE_EMPHASIS * wavs[:, :-1])
 
 
 class EfficientATCLAP(CLAP):
@@ -150,23 +124,3 @@ class EfficientATCLAP(CLAP):
     @property
     def reference(self) -> WeightsReference:
         return WeightsReference("efficientat", FILE, self.sha256)
-
-
-def kaldi_filterbank() -> torch.Tensor:
-    """Kaldi's mel filters, 0 to 15 kHz, ``[513, 128]``."""
-    filters, _ = get_mel_banks(
-        MEL_BANDS,
-        N_FFT,
-        SAMPLE_RATE,
-        0.0,
-        HIGHEST_HZ,
-        vtln_low=100.0,
-        vtln_high=-500.0,
-        vtln_warp_factor=1.0,
-    )
-    return nn.functional.pad(filters, (0, 1)).T.contiguous()  # Kaldi omits Nyquist
-
-
-def download_weights() -> Path:
-    """Path of the authors' weights, downloaded to the cache on first use."""
-    return fetch_cached(RELEASE + FILE, FILE, SHA256)

@@ -13,7 +13,7 @@ import torch
 
 from speechbrain_lmac.models.backbones import cnn14
 from speechbrain_lmac.models.backbones.htsat import Htsat
-from speechbrain_lmac.models.base import WeightsReference, absolute_if_exists
+from speechbrain_lmac.models.base import WeightsReference
 from speechbrain_lmac.models.checkpoints import check_named, find_checkpoint, read_hashed
 from speechbrain_lmac.models.clap.pretrained import (
     OF_FRONT_END,
@@ -31,6 +31,7 @@ from speechbrain_lmac.models.text.transformer import (
     text_config,
 )
 from speechbrain_lmac.utils.errors import InputError
+from speechbrain_lmac.utils.files import absolute_if_exists
 
 HUB_ID = "lukewys/laion_clap"
 REVISION = "b3708341862f581175dba5c356a4ebf74a9b6651"

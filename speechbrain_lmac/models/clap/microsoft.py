@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.functional import gelu
 
 from speechbrain_lmac.models.backbones import cnn14
-from speechbrain_lmac.models.base import WeightsReference, absolute_if_exists
+from speechbrain_lmac.models.base import WeightsReference
 from speechbrain_lmac.models.checkpoints import (
     check_named,
     commit_of,
@@ -32,6 +32,7 @@ from speechbrain_lmac.models.text.transformer import (
     load_tokenizer,
     text_config,
 )
+from speechbrain_lmac.utils.files import absolute_if_exists
 
 HUB_ID = "microsoft/msclap"
 OFFICIAL = ("CLAP_weights_2022.pth",)

@@ -13,10 +13,11 @@ from torchaudio.functional import melscale_fbanks
 
 from speechbrain_lmac.audio.stft import Spectrogram
 from speechbrain_lmac.data.prompts import to_paper_template
-from speechbrain_lmac.models.base import AudioEncoding, WeightsReference, absolute_if_exists
+from speechbrain_lmac.models.base import AudioEncoding, WeightsReference
 from speechbrain_lmac.models.clap.base import CLAP
 from speechbrain_lmac.models.text import minilm
 from speechbrain_lmac.utils.errors import InputError, first_line
+from speechbrain_lmac.utils.files import absolute_if_exists
 from speechbrain_lmac.utils.single_read import read_bounded
 
 WEIGHTS = Path(__file__).parents[1] / "assets" / "mini_clap.safetensors"

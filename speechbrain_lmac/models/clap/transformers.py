@@ -8,7 +8,7 @@ from torchaudio.functional import melscale_fbanks
 
 from speechbrain_lmac.models import checkpoints
 from speechbrain_lmac.models.backbones.htsat import Htsat
-from speechbrain_lmac.models.base import WeightsReference, absolute_if_exists
+from speechbrain_lmac.models.base import WeightsReference
 from speechbrain_lmac.models.clap.laion import FRONT_END, MAX_TOKENS
 from speechbrain_lmac.models.clap.pretrained import PretrainedCLAP
 from speechbrain_lmac.models.clap.transformers_files import (
@@ -21,6 +21,7 @@ from speechbrain_lmac.models.clap.transformers_files import (
 )
 from speechbrain_lmac.models.text.transformer import VOCABULARIES, Sentences, load_tokenizer
 from speechbrain_lmac.utils.errors import InputError
+from speechbrain_lmac.utils.files import absolute_if_exists
 
 LOWEST_HZ, HIGHEST_HZ = 50.0, 14000.0
 """Edges of the mel bands that LAION trained on. The feature extractor's own default of 0 Hz is

@@ -7,12 +7,17 @@ import pytest
 import quantus
 import torch
 
-from speechbrain_lmac.masking.masked_classifier import MaskedSimilarity
+from speechbrain_lmac.masking.masked_classifier import MaskedScores
 from speechbrain_lmac.metrics import faithfulness
 from speechbrain_lmac.metrics.registry import MASK_METRICS
 
 P = torch.tensor([0.8, 0.8, 0.5])
 Q = torch.tensor([0.4, 0.9, 0.5])
+
+
+def softmax_scores(*logits):
+    """Return the probabilities of the original, masked-in and masked-out logits."""
+    return MaskedScores(*(values.softmax(dim=1) for values in logits))
 
 
 def test_metrics_equal_closed_forms():
@@ -75,7 +80,7 @@ def test_increase_ignores_rounding():
 
 def test_double_softmax_drop_has_its_bound():
     """The bound ``100 (1 - 1 / e)`` is reached and never exceeded."""
-    worst = MaskedSimilarity(*torch.tensor([[[40.0, 0, 0]], [[0, 40.0, 0]], [[0, 0, 0.0]]]))
+    worst = softmax_scores(*torch.tensor([[[40.0, 0, 0]], [[0, 40.0, 0]], [[0, 0, 0.0]]]))
     target = torch.tensor([0])
     drop = faithfulness.double_softmax_drop(worst.original, worst.masked_in, target)
     assert faithfulness.masking_outcome(*worst, torch.ones(1, 2, 2)).double_softmax_drop == drop
@@ -83,7 +88,7 @@ def test_double_softmax_drop_has_its_bound():
     outcome = faithfulness.masking_outcome(*worst, torch.ones(1, 2, 2))
     assert MASK_METRICS["AD"].function(outcome).item() == 100
     generator = torch.Generator().manual_seed(0)
-    random = MaskedSimilarity(*10 * torch.randn(3, 500, 4, generator=generator))
+    random = softmax_scores(*10 * torch.randn(3, 500, 4, generator=generator))
     targets = torch.randint(4, (500,), generator=generator)
     assert (
         faithfulness.double_softmax_drop(random.original, random.masked_in, targets).max()
@@ -93,11 +98,11 @@ def test_double_softmax_drop_has_its_bound():
 
 def test_outcome_explains_a_given_class():
     """The explained class need not be the prediction."""
-    scores = MaskedSimilarity(*torch.tensor([[[2.0, 0, 1]], [[0, 3.0, 1]], [[0, 0, 0.0]]]))
+    scores = softmax_scores(*torch.tensor([[[2.0, 0, 1]], [[0, 3.0, 1]], [[0, 0, 0.0]]]))
     mask = torch.ones(1, 2, 2)
     given = faithfulness.masking_outcome(*scores, mask, torch.tensor([1]))
-    for probability, logits in zip(given[:3], scores):
-        assert probability.item() == pytest.approx(logits.softmax(dim=1)[0, 1].item())
+    for probability, probabilities in zip(given[:3], scores):
+        assert probability.item() == pytest.approx(probabilities[0, 1].item())
     assert given.is_top1.item()  # although it is not the prediction on the original clip
     best = faithfulness.masking_outcome(*scores, mask)
     first = faithfulness.masking_outcome(*scores, mask, torch.tensor([0]))
@@ -106,9 +111,9 @@ def test_outcome_explains_a_given_class():
 
 
 def test_outcome_explains_the_prediction():
-    """Probabilities are one softmax of the logits."""
+    """The probabilities are those of the predicted class."""
     original = torch.tensor([[2.0, 0.0, 0.0]])
-    scores = MaskedSimilarity(original, torch.tensor([[0.0, 1.0, 0.0]]), torch.zeros(1, 3))
+    scores = softmax_scores(original, torch.tensor([[0.0, 1.0, 0.0]]), torch.zeros(1, 3))
     outcome = faithfulness.masking_outcome(*scores, torch.ones(1, 2, 2))
     assert outcome.p_original.item() == pytest.approx(math.exp(2) / (math.exp(2) + 2))
     assert outcome.p_masked_in.item() == pytest.approx(1 / (math.e + 2))
@@ -171,14 +176,14 @@ def test_outcome_is_per_clip():
     """A batch of six equals six batches of one."""
     generator = torch.Generator().manual_seed(0)
     scores = torch.randn(6, 4, generator=generator) + torch.randn(3, 6, 4, generator=generator)
-    scores = MaskedSimilarity(*scores)
+    scores = softmax_scores(*scores)
     masks = torch.rand(6, 3, 3, generator=generator)
     together = faithfulness.masking_outcome(*scores, masks)
     assert together.mask is masks
     assert 0 < together.is_top1.sum() < 6
     for place in range(6):
-        logits = (logits[place : place + 1] for logits in scores)
-        alone = faithfulness.masking_outcome(*logits, masks[place : place + 1])
+        single = (values[place : place + 1] for values in scores)
+        alone = faithfulness.masking_outcome(*single, masks[place : place + 1])
         for value, single in zip(together, alone):
             torch.testing.assert_close(value[place : place + 1], single)
 

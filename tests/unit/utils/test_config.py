@@ -52,10 +52,15 @@ def test_load_hparams_names_missing_file():
 
 
 CHANGED = {
-    "lmac_zs_efficientat": {"clap", "decoder_channels", "num_scales", "feature_dropout"},
-    "lmac_zs_laion": {"clap", "chunk_size", "num_scales"},
-    "lmac_zs_microsoft": {"clap", "chunk_size", "num_scales"},
-    "lmac_zs_transformers": {"clap", "chunk_size", "num_scales"},
+    "lmac_zs_efficientat": {
+        "audio_classifier",
+        "decoder_channels",
+        "num_scales",
+        "feature_dropout",
+    },
+    "lmac_zs_laion": {"audio_classifier", "chunk_size", "num_scales"},
+    "lmac_zs_microsoft": {"audio_classifier", "chunk_size", "num_scales"},
+    "lmac_zs_transformers": {"audio_classifier", "chunk_size", "num_scales"},
     "lmac_zs_paper": {
         *("loss_weights", "prompts_per_clip", "encoded_prompts_per_clip", "gate_fractions"),
         *("number_of_epochs", "valid_interval", "batch_size", "mix_probability"),

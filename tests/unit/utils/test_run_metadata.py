@@ -33,7 +33,10 @@ def identity(*arguments):
         (("--calibrate", "False"), "calibrate was true, got false"),
         (("--baselines", "[energy]"), "baselines was"),
         (("--loss_weights", "{mask_in_nll: 2}"), "loss_weights.mask_in_nll was 1.0, got 2"),
-        (("--clap", "!new:speechbrain_lmac.models.clap.laion.LaionCLAP"), "clap was"),
+        (
+            ("--audio_classifier", "!new:speechbrain_lmac.models.clap.laion.LaionCLAP"),
+            "audio_classifier was",
+        ),
         (("--gate", "{softness: [1, 1]}"), r"gate.softness was \"<gate_softness>\""),
         (("--test_folds", "[4]"), r"test_folds was \[5\], got \[4\]"),
         (("--precision", "bf16"), 'precision was "fp32", got "bf16"'),

@@ -1,0 +1,92 @@
+"""EfficientAT's ``mn04_as`` as a supervised classifier of AudioSet's 527 labels.
+
+Schmid et al., ICASSP 2023: a MobileNetV3 of width 0.4 with one sigmoid for each label.
+"""
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from speechbrain_lmac.data.labels import audioset_labels
+from speechbrain_lmac.models.backbones.efficientat import (
+    FILE,
+    RELEASE,
+    SAMPLE_RATE,
+    PreEmphasisSpectrogram,
+    download_weights,
+    kaldi_filterbank,
+)
+from speechbrain_lmac.models.backbones.mobilenet import (
+    CHANNELS,
+    STAGES,
+    Tagger,
+    fold_norms,
+    load_weights,
+)
+from speechbrain_lmac.models.base import WeightsReference
+from speechbrain_lmac.models.classifiers.base import SupervisedClassifier
+from speechbrain_lmac.utils.files import absolute_if_exists
+
+
+class EfficientATLabels(SupervisedClassifier):
+    """AudioSet classifier with independent labels, for clips of any length at 32 kHz.
+
+    Masks act on the spectrum after pre-emphasis, which is the encoder input. The sound of an
+    explanation applies them to the spectrum of the clip.
+
+    Arguments
+    ---------
+    weights : str or Path
+        The authors' ``mn04_as_mAP_432.pt``. Default: downloaded from their release (4 MB, MIT) and
+        cached in ``~/.cache/speechbrain_lmac``, or in the folder of ``SPEECHBRAIN_LMAC_CACHE``.
+
+    Raises
+    ------
+    InputError
+        If the weights cannot be downloaded, or belong to another model.
+    """
+
+    stft_is_unfiltered = False
+    hidden_channels = CHANNELS
+
+    spectrogram: PreEmphasisSpectrogram
+    tagger: Tagger
+
+    def __init__(self, weights: str | Path | None = None):
+        path = download_weights() if weights is None else Path(weights)
+        tagger = Tagger()
+        sha256 = load_weights(tagger, path, f"leave it out to fetch {RELEASE + FILE}")
+        weight, bias = tagger.classifier[-1].parameters()
+        front_end = (SAMPLE_RATE, PreEmphasisSpectrogram(), kaldi_filterbank())
+        super().__init__(*front_end, audioset_labels(), weight, bias, multilabel=True)
+        self.settings = {} if weights is None else {"weights": absolute_if_exists(weights)}
+        self.sha256 = sha256
+        self.tagger = tagger
+        # the stubs of ``to`` lack ``memory_format``
+        self.tagger.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        fold_norms(self.tagger)
+        self.freeze()
+
+    def stft(self, wavs: torch.Tensor) -> torch.Tensor:
+        return self.spectrogram.emphasized(wavs)
+
+    def features(self, mel: torch.Tensor) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
+        features, hidden = self.tagger.embed(mel)
+        return features, tuple(hidden)
+
+    @property
+    def audio_blocks(self) -> tuple[nn.Module, ...]:
+        layers, ends = self.tagger.features, [0, *(layer + 1 for layer in STAGES)]
+        stages = [layers[start:end] for start, end in pairwise(ends)]
+        return (self.tagger.classifier[2], *reversed(stages))
+
+    @property
+    def portable_settings(self) -> dict[str, Any]:
+        return {}  # there is one weights file, and it is downloaded on first use
+
+    @property
+    def reference(self) -> WeightsReference:
+        return WeightsReference("efficientat-labels", FILE, self.sha256)
