@@ -14,6 +14,8 @@ from speechbrain_lmac.explainers.gradient import (
     Saliency,
     SmoothGrad,
 )
+from speechbrain_lmac.explainers.gradient_shap import GradientShap
+from speechbrain_lmac.explainers.guided import GuidedBackprop, GuidedGradCAM
 from speechbrain_lmac.explainers.integrated_gradients import IntegratedGradients
 from speechbrain_lmac.explainers.lmac import (
     LMAC,
@@ -31,6 +33,9 @@ EXPLAINERS: dict[str, Explainer] = {
     "input-x-gradient": InputXGradient(),
     "smoothgrad": SmoothGrad(),
     "integrated-gradients": IntegratedGradients(),
+    "gradient-shap": GradientShap(),
+    "guided-backprop": GuidedBackprop(),
+    "guided-gradcam": GuidedGradCAM(),
     "gradcam": GradCAM(),
     "gradcam++": GradCAMPlusPlus(),
     "scorecam": ScoreCAM(),

@@ -185,8 +185,9 @@ def class_prompts(hparams: dict[str, Any], of_data: Splits) -> ClassPrompts:
     """
     clips = [clip for split in of_data.values() for clip in split]
     classifier = hparams["model"].classifier.audio_classifier
-    of_folder = class_names(data_folder_of(hparams), clips, hparams["classes"])
-    names = classifier.class_names or of_folder
+    names = classifier.class_names or class_names(
+        data_folder_of(hparams), clips, hparams["classes"]
+    )
     return ClassPrompts(names, classifier.class_queries(names, hparams["eval_templates"]))
 
 

@@ -9,8 +9,8 @@ import torch
 from speechbrain_lmac.data import contamination
 from speechbrain_lmac.data.datasets import read_clips
 from speechbrain_lmac.evaluation.benchmark import conditions, diagnostics, run
+from speechbrain_lmac.evaluation.benchmark.clips import stratify
 from speechbrain_lmac.evaluation.benchmark.conditions import make_items, parse, render
-from speechbrain_lmac.evaluation.benchmark.config import stratify
 from tests.helpers.runs import benchmark_arguments as arguments
 
 

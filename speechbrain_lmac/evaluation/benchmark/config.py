@@ -2,18 +2,21 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from tqdm import tqdm
 
 from speechbrain_lmac.audio.io import check_clip
-from speechbrain_lmac.data.datasets import class_names, read_clips, split_by_fold
 from speechbrain_lmac.data.manifest import Clip
-from speechbrain_lmac.data.synthetic_dataset import write_dataset
 from speechbrain_lmac.evaluation.benchmark import systems
+from speechbrain_lmac.evaluation.benchmark.clips import (
+    choose_clips,
+    embed_classes,
+    label_clips,
+)
 from speechbrain_lmac.evaluation.benchmark.conditions import (
     ABSENT,
     TWO_SOURCE,
@@ -23,7 +26,7 @@ from speechbrain_lmac.evaluation.benchmark.conditions import (
     parse,
 )
 from speechbrain_lmac.evaluation.benchmark.results import FORMAT
-from speechbrain_lmac.evaluation.scoring import ClassPrompts, clip_seed
+from speechbrain_lmac.evaluation.scoring import ClassPrompts
 from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.metrics.top_k import TOP_K_FRACTIONS
 from speechbrain_lmac.models.base import check_clip_seconds
@@ -39,18 +42,6 @@ FREE_SETTINGS = (
 LISTS = ("maskings", "conditions", "explainers", "subset_only_explainers", "top_k_fractions")
 MAPPINGS = ("noise_folders", "explainer_kwargs", "num_clips", "debug_num_clips")
 SIZES = {"clips", "valid_clips", "subset", "randomized"}
-
-
-class BenchmarkClips(NamedTuple):
-    """Clips of a run."""
-
-    test: list[Clip]
-    """Test clips in a stratified order: any first ones have all classes equally often."""
-    valid: list[Clip]
-    """Validation clips, for the tuning of baselines."""
-    rest: list[Clip]
-    """Clips outside the test folds, which may be mixed into test clips."""
-    all: list[Clip]
 
 
 class BenchmarkConfig:
@@ -78,6 +69,7 @@ class BenchmarkConfig:
         hparams["audio_classifier"].to(device)
         self.clips = choose_clips(hparams, self.num_clips)
         self._check_clips()
+        self.clips = label_clips(hparams, self.clips)
         self.prompts = embed_classes(hparams, self.clips)
         self.systems = systems.load_systems(hparams)
         systems.check_one_method(self.systems)
@@ -182,43 +174,6 @@ def check_settings(hparams: Mapping[str, Any]) -> None:
     if fractions and not set(TOP_K_FRACTIONS) <= set(fractions):
         needed = ", ".join(map(str, TOP_K_FRACTIONS))
         raise InputError(f"top_k_fractions must be [] or include {needed}, got {fractions}")
-
-
-def choose_clips(hparams: Mapping[str, Any], num_clips: Mapping[str, int | None]) -> BenchmarkClips:
-    """Choose test and validation clips."""
-    folder = hparams["data_folder"]
-    if folder is None:
-        folder = write_dataset(hparams["synthetic_folder"], seed=0)
-    clips = read_clips(folder)
-    if hparams["exclude_sources_from"] is not None:
-        excluded = {clip.src_file for clip in read_clips(hparams["exclude_sources_from"])}
-        clips = [clip for clip in clips if clip.src_file not in excluded]
-    folds = {"valid": hparams["valid_folds"], "test": hparams["test_folds"]}
-    if hparams["valid_folds"] == []:
-        folds.pop("valid")
-    splits = split_by_fold(clips, **folds)
-    test = stratify(splits["test"], hparams["seed"])[: num_clips["clips"]]
-    valid = stratify(splits.get("valid", []), hparams["seed"])[: num_clips["valid_clips"]]
-    rest = [clip for clip in clips if clip.fold not in hparams["test_folds"]]
-    return BenchmarkClips(test, valid, rest, clips)
-
-
-def stratify(clips: Iterable[Clip], seed: int) -> list[Clip]:
-    """Order clips by a seeded draw such that any first ones have all classes equally often."""
-    by_label: dict[str, list[Clip]] = {}
-    for clip in sorted(clips, key=lambda clip: clip_seed(clip.ID, seed)):
-        by_label.setdefault(clip.label, []).append(clip)
-    turns = [(turn, label) for label in sorted(by_label) for turn in range(len(by_label[label]))]
-    return [by_label[label][turn] for turn, label in sorted(turns)]
-
-
-def embed_classes(hparams: Mapping[str, Any], clips: BenchmarkClips) -> ClassPrompts:
-    """Embed the classes that clips are scored against."""
-    folder = hparams["data_folder"] or hparams["synthetic_folder"]
-    names = class_names(folder, clips.all, hparams["classes"])
-    return ClassPrompts(
-        names, hparams["audio_classifier"].class_queries(names, hparams["eval_templates"])
-    )
 
 
 _digest = cache(lambda wav: file_sha256(Path(wav)))

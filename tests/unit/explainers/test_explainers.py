@@ -10,6 +10,7 @@ from speechbrain_lmac.explainers.base import ExplainerInputs
 from speechbrain_lmac.explainers.cam import GradCAM
 from speechbrain_lmac.explainers.controls import EnergyMask
 from speechbrain_lmac.explainers.gradient import Saliency, SmoothGrad
+from speechbrain_lmac.explainers.gradient_shap import GradientShap
 from speechbrain_lmac.explainers.integrated_gradients import IntegratedGradients
 from speechbrain_lmac.explainers.optimized import OptimizedMask
 from speechbrain_lmac.explainers.score_cam import GScoreCAM, ScoreCAM
@@ -19,6 +20,7 @@ from tests.unit.explainers.conftest import assert_maps, single_clip
 
 FEW_PASSES = {
     "smoothgrad": {"samples": 3},
+    "gradient-shap": {"samples": 3},
     "integrated-gradients": {"steps": 4},
     "scorecam": {"layer": 3},
     "optimized": {"steps": 5},
@@ -136,6 +138,8 @@ def test_energy_ranks_bins_by_power(model, encoded, inputs):
         lambda: Saliency(sign="negative"),
         lambda: Saliency(smoothing=-1),
         lambda: SmoothGrad(samples=0),
+        lambda: GradientShap(samples=0),
+        lambda: GradientShap(noise=-0.1),
         lambda: IntegratedGradients(steps=0),
         lambda: ScoreCAM(chunk=0),
         lambda: GScoreCAM(fraction=0),
