@@ -99,6 +99,16 @@ class SupervisedClassifier(AudioClassifier):
         window: VariableLengthInput | None = None,
     ):
         super().__init__(sample_rate, spectrogram, filterbank, window)
+        self.set_head(class_names, weight, bias, multilabel)
+
+    def set_head(
+        self,
+        class_names: Sequence[str],
+        weight: torch.Tensor,
+        bias: torch.Tensor | None = None,
+        multilabel: bool = False,
+    ) -> None:
+        """Set or replace the head; the arguments are those of the class."""
         self.names = ClassNames(class_names, len(weight))
         self.class_names = self.names.names
         self.multilabel = multilabel
