@@ -24,7 +24,9 @@ from speechbrain_lmac.models.backbones.mobilenet import Tagger
 from speechbrain_lmac.models.clap.efficientat import FILE, EfficientATCLAP
 from speechbrain_lmac.models.clap.laion import LaionCLAP
 from speechbrain_lmac.models.clap.mini import MiniCLAP
+from speechbrain_lmac.models.classifiers.efficientat import EfficientATLabels
 from speechbrain_lmac.models.input_window import VariableLengthInput
+from speechbrain_lmac.pretrained.export import export_interpreter
 from tests.helpers import oracles, reference_models
 
 REPOSITORY = Path(__file__).parents[1]
@@ -103,6 +105,23 @@ def efficientat_file(tmp_path_factory):
 def efficientat(efficientat_file):
     """EfficientAT CLAP with random weights, for plumbing only."""
     return EfficientATCLAP(efficientat_file)
+
+
+@pytest.fixture(scope="session")
+def labels_network(efficientat_file):
+    """Interpreter network of AudioSet's labels with random weights, for plumbing only."""
+    torch.manual_seed(0)
+    classifier = EfficientATLabels(efficientat_file)
+    decoder = MaskDecoder(classifier.hidden_channels, classifier.query_dim, channels=8)
+    torch.nn.init.normal_(decoder.head.weight, std=0.3)
+    return InterpreterNetwork(MaskedClassifier(DOMAINS["mel"](classifier)), decoder)
+
+
+@pytest.fixture(scope="session")
+def labels_source(labels_network, tmp_path_factory):
+    """Folder of an exported interpreter of AudioSet's labels, for plumbing only."""
+    folder = tmp_path_factory.mktemp("labels") / "interpreter"
+    return str(export_interpreter(labels_network, "L-MAC-D", folder))
 
 
 @pytest.fixture(scope="session", params=sorted(oracles.ORACLES))

@@ -69,12 +69,11 @@ def takes(
     unknown = [name for name in methods if name not in METHODS]
     if unknown:
         raise InputError(f"methods must be from {', '.join(METHODS)}, got {unknown[0]!r}")
-    model, presence = interpreter.model, interpreter.presence_classifier
-    classifier = model.classifier
+    model, classifier = interpreter.model, interpreter.model.classifier
     audio_classifier = classifier.audio_classifier
     encoded = classifier.encode_clips(wav.unsqueeze(0).to(interpreter.device))
     query = audio_classifier.queries([prompt])
-    prompts = ClassPrompts((prompt,), presence.against(query))
+    prompts = ClassPrompts((prompt,), audio_classifier.rivals(query))
     batch = make_batch(model, [prompt], encoded, prompts, query.new_zeros(1).long())
     renderer = ClipRenderer(audio_classifier, wav)
     original, _ = renderer.player("The clip", wav, "the clip")
@@ -84,7 +83,7 @@ def takes(
         sound = classifier.apply_mask(encoded, mask)[0].detach().cpu()
         player, written = renderer.player(name, sound, f"masked-in sound of {name}")
         vector = audio_classifier(written.unsqueeze(0).to(interpreter.device)).vector
-        sounds.append(Take(name, player, presence.probability(vector, query).item()))
+        sounds.append(Take(name, player, audio_classifier.presence(vector, query).item()))
     return original, sounds, renderer.axis
 
 

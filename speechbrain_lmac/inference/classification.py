@@ -1,4 +1,4 @@
-"""Result of a zero-shot classification."""
+"""Result of a classification."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ import torch
 
 @dataclass(frozen=True, eq=False)
 class Classification:
-    """Zero-shot classification of a sound.
+    """Classification of a sound.
 
     Arguments
     ---------
@@ -15,10 +15,14 @@ class Classification:
         Labels to choose from.
     similarity : torch.Tensor
         Logits, ``[labels]``.
+    probabilities : torch.Tensor
+        Probabilities, ``[labels]``. Labels of a CLAP compete with each other, and classes of a
+        supervised classifier with all its classes.
 
     Example
     -------
-    >>> result = Classification(("dog", "rain"), torch.tensor([0.0, 2.0]))
+    >>> logits = torch.tensor([0.0, 2.0])
+    >>> result = Classification(("dog", "rain"), logits, logits.softmax(dim=0))
     >>> result.best, round(result.probabilities[1].item(), 2)
     ('rain', 0.88)
     >>> result.top(1)
@@ -27,11 +31,7 @@ class Classification:
 
     labels: tuple[str, ...]
     similarity: torch.Tensor
-
-    @property
-    def probabilities(self) -> torch.Tensor:
-        """Softmax of the logits, ``[labels]``."""
-        return self.similarity.softmax(dim=0)
+    probabilities: torch.Tensor
 
     @property
     def best(self) -> str:
@@ -40,6 +40,5 @@ class Classification:
 
     def top(self, count: int = 5) -> list[tuple[str, float]]:
         """Return the most probable labels and their probabilities, best first."""
-        ordered = self.probabilities.sort(descending=True)
-        best = zip(ordered.indices[:count].tolist(), ordered.values[:count].tolist())
-        return [(self.labels[index], probability) for index, probability in best]
+        best = self.similarity.argsort(descending=True)[:count].tolist()
+        return [(self.labels[index], self.probabilities[index].item()) for index in best]

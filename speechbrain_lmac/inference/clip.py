@@ -7,7 +7,9 @@ import torch
 
 from speechbrain_lmac.inference.inputs import check_finite
 from speechbrain_lmac.inference.interpretation import Interpretation
+from speechbrain_lmac.inference.prediction import class_probabilities, probable_prompts
 from speechbrain_lmac.inference.presence import LIKELY, MIN_PRESENCE
+from speechbrain_lmac.inference.prompts import PromptQuery
 from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 
 
@@ -29,7 +31,7 @@ def fade_gains(presence: torch.Tensor, absent: torch.Tensor) -> torch.Tensor:
 def explain_clip(
     interpreter: Any,
     wav: torch.Tensor,
-    prompts: Sequence[str],
+    prompts: Sequence[str] | None,
     against: str | None = None,
     recheck_absent: bool = True,
 ) -> Interpretation:
@@ -41,8 +43,8 @@ def explain_clip(
         Interpreter to use.
     wav : torch.Tensor
         Checked samples, ``[time]``, at the sample rate of the interpreter.
-    prompts : list of str
-        Prompts to explain.
+    prompts : list of str or None
+        Prompts to explain. None for the prediction.
     against : str
         Text that each prompt is contrasted with. Default: none.
     recheck_absent : bool
@@ -53,17 +55,20 @@ def explain_clip(
     -------
     Interpretation
     """
-    classifier = interpreter.model.classifier
+    classifier, audio_classifier = interpreter.model.classifier, interpreter.audio_classifier
     encoded = classifier.encode_clips(interpreter.encoder_input(wav))
     vector = encoded.encoding.vector
+    can_be_absent = against is None and prompts is not None  # the prediction is not absent
+    if prompts is None:
+        prompts = probable_prompts(audio_classifier, class_probabilities(audio_classifier, vector))
     query = interpreter.query(prompts, against)
     masks = interpreter.model(encoded, query.decoder_queries.unsqueeze(1))
     similarity = classifier.logits(vector, query.queries).squeeze(0).cpu()
-    presence = interpreter.presence_classifier.probability(vector, query.queries).squeeze(0).cpu()
+    presence = audio_classifier.presence(vector, query.queries).squeeze(0).cpu()
     sounds = classifier.apply_mask(encoded, masks).squeeze(1).cpu()
     check_finite("scores", similarity, presence)
     check_finite("masks", masks, sounds)
-    absent = (presence < MIN_PRESENCE) & (against is None)
+    absent = (presence < MIN_PRESENCE) & can_be_absent
     if recheck_absent:
         absent = _still_absent(interpreter, absent, sounds, query.queries)
     return Interpretation(
@@ -71,6 +76,7 @@ def explain_clip(
         waveform=fade_gains(presence, absent).unsqueeze(1) * sounds,
         mask=masks.squeeze(1).cpu(),
         similarity=similarity,
+        probabilities=_probabilities(classifier, vector, query, similarity),
         presence=presence,
         absent=absent,
         target=int(similarity.argmax()),
@@ -78,26 +84,26 @@ def explain_clip(
         against=against,
         sample_rate=interpreter.sample_rate,
         model=interpreter.model,
-        presence_classifier=interpreter.presence_classifier,
-        against_similarity=_similarity(classifier, vector, query.against),
     )
 
 
-def _similarity(
-    classifier: MaskedClassifier, vector: torch.Tensor, query: torch.Tensor | None
-) -> float | None:
-    """Return the logit of a query vector ``[dim]``, None for None."""
-    return None if query is None else classifier.logits(vector, query[None]).item()
+def _probabilities(
+    classifier: MaskedClassifier, vector: torch.Tensor, query: PromptQuery, similarity: torch.Tensor
+) -> torch.Tensor:
+    """Return the probability of each prompt, or of each prompt against another text."""
+    if query.against is None:
+        return classifier.probabilities(vector, query.queries).squeeze(0).cpu()
+    return (similarity - classifier.logits(vector, query.against[None]).item()).sigmoid()
 
 
 def _still_absent(
     interpreter: Any, absent: torch.Tensor, sounds: torch.Tensor, queries: torch.Tensor
 ) -> torch.Tensor:
     """Return whether prompts are absent from the clip and from their masked-in sounds."""
-    audio_classifier = interpreter.model.classifier.audio_classifier
+    audio_classifier = interpreter.audio_classifier
     absent = absent.clone()
     for i in absent.nonzero().flatten().tolist():
         vector = audio_classifier(sounds[i : i + 1].to(interpreter.device)).vector
-        presence = interpreter.presence_classifier.probability(vector, queries[i : i + 1])
+        presence = audio_classifier.presence(vector, queries[i : i + 1])
         absent[i] = presence.item() < LIKELY
     return absent

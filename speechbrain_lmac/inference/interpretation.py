@@ -10,12 +10,13 @@ import torch
 from speechbrain_lmac.inference.activity import ActivityAccumulator
 from speechbrain_lmac.inference.inputs import check_folder_name, check_threshold
 from speechbrain_lmac.inference.outputs import explanation_files, output_names, writing_to
-from speechbrain_lmac.inference.presence import LIKELY, PresenceClassifier
+from speechbrain_lmac.inference.presence import LIKELY
 from speechbrain_lmac.inference.quality import interpretation_warnings
 from speechbrain_lmac.inference.saving import interpretation_rows, write_interpretation
 from speechbrain_lmac.inference.scores import PromptScores, score_sounds
 from speechbrain_lmac.inference.timeline import THRESHOLD, Timeline
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
+from speechbrain_lmac.models.question_words import QuestionWords
 from speechbrain_lmac.utils.device import in_float32
 
 
@@ -33,13 +34,17 @@ class Interpretation:
         Mask of each prompt in [0, 1], ``[prompts, frames, bins]``.
     similarity : torch.Tensor
         Logit of each prompt, ``[prompts]``.
+    probabilities : torch.Tensor
+        Probability of each prompt, ``[prompts]``. Prompts of a CLAP compete with each other, and
+        classes of a supervised classifier with all its classes. With ``against``, the probability
+        of each prompt against that text.
     presence : torch.Tensor
-        Probability of each prompt against 50 everyday sounds, ``[prompts]``; see
-        :class:`~speechbrain_lmac.inference.presence.PresenceClassifier`.
+        Probability that the sound of each prompt occurs, ``[prompts]``. Prompts of a CLAP compete
+        with 50 everyday sounds; for a supervised classifier it is the probability of the class.
     absent : torch.Tensor
         Whether each prompt is absent, ``[prompts]`` of bool: its presence is below 0.05 in the clip
         and below 0.5 in its masked-in sound. In windows of a recording only the former counts. With
-        ``against`` no prompt is absent.
+        ``against`` no prompt is absent, and neither is the prediction of a clip.
     target : int
         Index of the prompt with the highest logit.
     prompts : tuple of str
@@ -50,10 +55,6 @@ class Interpretation:
         Sample rate of the sounds, in Hz.
     model : InterpreterNetwork
         Network that was used, for :meth:`score_sounds`.
-    presence_classifier : PresenceClassifier
-        Classifier of the presence, for :meth:`score_sounds`.
-    against_similarity : float or None
-        Logit of ``against``.
     file : str or None
         Path of the sound, if it was read from a file.
     """
@@ -62,6 +63,7 @@ class Interpretation:
     waveform: torch.Tensor
     mask: torch.Tensor
     similarity: torch.Tensor
+    probabilities: torch.Tensor
     presence: torch.Tensor
     absent: torch.Tensor
     target: int
@@ -69,15 +71,13 @@ class Interpretation:
     against: str | None
     sample_rate: int
     model: InterpreterNetwork = field(repr=False)
-    presence_classifier: PresenceClassifier = field(repr=False)
-    against_similarity: float | None = None
     file: str | None = None
 
     def __repr__(self) -> str:
         pairs = zip(self.prompts, self.presence.tolist())
         presence = ", ".join(f"{prompt!r}: {value:.2f}" for prompt, value in pairs)
         seconds = len(self.original) / self.sample_rate
-        return f"Interpretation({seconds:.1f} s; presence {presence})"
+        return f"Interpretation({seconds:.1f} s; {self.words.presence} {presence})"
 
     @property
     def residual(self) -> torch.Tensor:
@@ -85,14 +85,9 @@ class Interpretation:
         return self.original - self.waveform
 
     @property
-    def probabilities(self) -> torch.Tensor:
-        """Softmax of the logits over the prompts, ``[prompts]``.
-
-        With ``against``, it is the probability of each prompt against that text.
-        """
-        if self.against_similarity is not None:
-            return (self.similarity - self.against_similarity).sigmoid()
-        return self.similarity.softmax(dim=0)
+    def words(self) -> QuestionWords:
+        """Words for a prompt in texts for people: ``prompt`` or ``class``."""
+        return self.model.classifier.audio_classifier.question_words
 
     @cached_property
     def contrast_holds(self) -> torch.Tensor:
@@ -160,8 +155,7 @@ class Interpretation:
         -------
         PromptScores
         """
-        classifiers = (self.model.classifier, self.presence_classifier)
-        return score_sounds(*classifiers, sounds, self.prompts, self.against)
+        return score_sounds(self.model.classifier, sounds, self.prompts, self.against)
 
     @cached_property
     @in_float32

@@ -1,6 +1,5 @@
 """Interpreter: classify sounds and explain the scores."""
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,28 +7,28 @@ from typing import Any
 
 import torch
 
-from speechbrain_lmac.data.prompts import TEMPLATE
-from speechbrain_lmac.inference.classification import Classification
+from speechbrain_lmac.inference.classifying import ClassifyingInterpreter
 from speechbrain_lmac.inference.clip import explain_clip
 from speechbrain_lmac.inference.inputs import (
     as_clip,
     as_clips,
     as_source,
-    check_finite,
     check_folder_name,
     check_threshold,
 )
 from speechbrain_lmac.inference.interpretation import Interpretation
-from speechbrain_lmac.inference.loading import PretrainedInterpreter
 from speechbrain_lmac.inference.prompts import as_prompts
-from speechbrain_lmac.inference.quality import level_warnings
 from speechbrain_lmac.inference.recording import explain_recording
 from speechbrain_lmac.inference.timeline import THRESHOLD, Timeline
 from speechbrain_lmac.utils.device import in_float32
 
 
-class Interpreter(PretrainedInterpreter):
+class Interpreter(ClassifyingInterpreter):
     """Explains an audio classifier's scores of sounds for prompts.
+
+    Prompts of a supervised classifier are names of its classes, in any case. Without prompts, the
+    prediction is explained: the most probable class. A CLAP predicts one of the 50 classes of
+    ESC-50; see :meth:`predicted_prompts` for all probable classes.
 
     Sounds are paths, open files, arrays with their ``sample_rate``, or files of the Hugging Face
     Hub (``hf://user/name/dog.wav``), as for
@@ -48,46 +47,10 @@ class Interpreter(PretrainedInterpreter):
     """
 
     @in_float32
-    def classify_file(
-        self,
-        sound: Any,
-        labels: Sequence[str] | None = None,
-        template: str = TEMPLATE,
-        sample_rate: int | None = None,
-    ) -> Classification:
-        """Classify a sound among labels.
-
-        Arguments
-        ---------
-        sound : str, Path, file object, numpy.ndarray or torch.Tensor
-            Sound to classify.
-        labels : list of str
-            Labels, at least two. Default: the 50 classes of ESC-50.
-        template : str
-            Prompt of a label, which replaces ``{}``. Default: ``"this is the sound of {}"``.
-        sample_rate : int
-            Sample rate of an array, in Hz.
-
-        Returns
-        -------
-        Classification
-        """
-        names, queries = self.label_queries(labels, template)
-        wav = as_source(sound, sample_rate).read(self.sample_rate)
-        self._warn_of_partial_input(len(wav))
-        with torch.no_grad():
-            vector = self.model.classifier.audio_classifier(self.encoder_input(wav)).vector
-            logits = self.model.classifier.logits(vector, queries)
-        check_finite("scores", logits)
-        for warning in level_warnings(wav):
-            warnings.warn(warning, stacklevel=3)
-        return Classification(names, logits.squeeze(0).cpu())
-
-    @in_float32
     def interpret_file(
         self,
         sound: Any,
-        prompts: str | Sequence[str],
+        prompts: str | Sequence[str] | None = None,
         against: str | None = None,
         sample_rate: int | None = None,
     ) -> Interpretation:
@@ -101,7 +64,7 @@ class Interpreter(PretrainedInterpreter):
         sound : str, Path, file object, numpy.ndarray or torch.Tensor
             Sound to explain.
         prompts : str or list of str
-            Prompts to explain.
+            Prompts to explain, or class names of a supervised classifier. Default: the prediction.
         against : str
             Text that each prompt is contrasted with: why the prompt rather than this text.
             Default: none.
@@ -112,7 +75,7 @@ class Interpreter(PretrainedInterpreter):
         -------
         Interpretation
         """
-        texts, source = as_prompts(prompts), as_source(sound, sample_rate)
+        texts, source = _as_prompts(prompts), as_source(sound, sample_rate)
         wav = source.read(self.sample_rate)
         self._warn_of_partial_input(len(wav))
         return replace(self.interpret(wav, texts, against), file=source.path)
@@ -121,7 +84,7 @@ class Interpreter(PretrainedInterpreter):
     def interpret_recording(
         self,
         sound: Any,
-        prompts: str | Sequence[str],
+        prompts: str | Sequence[str] | None,
         save_to: str | Path,
         against: str | None = None,
         sample_rate: int | None = None,
@@ -136,8 +99,8 @@ class Interpreter(PretrainedInterpreter):
         ---------
         sound : str, Path, file object, numpy.ndarray or torch.Tensor
             Recording to explain.
-        prompts : str or list of str
-            Prompts to explain.
+        prompts : str or list of str or None
+            Prompts to explain. None for the class with the highest probability in any window.
         save_to : str or Path
             Output folder, created if it does not exist. Gets ``{i}-{prompt}-explanation.wav`` for
             each prompt and the files of
@@ -153,16 +116,17 @@ class Interpreter(PretrainedInterpreter):
         -------
         Timeline
         """
-        texts, source = as_prompts(prompts), as_source(sound, sample_rate)
+        source = as_source(sound, sample_rate)
         check_threshold(threshold)
         check_folder_name(save_to)
+        texts = self.predicted_prompts(source) if prompts is None else as_prompts(prompts)
         return explain_recording(self, source, texts, against, Path(save_to), threshold)
 
     @in_float32
     def interpret_batch(
         self,
         wavs: torch.Tensor,
-        prompts: str | Sequence[str],
+        prompts: str | Sequence[str] | None = None,
         wav_lens: torch.Tensor | None = None,
         against: str | None = None,
     ) -> list[Interpretation]:
@@ -173,7 +137,7 @@ class Interpreter(PretrainedInterpreter):
         wavs : torch.Tensor
             Waveforms at :attr:`sample_rate`, ``[batch, time]``.
         prompts : str or list of str
-            Prompts to explain in each clip.
+            Prompts to explain in each clip. Default: the prediction of each clip.
         wav_lens : torch.Tensor
             Length of each clip as a fraction of the longest, ``[batch]``, as in SpeechBrain.
             Default: no padding.
@@ -185,14 +149,14 @@ class Interpreter(PretrainedInterpreter):
         list of Interpretation
             One per clip, without padding.
         """
-        texts, clips = as_prompts(prompts), as_clips(wavs, wav_lens)
+        texts, clips = _as_prompts(prompts), as_clips(wavs, wav_lens)
         self._warn_of_partial_input(max(map(len, clips)))
         return [self.interpret(clip, texts, against) for clip in clips]
 
     def forward(
         self,
         wavs: torch.Tensor,
-        prompts: str | Sequence[str],
+        prompts: str | Sequence[str] | None = None,
         wav_lens: torch.Tensor | None = None,
         against: str | None = None,
     ) -> list[Interpretation]:
@@ -203,7 +167,7 @@ class Interpreter(PretrainedInterpreter):
     def interpret(
         self,
         wav: torch.Tensor,
-        prompts: str | Sequence[str],
+        prompts: str | Sequence[str] | None = None,
         against: str | None = None,
         recheck_absent: bool = True,
     ) -> Interpretation:
@@ -214,7 +178,7 @@ class Interpreter(PretrainedInterpreter):
         wav : torch.Tensor
             Waveform at :attr:`sample_rate`, ``[time]``.
         prompts : str or list of str
-            Prompts to explain.
+            Prompts to explain, or class names of a supervised classifier. Default: the prediction.
         against : str
             Text that each prompt is contrasted with. Default: none.
         recheck_absent : bool
@@ -225,17 +189,9 @@ class Interpreter(PretrainedInterpreter):
         -------
         Interpretation
         """
-        texts, clip = as_prompts(prompts), as_clip(wav)
+        texts, clip = _as_prompts(prompts), as_clip(wav)
         return explain_clip(self, clip, texts, against, recheck_absent)
 
-    def _warn_of_partial_input(self, samples: int) -> None:
-        """Warn if the encoder input does not cover a clip of this length."""
-        if self.fits_input_window(samples):
-            return
-        span = self.model.classifier.audio_classifier.window.span(samples)
-        length, start, stop = (f"{count / self.sample_rate:.1f}" for count in (samples, *span))
-        warnings.warn(
-            f"the classifier encodes {start} to {stop} s of this clip of {length} s, so only that "
-            "part is explained. Use interpret_recording to explain all of it",
-            stacklevel=4,
-        )
+
+def _as_prompts(prompts: str | Sequence[str] | None) -> list[str] | None:
+    return None if prompts is None else as_prompts(prompts)

@@ -1,7 +1,6 @@
 """Loading of a trained interpreter, as SpeechBrain's ``Pretrained``."""
 
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -10,9 +9,9 @@ from speechbrain.inference.interfaces import Pretrained
 
 from speechbrain_lmac.audio.source import fetch_audio
 from speechbrain_lmac.data.prompts import TEMPLATE
-from speechbrain_lmac.inference.presence import PresenceClassifier
 from speechbrain_lmac.inference.prompts import PromptQuery, label_queries, prompt_query
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
+from speechbrain_lmac.models.base import AudioClassifier
 from speechbrain_lmac.pretrained.checkpoint import load_interpreter
 from speechbrain_lmac.pretrained.config import HPARAMS_FILE
 from speechbrain_lmac.utils.device import in_float32
@@ -151,31 +150,30 @@ class PretrainedInterpreter(Pretrained):
     @property
     def sample_rate(self) -> int:
         """Sample rate of the classifier, in Hz."""
-        return self.model.classifier.audio_classifier.sample_rate
+        return self.audio_classifier.sample_rate
 
-    @cached_property
-    def presence_classifier(self) -> PresenceClassifier:
-        """Classifier of the presence of prompts."""
-        return PresenceClassifier(self.model.classifier.audio_classifier)
+    @property
+    def audio_classifier(self) -> AudioClassifier:
+        """Classifier that is explained."""
+        return self.model.classifier.audio_classifier
 
     def fits_input_window(self, samples: int) -> bool:
         """Return True if the encoder input covers a clip of this length, up to 10 ms."""
-        start, stop = self.model.classifier.audio_classifier.window.span(samples)
+        start, stop = self.audio_classifier.window.span(samples)
         return samples - (stop - start) < self.sample_rate / 100
 
     def encoder_input(self, wav: torch.Tensor) -> torch.Tensor:
         """Return a clip ``[time]`` without offset and hum, ``[1, time]``, on the device."""
-        audio_classifier = self.model.classifier.audio_classifier
-        return audio_classifier.without_offset(wav.unsqueeze(0)).to(self.device)
+        return self.audio_classifier.without_offset(wav.unsqueeze(0)).to(self.device)
 
     @in_float32
     def query(self, prompts: str | Sequence[str], against: str | None = None) -> PromptQuery:
         """Return query vectors, as :func:`~speechbrain_lmac.inference.prompts.prompt_query`."""
-        return prompt_query(self.model.classifier.audio_classifier, prompts, against)
+        return prompt_query(self.audio_classifier, prompts, against)
 
     @in_float32
     def label_queries(
         self, labels: Sequence[str] | None = None, template: str = TEMPLATE
     ) -> tuple[tuple[str, ...], torch.Tensor]:
         """Return labels and query vectors, as in :mod:`speechbrain_lmac.inference.prompts`."""
-        return label_queries(self.model.classifier.audio_classifier, labels, template)
+        return label_queries(self.audio_classifier, labels, template)

@@ -8,7 +8,7 @@ import torch
 from torch.nn.functional import normalize
 
 from speechbrain_lmac.data.labels import ESC50_CLASSES
-from speechbrain_lmac.data.prompts import label_to_words
+from speechbrain_lmac.data.prompts import TEMPLATE, label_to_words
 from speechbrain_lmac.models.base import AudioClassifier
 from speechbrain_lmac.utils.errors import InputError
 
@@ -98,7 +98,7 @@ def prompt_query(
 
 
 def label_queries(
-    classifier: AudioClassifier, labels: Sequence[str] | None, template: str
+    classifier: AudioClassifier, labels: Sequence[str] | None, template: str = TEMPLATE
 ) -> tuple[tuple[str, ...], torch.Tensor]:
     """Return labels and their query vectors.
 
@@ -107,9 +107,11 @@ def label_queries(
     classifier : AudioClassifier
         Classifier to use.
     labels : list of str
-        Labels, at least two. Default: the 50 classes of ESC-50.
+        Labels, at least two. Default: the classes of the classifier, or the 50 classes of ESC-50
+        if any text is a query.
     template : str
-        Prompt of a label, which replaces ``{}``.
+        Prompt of a label, which replaces ``{}``. A classifier with classes of its own ignores it.
+        Default: ``"this is the sound of {}"``.
 
     Returns
     -------
@@ -121,9 +123,14 @@ def label_queries(
     InputError
         If there are fewer than two labels, or a label cannot be encoded.
     """
-    names = (
-        [label_to_words(name) for name in ESC50_CLASSES] if labels is None else as_prompts(labels)
-    )
+    names = default_labels(classifier) if labels is None else tuple(as_prompts(labels))
     if len(names) < 2:
-        raise InputError(f"labels must be at least two, got {names!r}")
-    return tuple(names), classifier.class_queries(names, [template])
+        raise InputError(f"labels must be at least two, got {list(names)!r}")
+    return names, classifier.class_queries(names, [template])
+
+
+def default_labels(classifier: AudioClassifier) -> tuple[str, ...]:
+    """Return the class names of a classifier, or those of ESC-50 if any text is a query."""
+    if classifier.class_names is not None:
+        return classifier.class_names
+    return tuple(label_to_words(name) for name in ESC50_CLASSES)

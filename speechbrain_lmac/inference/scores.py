@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import torch
 
-from speechbrain_lmac.inference.presence import PresenceClassifier
 from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 
 
@@ -15,15 +14,14 @@ class PromptScores(NamedTuple):
     logit: torch.Tensor
     """Logit of the prompt."""
     probability: torch.Tensor
-    """Probability among the prompts, or between the prompt and ``against``."""
+    """Probability among the competing classes, or between the prompt and ``against``."""
     presence: torch.Tensor
-    """Probability against everyday sounds."""
+    """Probability that the sound of the prompt occurs."""
 
 
 @torch.no_grad()
 def score_sounds(
     classifier: MaskedClassifier,
-    presence_classifier: PresenceClassifier,
     sounds: torch.Tensor,
     prompts: Sequence[str],
     against: str | None,
@@ -34,8 +32,6 @@ def score_sounds(
     ---------
     classifier : MaskedClassifier
         Classifier that is explained.
-    presence_classifier : PresenceClassifier
-        Classifier of the presence.
     sounds : torch.Tensor
         Sound for each prompt, ``[prompts, time]``.
     prompts : sequence of str
@@ -56,5 +52,5 @@ def score_sounds(
     target = logits[:, : len(prompts)].diagonal()
     among_prompts = classifier.probabilities(vectors, queries[: len(prompts)]).diagonal().cpu()
     probability = (target - logits[:, -1]).sigmoid() if others else among_prompts
-    presence = presence_classifier.probability(vectors, queries[: len(prompts)])
+    presence = audio_classifier.presence(vectors, queries[: len(prompts)])
     return PromptScores(target, probability, presence.diagonal().cpu())

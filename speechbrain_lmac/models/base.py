@@ -17,6 +17,7 @@ from speechbrain_lmac.audio.stft import Spectrogram, power_of
 from speechbrain_lmac.data.prompts import TEMPLATE
 from speechbrain_lmac.models.class_set import ScaledDotProduct
 from speechbrain_lmac.models.input_window import VariableLengthInput
+from speechbrain_lmac.models.question_words import PROMPT, QuestionWords
 from speechbrain_lmac.utils.errors import InputError
 
 
@@ -64,6 +65,8 @@ class AudioClassifier(nn.Module, ScaledDotProduct, ABC):
     """Names of the classes of a supervised classifier; None if any text is a query."""
     method_family: ClassVar[str] = "LMAC-ZS"
     """Name of the methods that explain the classifier: ``LMAC-ZS`` or ``L-MAC``."""
+    question_words: ClassVar[QuestionWords] = PROMPT
+    """Words for its questions in texts for people."""
     stft_is_unfiltered: ClassVar[bool] = True
     """Whether :meth:`stft` is the clip's own spectrogram and not that of a filtered clip."""
     settings: dict[str, Any] = {}  # noqa: RUF012 - adapters replace it, and nothing changes it

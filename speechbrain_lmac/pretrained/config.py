@@ -29,6 +29,7 @@ CLASSIFIERS = (
     "models.clap.laion.LaionCLAP",
     "models.clap.microsoft.MicrosoftCLAP",
     "models.clap.transformers.TransformersCLAP",
+    "models.classifiers.efficientat.EfficientATLabels",
 )
 PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "audio_classifier": (CLASSIFIERS, ()),

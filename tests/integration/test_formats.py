@@ -33,7 +33,7 @@ def presence(interpreter, wav):
     """Return the presence of a siren in a waveform ``[time]``."""
     clap = interpreter.model.classifier.audio_classifier
     embedding = clap(wav.unsqueeze(0)).vector
-    return interpreter.presence_classifier.probability(embedding, clap.queries(["siren"])).item()
+    return clap.presence(embedding, clap.queries(["siren"])).item()
 
 
 @pytest.mark.parametrize("name", FORMATS)

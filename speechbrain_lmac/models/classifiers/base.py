@@ -19,6 +19,8 @@ from speechbrain_lmac.models.base import AudioClassifier, AudioEncoding
 from speechbrain_lmac.models.class_set import ClassSet
 from speechbrain_lmac.models.classifiers.names import ClassNames
 from speechbrain_lmac.models.input_window import VariableLengthInput
+from speechbrain_lmac.models.question_words import CLASS
+from speechbrain_lmac.utils.errors import InputError
 
 SAME_CLASS = 1 - 1e-5
 """Cosine similarity of two query vectors of the same class."""
@@ -84,6 +86,7 @@ class SupervisedClassifier(AudioClassifier):
     """
 
     method_family = "L-MAC"
+    question_words = CLASS
     class_names: tuple[str, ...]
     head_queries: torch.Tensor
 
@@ -142,9 +145,13 @@ class SupervisedClassifier(AudioClassifier):
         Raises
         ------
         InputError
-            If the head has no class of that name; with the nearest names.
+            If the head has no class of that name; with the nearest names. Also if two names are
+            spellings of one class and ``distinct`` is true.
         """
-        return self.head_queries[[self.names.index(name) for name in questions]]
+        indices = {name: self.names.index(name) for name in questions}
+        if distinct and len(set(indices.values())) < len(indices):
+            raise InputError(f"classes must be different, got two spellings in {[*indices]!r}")
+        return self.head_queries[[indices[name] for name in questions]]
 
     def class_queries(
         self, names: Sequence[str], templates: Sequence[str] | None = None

@@ -14,6 +14,18 @@ def interpreter(request):
     return Interpreter.from_hparams(source=request.param, run_opts=CPU)
 
 
+@pytest.fixture(scope="session", params=["mini-stft", "mini-mel", "labels"])
+def any_interpreter(request, labels_source):
+    """Interpreter of a CLAP, and of a supervised classifier with random weights."""
+    source = {"labels": labels_source}.get(request.param, request.param)
+    return Interpreter.from_hparams(source=source, run_opts=CPU)
+
+
+def questions(interpreter, *names):
+    """Return the prompts of class names, or the names for a supervised classifier."""
+    return [interpreter.audio_classifier.question(name) for name in names]
+
+
 @pytest.fixture
 def exported(model, tmp_path):
     return export_interpreter(model, "LMAC-ZS", tmp_path / "results" / "interpreter")

@@ -5,9 +5,10 @@ import torch
 
 from speechbrain_lmac.audio.io import load_audio
 from speechbrain_lmac.data.synthetic import SAMPLE_RATE, synthesize
-from speechbrain_lmac.inference.presence import PresenceClassifier
 from speechbrain_lmac.inference.recording import WINDOW_SECONDS
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
+from speechbrain_lmac.models.clap.base import CLAP
+from speechbrain_lmac.models.classifiers.base import SupervisedClassifier
 from speechbrain_lmac.reports.annotations import RAVEN_COLUMNS
 from speechbrain_lmac.utils.errors import InputError
 
@@ -33,10 +34,11 @@ def replace_masks(monkeypatch, gain):
 def replace_presence(monkeypatch):
     """Replace the presence of all prompts by 1."""
 
-    def probability(self, vector, queries):
+    def presence(self, vector, queries):
         return torch.ones(len(vector), len(queries))
 
-    monkeypatch.setattr(PresenceClassifier, "probability", probability)
+    for kind in (CLAP, SupervisedClassifier):
+        monkeypatch.setattr(kind, "presence", presence)
 
 
 def high_pass(sound):
