@@ -17,6 +17,7 @@ from speechbrain_lmac.audio.stft import Spectrogram, power_of
 from speechbrain_lmac.data.prompts import TEMPLATE
 from speechbrain_lmac.models.class_set import ScaledDotProduct
 from speechbrain_lmac.models.input_window import VariableLengthInput
+from speechbrain_lmac.models.own_weights import OwnWeights
 from speechbrain_lmac.models.question_words import PROMPT, QuestionWords
 from speechbrain_lmac.utils.errors import InputError
 
@@ -38,7 +39,7 @@ class WeightsReference(NamedTuple):
     sha256: str
 
 
-class AudioClassifier(nn.Module, ScaledDotProduct, ABC):
+class AudioClassifier(nn.Module, ScaledDotProduct, OwnWeights, ABC):
     """Frozen audio classifier: front end, audio encoder and query vectors.
 
     The front end is split where masks are applied, and each step is differentiable:
@@ -115,10 +116,10 @@ class AudioClassifier(nn.Module, ScaledDotProduct, ABC):
     @property
     @abstractmethod
     def audio_blocks(self) -> tuple[nn.Module, ...]:
-        """Modules that hold the weights of the audio encoder, from the output to the input.
+        """Modules with the weights of the audio encoder, from the output to the input.
 
-        The projection or head comes first and the stage next to the input last. Each weight is in
-        exactly one of them.
+        Each weight that a vector depends on is in one of them. The rows of a linear head are query
+        vectors, and in none.
         """
 
     @abstractmethod

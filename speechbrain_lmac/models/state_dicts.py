@@ -1,5 +1,7 @@
 """Networks built from the tensors of a checkpoint: bounded sizes, known shapes, strict loading."""
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
@@ -142,6 +144,22 @@ def load_strictly(
     if problems:
         raise InputError(f"{what}: {'; '.join(problems)}")
     module.load_state_dict(state)
+
+
+def state_sha256(state: Mapping[str, torch.Tensor]) -> str:
+    """SHA-256 of weights in hex: of their names, types, shapes and values.
+
+    Example
+    -------
+    >>> state_sha256({"a": torch.zeros(1)}) == state_sha256({"b": torch.zeros(1)})
+    False
+    """
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        weight = state[name].detach().cpu().contiguous()
+        digest.update(json.dumps([name, str(weight.dtype), list(weight.shape)]).encode())
+        digest.update(weight.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _some(names: Sequence[str]) -> str:
