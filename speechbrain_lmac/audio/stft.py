@@ -17,10 +17,10 @@ def _pad_to(wavs: Tensor, samples: int) -> Tensor:
 
 
 class Spectrogram(nn.Module):
-    """Complex STFT with a Hann window, centered frames and reflected edges.
+    """Complex STFT with centered frames, by default with a Hann window and reflected edges.
 
-    SpeechBrain's ``STFT`` takes milliseconds and a Hamming window. The front ends of CLAPs take
-    samples and Hann windows.
+    SpeechBrain's ``STFT`` takes milliseconds, a Hamming window and zeros beyond the edges. The
+    front ends of CLAPs take samples, Hann windows and reflected edges.
 
     Arguments
     ---------
@@ -31,6 +31,9 @@ class Spectrogram(nn.Module):
     window : torch.Tensor
         Window of at most ``n_fft`` samples, centered in the transform. Default: a periodic Hann
         window of ``n_fft`` samples.
+    pad_mode : str
+        Samples beyond the edges of a clip: ``reflect``, or ``constant`` for zeros. Default:
+        ``reflect``.
 
     Example
     -------
@@ -45,13 +48,22 @@ class Spectrogram(nn.Module):
 
     window: Tensor
 
-    def __init__(self, n_fft: int, hop_length: int, window: Tensor | None = None):
+    def __init__(
+        self,
+        n_fft: int,
+        hop_length: int,
+        window: Tensor | None = None,
+        pad_mode: str = "reflect",
+    ):
         super().__init__()
         window = torch.hann_window(n_fft) if window is None else window
         if not 0 < hop_length <= len(window) // 2:
             raise ValueError(f"hop_length must be 1 to {len(window) // 2}, got {hop_length}")
+        if pad_mode not in ("reflect", "constant"):
+            raise ValueError(f"pad_mode must be reflect or constant, got {pad_mode!r}")
         self.n_fft = n_fft
         self.hop_length = hop_length
+        self.pad_mode = pad_mode
         self.register_buffer("window", window, persistent=False)
         self._cached_envelope: tuple[tuple[object, ...], Tensor] | None = None
 
@@ -75,6 +87,7 @@ class Spectrogram(nn.Module):
             len(self.window),
             self.window,
             center=True,
+            pad_mode=self.pad_mode,
             return_complex=True,
         )
         return stft.transpose(-1, -2)
@@ -102,8 +115,9 @@ class Spectrogram(nn.Module):
             return None
         wavs = _pad_to(wavs, self.n_fft)
         edge = self.n_fft // 2
-        mirrored = wavs[:, -edge - 1 : -1].flip(1)
-        frame = torch.cat([wavs[:, frames * self.hop_length - edge :], mirrored], dim=1)
+        frame = wavs[:, frames * self.hop_length - edge :]
+        if self.pad_mode == "reflect":
+            frame = torch.cat([frame, wavs[:, -edge - 1 : -1].flip(1)], dim=1)
         return torch.fft.rfft(_pad_to(frame, self.n_fft) * self._padded_window())
 
     def inverse(self, stft: Tensor, length: int, closing_frame: Tensor | None = None) -> Tensor:

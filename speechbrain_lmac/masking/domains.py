@@ -9,7 +9,6 @@ from abc import ABC, abstractmethod
 import torch
 from torch import nn
 
-from speechbrain_lmac.audio.stft import power_of
 from speechbrain_lmac.masking.filterbank import band_to_bin_weights, mel_positions
 from speechbrain_lmac.masking.grid import Grid
 from speechbrain_lmac.models.base import AudioClassifier, AudioEncoding
@@ -137,7 +136,7 @@ class StftDomain(MaskingDomain):
         super().__init__(audio_classifier, mel_positions(filterbank), filterbank.sum(dim=1) > 0)
 
     def power_from_stft(self, stft: torch.Tensor) -> torch.Tensor:
-        return power_of(stft)
+        return self.audio_classifier.power(stft)
 
     def encode(self, power: torch.Tensor) -> AudioEncoding:
         return self.audio_classifier.encode(self.audio_classifier.mel(power))
@@ -170,7 +169,7 @@ class MelDomain(MaskingDomain):
         self.register_buffer("to_bins", band_to_bin_weights(filterbank), persistent=False)
 
     def power_from_stft(self, stft: torch.Tensor) -> torch.Tensor:
-        return self.audio_classifier.mel(power_of(stft))
+        return self.audio_classifier.mel(self.audio_classifier.power(stft))
 
     def encode(self, power: torch.Tensor) -> AudioEncoding:
         return self.audio_classifier.encode(power)

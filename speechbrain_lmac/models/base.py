@@ -69,7 +69,7 @@ class AudioClassifier(nn.Module, ScaledDotProduct, OwnWeights, ABC):
     question_words: ClassVar[QuestionWords] = PROMPT
     """Words for its questions in texts for people."""
     stft_is_unfiltered: ClassVar[bool] = True
-    """Whether :meth:`stft` is the clip's own spectrogram and not that of a filtered clip."""
+    """Whether the encoder input has the clip's spectrogram, not that of a filtered clip."""
     settings: dict[str, Any] = {}  # noqa: RUF012 - adapters replace it, and nothing changes it
     """Scalar arguments that build the same classifier again."""
 
@@ -133,14 +133,10 @@ class AudioClassifier(nn.Module, ScaledDotProduct, OwnWeights, ABC):
         Arguments
         ---------
         questions : list of str
-            Prompts of a CLAP, or class names of a supervised classifier.
+            Prompts of a CLAP, or class names of a supervised classifier. One without a query
+            vector raises InputError.
         distinct : bool
             Whether two questions with the same query vector are an error.
-
-        Raises
-        ------
-        InputError
-            If a question has no query vector.
         """
 
     @abstractmethod
@@ -186,10 +182,13 @@ class AudioClassifier(nn.Module, ScaledDotProduct, OwnWeights, ABC):
     def stft(self, wavs: torch.Tensor) -> torch.Tensor:
         """Complex spectrogram of the encoder input, ``[batch, frames, bins]``.
 
-        It has the frames and bins of ``spectrogram``. An encoder of filtered clips overrides this
-        method and ``stft_is_unfiltered``.
+        An encoder of filtered clips overrides this method and ``stft_is_unfiltered``.
         """
         return self.spectrogram(wavs)
+
+    def power(self, stft: torch.Tensor) -> torch.Tensor:
+        """Power ``[batch, frames, bins]`` of a complex spectrogram, which masks act on."""
+        return power_of(stft)
 
     def mel(self, power: torch.Tensor) -> torch.Tensor:
         """Mel power ``[batch, frames, bands]`` of power ``[batch, frames, bins]``."""
@@ -225,7 +224,7 @@ class AudioClassifier(nn.Module, ScaledDotProduct, OwnWeights, ABC):
     def forward(self, wavs: torch.Tensor) -> AudioEncoding:
         """Encode waveforms ``[batch, time]``."""
         stft = self.stft(self.window.fit_wav(wavs))
-        return self.encode(self.mel(power_of(stft)))
+        return self.encode(self.mel(self.power(stft)))
 
     def freeze(self) -> Self:
         """Disable gradients of all weights; gradients still reach the input."""

@@ -19,6 +19,10 @@ class VariableLengthInput:
         """Encoder input of ``wavs`` ``[batch, time]``: the waveforms themselves."""
         return wavs
 
+    def level(self, wavs: torch.Tensor) -> torch.Tensor:
+        """Factor from each clip to its encoder input, ``[batch, 1]``: 1."""
+        return torch.ones_like(wavs[:, :1])
+
     def align_mask(self, mask: torch.Tensor, samples: int) -> torch.Tensor:
         """Mask ``[..., frames, bins]`` on the frames of the encoder input: the mask itself."""
         return mask
@@ -30,6 +34,32 @@ class VariableLengthInput:
     def frame_positions(self, frames: int, samples: int) -> torch.Tensor:
         """Position of each frame on the encoder's time axis, 0 to 1, ``[1, frames]``."""
         return (torch.arange(frames).unsqueeze(0) + 0.5) / frames
+
+
+class PeakNormalizedInput(VariableLengthInput):
+    """Encoder input of any length: the clip divided by its largest sample.
+
+    SpeechBrain's recipes for ESC-50 divide every sound so, after mixing. Features that grow with
+    the gain, such as log1p, depend on it. A clip without a positive sample stays as it is.
+
+    Example
+    -------
+    >>> PeakNormalizedInput().fit_wav(torch.tensor([[0.25, -0.5], [0.0, 0.0]]))
+    tensor([[ 1., -2.],
+            [ 0.,  0.]])
+    """
+
+    def fit_wav(self, wavs: torch.Tensor) -> torch.Tensor:
+        """Encoder input of ``wavs`` ``[batch, time]``: each clip divided by its maximum."""
+        return wavs / self._peak(wavs)
+
+    def level(self, wavs: torch.Tensor) -> torch.Tensor:
+        """Factor from each clip to its encoder input, ``[batch, 1]``."""
+        return 1 / self._peak(wavs)
+
+    def _peak(self, wavs: torch.Tensor) -> torch.Tensor:
+        peak = wavs.amax(dim=1, keepdim=True)
+        return torch.where(peak > 0, peak, 1.0)
 
 
 class FixedLengthInput(VariableLengthInput):

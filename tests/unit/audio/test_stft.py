@@ -55,7 +55,39 @@ def test_spectrogram_puts_tone_in_its_bin():
     assert (inner[:, 98:103].sum(dim=1) / inner.sum(dim=1) > 0.999).all()
 
 
+@pytest.mark.parametrize("length", [300, 1024, 1500, 16000, 16100])
+def test_zero_padded_clip_is_restored(length):
+    """The inverse is exact, and a masked clip ends without a click."""
+    spectrogram = Spectrogram(1024, 186, torch.hamming_window(372), pad_mode="constant")
+    generator = torch.Generator().manual_seed(length)
+    wavs = torch.randn(2, length, generator=generator)
+    stft = spectrogram(wavs)
+    closing = spectrogram.closing_frame(wavs, stft.shape[1])
+    full = spectrogram.inverse(stft, length, closing)
+    torch.testing.assert_close(full, wavs, atol=1e-5, rtol=0)
+    mask = (torch.rand(stft.shape, generator=generator) < 0.2).float()
+    masked = None if closing is None else mask[:, -1] * closing
+    assert spectrogram.inverse(mask * stft, length, masked).abs().max() < wavs.abs().max()
+
+
 def test_spectrogram_refuses_long_hop():
     """Frames must overlap by at least half a window."""
     with pytest.raises(ValueError, match="hop_length"):
         Spectrogram(1024, 600)
+
+
+def test_zeros_beyond_the_edges():
+    """With constant padding, the first and the closing frame see silence beyond the clip."""
+    window = torch.hamming_window(372)
+    spectrogram = Spectrogram(1024, 186, window, pad_mode="constant")
+    wavs = torch.randn(1, 186 * 9 + 100, generator=torch.Generator().manual_seed(1))
+    silence = torch.zeros(1, 1860)
+    longer = torch.cat([silence, wavs, silence], dim=1)
+    expected = spectrogram(longer)
+    torch.testing.assert_close(spectrogram(wavs), expected[:, 10:20], atol=1e-5, rtol=1e-5)
+    closing = spectrogram.closing_frame(wavs, 10)
+    torch.testing.assert_close(closing, expected[:, 20], atol=1e-5, rtol=1e-5)
+    mirrored = Spectrogram(1024, 186, window)
+    assert (mirrored(wavs) - spectrogram(wavs)).abs().max() > 1e-2
+    with pytest.raises(ValueError, match="pad_mode must be reflect or constant, got 'wrap'"):
+        Spectrogram(1024, 186, pad_mode="wrap")

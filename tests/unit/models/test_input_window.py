@@ -3,7 +3,11 @@
 import pytest
 import torch
 
-from speechbrain_lmac.models.input_window import FixedLengthInput, VariableLengthInput
+from speechbrain_lmac.models.input_window import (
+    FixedLengthInput,
+    PeakNormalizedInput,
+    VariableLengthInput,
+)
 
 HOP = 4
 LENGTH = 40
@@ -112,3 +116,14 @@ def test_align_mask_stays_on_the_device():
     """The aligned mask is on the device of the mask."""
     mask = torch.zeros(8, 2, device="meta")
     assert FixedLengthInput(11, 4, False).align_mask(mask, 30).device.type == "meta"
+
+
+def test_peak_normalization_has_a_level():
+    """The level is the factor to the encoder input, also of silent and negative clips."""
+    wavs = torch.tensor([[0.5, -0.8], [0.0, 0.0], [-0.1, -0.2], [1.0, 0.3]])
+    window = PeakNormalizedInput()
+    expected = torch.tensor([[1.0, -1.6], [0.0, 0.0], [-0.1, -0.2], [1.0, 0.3]])
+    torch.testing.assert_close(window.fit_wav(wavs), expected)
+    torch.testing.assert_close(window.level(wavs) * wavs, expected)
+    assert torch.equal(window.fit_wav(wavs)[3], wavs[3])
+    assert torch.equal(VariableLengthInput().level(wavs), torch.ones(4, 1))
