@@ -4,120 +4,13 @@ A mask is an amplitude gain in [0, 1] on linear magnitude. On decibels a gain of
 0 dB, which is loud. Every domain therefore scales *power* by the square of the mask.
 """
 
-from abc import ABC, abstractmethod
-
 import torch
-from torch import nn
 
+from speechbrain_lmac.masking.base import MaskingDomain
 from speechbrain_lmac.masking.filterbank import band_to_bin_weights, mel_positions
-from speechbrain_lmac.masking.grid import Grid
+from speechbrain_lmac.masking.log1p import Log1pStftDomain
 from speechbrain_lmac.models.base import AudioClassifier, AudioEncoding
 from speechbrain_lmac.utils.errors import InputError
-
-
-class MaskingDomain(nn.Module, ABC):
-    """Time-frequency domain of a classifier's own front end.
-
-    Arguments
-    ---------
-    audio_classifier : AudioClassifier
-        Classifier with the front end.
-    positions : torch.Tensor
-        Position of each bin on the encoder's mel axis, 0 to 1, ``[bins]``.
-    bin_mask : torch.Tensor
-        Whether a bin reaches the encoder, ``[bins]``.
-    """
-
-    positions: torch.Tensor
-    bin_mask: torch.Tensor
-
-    def __init__(
-        self, audio_classifier: AudioClassifier, positions: torch.Tensor, bin_mask: torch.Tensor
-    ):
-        super().__init__()
-        self.audio_classifier = audio_classifier
-        self.register_buffer("positions", positions, persistent=False)
-        self.register_buffer("bin_mask", bin_mask.to(positions), persistent=False)
-
-    def power(self, wavs: torch.Tensor) -> torch.Tensor:
-        """Power ``[batch, frames, bins]`` of waveforms ``[batch, time]`` in this domain."""
-        return self.power_from_stft(self.audio_classifier.stft(wavs))
-
-    @abstractmethod
-    def power_from_stft(self, stft: torch.Tensor) -> torch.Tensor:
-        """Power in this domain of the complex spectrogram of the encoder input."""
-
-    @abstractmethod
-    def encode(self, power: torch.Tensor) -> AudioEncoding:
-        """Encode power in this domain."""
-
-    def masked(self, power: torch.Tensor, gains: torch.Tensor) -> torch.Tensor:
-        """Apply amplitude gains to power.
-
-        Arguments
-        ---------
-        power : torch.Tensor
-            Power, ``[batch, frames, bins]``.
-        gains : torch.Tensor
-            Amplitude gains in [0, 1], with the shape of ``power``.
-
-        Returns
-        -------
-        torch.Tensor
-            Masked power, ``[batch, frames, bins]``.
-        """
-        return power * gains.square()
-
-    @abstractmethod
-    def gains(self, mask: torch.Tensor) -> torch.Tensor:
-        """Gain of every linear-frequency bin: ``[..., bins] -> [..., n_fft // 2 + 1]``."""
-
-    def grid(self, power: torch.Tensor, samples: int) -> Grid:
-        """Positions of the mask's bins on the encoder's axes.
-
-        Arguments
-        ---------
-        power : torch.Tensor
-            Power of the clip in this domain, ``[batch, frames, bins]``.
-        samples : int
-            Length of the clip, in samples.
-
-        Returns
-        -------
-        Grid
-        """
-        window = self.audio_classifier.window
-        times = window.frame_positions(power.shape[-2], samples)
-        return Grid(times.to(self.positions.device), self.positions, self.bin_mask)
-
-    def apply_mask(
-        self, wavs: torch.Tensor, mask: torch.Tensor, spectrum: torch.Tensor | None = None
-    ) -> torch.Tensor:
-        """Masked waveforms, with the phase of the input.
-
-        The result is linear in the mask: ``apply_mask(M) + apply_mask(1 - M)`` is the clip.
-
-        Arguments
-        ---------
-        wavs : torch.Tensor
-            Waveforms, ``[batch, time]``.
-        mask : torch.Tensor
-            Masks, ``[..., batch, frames, bins]``.
-        spectrum : torch.Tensor
-            Complex spectrogram of ``wavs``. Default: computed here.
-
-        Returns
-        -------
-        torch.Tensor
-            Masked waveforms, ``[..., batch, time]``.
-        """
-        spectrogram = self.audio_classifier.spectrogram
-        spectrum = spectrogram(wavs) if spectrum is None else spectrum
-        gains, closing = self.gains(mask), spectrogram.closing_frame(wavs, spectrum.shape[1])
-        if closing is not None:  # the samples after the last frame take that frame's gain
-            closing = (gains[..., -1, :] * closing).flatten(0, -2)
-        sound = spectrogram.inverse((gains * spectrum).flatten(0, -3), wavs.shape[-1], closing)
-        return sound.unflatten(0, mask.shape[:-2])
 
 
 class StftDomain(MaskingDomain):
@@ -216,8 +109,12 @@ class DecibelMelDomain(MelDomain):
 
 DOMAINS: dict[str, type[StftDomain | MelDomain]] = {"mel": MelDomain, "stft": StftDomain}
 """Masking domain of each value of the ``masking`` setting."""
-AS_PUBLISHED: dict[str, type[StftDomain | MelDomain]] = {"mel_db": DecibelMelDomain}
-"""Domains for reproduction only: no claim is made on them, and a mask of zeros is not silence."""
+AS_PUBLISHED: dict[str, type[DecibelMelDomain | Log1pStftDomain]] = {
+    "mel_db": DecibelMelDomain,
+    "stft_log1p": Log1pStftDomain,
+}
+"""Domains of the papers: both parts do not sum to the clip. In ``mel_db``, a mask of zeros is not
+even silence."""
 
 
 def build(masking: str, audio_classifier: AudioClassifier) -> MaskingDomain:
@@ -239,7 +136,7 @@ def build(masking: str, audio_classifier: AudioClassifier) -> MaskingDomain:
     InputError
         If no domain has that name.
     """
-    known = DOMAINS | AS_PUBLISHED
+    known: dict[str, type[MaskingDomain]] = {**DOMAINS, **AS_PUBLISHED}
     if masking not in known:
         raise InputError(f"masking must be {' or '.join(DOMAINS)}, got {masking!r}")
-    return known[masking](audio_classifier)
+    return known[masking](audio_classifier)  # type: ignore[call-arg]

@@ -7,7 +7,7 @@ from torch import nn
 from torch.autograd.function import once_differentiable
 
 from speechbrain_lmac.losses.objective import PairValue
-from speechbrain_lmac.masking.domains import MaskingDomain
+from speechbrain_lmac.masking.base import MaskingDomain
 from speechbrain_lmac.masking.grid import Grid
 from speechbrain_lmac.models.base import AudioClassifier, AudioEncoding
 from speechbrain_lmac.models.class_set import ClassSet
@@ -121,8 +121,8 @@ class MaskedClassifier(nn.Module):
         -------
         AudioEncoding
         """
-        gains = self.audio_classifier.window.align_mask(mask, samples)
-        masked_in = self.domain.masked(encoder_power, gains)
+        gains = self.domain.covered(self.audio_classifier.window.align_mask(mask, samples))
+        masked_in = self.domain.masked(self.domain.covered(encoder_power), gains)
         if fill is not None:
             masked_in = masked_in + fill * (1 - gains.square())
         return self.domain.encode(masked_in)

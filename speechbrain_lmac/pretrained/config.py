@@ -24,16 +24,16 @@ from speechbrain_lmac.utils.errors import InputError, first_line
 
 HPARAMS_FILE = "hyperparams.yaml"
 CLASSIFIERS = (
-    "models.clap.mini.MiniCLAP",
-    "models.clap.efficientat.EfficientATCLAP",
-    "models.clap.laion.LaionCLAP",
-    "models.clap.microsoft.MicrosoftCLAP",
+    *("models.clap.mini.MiniCLAP", "models.clap.efficientat.EfficientATCLAP"),
+    *("models.clap.laion.LaionCLAP", "models.clap.microsoft.MicrosoftCLAP"),
     "models.clap.transformers.TransformersCLAP",
     "models.classifiers.efficientat.EfficientATLabels",
+    "models.classifiers.speechbrain_cnn14.SpeechBrainCNN14",
 )
+DOMAINS = ("domains.StftDomain", "domains.MelDomain", "log1p.Log1pStftDomain")
 PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "audio_classifier": (CLASSIFIERS, ()),
-    "domain": (("masking.domains.StftDomain", "masking.domains.MelDomain"), ("audio_classifier",)),
+    "domain": (tuple(f"masking.{name}" for name in DOMAINS), ("audio_classifier",)),
     "classifier": (("masking.masked_classifier.MaskedClassifier",), ("domain",)),
     "decoder": (("masking.decoder.MaskDecoder",), ()),
     "model": (("masking.interpreter_network.InterpreterNetwork",), ("classifier", "decoder")),
