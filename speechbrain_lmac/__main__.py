@@ -70,7 +70,7 @@ def program(
         ),
     ] = False,
 ) -> None:
-    """Explain zero-shot audio classifiers with masks that you can listen to."""
+    """Explain audio classifiers with masks that you can listen to."""
     if context.invoked_subcommand is None:
         print(context.get_help())
 

@@ -10,6 +10,7 @@ EXAMPLES = """\
 \b
 Examples:
   speechbrain-lmac app
+  speechbrain-lmac app --source results/lmac/stft/1986
   speechbrain-lmac app --port 8000 --host 0.0.0.0 --allow-host studio.local
 """
 
@@ -28,20 +29,30 @@ def run(
     port: Annotated[
         int | None, Option(metavar="N", help="Port. Default: the first free one from 7860.")
     ] = None,
+    source: Annotated[
+        list[str] | None,
+        Option(
+            metavar="INTERPRETER",
+            help="Interpreter to choose from: a results folder, or a Hub repository USER/NAME. Can "
+            "be repeated. Default: mini-stft and mini-mel.",
+        ),
+    ] = None,
 ) -> int:
     """Explain sounds in a web browser.
 
-    Upload or record a sound, type prompts, and listen to the explanations."""
+    Upload or record a sound, type prompts or choose classes, and listen to the explanations."""
     try:
         import gradio  # noqa: F401
     except ImportError as error:
         raise InputError("gradio must be installed. Run pip install '.[demo]'") from error
     from speechbrain_lmac.cli.inputs import silence_libraries
-    from speechbrain_lmac.cli.web import launch
+    from speechbrain_lmac.cli.web import SOURCES, interpreter, launch
 
     silence_libraries()
+    for name in source or ():
+        interpreter(name)  # an invalid source ends the command
     try:
-        launch(allow_host or (), server_name=host, server_port=port)
+        launch(allow_host or (), source or SOURCES, server_name=host, server_port=port)
     except OSError as error:
         raise InputError(
             f"--host {host} and --port must be free to use: {first_line(error)}"

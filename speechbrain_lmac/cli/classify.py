@@ -1,4 +1,4 @@
-"""``speechbrain-lmac classify``: zero-shot classification of sound files."""
+"""``speechbrain-lmac classify``: classification of sound files."""
 
 from typing import Annotated
 
@@ -14,7 +14,7 @@ from speechbrain_lmac.utils.errors import InputError
 EXAMPLES = """\
 \b
 Examples:
-  speechbrain-lmac classify street.wav                       among the 50 classes of ESC-50
+  speechbrain-lmac classify street.wav                       among all classes
   speechbrain-lmac classify *.wav --labels dog cat "a door"
   speechbrain-lmac classify *.wav --labels-file species.txt --template "{} singing"
 """
@@ -24,14 +24,18 @@ def run(
     files: Files,
     labels: Annotated[
         list[str] | None,
-        Option(metavar="LABEL...", help="Labels to choose from. Default: the classes of ESC-50."),
+        Option(
+            metavar="LABEL...",
+            help="Labels to choose from. Default: the classes of the classifier, or those of "
+            "ESC-50 for a CLAP.",
+        ),
     ] = None,
     labels_file: Annotated[
         str | None,
         Option(metavar="FILE", help="Text file with one label per line ('#' starts a comment)."),
     ] = None,
     template: Annotated[
-        str, Option(metavar="TEXT", help="Prompt for a label, which replaces {}.")
+        str, Option(metavar="TEXT", help="Prompt of a CLAP for a label, which replaces {}.")
     ] = TEMPLATE,
     top: Annotated[int, Option(min=1, metavar="N", help="Labels printed per file.")] = 3,
     source: Source = "mini-stft",

@@ -27,7 +27,15 @@ Examples:
 
 def run(
     file: Annotated[str, Argument(metavar="FILE", help="Sound file.")],
-    prompt: Annotated[str, Option(metavar="TEXT", help="Prompt to explain.")],
+    prompt: Annotated[
+        str | None,
+        Option(
+            "--prompt",
+            "--class",
+            metavar="TEXT",
+            help="Prompt or class to explain. Default: the most probable class.",
+        ),
+    ] = None,
     methods: Annotated[
         list[str] | None,
         Option(metavar="METHOD...", help="Explainers to compare. Default: all nine."),
@@ -49,7 +57,7 @@ def run(
     With --blind the page hides their names and asks for ratings; 'ratings' evaluates them.
     """
     path = _only_file(file)
-    if not prompt.strip():
+    if prompt is not None and not prompt.strip():
         raise InputError("--prompt must not be blank")
     import secrets
 
@@ -60,10 +68,12 @@ def run(
     if blind:
         check_new_key(output)
     interpreter = load_interpreter(source, revision, device)
-    original, takes, axis = _takes(interpreter, path, prompt, methods)
+    prompt, (original, takes, axis) = _takes(interpreter, path, prompt, methods)
     seed = secrets.randbits(32) if seed is None else seed
     name = printable(Path(path).name)
-    written = write_comparison(output, name, prompt, original, takes, axis, seed if blind else None)
+    words = interpreter.audio_classifier.question_words
+    page = (output, name, prompt, original, takes, axis)
+    written = write_comparison(*page, seed if blind else None, words)
     if json:
         record = {"page": str(written[0]), "key": str(written[1]) if blind else None}
         presence = {take.name: take.presence for take in takes}
@@ -82,9 +92,9 @@ def _only_file(name: str) -> str:
 
 
 def _takes(
-    interpreter: "Interpreter", path: str, prompt: str, methods: list[str] | None
-) -> tuple["Player", list["Take"], "Axis"]:
-    """Return the masked clips of the explainers, as ``listening_test.takes``."""
+    interpreter: "Interpreter", path: str, prompt: str | None, methods: list[str] | None
+) -> tuple[str, tuple["Player", list["Take"], "Axis"]]:
+    """Return the prompt, or the prediction, and the results of ``listening_test.takes``."""
     from speechbrain_lmac.audio.source import AudioSource
     from speechbrain_lmac.evaluation.listening_test import METHODS, takes
     from speechbrain_lmac.inference.recording import needs_windowing
@@ -94,4 +104,6 @@ def _takes(
     if needs_windowing(interpreter, sound):
         raise InputError(f"{path} must be a short clip, got {sound.seconds:.0f} s. Cut it")
     with wrap_memory_errors(path):
-        return takes(interpreter, sound.read(interpreter.sample_rate), prompt, methods or METHODS)
+        text = interpreter.predicted_prompts(sound)[0] if prompt is None else prompt
+        wav = sound.read(interpreter.sample_rate)
+        return text, takes(interpreter, wav, text, methods or METHODS)

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from speechbrain_lmac.cli.files import read_lines
 from speechbrain_lmac.utils.errors import InputError
@@ -12,9 +12,12 @@ if TYPE_CHECKING:
 
 
 def read_prompts(
-    prompts: Sequence[str] | None, prompts_file: str | None, against: str | None
-) -> list[str]:
-    """Return the prompts of a command line, each once.
+    prompts: Sequence[str] | None,
+    prompts_file: str | None,
+    against: str | None,
+    every: bool = False,
+) -> list[str] | None:
+    """Return the prompts of a command line, each once; None if there are none.
 
     Arguments
     ---------
@@ -24,22 +27,59 @@ def read_prompts(
         Value of ``--prompts-file``.
     against : str
         Value of ``--against``.
+    every : bool
+        Value of ``--all``. Default: False.
 
     Raises
     ------
     InputError
-        If there is no prompt, or a prompt is blank or equal to ``against``.
+        If a prompt is blank or equal to ``against``, or given together with ``--all``.
     """
     given = [*(prompts or []), *(read_lines(prompts_file) if prompts_file else [])]
-    if not given:
-        raise InputError('a prompt must be given: --prompt "the sound of a dog" or --prompts-file')
+    if given and every:
+        raise InputError("--all must be given without --prompt, --class and --prompts-file")
     if not all(prompt.strip() for prompt in given):
         raise InputError("--prompt must not be blank")
     if against is not None and not against.strip():
         raise InputError("--against must not be blank")
     if against in given:
         raise InputError(f"--against must differ from each prompt, got {against!r} as both")
-    return list(dict.fromkeys(given))
+    return list(dict.fromkeys(given)) or None
+
+
+def check_prompts(
+    interpreter: "Interpreter", prompts: list[str] | None, against: str | None
+) -> None:
+    """Raise InputError if the classifier cannot encode a prompt or ``against``."""
+    if prompts:
+        interpreter.query(prompts, against)
+    elif against is not None:
+        interpreter.query(against)
+
+
+def chosen_prompts(
+    interpreter: "Interpreter", sound: Any, prompts: list[str] | None, every: bool
+) -> list[str] | None:
+    """Return the prompts to explain for a sound; None for the prediction.
+
+    Arguments
+    ---------
+    interpreter : Interpreter
+        Interpreter that explains the sound.
+    sound : AudioSource
+        Sound to explain.
+    prompts : list of str or None
+        Prompts of the command line.
+    every : bool
+        Value of ``--all``.
+
+    Returns
+    -------
+    list of str or None
+    """
+    from speechbrain_lmac.inference.presence import LIKELY
+
+    return interpreter.predicted_prompts(sound, LIKELY) if every else prompts
 
 
 def load_interpreter(source: str, revision: str | None, device: str) -> "Interpreter":

@@ -25,15 +25,24 @@ Files = Annotated[
 ]
 Prompts = Annotated[
     list[str] | None,
-    Option("--prompt", metavar="TEXT", help="Prompt to explain. Can be repeated."),
+    Option(
+        "--prompt",
+        "--class",
+        metavar="TEXT",
+        help="Prompt to explain, or class of a supervised classifier. Can be repeated. Default: "
+        "the most probable class.",
+    ),
+]
+AllClasses = Annotated[
+    bool, Option("--all", help="Explain all classes with a probability of at least 0.5.")
 ]
 PromptsFile = Annotated[
     str | None,
-    Option(metavar="FILE", help="Text file with one prompt per line ('#' starts a comment)."),
+    Option(metavar="FILE", help="Text file with one prompt or class per line ('#': comment)."),
 ]
 Against = Annotated[
     str | None,
-    Option(metavar="TEXT", help="Explain why each prompt fits better than this text."),
+    Option(metavar="TEXT", help="Explain why each prompt fits better than this text or class."),
 ]
 Threshold = Annotated[
     float,

@@ -7,9 +7,15 @@ from typer import Option
 
 from speechbrain_lmac.cli.batch import Result, for_each
 from speechbrain_lmac.cli.files import expand
-from speechbrain_lmac.cli.inputs import load_interpreter, read_prompts
+from speechbrain_lmac.cli.inputs import (
+    check_prompts,
+    chosen_prompts,
+    load_interpreter,
+    read_prompts,
+)
 from speechbrain_lmac.cli.options import (
     Against,
+    AllClasses,
     Device,
     Files,
     Json,
@@ -30,6 +36,7 @@ EXAMPLES = """\
 Examples:
   speechbrain-lmac report street.wav --prompt siren --prompt rain
   speechbrain-lmac report clips/ --prompts-file species.txt --output species.html
+  speechbrain-lmac report clips/                             the prediction of each clip
 """
 
 
@@ -37,6 +44,7 @@ def run(
     files: Files,
     prompt: Prompts = None,
     prompts_file: PromptsFile = None,
+    every: AllClasses = False,
     against: Against = None,
     threshold: Threshold = 0.1,
     output: Annotated[str, Option(metavar="FILE", help="HTML file to write.")] = "report.html",
@@ -49,22 +57,24 @@ def run(
     """Write a listening report: one HTML file that needs no network.
 
     Clips up to 15 s are shown in full. Longer recordings are shown with the regions of each
-    prompt. An interrupted command writes the report of the files processed so far.
+    prompt or class. An interrupted command writes the report of the files processed so far.
     """
-    prompts = read_prompts(prompt, prompts_file, against)
+    prompts = read_prompts(prompt, prompts_file, against, every)
     sounds = expand(files)
     from speechbrain_lmac.reports.page import check_page, write_report
 
     check_page(output, [*sounds, prompts_file])
     interpreter = load_interpreter(source, revision, device)
-    interpreter.query(prompts, against)  # an invalid prompt fails once
+    check_prompts(interpreter, prompts, against)  # an invalid prompt fails once
     sections: list[Section] = []
     headings = _headings(sounds)
 
     def explain(file: str, index: int) -> Result:
-        sections.append(show(interpreter, file, headings[index], prompts, against, threshold))
-        record = {"file": file, "report": output, "warnings": list(sections[-1].warnings)}
-        return record, [f"{file}: {len(prompts)} prompt{'s' * (len(prompts) != 1)}"]
+        heading, options = headings[index], (against, threshold, every)
+        sections.append(section := show(interpreter, file, heading, prompts, *options))
+        record = {"file": file, "report": output, "warnings": list(section.warnings)}
+        texts = ", ".join(f"“{card.prompt}”" for card in section.cards)
+        return record, [f"{file}: {section.words.quantity(len(prompts)) if prompts else texts}"]
 
     try:
         status = for_each(sounds, explain, json)
@@ -84,15 +94,18 @@ def show(
     interpreter: "Interpreter",
     file: str,
     heading: str,
-    prompts: list[str],
+    prompts: list[str] | None,
     against: str | None,
     threshold: float,
+    every: bool = False,
 ) -> "Section":
-    """Return the section of a file."""
+    """Return the section of a file, on the prediction if there are no prompts."""
     from speechbrain_lmac.audio.source import AudioSource
     from speechbrain_lmac.cli.sections import explained_section
 
-    return explained_section(interpreter, AudioSource(file), heading, prompts, against, threshold)
+    sound = AudioSource(file)
+    prompts = chosen_prompts(interpreter, sound, prompts, every)
+    return explained_section(interpreter, sound, heading, prompts, against, threshold)
 
 
 def _headings(files: list[str]) -> list[str]:

@@ -15,7 +15,7 @@ def explained_section(
     interpreter: Interpreter,
     sound: AudioSource,
     name: str,
-    prompts: Sequence[str],
+    prompts: Sequence[str] | None,
     against: str | None = None,
     threshold: float = THRESHOLD,
 ) -> ClipSection | RecordingSection:
@@ -29,8 +29,8 @@ def explained_section(
         Sound to explain.
     name : str
         Heading of the section.
-    prompts : list of str
-        Prompts to explain.
+    prompts : list of str or None
+        Prompts to explain. None for the prediction.
     against : str
         Text that each prompt is contrasted with. Default: none.
     threshold : float
@@ -46,5 +46,5 @@ def explained_section(
         timeline = interpreter.interpret_recording(
             sound, prompts, folder, against, threshold=threshold
         )
-        classifier = interpreter.model.classifier.audio_classifier
+        classifier = interpreter.audio_classifier
         return recording_section(name, sound, timeline, classifier, threshold)

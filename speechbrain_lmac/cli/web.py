@@ -1,4 +1,4 @@
-"""The web app: upload or record a sound, type prompts, listen to the explanations."""
+"""The web app: upload or record a sound, type prompts or choose classes, and listen."""
 
 import contextlib
 import tempfile
@@ -16,6 +16,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from speechbrain_lmac.audio.io import save_audio
 from speechbrain_lmac.audio.source import AudioSource
 from speechbrain_lmac.cli.sections import explained_section
+from speechbrain_lmac.cli.web_layout import build_page
 from speechbrain_lmac.data.synthetic import SAMPLE_RATE, mixture
 from speechbrain_lmac.inference.interpreter import Interpreter
 from speechbrain_lmac.reports.page import embedded_report
@@ -23,7 +24,7 @@ from speechbrain_lmac.utils.download import file_sha256
 from speechbrain_lmac.utils.errors import InputError
 
 SOURCES = ("mini-stft", "mini-mel")
-"""Interpreters to choose from."""
+"""Default interpreters to choose from."""
 MAX_SECONDS = 600
 """Maximum length of a sound, in seconds."""
 MAX_BYTES = 64 << 20
@@ -40,14 +41,14 @@ EXAMPLES = (("clock_alarm", "engine"), ("chirping_birds", "car_horn"), ("siren",
 INTRODUCTION = f"""\
 # Listen to an audio classifier's explanations
 
-A zero-shot audio classifier scores how well a sound matches a text. Give it a sound and some
-prompts. For each prompt you hear the part of the sound that the score is based on (**masked-in**)
-and the residual (**masked-out**).
+An audio classifier scores how well a sound matches a text (a prompt), or one of its classes. Give
+it a sound and some prompts or classes. For each, you can play the part of the sound that the score
+is based on (**masked-in**) and the residual (**masked-out**). If you give none, the most probable
+class is explained.
 
 Maximum {MAX_SECONDS // 60} minutes and {MAX_BYTES >> 20} MB. The uploaded file is deleted after
 use. Its samples stay in memory until you leave.
 """
-PLACEHOLDER = '<p style="opacity: .7">Explanations will appear here.</p>'
 FONTS = ["system-ui", "sans-serif"]
 """Fonts that every machine has, so that none is downloaded."""
 
@@ -87,7 +88,12 @@ def interpreter(source: str) -> Interpreter:
 
 
 def explain(
-    sound: str | None, prompts: str, against: str, source: str, previous: Upload | None = None
+    sound: str | None,
+    prompts: str | Sequence[str],
+    against: str | None,
+    source: str,
+    previous: Upload | None = None,
+    sources: Sequence[str] = SOURCES,
 ) -> tuple[str, None, str, Upload]:
     """Explain an upload.
 
@@ -95,14 +101,16 @@ def explain(
     ---------
     sound : str or None
         Path of the upload, which is deleted after it is read. None for ``previous``.
-    prompts : str
-        Prompts, one per line.
-    against : str
-        Text that each prompt is contrasted with. Empty for none.
+    prompts : str or list of str
+        Prompts, one per line, or class names. Empty for the prediction.
+    against : str or None
+        Text or class that each prompt is contrasted with. Empty for none.
     source : str
-        Name of the interpreter, from ``SOURCES``.
+        Name of the interpreter, from ``sources``.
     previous : Upload or None
         Sound of the previous explanation.
+    sources : sequence of str
+        Interpreters that may be chosen. Default: ``SOURCES``.
 
     Returns
     -------
@@ -111,21 +119,24 @@ def explain(
         the :class:`Upload` for the next call.
     """
     try:
-        texts, contrast = _lines(prompts), _lines(against, optional=True)
+        texts, contrast = _lines(prompts), _lines(against or "")
         if len(contrast) > 1:
             raise InputError("the contrast must be one text on one line")
-        if source not in SOURCES:
-            raise InputError(f"the interpreter must be {' or '.join(SOURCES)}")
+        if source not in sources:
+            raise InputError(f"the interpreter must be {' or '.join(sources)}")
         upload = previous if sound is None else read_upload(sound, interpreter(source).sample_rate)
         if upload is None:
             raise InputError("a sound must be given. Upload or record one, or use an example")
         limited = TimeLimitedSource(upload)
         rather = contrast[0] if contrast else None
-        section = explained_section(interpreter(source), limited, upload.name, texts, rather)
+        section = explained_section(
+            interpreter(source), limited, upload.name, texts or None, rather
+        )
     except InputError as error:
         raise gradio.Error(f"{str(error)[0].upper()}{str(error)[1:]}.") from error
     html = embedded_report([section], f"Interpreter {source}", height="85vh")
-    note = f"Explained: {upload.name}. Change the prompts and explain again, or use another sound."
+    many = section.words.many
+    note = f"Explained: {upload.name}. Change the {many} and explain again, or use another sound."
     return html, None, note, upload
 
 
@@ -154,52 +165,33 @@ def read_upload(path: str | Path, sample_rate: int) -> Upload:
                 path.unlink()
 
 
-def _lines(text: str, optional: bool = False) -> list[str]:
-    """Return the lines of a text field, each once."""
-    lines = list(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip()))
+def _lines(text: str | Sequence[str]) -> list[str]:
+    """Return the lines of a text field, or the chosen classes, each once."""
+    given = text.splitlines() if isinstance(text, str) else text
+    lines = list(dict.fromkeys(line.strip() for line in given if line.strip()))
     if len(lines) > MAX_PROMPTS or max(map(len, lines), default=0) > MAX_LETTERS:
         raise InputError(
             f"prompts must be at most {MAX_PROMPTS} texts of at most {MAX_LETTERS} letters"
         )
-    if not lines and not optional:
-        raise InputError("at least one prompt must be given")
     return lines
 
 
-def build() -> gradio.Blocks:
-    """Build the app."""
-    with gradio.Blocks(
-        title="Listenable maps", analytics_enabled=False, delete_cache=(60, UPLOAD_LIFETIME)
-    ) as app:
-        gradio.Markdown(INTRODUCTION)
-        previous = gradio.State(None, time_to_live=UPLOAD_LIFETIME)
-        with gradio.Row():
-            with gradio.Column(scale=1, min_width=300):
-                sound = gradio.Audio(
-                    label="Sound", type="filepath", sources=["upload", "microphone"]
-                )
-                note = gradio.Markdown("")
-                prompts = gradio.Textbox(
-                    label="Prompts, one per line", lines=3, value="the sound of a dog"
-                )
-                against = gradio.Textbox(label="Rather than this text (optional)")
-                source = gradio.Radio(list(SOURCES), value=SOURCES[0], label="Interpreter")
-                button = gradio.Button("Explain", variant="primary")
-                gradio.Examples(_examples()[0], [sound, prompts], label="Examples")
-            with gradio.Column(scale=2, min_width=400):
-                explanations = gradio.HTML(PLACEHOLDER)
-        inputs = [sound, prompts, against, source, previous]
-        button.click(explain, inputs, [explanations, sound, note, previous], api_name="explain")
-    return app
+def class_names(source: str) -> tuple[str, ...] | None:
+    """Return the class names of an interpreter; None if any text is a prompt."""
+    return interpreter(source).audio_classifier.class_names
 
 
-def launch(allowed_hosts: Sequence[str] = (), **options: Any) -> Any:
+def launch(
+    allowed_hosts: Sequence[str] = (), sources: Sequence[str] = SOURCES, **options: Any
+) -> Any:
     """Serve the app until it is stopped.
 
     Arguments
     ---------
     allowed_hosts : sequence of str
         Host names that the app answers to in addition to the loopback names; ``"*"`` for any.
+    sources : sequence of str
+        Interpreters to choose from. Default: ``SOURCES``.
     **options
         Options of gradio's ``launch``.
 
@@ -210,7 +202,9 @@ def launch(allowed_hosts: Sequence[str] = (), **options: Any) -> Any:
     """
     theme = gradio.themes.Base(font=FONTS, font_mono=["monospace"])
     hosts = Middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK, *allowed_hosts])
-    return build().launch(
+    limits = (MAX_PROMPTS, UPLOAD_LIFETIME)
+    page = build_page(explain, class_names, sources, INTRODUCTION, _examples()[0], *limits)
+    return page.launch(
         theme=theme, max_file_size=MAX_BYTES, app_kwargs={"middleware": [hosts]}, **options
     )
 

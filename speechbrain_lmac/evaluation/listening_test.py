@@ -13,6 +13,7 @@ from speechbrain_lmac.evaluation.protocols import InterpreterLike
 from speechbrain_lmac.evaluation.scoring import ClassPrompts, explain, make_batch
 from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.metrics.top_k import top_k_mask
+from speechbrain_lmac.models.question_words import PROMPT, QuestionWords
 from speechbrain_lmac.reports.clip import Axis, ClipRenderer, Player
 from speechbrain_lmac.reports.page import render, write_page
 from speechbrain_lmac.utils.errors import InputError
@@ -116,6 +117,7 @@ def write_comparison(
     sounds: list[Take],
     axis: Axis,
     blind_seed: int | None = None,
+    words: QuestionWords = PROMPT,
 ) -> list[Path]:
     """Write the comparison page. A blind page has letters for names, and a key file.
 
@@ -132,6 +134,8 @@ def write_comparison(
     blind_seed : int
         Seed that shuffles the methods and hides their names. The key is written to
         ``<path>.key.json``. Default: names are shown.
+    words : QuestionWords
+        Words for the prompt. Default: those for a CLAP.
 
     Returns
     -------
@@ -156,6 +160,7 @@ def write_comparison(
         axis=axis,
         blind=blind_seed is not None,
         fraction=FRACTION,
+        words=words,
     )
     if key_path is None:
         return [write_page(path, html)]

@@ -43,7 +43,8 @@ def interpretation_warnings(interpretation: Any) -> list[str]:
     highest = interpretation.probabilities.max()
     if len(interpretation.prompts) > 1 and highest < LIKELY and interpretation.against is None:
         best = interpretation.prompts[interpretation.target]
-        found.append(f"the classifier is uncertain: its best prompt, “{best}”, has {highest:.0%}")
+        kind = interpretation.words.one
+        found.append(f"the classifier is uncertain: its best {kind}, “{best}”, has {highest:.0%}")
     return found
 
 
@@ -51,6 +52,7 @@ def _prompt_warnings(interpretation: Any, i: int) -> Iterator[str]:
     """Yield the warnings about prompt ``i``."""
     scores = {name: values[i].item() for name, values in interpretation.scores.items()}
     against, absent = interpretation.against, interpretation.absent[i]
+    presence = interpretation.words.presence
     if not interpretation.contrast_holds[i]:
         yield (
             f"its explanation favors “{against}” ({1 - scores['probability_masked_in']:.0%}), so "
@@ -58,12 +60,12 @@ def _prompt_warnings(interpretation: Any, i: int) -> Iterator[str]:
         )
     elif absent:
         yield (
-            f"probably absent (presence {scores['presence']:.0%}). Its explanation is faded out "
+            f"probably absent ({presence} {scores['presence']:.0%}). Its explanation is faded out "
             "and may be meaningless"
         )
     elif against is None and scores["presence"] < MIN_PRESENCE:
         yield (
-            f"probably hidden by other sounds (presence {scores['presence']:.0%} in the clip, "
+            f"probably hidden by other sounds ({presence} {scores['presence']:.0%} in the clip, "
             f"{scores['presence_masked_in']:.0%} masked-in)"
         )
     elif against is None and scores["presence_masked_out"] > LIKELY:

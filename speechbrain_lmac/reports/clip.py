@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import torch
 
 from speechbrain_lmac.audio.stft import power_of
+from speechbrain_lmac.models.question_words import QuestionWords
 from speechbrain_lmac.reports.media import (
     data_uri,
     decode_mp3,
@@ -62,6 +63,8 @@ class ClipSection(NamedTuple):
     cards: tuple[PromptCard, ...]
     warnings: tuple[str, ...]
     axis: Axis
+    words: QuestionWords
+    """Words for a prompt."""
 
     @property
     def template(self) -> str:
@@ -179,7 +182,8 @@ def clip_section(name: str, interpretation: Any) -> ClipSection:
     seconds = len(interpretation.original) / interpretation.sample_rate
     warnings = tuple(interpretation.warnings)
     against = interpretation.against
-    return ClipSection(name, seconds, against, original, cards, warnings, renderer.axis)
+    shown = (original, cards, warnings, renderer.axis, interpretation.words)
+    return ClipSection(name, seconds, against, *shown)
 
 
 def _render_pair(
@@ -198,12 +202,12 @@ def _render_pair(
 
 def _score_rows(interpretation: Any, i: int, *scores: Any) -> Iterator[ScoreRow]:
     """Yield the rows of the table of scores of prompt ``i``."""
-    names = {"logit": "similarity (logit)", "probability": "probability among the prompts"}
+    names, words = {"logit": "similarity (logit)"}, interpretation.words
     if interpretation.against is not None:
         names["probability"] = f"probability rather than “{interpretation.against}”"
-    if len(interpretation.prompts) == 1 and interpretation.against is None:
-        del names["probability"]  # it is 1 by definition
-    names["presence"] = "presence among everyday sounds"
+    elif len(interpretation.prompts) > 1 and words.probability_among is not None:
+        names["probability"] = words.probability_among  # that of a single prompt is 1
+    names["presence"] = words.presence_among
     for field, name in names.items():
         values = (getattr(version, field)[i].item() for version in scores)
         yield (name, field != "logit", *values)

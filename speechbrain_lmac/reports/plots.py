@@ -57,13 +57,18 @@ def _select(values: torch.Tensor) -> tuple[list[int], str]:
     if count <= MAX_PROMPTS:
         return list(range(count)), ""
     best = sorted(values.argsort(descending=True)[:MAX_PROMPTS].tolist())
-    return best, f"{MAX_PROMPTS} most likely of {count} prompts"
+    return best, f"{MAX_PROMPTS} most likely of {count}"
 
 
 def _draw_probabilities(grid: PanelGrid, interpretation: Any, chosen: list[int], note: str) -> None:
     """Draw the probabilities of the prompts as bars to the right of the clip."""
     left, bottom = grid.corner(0, 1)
-    grid.title(0, 1, "Probability among the prompts" + (f"; {note}" if note else ""))
+    words, against = interpretation.words, interpretation.against
+    title = words.probability_among or words.presence_among
+    if against is not None:
+        title = f"probability rather than “{shorten(against, 30)}”"
+    grid.title(0, 1, f"{title[0].upper()}{title[1:]}" + (f"; {note}" if note else ""))
+    with_presence = against is not None or words.probability_among is not None
     probabilities = interpretation.probabilities.tolist()
     presence = interpretation.presence.tolist()
     best = sorted(chosen, key=lambda i: -probabilities[i])[:MAX_BARS]
@@ -71,8 +76,9 @@ def _draw_probabilities(grid: PanelGrid, interpretation: Any, chosen: list[int],
     for place, i in enumerate(sorted(best)):
         y = bottom + HEIGHT - (place + 1) * step
         grid.bar(left, y, WIDTH * probabilities[i], 0.35 * step)
-        text = f"{shorten(interpretation.prompts[i], 40)}: {probabilities[i]:.2f} "
-        grid.text(left, y + 0.68 * step, f"{text}(presence {presence[i]:.2f})", fontsize=7)
+        text = f"{shorten(interpretation.prompts[i], 40)}: {probabilities[i]:.2f}"
+        extra = f" ({words.presence} {presence[i]:.2f})" if with_presence else ""
+        grid.text(left, y + 0.68 * step, text + extra, fontsize=7)
 
 
 def _decibels(spectrogram: Any, wav: torch.Tensor) -> torch.Tensor:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import soundfile
 import torch
 
+from speechbrain_lmac.models.question_words import QuestionWords
 from speechbrain_lmac.reports.annotations import Region
 from speechbrain_lmac.reports.clip import Axis, ClipRenderer, Player, axis_of
 from speechbrain_lmac.reports.media import data_uri, encode_image
@@ -58,6 +59,8 @@ class RecordingSection(NamedTuple):
     warnings: tuple[str, ...]
     axis: Axis
     threshold: float
+    words: QuestionWords
+    """Words for a prompt."""
 
     @property
     def template(self) -> str:
@@ -116,6 +119,7 @@ def recording_section(
         tuple(timeline.warnings),
         axis_of(rate),
         threshold,
+        audio_classifier.question_words,
     )
 
 

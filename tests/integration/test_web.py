@@ -48,7 +48,6 @@ def test_app_reports_missing_inputs(upload):
     noise = np.random.default_rng(0).standard_normal(8000) * 0.1
     for sound, prompts, message in (
         (None, "a dog", "A sound must be given"),
-        (upload(noise), " \n", "At least one prompt"),
         (upload(np.zeros(100), name="silent.wav"), "a dog", "all silence"),
         (upload(noise), "\n".join(f"dog {i}" for i in range(21)), "at most 20 texts"),
         (upload(noise), "d" * 501, "at most 20 texts of at most 500 letters"),
@@ -84,6 +83,28 @@ def test_app_deletes_uploads_keeps_samples(upload):
     example = web._examples()[0][0][0]
     explain(example, "a dog", "", MEL)
     assert Path(example).exists()
+
+
+def test_app_explains_the_prediction(upload):
+    """Without prompts, the most probable of the ESC-50 classes is explained."""
+    siren = 0.5 * synthesize("siren", seed=3, seconds=2.0).numpy()
+    html, *_ = explain(upload(siren, SAMPLE_RATE), " \n", None, MEL)
+    assert "this is the sound of siren" in html
+
+
+def test_app_explains_classes(upload, labels_source):
+    """Class names are a list; the words of the page follow the interpreter."""
+    siren = 0.5 * synthesize("siren", seed=3, seconds=2.0).numpy()
+    options = (labels_source, None, [labels_source])
+    html, _, note, previous = explain(upload(siren, SAMPLE_RATE), ["Siren"], "Rain", *options)
+    assert "“Siren” rather than “Rain”" in html and "Change the classes" in note
+    assert "Siren" in web.class_names(labels_source) and web.class_names(MEL) is None
+    html, *_ = explain(None, [], None, labels_source, previous, [labels_source])
+    assert "probability of the class" in html
+    with pytest.raises(gradio.Error, match="must be one of 527, got 'Sirens'"):
+        explain(None, ["Sirens"], None, labels_source, previous, [labels_source])
+    with pytest.raises(gradio.Error, match="must be mini-stft or mini-mel"):
+        explain(None, [], None, labels_source, previous)
 
 
 def test_app_limits_uploads(upload, tmp_path, monkeypatch):
@@ -163,4 +184,28 @@ def test_app_in_a_browser(address, width, tmp_path):
             url for url in requested if not url.startswith((address, "data:", "blob:", "ws:"))
         ]
         assert not foreign
+    assert not errors
+
+
+@needs_chromium
+def test_app_picks_classes_in_a_browser(labels_source, upload):
+    """Fields follow the interpreter: prompts for a CLAP, a list of classes for a classifier."""
+    siren = 0.5 * synthesize("siren", seed=3, seconds=1.0).numpy()
+    path = upload(siren, SAMPLE_RATE)
+    sources = (MEL, labels_source)
+    _, url, _ = launch(sources=sources, prevent_thread_lock=True, quiet=True, inbrowser=False)
+    with page(offline=False) as (shown, errors):
+        shown.goto(url)
+        shown.get_by_label("Prompts, one per line").wait_for()
+        shown.get_by_text(labels_source).click()
+        classes = shown.get_by_label("Classes (default: the most probable one)")
+        classes.wait_for()
+        assert not shown.get_by_label("Prompts, one per line").is_visible()
+        shown.locator("input[type=file]").first.set_input_files(path)
+        classes.fill("Siren")
+        shown.get_by_role("option", name="Siren", exact=True).click()
+        shown.get_by_role("button", name="Explain").click()
+        frame = shown.frame_locator('iframe[title="Explanations"]')
+        frame.locator("h3").first.wait_for(timeout=60000)
+        assert "“Siren”" in frame.locator("h3").first.text_content()
     assert not errors
