@@ -29,7 +29,7 @@ class PretrainedInterpreter(Pretrained):
     """
 
     fingerprint: str | None = None
-    """SHA-256 of the two files that the interpreter was loaded from."""
+    """SHA-256 of the files that the interpreter was loaded from."""
     device: str
     """Device of the modules."""
     HPARAMS_NEEDED: ClassVar = ["classifier_sha256"]
@@ -45,6 +45,7 @@ class PretrainedInterpreter(Pretrained):
         savedir: str | Path | None = None,
         sha256: str | None = None,
         trust_source: bool = False,
+        audio_classifier: AudioClassifier | None = None,
         hparams_file: str = HPARAMS_FILE,
         **kwargs: Any,
     ) -> Self:
@@ -68,10 +69,14 @@ class PretrainedInterpreter(Pretrained):
             Folder for downloaded files, in a subfolder per repository and revision. Default: the
             cache of the Hub.
         sha256 : str
-            Required SHA-256 of ``hyperparams.yaml`` and ``decoder.safetensors``, concatenated; see
-            :attr:`fingerprint`. Default: any.
+            Required SHA-256 of ``hyperparams.yaml``, ``decoder.safetensors`` and, if there is one,
+            ``labels.txt``, concatenated; see :attr:`fingerprint`. Default: any.
         trust_source : bool
             Whether the file may run code, as with SpeechBrain's own interfaces. Default: False.
+        audio_classifier : AudioClassifier
+            Classifier to explain, for interpreters of a user's own classifier. Weights that travel
+            with the interpreter are loaded into it. Its weights and class names must be those that
+            the interpreter was trained on. Default: built as the file describes it.
         hparams_file : str
             Argument of SpeechBrain, which must be ``hyperparams.yaml``.
         **kwargs
@@ -94,7 +99,7 @@ class PretrainedInterpreter(Pretrained):
                 f"arguments of SpeechBrain must be {' or '.join(PRETRAINED_OPTIONS)}, got "
                 f"{unknown[0]}. See savedir and revision for downloads"
             )
-        loading = (source, overrides, revision, savedir, sha256, trust_source)
+        loading = (source, overrides, revision, savedir, sha256, trust_source, audio_classifier)
         hparams, fingerprint = load_interpreter(*loading)
         interpreter = cls(hparams["modules"], hparams, **kwargs)
         interpreter.fingerprint = fingerprint

@@ -1,8 +1,6 @@
-"""Find, check and load an interpreter: from the package, a folder or the Hugging Face Hub."""
+"""Check and load an interpreter."""
 
-import hashlib
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,43 +8,25 @@ import torch
 import yaml
 from hyperpyyaml import load_hyperpyyaml
 
+from speechbrain_lmac.models.base import AudioClassifier
+from speechbrain_lmac.pretrained.building import CLASSIFIER, NAMES, build
+from speechbrain_lmac.pretrained.classifier_weights import load_classifier
 from speechbrain_lmac.pretrained.config import (
     HPARAMS_FILE,
     InterpreterConfig,
-    build,
     check_no_local_files,
     read_interpreter_config,
 )
 from speechbrain_lmac.pretrained.decoder_weights import (
     DECODER_FILE,
-    MAX_DECODER_BYTES,
     load_decoder,
     parse_safetensors,
     read_decoder_weights,
 )
-from speechbrain_lmac.pretrained.strict_yaml import MAX_BYTES
+from speechbrain_lmac.pretrained.files import CLASSIFIER_FILE, Files, read_files
+from speechbrain_lmac.pretrained.finding import find_interpreter
+from speechbrain_lmac.pretrained.labels import LABELS_FILE, parse_labels
 from speechbrain_lmac.utils.errors import InputError, first_line
-from speechbrain_lmac.utils.hub import hub_folder
-from speechbrain_lmac.utils.single_read import read_bounded
-
-PRETRAINED = Path(__file__).parent / "interpreters"
-"""Folder of the interpreters in the package."""
-NOT_A_NAME = ("", ".", "..", "interpreter")
-"""Last parts of a path that no Hub repository has as its name."""
-MAX_FILE_BYTES = {HPARAMS_FILE: MAX_BYTES, DECODER_FILE: MAX_DECODER_BYTES}
-"""Files of an interpreter and their maximum sizes, in bytes."""
-
-
-class Files(NamedTuple):
-    """Contents of an interpreter's two files, each read once."""
-
-    hparams: bytes
-    decoder: bytes
-
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 of the two contents, concatenated, in hexadecimal digits."""
-        return hashlib.sha256(self.hparams + self.decoder).hexdigest()
 
 
 class Checkpoint(NamedTuple):
@@ -57,6 +37,8 @@ class Checkpoint(NamedTuple):
     files: Files
     weights: dict[str, torch.Tensor]
     """Weights of the decoder by name."""
+    labels: tuple[str, ...] | None
+    """Class names of a supervised classifier."""
 
 
 def load_interpreter(
@@ -66,12 +48,13 @@ def load_interpreter(
     savedir: str | Path | None = None,
     sha256: str | None = None,
     trust_source: bool = False,
+    audio_classifier: AudioClassifier | None = None,
 ) -> tuple[dict[str, Any], str]:
     """Load an interpreter.
 
     Arguments
     ---------
-    source, overrides, revision, savedir, sha256, trust_source
+    source, overrides, revision, savedir, sha256, trust_source, audio_classifier
         As for ``Interpreter.from_hparams``.
 
     Returns
@@ -85,20 +68,45 @@ def load_interpreter(
         As for ``Interpreter.from_hparams``.
     """
     if trust_source:
-        folder, _ = find_interpreter(source, revision, savedir)
-        files, path = read_files(folder, sha256), folder / HPARAMS_FILE
-        warnings.warn(f"trust_source: whatever {path} contains is run unread", stacklevel=4)
-        hparams = load_hyperpyyaml(_as_text(files.hparams, path), overrides)
-        weights = parse_safetensors(files.decoder, folder / DECODER_FILE)
+        folder, hparams, files, weights = _run(
+            source, overrides, revision, savedir, sha256, audio_classifier
+        )
     else:
-        folder, config, files, weights = read_interpreter(source, revision, savedir, sha256)
-        hparams = build(config, _parse_overrides(overrides))
+        with_classifier = audio_classifier is not None
+        folder, config, files, weights, labels = read_interpreter(
+            source, revision, savedir, sha256, with_classifier
+        )
+        hparams = build(config, _parse_overrides(overrides), labels, audio_classifier)
         hparams["modules"] = {"model": hparams["model"]}
     model = hparams["modules"]["model"]
+    if audio_classifier is not None and (folder / CLASSIFIER_FILE).is_file():
+        load_classifier(audio_classifier, folder / CLASSIFIER_FILE)
     check_classifier(hparams, model.classifier.audio_classifier, folder)
     _check_decoder_fits(model, folder)
     load_decoder(model.decoder, folder / DECODER_FILE, weights)
     return hparams, files.fingerprint
+
+
+def _run(
+    source: str | Path,
+    overrides: dict[str, Any] | str | None,
+    revision: str | None,
+    savedir: str | Path | None,
+    sha256: str | None,
+    audio_classifier: AudioClassifier | None,
+) -> tuple[Path, dict[str, Any], Files, dict[str, torch.Tensor]]:
+    """Run an interpreter's file, whatever it contains."""
+    if audio_classifier is not None:
+        raise InputError("trust_source must be False with audio_classifier. Leave it out")
+    folder, _ = find_interpreter(source, revision, savedir)
+    files, path = read_files(folder, sha256), folder / HPARAMS_FILE
+    warnings.warn(f"trust_source: whatever {path} contains is run unread", stacklevel=5)
+    if files.labels is not None:
+        overrides = _parse_overrides(overrides) or {}
+        names = list(parse_labels(files.labels, folder / LABELS_FILE))
+        overrides[CLASSIFIER] = {NAMES: names, **overrides.get(CLASSIFIER, {})}
+    hparams = load_hyperpyyaml(_as_text(files.hparams, path), overrides)
+    return folder, hparams, files, parse_safetensors(files.decoder, folder / DECODER_FILE)
 
 
 def read_interpreter(
@@ -106,6 +114,7 @@ def read_interpreter(
     revision: str | None = None,
     savedir: str | Path | None = None,
     sha256: str | None = None,
+    with_classifier: bool = False,
 ) -> Checkpoint:
     """Find an interpreter and check its files, without building anything.
 
@@ -113,6 +122,8 @@ def read_interpreter(
     ---------
     source, revision, savedir, sha256
         As for ``Interpreter.from_hparams``.
+    with_classifier : bool
+        Whether to download the weights of a classifier, too, if there are some. Default: False.
 
     Returns
     -------
@@ -123,22 +134,17 @@ def read_interpreter(
     InputError
         If there is no interpreter, or its files are invalid or have another SHA-256.
     """
-    folder, downloaded = find_interpreter(source, revision, savedir)
+    folder, downloaded = find_interpreter(source, revision, savedir, with_classifier)
     files, path = read_files(folder, sha256), folder / HPARAMS_FILE
     config = read_interpreter_config(_as_text(files.hparams, path), str(path), downloaded)
     if downloaded:
         check_no_local_files(config, str(path))
     settings = config.parts["decoder"].settings
     weights = read_decoder_weights(settings, files.decoder, folder / DECODER_FILE)
-    return Checkpoint(folder, config, files, weights)
-
-
-def read_files(folder: Path, sha256: str | None = None) -> Files:
-    """Read the two files of an interpreter; InputError if they have another fingerprint."""
-    files = Files(*(read_bounded(folder / name, size) for name, size in MAX_FILE_BYTES.items()))
-    if sha256 is not None and files.fingerprint != sha256.lower():
-        raise InputError(f"sha256 of {folder} must be {sha256}, got {files.fingerprint}")
-    return files
+    labels = None
+    if files.labels is not None:
+        labels = parse_labels(files.labels, folder / LABELS_FILE)
+    return Checkpoint(folder, config, files, weights, labels)
 
 
 def _as_text(data: bytes, path: Path) -> str:
@@ -155,58 +161,6 @@ def _parse_overrides(overrides: dict[str, Any] | str | None) -> Any:
         return yaml.safe_load(overrides)
     except yaml.YAMLError as error:
         raise InputError(f"overrides must be valid YAML: {first_line(error)}") from error
-
-
-def find_interpreter(
-    source: str | Path, revision: str | None = None, savedir: str | Path | None = None
-) -> tuple[Path, bool]:
-    """Return the folder of an interpreter's files, and True if they are from the Hub."""
-    names = sorted(folder.name for folder in PRETRAINED.glob("*"))
-    packaged = [PRETRAINED / str(source)] if str(source) in names else []
-    for folder in (*packaged, Path(source) / "interpreter", Path(source)):
-        if all(_safely((folder / name).is_file) for name in MAX_FILE_BYTES):
-            return folder, False
-    if _is_local_path(str(source)):
-        raise InputError(
-            f"no interpreter at {source}. Give a results folder of train.py, a pretrained "
-            f"interpreter ({', '.join(names)}) or a Hub repository USER/NAME"
-        )
-    return _download(str(source), revision, savedir), True
-
-
-def _safely(check: Callable[[], bool]) -> bool:
-    """Return the result of a check of a path; False if the path is too long for any file."""
-    try:
-        return check()
-    except OSError:
-        return False
-
-
-def _is_local_path(source: str) -> bool:
-    """Return True if a name is a path on this machine, whether it exists or not."""
-    owner, *rest = source.replace("\\", "/").split("/")
-    if len(rest) != 1 or owner.startswith((".", "~")) or not owner or rest[0] in NOT_A_NAME:
-        return True
-    return _safely(Path(owner).is_dir)
-
-
-def _download(repo_id: str, revision: str | None, savedir: str | Path | None) -> Path:
-    if savedir is not None:  # one folder per repository and revision
-        savedir = Path(savedir) / "--".join((repo_id, revision or "main")).replace("/", "--")
-    names, remedy = list(MAX_FILE_BYTES), "It is not a local folder either."
-    folder = hub_folder(repo_id, names, revision, savedir, remedy=remedy, max_bytes=MAX_FILE_BYTES)
-    missing = [name for name in names if not (folder / name).is_file()]
-    if missing:
-        raise InputError(f"{repo_id} is not an interpreter: it has no {' and no '.join(missing)}")
-    return folder
-
-
-def fingerprint(folder: str | Path) -> str:
-    """Return the SHA-256 of an interpreter's two files, concatenated.
-
-    It is the output of ``cat hyperparams.yaml decoder.safetensors | sha256sum``.
-    """
-    return read_files(Path(folder)).fingerprint
 
 
 def _check_decoder_fits(model: Any, folder: Path) -> None:

@@ -1,13 +1,11 @@
-"""Description of an interpreter in ``hyperparams.yaml``: read safely, then build.
+"""Description of an interpreter in ``hyperparams.yaml``, read safely.
 
-A file is read to plain values first. Only if they describe an interpreter, part by part, are the
-parts built, all of them from classes of this package.
+A file is read to plain values first. Only if they describe an interpreter, part by part, does
+:mod:`~speechbrain_lmac.pretrained.building` build the parts, from classes of this package.
 """
 
 import os
 import re
-from importlib import import_module
-from inspect import signature
 from typing import Any, NamedTuple
 
 import yaml
@@ -23,12 +21,17 @@ from speechbrain_lmac.pretrained.strict_yaml import (
 from speechbrain_lmac.utils.errors import InputError, first_line
 
 HPARAMS_FILE = "hyperparams.yaml"
+OWN_CLASSIFIER = "models.classifiers.hooked.HookedClassifier"
+"""Class that stands for a classifier of the user, which no file can build."""
+AST = "models.classifiers.ast.TransformersAST"
 CLASSIFIERS = (
     *("models.clap.mini.MiniCLAP", "models.clap.efficientat.EfficientATCLAP"),
     *("models.clap.laion.LaionCLAP", "models.clap.microsoft.MicrosoftCLAP"),
     "models.clap.transformers.TransformersCLAP",
     "models.classifiers.efficientat.EfficientATLabels",
     "models.classifiers.speechbrain_cnn14.SpeechBrainCNN14",
+    AST,
+    OWN_CLASSIFIER,
 )
 DOMAINS = ("domains.StftDomain", "domains.MelDomain", "log1p.Log1pStftDomain")
 PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -46,19 +49,25 @@ CLASS = "!new:speechbrain_lmac."
 PUBLIC_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
 """Names of published files and Hub repositories."""
 COMMIT = re.compile(r"[0-9a-f]{40}")
-PINNED = "laion/clap-htsat-unfused"
-"""Repository whose commit the transformers adapter pins."""
+PINNED = {
+    "models.clap.transformers.TransformersCLAP": "laion/clap-htsat-unfused",
+    AST: "MIT/ast-finetuned-audioset-10-10-0.4593",
+}
+"""Repositories whose commits the adapters of transformers pin."""
 TOKENIZERS = ("FacebookAI/roberta-base", "google-bert/bert-base-uncased")
 """Tokenizers of LAION's and Microsoft's CLAPs, whose commits are pinned."""
+TOKENIZED = (
+    *("models.clap.laion.LaionCLAP", "models.clap.microsoft.MicrosoftCLAP"),
+    "models.clap.transformers.TransformersCLAP",
+)
+"""Adapters with a tokenizer."""
 UNPINNED = ("models.clap.microsoft.MicrosoftCLAP",)
 """Adapters that download the latest commit by default. The other adapters pin one."""
-WITHOUT_WEIGHTS_OPTION = ("models.clap.mini.MiniCLAP", "models.clap.efficientat.EfficientATCLAP")
-"""Adapters whose weights are in the package or at one fixed address."""
-BUILD_ERRORS = (
-    *(TypeError, ValueError, LookupError, RuntimeError, OSError),
-    *(ImportError, ArithmeticError, AttributeError),
+WITHOUT_WEIGHTS_OPTION = (
+    *("models.clap.mini.MiniCLAP", "models.clap.efficientat.EfficientATCLAP"),
+    "models.classifiers.efficientat.EfficientATLabels",
 )
-"""Errors that a part raises if its settings are invalid."""
+"""Adapters whose weights are in the package or at one fixed address."""
 
 
 class Part(NamedTuple):
@@ -171,12 +180,13 @@ def _check_downloads(node: Any, kind: str, settings: dict[str, Any]) -> None:
 
     The tokenizer of a stranger may hold patterns that never end, or end the process.
     """
-    source, revision = settings.get("source", PINNED), settings.get("revision")
-    is_pinned = source == PINNED and kind not in UNPINNED
+    default = PINNED.get(kind)
+    source, revision = settings.get("source", default), settings.get("revision")
+    is_pinned = source == default and kind not in UNPINNED
     if not COMMIT.fullmatch(str(revision)) and (revision is not None or not is_pinned):
         raise RefusedError(node, "revision must be a commit of 40 hexadecimal digits")
-    tokenizer = settings.get("tokenizer")
-    if tokenizer not in TOKENIZERS and (tokenizer is not None or source != PINNED):
+    tokenizer, is_own = settings.get("tokenizer"), kind in TOKENIZED and source != default
+    if tokenizer not in TOKENIZERS and (tokenizer is not None or is_own):
         raise RefusedError(node, f"tokenizer must be {' or '.join(TOKENIZERS)}")
     if kind in WITHOUT_WEIGHTS_OPTION and settings.get("weights") is not None:
         raise RefusedError(node, "weights must be left out: no weights of this model are published")
@@ -199,53 +209,3 @@ def check_no_local_files(config: InterpreterConfig, name: str) -> None:
                     f"{name}: {key}: {text!r} is refused because a file of that name exists in the "
                     "current folder. Run it in another folder"
                 )
-
-
-def build(config: InterpreterConfig, overrides: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Build the parts of an interpreter.
-
-    Arguments
-    ---------
-    config : InterpreterConfig
-        Description of the interpreter.
-    overrides : dict
-        Part -> settings that replace those of ``config``. Default: none.
-
-    Returns
-    -------
-    dict
-        Notes and parts by name.
-
-    Raises
-    ------
-    InputError
-        If a part does not take its settings.
-    """
-    overrides = {} if overrides is None else overrides
-    is_nested = isinstance(overrides, dict) and all(isinstance(o, dict) for o in overrides.values())
-    if not is_nested:
-        raise InputError(
-            'overrides must be settings of parts, such as {"audio_classifier": {"weights": '
-            f'"here.pt"}}}}, got {overrides!r}'
-        )
-    if unknown := sorted(set(overrides) - set(PARTS), key=str):
-        raise InputError(f"overrides must be for {', '.join(PARTS)}, got {unknown[0]}")
-    built: dict[str, Any] = dict(config.notes)
-    for name, (_, takes) in PARTS.items():
-        kind, settings = config.parts[name]
-        settings = {**settings, **overrides.get(name, {})}
-        built[name] = _build_part(name, kind, settings, {part: built[part] for part in takes})
-    return built
-
-
-def _build_part(name: str, kind: str, settings: dict[str, Any], parts: dict[str, Any]) -> Any:
-    module, _, class_name = f"speechbrain_lmac.{kind}".rpartition(".")
-    make = getattr(import_module(module), class_name)
-    if unknown := sorted(set(settings) - set(signature(make).parameters), key=str):
-        raise InputError(f"{name} has no setting {unknown[0]}")
-    try:
-        return make(**settings, **parts)
-    except InputError:
-        raise
-    except BUILD_ERRORS as error:
-        raise InputError(f"{name} cannot be built: {first_line(error)}") from error

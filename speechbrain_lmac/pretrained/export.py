@@ -1,4 +1,4 @@
-"""Export of a trained interpreter: ``hyperparams.yaml`` and ``decoder.safetensors``."""
+"""Export of a trained interpreter to a folder."""
 
 import json
 from pathlib import Path
@@ -7,8 +7,11 @@ from typing import Any
 import yaml
 from safetensors.torch import save_file
 
-from speechbrain_lmac.pretrained.config import HPARAMS_FILE
+from speechbrain_lmac.pretrained.building import NAMES, takes_class_names
+from speechbrain_lmac.pretrained.classifier_weights import save_classifier
+from speechbrain_lmac.pretrained.config import CLASSIFIERS, HPARAMS_FILE, OWN_CLASSIFIER
 from speechbrain_lmac.pretrained.decoder_weights import DECODER_FILE
+from speechbrain_lmac.pretrained.labels import LABELS_FILE, labels_text
 from speechbrain_lmac.utils.ownership import check_owned_folder, owned_folder
 
 KIND = "export"
@@ -38,10 +41,13 @@ modules:
 """
 
 
-def export_interpreter(model: Any, method: str, folder: str | Path) -> Path:
+def export_interpreter(
+    model: Any, method: str, folder: str | Path, include_classifier: bool = False
+) -> Path:
     """Write an interpreter to a folder, atomically.
 
-    The folder does not hold the classifier's weights, only their name, revision and SHA-256.
+    The folder holds ``hyperparams.yaml`` and ``decoder.safetensors``, and ``labels.txt`` if the
+    classifier has class names that its weights do not determine.
 
     Arguments
     ---------
@@ -51,6 +57,9 @@ def export_interpreter(model: Any, method: str, folder: str | Path) -> Path:
         Name of the method, as in result tables.
     folder : str or Path
         Folder to write. An earlier export is replaced.
+    include_classifier : bool
+        Whether to write the weights of a user's own classifier, too. Otherwise the folder holds
+        their name and SHA-256. Default: False.
 
     Returns
     -------
@@ -60,16 +69,21 @@ def export_interpreter(model: Any, method: str, folder: str | Path) -> Path:
     Raises
     ------
     InputError
-        As for :func:`check_exportable`.
+        As for :func:`check_exportable`, or if the classifier has no weights of its own to write.
     """
-    folder = Path(folder)
+    folder, classifier = Path(folder), model.classifier.audio_classifier
     with owned_folder(folder, KIND, _is_without_ledger) as partial:
         state = model.decoder.state_dict()
         save_file(
             {name: weight.cpu().contiguous() for name, weight in state.items()},
             partial / DECODER_FILE,
         )
-        text = hyperparams_text(model, method, model.classifier.audio_classifier.settings)
+        if _has_labels(classifier):
+            text = labels_text(classifier.class_names)
+            (partial / LABELS_FILE).write_text(text, encoding="utf-8", newline="\n")
+        if include_classifier:
+            save_classifier(classifier, partial)
+        text = hyperparams_text(model, method, classifier.settings)
         (partial / HPARAMS_FILE).write_text(text, encoding="utf-8")
     return folder
 
@@ -108,8 +122,11 @@ def hyperparams_text(model: Any, method: str, classifier_settings: dict[str, Any
         method=method,
         notes=[json.dumps(str(text)) for text in (method, *audio_classifier.reference)],
         masking=type(domain).__name__.removesuffix("Domain").lower(),
-        classifier_class=_class_path(audio_classifier),
-        classifier_settings=_mapping_body(classifier_settings, flow=False),
+        classifier_class=_classifier_path(audio_classifier),
+        classifier_settings=_mapping_body(
+            {name: value for name, value in classifier_settings.items() if name != NAMES},
+            flow=False,
+        ),
         domain_class=_class_path(domain),
         decoder_config=_mapping_body(model.decoder.config),
     )
@@ -121,6 +138,20 @@ def _mapping_body(values: dict[str, Any], flow: bool | None = None) -> str:
         return ""
     lines = yaml.safe_dump(values, default_flow_style=flow, sort_keys=False).splitlines()
     return "\n".join("    " + line for line in lines)
+
+
+def _has_labels(classifier: Any) -> bool:
+    """Whether the class names of a classifier are an argument, or those of the user."""
+    is_own = _classifier_path(classifier).endswith(OWN_CLASSIFIER)
+    is_own = is_own or takes_class_names(type(classifier))
+    return classifier.class_names is not None and is_own
+
+
+def _classifier_path(classifier: Any) -> str:
+    """Class of a classifier, or the one that stands for classes of the user."""
+    path = _class_path(classifier)
+    known = path.removeprefix("speechbrain_lmac.") in CLASSIFIERS
+    return path if known else f"speechbrain_lmac.{OWN_CLASSIFIER}"
 
 
 def _class_path(instance: Any) -> str:

@@ -12,8 +12,8 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from speechbrain_lmac.data import manifest
 from speechbrain_lmac.data.synthetic_dataset import is_synthetic
 from speechbrain_lmac.evaluation.tables import MEAN, markdown_table, mean_scores
-from speechbrain_lmac.pretrained.checkpoint import fingerprint
 from speechbrain_lmac.pretrained.export import DECODER_FILE
+from speechbrain_lmac.pretrained.files import fingerprint
 from speechbrain_lmac.utils.version import VERSION
 
 LICENSES = {

@@ -96,9 +96,20 @@ def _check_sizes(repo_id: str, revision: str | None, max_bytes: Mapping[str, int
 
 def _holds(folder: Path, patterns: Sequence[str], any_of: Sequence[str]) -> bool:
     """Whether a folder has every file that is named, and one of ``any_of``."""
-    names = [pattern for pattern in patterns if "*" not in pattern]
+    names = [pattern for pattern in patterns if not set(pattern) & set("*?[")]
     complete = all((folder / name).is_file() for name in names)
     return complete and (not any_of or any((folder / name).is_file() for name in any_of))
+
+
+def exactly(name: str) -> str:
+    """Glob pattern of one file that a repository need not have.
+
+    Example
+    -------
+    >>> exactly("labels.txt")
+    'labels.tx[t]'
+    """
+    return f"{name[:-1]}[{name[-1]}]"
 
 
 def hub_file(

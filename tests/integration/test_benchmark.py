@@ -10,8 +10,8 @@ from safetensors.torch import load_file, save_file
 from speechbrain_lmac.evaluation.benchmark import results, run
 from speechbrain_lmac.evaluation.benchmark.results import KEY, RecordFile
 from speechbrain_lmac.evaluation.benchmark.systems import DEFAULT
-from speechbrain_lmac.pretrained.checkpoint import PRETRAINED
 from speechbrain_lmac.pretrained.export import DECODER_FILE
+from speechbrain_lmac.pretrained.finding import PRETRAINED
 from tests.helpers.records import decoder_of, items_of, read_records, value_of
 from tests.helpers.runs import benchmark_arguments as arguments
 

@@ -15,7 +15,7 @@ from speechbrain_lmac.evaluation.benchmark.results import RecordFile
 from speechbrain_lmac.models.base import check_clip_seconds
 from speechbrain_lmac.models.clap.mini import MiniCLAP
 from speechbrain_lmac.models.input_window import FixedLengthInput
-from speechbrain_lmac.pretrained.checkpoint import PRETRAINED
+from speechbrain_lmac.pretrained.finding import PRETRAINED
 from speechbrain_lmac.utils.errors import InputError
 from tests.helpers.runs import benchmark_arguments as arguments
 

@@ -16,8 +16,8 @@ from speechbrain_lmac.audio.checks import is_silent
 from speechbrain_lmac.audio.io import PEAK, load_audio
 from speechbrain_lmac.audio.overlap_add import OverlapAdd, segments
 from speechbrain_lmac.audio.source import AudioSource
-from speechbrain_lmac.pretrained.checkpoint import PRETRAINED
 from speechbrain_lmac.pretrained.config import PARTS, read_interpreter_config
+from speechbrain_lmac.pretrained.finding import PRETRAINED
 from speechbrain_lmac.reports.annotations import find_regions
 from speechbrain_lmac.utils.errors import InputError
 

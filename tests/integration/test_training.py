@@ -12,8 +12,8 @@ from speechbrain.utils.epoch_loop import EpochCounter
 from speechbrain_lmac.data.pipeline import augment_batch, clip_rng
 from speechbrain_lmac.data.prompts import TEMPLATE
 from speechbrain_lmac.evaluation.scoring import ClassPrompts
-from speechbrain_lmac.pretrained.checkpoint import PRETRAINED
 from speechbrain_lmac.pretrained.export import DECODER_FILE
+from speechbrain_lmac.pretrained.finding import PRETRAINED
 from speechbrain_lmac.training import train
 from speechbrain_lmac.training.brain import LMACBrain
 from speechbrain_lmac.training.checkpointer import AtomicCheckpointer

@@ -15,8 +15,8 @@ from speechbrain_lmac import Interpreter
 from speechbrain_lmac.masking.decoder import MaskDecoder
 from speechbrain_lmac.models.checkpoints import read_checkpoint
 from speechbrain_lmac.models.clap.mini import MiniCLAP
-from speechbrain_lmac.pretrained.checkpoint import fingerprint
 from speechbrain_lmac.pretrained.export import DECODER_FILE, HPARAMS_FILE
+from speechbrain_lmac.pretrained.files import fingerprint
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.single_read import open_hashed
 from tests.security.conftest import CPU, ENORMOUS, REPO, Touch, encode_weights, put

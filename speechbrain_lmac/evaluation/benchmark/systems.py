@@ -16,6 +16,7 @@ from speechbrain_lmac.masking.domains import build
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 from speechbrain_lmac.models.base import AudioClassifier
+from speechbrain_lmac.pretrained.building import check_given
 from speechbrain_lmac.pretrained.checkpoint import check_classifier, read_interpreter
 from speechbrain_lmac.pretrained.decoder_weights import DECODER_FILE, load_decoder
 from speechbrain_lmac.utils.errors import InputError
@@ -63,13 +64,14 @@ def load_system(clap: AudioClassifier, domain: str, source: str | Path | None) -
         model = InterpreterNetwork(classifier, untrained).eval().to(clap.filterbank.device)
         return SystemUnderTest(domain, model, None, "", frozenset())
     try:
-        folder, config, files, weights = read_interpreter(source)
+        folder, config, files, weights, labels = read_interpreter(source)
     except InputError as error:
         raise InputError(
             f"interpreters, {domain}: {error} Train one by train.py with the settings of this CLAP "
             f"and --masking {domain}, or set --interpreters null"
         ) from error
     check_classifier(config.notes, clap, folder)
+    check_given(clap, labels)
     domains = {kind.__name__ for kind in type(classifier.domain).__mro__}
     if config.parts["domain"].kind.rpartition(".")[2] not in domains:
         raise InputError(f"interpreters, {domain}: {folder} was trained in another masking domain")

@@ -1,5 +1,6 @@
 """Class names of a supervised classifier: lookup, and suggestions for unknown names."""
 
+from collections import Counter
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
@@ -81,7 +82,8 @@ def check_class_names(names: Sequence[str]) -> tuple[str, ...]:
         if not isinstance(name, str) or not name.strip() or not name.isprintable():
             raise InputError(f"a class name must be a printable text, got {name!r}")
     keys = [_key(name) for name in names]
-    repeated = [name for name, key in zip(names, keys) if keys.count(key) > 1]
+    counts = Counter(keys)
+    repeated = [name for name, key in zip(names, keys) if counts[key] > 1]
     if repeated:
         raise InputError(f"class names must be different, got {repeated[0]!r} twice")
     return tuple(names)
