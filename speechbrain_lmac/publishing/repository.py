@@ -2,16 +2,18 @@
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from speechbrain_lmac.data.prompts import class_prompt
 from speechbrain_lmac.data.synthetic import SAMPLE_RATE, mixture
 from speechbrain_lmac.inference.interpreter import Interpreter
+from speechbrain_lmac.models.base import AudioClassifier
 from speechbrain_lmac.pretrained.config import read_interpreter_config
-from speechbrain_lmac.pretrained.export import DECODER_FILE, HPARAMS_FILE, hyperparams_text
+from speechbrain_lmac.pretrained.export import HPARAMS_FILE, hyperparams_text
+from speechbrain_lmac.pretrained.files import interpreter_files
 from speechbrain_lmac.publishing.card import model_card
 from speechbrain_lmac.publishing.upload import check_id
 from speechbrain_lmac.reports.average_drop import draw_average_drop
@@ -21,7 +23,7 @@ from speechbrain_lmac.utils.ownership import check_owned_folder, owned_folder
 
 SETTINGS_FILE = "training.json"
 """Settings and hashes of the training run."""
-LOCAL_SETTINGS = ("clap_settings", "pretrained_decoder")
+LOCAL_SETTINGS = ("pretrained_decoder",)
 """Settings with paths of this machine, which are not published."""
 KIND = "publish"
 """Kind of the folder in its ledger."""
@@ -32,7 +34,11 @@ EXAMPLE = ("clock_alarm", "engine")
 
 
 def write_repository(
-    results: str | Path, repo_id: str, folder: str | Path, license: str | None = None
+    results: str | Path,
+    repo_id: str,
+    folder: str | Path,
+    license: str | None = None,
+    audio_classifier: AudioClassifier | None = None,
 ) -> Path:
     """Write the repository folder of a trained interpreter.
 
@@ -47,6 +53,8 @@ def write_repository(
     license : str
         License of the decoder, as an id of the Hub. The training data have their own licenses.
         Default: not stated.
+    audio_classifier : AudioClassifier
+        Classifier of the interpreter, if it is the user's own. Default: built from its settings.
 
     Returns
     -------
@@ -67,8 +75,8 @@ def write_repository(
     if (folder / ".git").exists():
         raise InputError(f"{folder} is a git repository, which is not replaced. Give another")
     check_owned_folder(folder, KIND)
-    interpreter = Interpreter.from_hparams(source=results)
-    settings = interpreter.model.classifier.audio_classifier.portable_settings
+    interpreter = Interpreter.from_hparams(source=results, audio_classifier=audio_classifier)
+    settings = interpreter.audio_classifier.portable_settings
     text = hyperparams_text(interpreter.model, interpreter.hparams.method, settings)
     read_interpreter_config(text, f"{HPARAMS_FILE} of {results}", downloaded=True)
     with owned_folder(folder, KIND) as partial:
@@ -81,11 +89,12 @@ def _fill(
     folder: Path, results: Path, repo_id: str, interpreter: Interpreter, license: str | None
 ) -> None:
     """Write everything but ``hyperparams.yaml``."""
-    shutil.copy(results / "interpreter" / DECODER_FILE, folder)
+    for path in interpreter_files(results / "interpreter"):
+        if path.name != HPARAMS_FILE:
+            shutil.copy(path, folder)
     shutil.copy(results / "metrics.csv", folder)
-    settings: dict[str, Any] = json.loads((results / "run_config.json").read_text(encoding="utf-8"))
-    for name in LOCAL_SETTINGS:
-        settings.pop(name, None)
+    run_config = json.loads((results / "run_config.json").read_text(encoding="utf-8"))
+    settings = portable(run_config)
     (folder / SETTINGS_FILE).write_text(json.dumps(settings, indent=2) + "\n")
     rows = pd.read_csv(results / "metrics.csv")
     if not {"metric", "fraction", "value"} <= set(rows):
@@ -96,9 +105,28 @@ def _fill(
     (folder / "README.md").write_text(card.content + "\n", encoding="utf-8")
 
 
+def portable(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings without paths of this machine; files are named without their folder.
+
+    Example
+    -------
+    >>> portable({"audio_classifier.weights": "/home/me/mn04.pt", "masking": "mel"})
+    {'audio_classifier.weights': 'mn04.pt', 'masking': 'mel'}
+    """
+    public = {name: value for name, value in settings.items() if name not in LOCAL_SETTINGS}
+    for name, value in public.items():
+        if isinstance(value, str) and (Path(value).is_absolute() or value.startswith("~")):
+            public[name] = Path(value).name
+    return public
+
+
 def _draw_example(interpreter: Interpreter, path: Path) -> None:
+    """Draw a mixture, explained for its two classes or for the two most probable ones."""
     scene = mixture(*EXAMPLE, seed=7)
-    prompts = [class_prompt(name) for name in EXAMPLE]
-    draw_interpretation(
-        interpreter.interpret_file(scene.mixture, prompts, sample_rate=SAMPLE_RATE), path
-    )
+    classifier, sound = interpreter.audio_classifier, scene.mixture
+    names: Sequence[str] = EXAMPLE
+    if classifier.class_names is not None:
+        top = interpreter.classify_file(sound, sample_rate=SAMPLE_RATE).top(2)
+        names = [name for name, _ in top]
+    prompts = [classifier.question(name) for name in names]
+    draw_interpretation(interpreter.interpret_file(sound, prompts, sample_rate=SAMPLE_RATE), path)

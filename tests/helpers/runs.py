@@ -59,19 +59,20 @@ def benchmark_arguments(small_set, output, **changes):
 
 def finished_run(folder, model, small_set):
     """Write a finished run of a decoder with random weights."""
-    export_interpreter(model, "LMAC-ZS-D", folder / "interpreter")
+    method = f"{model.classifier.audio_classifier.method_family}-D"
+    export_interpreter(model, method, folder / "interpreter")
     clips = read_clips(small_set)
     manifest.write(folder / "train.csv", clips[:4])
     manifest.write(folder / "test.csv", clips[4:6])
     fractions = (None, 0.05, 0.1, 0.2, 0.4)
     scores = [[name, fraction, 1.0] for name in TOP_K_METRICS for fraction in fractions]
-    rows = [{"method": m, "clip": "a", "scores": scores} for m in ("LMAC-ZS-D", "energy")]
+    rows = [{"method": m, "clip": "a", "scores": scores} for m in (method, "energy")]
     write_scores(folder / "metrics.csv", to_frame(rows))
     settings = {
         "seed": 1,
         "number_of_epochs": 2,
         "masking": "mel",
-        "clap_settings": {"weights": "/tmp/weights.pt"},
+        "audio_classifier.weights": "/tmp/weights.pt",
         "pretrained_decoder": "/tmp/decoder.safetensors",
     }
     (folder / "run_config.json").write_text(json.dumps(settings))

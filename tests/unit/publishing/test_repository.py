@@ -1,17 +1,40 @@
 """Repository folders for the Hub; tests/integration/test_push.py pushes them."""
 
+import json
 from pathlib import Path
 
 import pytest
 from huggingface_hub import ModelCard
 
+from speechbrain_lmac import Interpreter
+from speechbrain_lmac.masking.decoder import MaskDecoder
+from speechbrain_lmac.masking.domains import MelDomain
+from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
+from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
+from speechbrain_lmac.pretrained.export import export_interpreter
 from speechbrain_lmac.publishing.repository import write_repository
 from speechbrain_lmac.utils.errors import InputError
+from tests.helpers.runs import finished_run
+from tests.helpers.small_networks import hooked
 from tests.unit.publishing.conftest import REPO
 
 
-def test_repository_is_complete_and_portable(repository, results):
+@pytest.fixture(params=["model", "labels_network"])
+def any_model(request):
+    """Interpreter network of a CLAP, and of a supervised classifier."""
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def any_repository(any_model, small_set, tmp_path):
+    """Results folder and repository folder of a run of either kind of classifier."""
+    results = finished_run(tmp_path / "results", any_model, small_set)
+    return results, write_repository(results, REPO, tmp_path / "hub")
+
+
+def test_repository_is_complete_and_portable(any_repository):
     """All files are present, and no text contains a local path."""
+    results, repository = any_repository
     names = {path.name for path in repository.iterdir()}
     assert names == {
         *("README.md", "hyperparams.yaml", "decoder.safetensors", "training.json"),
@@ -28,14 +51,50 @@ def test_repository_is_complete_and_portable(repository, results):
         assert not any(part in text for part in (str(results), str(Path.home()), "/tmp"))
 
 
-def test_card_states_the_results(repository, model):
+def test_card_states_the_results(any_repository, any_model):
     """The metadata hold the results of the published method."""
+    _, repository = any_repository
     data = ModelCard.load(repository / "README.md").data
     assert {result.metric_type for result in data.eval_results} == {"ad", "ff", "fid-in"}
     assert all(result.metric_value == 1.0 for result in data.eval_results)
     assert data.eval_results[0].dataset_name == "synthetic sounds"
     text = (repository / "README.md").read_text()
-    assert model.classifier.audio_classifier.reference.sha256[:16] in text
+    assert any_model.classifier.audio_classifier.reference.sha256[:16] in text
+
+
+def test_card_names_the_paper_of_the_method(any_repository, any_model):
+    """Tags, words and citation follow the classifier; its class names are listed."""
+    classifier = any_model.classifier.audio_classifier
+    text = (any_repository[1] / "README.md").read_text()
+    tags = ModelCard.load(any_repository[1] / "README.md").data.tags
+    assert f"This {classifier.method_family} interpreter" in text
+    assert f"**{classifier.method_family}-D**" in text
+    supervised = classifier.class_names is not None
+    assert ("zero-shot-audio-classification" in tags) != supervised
+    assert ("audio-classification" in tags) == supervised
+    assert ("paissan2024lmac," in text) == supervised
+    assert ("a sound\nand a class" in text) == supervised
+    assert ("`Crying baby`" in text or "`Baby cry, infant cry`" in text) == supervised
+    example = ["the sound of a siren", "rain"] if not supervised else classifier.class_names[:2]
+    assert f'interpret_file("street.wav", {json.dumps(list(example))})' in text
+
+
+def test_repository_of_an_own_classifier(small_set, tmp_path):
+    """Class names and weights travel, and the card shows how to give the classifier."""
+    classifier = hooked()
+    decoder = MaskDecoder(classifier.hidden_channels, classifier.query_dim, channels=4)
+    model = InterpreterNetwork(MaskedClassifier(MelDomain(classifier)), decoder)
+    results = finished_run(tmp_path / "results", model, small_set)
+    export_interpreter(model, "L-MAC-D", results / "interpreter", include_classifier=True)
+    with pytest.raises(InputError, match="audio_classifier="):
+        write_repository(results, REPO, tmp_path / "hub")
+    folder = write_repository(results, REPO, tmp_path / "hub", audio_classifier=classifier)
+    assert (folder / "labels.txt").read_text() == "siren\nrain\ndog\n"
+    text = (folder / "README.md").read_text()
+    assert "audio_classifier=classifier)" in text and "and the weights of the classifier" in text
+    assert "The 3 classes are `siren`, `rain`, `dog`." in text
+    loaded = Interpreter.from_hparams(source=folder, audio_classifier=hooked())
+    assert loaded.fingerprint in text
 
 
 @pytest.mark.parametrize("repo", ["maps", "me/maps/too", "me/ma ps", "-/-"])
