@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import nn
@@ -63,6 +63,9 @@ class MaskDecoder(nn.Module):
     >>> decoder(features, torch.randn(3, 1, 16), grid).shape
     torch.Size([3, 2, 77, 40])
     """
+
+    conditioned: ClassVar[bool] = True
+    """Whether the mask depends on the query."""
 
     def __init__(
         self,
@@ -148,6 +151,10 @@ class MaskDecoder(nn.Module):
         fine = upsample_to_grid(coarse.flatten(0, 2), grid)
         offset, slope = fine.unflatten(0, coarse.shape[:3])
         return torch.addcmul(offset, slope, log_power, out=_reuse(offset))
+
+    def to_mask(self, logits: torch.Tensor, grid: Grid) -> torch.Tensor:
+        """Mask ``[..., frames, bins]`` of logits: :func:`logits_to_mask`."""
+        return logits_to_mask(logits, grid)
 
     @torch.no_grad()
     def rescale(self, temperature: float, offset: float) -> None:

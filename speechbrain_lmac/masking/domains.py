@@ -4,6 +4,8 @@ A mask is an amplitude gain in [0, 1] on linear magnitude. On decibels a gain of
 0 dB, which is loud. Every domain therefore scales *power* by the square of the mask.
 """
 
+from typing import Any
+
 import torch
 
 from speechbrain_lmac.masking.base import MaskingDomain
@@ -117,7 +119,7 @@ AS_PUBLISHED: dict[str, type[DecibelMelDomain | Log1pStftDomain]] = {
 even silence."""
 
 
-def build(masking: str, audio_classifier: AudioClassifier) -> MaskingDomain:
+def build(masking: str, audio_classifier: AudioClassifier, **settings: Any) -> MaskingDomain:
     """Build the masking domain that a ``masking`` setting names.
 
     Arguments
@@ -126,6 +128,8 @@ def build(masking: str, audio_classifier: AudioClassifier) -> MaskingDomain:
         Key of ``DOMAINS`` or ``AS_PUBLISHED``.
     audio_classifier : AudioClassifier
         Classifier with the front end.
+    **settings
+        Additional arguments of the domain.
 
     Returns
     -------
@@ -136,7 +140,7 @@ def build(masking: str, audio_classifier: AudioClassifier) -> MaskingDomain:
     InputError
         If no domain has that name.
     """
-    known: dict[str, type[MaskingDomain]] = {**DOMAINS, **AS_PUBLISHED}
+    known: dict[str, Any] = {**DOMAINS, **AS_PUBLISHED}
     if masking not in known:
         raise InputError(f"masking must be {' or '.join(DOMAINS)}, got {masking!r}")
-    return known[masking](audio_classifier)  # type: ignore[call-arg]
+    return known[masking](audio_classifier, **settings)

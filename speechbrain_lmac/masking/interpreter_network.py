@@ -6,6 +6,11 @@ from torch import nn
 from speechbrain_lmac.masking.decoder import DecoderFeatures, MaskDecoder
 from speechbrain_lmac.masking.log_power import normalized_log_power
 from speechbrain_lmac.masking.masked_classifier import EncodedClips, MaskedClassifier
+from speechbrain_lmac.masking.psi_decoder import PsiDecoder
+from speechbrain_lmac.utils.errors import InputError
+
+TIE = 1e-4
+"""Largest difference of logits, as a fraction of the largest one, of equally probable classes."""
 
 
 class InterpreterNetwork(nn.Module):
@@ -15,8 +20,9 @@ class InterpreterNetwork(nn.Module):
     ---------
     classifier : MaskedClassifier
         Frozen classifier with its masking domain.
-    decoder : MaskDecoder
-        Decoder for the classifier's hidden maps.
+    decoder : MaskDecoder or PsiDecoder
+        Decoder for the classifier's hidden maps. One that is not conditioned on the query explains
+        predicted classes only.
 
     Example
     -------
@@ -30,7 +36,7 @@ class InterpreterNetwork(nn.Module):
     torch.Size([3, 2, 63, 64])
     """
 
-    def __init__(self, classifier: MaskedClassifier, decoder: MaskDecoder):
+    def __init__(self, classifier: MaskedClassifier, decoder: MaskDecoder | PsiDecoder):
         super().__init__()
         self.classifier = classifier
         self.decoder = decoder
@@ -60,8 +66,26 @@ class InterpreterNetwork(nn.Module):
         -------
         torch.Tensor
             Masks in [0, 1), ``[queries, batch, frames, bins]``.
+
+        Raises
+        ------
+        InputError
+            If the decoder is not conditioned, and a query is not the predicted class of its clip.
         """
+        if not self.decoder.conditioned:
+            self._check_predicted(encoded.encoding.vector, queries)
         if features is None:
             features = self.features(encoded)
         with torch.autocast(queries.device.type, enabled=False):  # bfloat16 would create ties
             return self.decoder(features, queries, self.classifier.grid(encoded))
+
+    def _check_predicted(self, vectors: torch.Tensor, queries: torch.Tensor) -> None:
+        """Raise InputError unless each query is the most probable class of its clip."""
+        classes = self.classifier.competing(queries.flatten(0, 1)).queries
+        best = self.classifier.logits(vectors, classes).amax(dim=1)
+        logits = self.classifier.audio_classifier.paired_logits(vectors, queries)
+        if (logits < best - TIE * best.abs().clamp(min=1)).any():
+            raise InputError(
+                "this decoder explains the predicted class of a clip only, got another class. "
+                "Leave the class out, or use an interpreter with a conditioned decoder"
+            )

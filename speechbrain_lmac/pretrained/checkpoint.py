@@ -139,8 +139,7 @@ def read_interpreter(
     config = read_interpreter_config(_as_text(files.hparams, path), str(path), downloaded)
     if downloaded:
         check_no_local_files(config, str(path))
-    settings = config.parts["decoder"].settings
-    weights = read_decoder_weights(settings, files.decoder, folder / DECODER_FILE)
+    weights = read_decoder_weights(*config.parts["decoder"], files.decoder, folder / DECODER_FILE)
     labels = None
     if files.labels is not None:
         labels = parse_labels(files.labels, folder / LABELS_FILE)

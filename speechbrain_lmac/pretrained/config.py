@@ -38,7 +38,7 @@ PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "audio_classifier": (CLASSIFIERS, ()),
     "domain": (tuple(f"masking.{name}" for name in DOMAINS), ("audio_classifier",)),
     "classifier": (("masking.masked_classifier.MaskedClassifier",), ("domain",)),
-    "decoder": (("masking.decoder.MaskDecoder",), ()),
+    "decoder": (("masking.decoder.MaskDecoder", "masking.psi_decoder.PsiDecoder"), ()),
     "model": (("masking.interpreter_network.InterpreterNetwork",), ("classifier", "decoder")),
 }
 """Parts of an interpreter: the classes of each, and the parts that it takes as arguments. A file

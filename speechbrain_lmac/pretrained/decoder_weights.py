@@ -1,6 +1,7 @@
 """Weights of a mask decoder: read from safetensors, checked and loaded strictly."""
 
 import math
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,23 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch.nn.functional import normalize
 
-from speechbrain_lmac.masking.decoder import DecoderFeatures, MaskDecoder, logits_to_mask
+from speechbrain_lmac.masking.decoder import DecoderFeatures, MaskDecoder
 from speechbrain_lmac.masking.grid import Grid
+from speechbrain_lmac.masking.psi_decoder import PsiDecoder
+from speechbrain_lmac.models.checkpoints import read_checkpoint
 from speechbrain_lmac.utils.errors import InputError, first_line
 from speechbrain_lmac.utils.single_read import read_bounded
 
 DECODER_FILE = "decoder.safetensors"
-MAX_DECODER_BYTES = 1 << 28
-"""Maximum size of a decoder's weights. The pretrained decoders have half a megabyte."""
+MAX_DECODER_BYTES, MAX_DOWNLOADED_BYTES = 1 << 30, 1 << 28
+"""Maximum size of a decoder's weights, and of one that is downloaded. The pretrained decoders have
+half a megabyte, the published one of L-MAC has 947 MB."""
+Decoder = MaskDecoder | PsiDecoder
+DECODERS: dict[str, type[Decoder]] = {
+    "masking.decoder.MaskDecoder": MaskDecoder,
+    "masking.psi_decoder.PsiDecoder": PsiDecoder,
+}
+"""Classes of decoders by their names in ``hyperparams.yaml``."""
 READ_ERRORS = (
     *(OSError, SafetensorError, ValueError, LookupError, TypeError, RuntimeError, OverflowError),
 )
@@ -26,14 +36,16 @@ PROBE_SIZE, PROBE_GAINS = 4, (0.01, 1.0, 100.0)
 
 
 def read_decoder_weights(
-    settings: dict[str, Any], data: bytes, path: Path
+    kind: str, settings: dict[str, Any], data: bytes, path: Path
 ) -> dict[str, torch.Tensor]:
     """Read the weights of a decoder and check their names, shapes and types.
 
     Arguments
     ---------
+    kind : str
+        Key of ``DECODERS``.
     settings : dict
-        Arguments of ``MaskDecoder``.
+        Arguments of the decoder.
     data : bytes
         Contents of the weights file.
     path : Path
@@ -51,7 +63,7 @@ def read_decoder_weights(
     """
     try:
         with torch.device("meta"):
-            state = MaskDecoder(**settings).state_dict()
+            state = DECODERS[kind](**settings).state_dict()
     except (TypeError, ValueError, RuntimeError, ZeroDivisionError) as error:
         raise InputError(f"{path.parent} describes no decoder: {first_line(error)}") from error
     expected = {name: list(weight.shape) for name, weight in state.items()}
@@ -78,17 +90,25 @@ def parse_safetensors(data: bytes, path: str | Path) -> dict[str, torch.Tensor]:
         raise InputError(f"{path} cannot be read as safetensors: {first_line(error)}") from error
 
 
+def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
+    """Return the tensors of a safetensors file or of a ``torch.save`` checkpoint, by name."""
+    if zipfile.is_zipfile(path):
+        return read_checkpoint(path, "model")
+    return parse_safetensors(read_bounded(path, MAX_DECODER_BYTES), path)
+
+
 def load_decoder(
-    decoder: MaskDecoder, path: str | Path, weights: dict[str, torch.Tensor] | None = None
+    decoder: Decoder, path: str | Path, weights: dict[str, torch.Tensor] | None = None
 ) -> None:
     """Load weights into a decoder, strictly.
 
     Arguments
     ---------
-    decoder : MaskDecoder
+    decoder : MaskDecoder or PsiDecoder
         Decoder to load into.
     path : str or Path
-        Weights file.
+        Weights file: safetensors, or a ``torch.save`` checkpoint as the published
+        ``psi_model.ckpt``.
     weights : dict
         Contents of the file if it has been read before. Default: read the file.
 
@@ -99,7 +119,7 @@ def load_decoder(
     """
     try:
         if weights is None:
-            weights = parse_safetensors(read_bounded(path, MAX_DECODER_BYTES), path)
+            weights = read_weights(path)
         decoder.load_state_dict(weights)
     except (InputError, RuntimeError) as error:
         fault = first_line(error)
@@ -111,7 +131,7 @@ def load_decoder(
 
 
 @torch.no_grad()
-def _masks_are_finite(decoder: MaskDecoder) -> bool:
+def _masks_are_finite(decoder: Decoder) -> bool:
     """Return True if masks for random features of several gains are finite."""
     generator = torch.Generator().manual_seed(0)
     like = next(decoder.parameters())
@@ -127,6 +147,6 @@ def _masks_are_finite(decoder: MaskDecoder) -> bool:
             for sizes in (config["hidden_channels"], [1])
         )
         features = DecoderFeatures(tuple(maps.to(like) for maps in hidden), log_power[0].to(like))
-        if not logits_to_mask(decoder(features, queries, grid), grid).isfinite().all():
+        if not decoder(features, queries, grid).isfinite().all():
             return False
     return True

@@ -28,10 +28,10 @@ classifier_sha256: {notes[3]}
 audio_classifier: !new:{classifier_class}
 {classifier_settings}
 domain: !new:{domain_class}
-    audio_classifier: !ref <audio_classifier>
+    audio_classifier: !ref <audio_classifier>{domain_settings}
 classifier: !new:speechbrain_lmac.masking.masked_classifier.MaskedClassifier
     domain: !ref <domain>
-decoder: !new:speechbrain_lmac.masking.decoder.MaskDecoder
+decoder: !new:{decoder_class}
 {decoder_config}
 model: !new:speechbrain_lmac.masking.interpreter_network.InterpreterNetwork
     classifier: !ref <classifier>
@@ -128,6 +128,8 @@ def hyperparams_text(model: Any, method: str, classifier_settings: dict[str, Any
             flow=False,
         ),
         domain_class=_class_path(domain),
+        domain_settings=f"\n{_mapping_body(domain.settings, flow=False)}".rstrip(),
+        decoder_class=_class_path(model.decoder),
         decoder_config=_mapping_body(model.decoder.config),
     )
 

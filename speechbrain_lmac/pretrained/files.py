@@ -5,7 +5,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from speechbrain_lmac.pretrained.config import HPARAMS_FILE
-from speechbrain_lmac.pretrained.decoder_weights import DECODER_FILE, MAX_DECODER_BYTES
+from speechbrain_lmac.pretrained.decoder_weights import (
+    DECODER_FILE,
+    MAX_DECODER_BYTES,
+    MAX_DOWNLOADED_BYTES,
+)
 from speechbrain_lmac.pretrained.labels import LABELS_FILE, MAX_LABELS_BYTES
 from speechbrain_lmac.pretrained.strict_yaml import MAX_BYTES
 from speechbrain_lmac.utils.errors import InputError
@@ -20,6 +24,8 @@ OPTIONAL_FILES = {LABELS_FILE: MAX_LABELS_BYTES, CLASSIFIER_FILE: MAX_CLASSIFIER
 """Files of some interpreters and their maximum sizes, in bytes: class names of a supervised
 classifier, and weights of a user's own classifier."""
 MAX_FILE_BYTES = REQUIRED_FILES | OPTIONAL_FILES
+MAX_DOWNLOADS = {**MAX_FILE_BYTES, DECODER_FILE: MAX_DOWNLOADED_BYTES}
+"""Maximum sizes of the files if they are downloaded, in bytes."""
 
 
 class Files(NamedTuple):
@@ -36,7 +42,10 @@ class Files(NamedTuple):
 
         Weights of a classifier are identified by ``classifier_sha256`` in ``hyperparams.yaml``.
         """
-        return hashlib.sha256(self.hparams + self.decoder + (self.labels or b"")).hexdigest()
+        digest = hashlib.sha256()
+        for content in (self.hparams, self.decoder, self.labels or b""):
+            digest.update(content)
+        return digest.hexdigest()
 
 
 def interpreter_files(folder: str | Path) -> list[Path]:

@@ -3,7 +3,11 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from speechbrain_lmac.pretrained.files import CLASSIFIER_FILE, MAX_FILE_BYTES, REQUIRED_FILES
+from speechbrain_lmac.pretrained.files import (
+    CLASSIFIER_FILE,
+    MAX_DOWNLOADS,
+    REQUIRED_FILES,
+)
 from speechbrain_lmac.pretrained.labels import LABELS_FILE
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.hub import exactly, hub_folder
@@ -79,7 +83,7 @@ def _download(
         "It is not a local folder either.",
     )
     folder = hub_folder(
-        repo_id, patterns, revision, savedir, remedy=remedy, max_bytes=MAX_FILE_BYTES
+        repo_id, patterns, revision, savedir, remedy=remedy, max_bytes=MAX_DOWNLOADS
     )
     missing = [name for name in REQUIRED_FILES if not (folder / name).is_file()]
     if missing:

@@ -16,7 +16,6 @@ from speechbrain_lmac.audio.mixing import mix
 from speechbrain_lmac.evaluation.scoring import ClassPrompts
 from speechbrain_lmac.losses.objective import Objective
 from speechbrain_lmac.losses.pairs import PromptPairs
-from speechbrain_lmac.masking.decoder import logits_to_mask
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 from speechbrain_lmac.masking.masked_classifier import EncodedClips, MaskedClassifier
 from speechbrain_lmac.training.pairs import build_pairs, source_power
@@ -133,7 +132,8 @@ def _losses(
     grid = model.classifier.grid(encoded)
     logits = model.decoder.logits(model.features(encoded), pairs.queries, grid)
     masks = (
-        logits_to_mask(logits / temperature + offset, grid) for temperature, offset in candidates
+        model.decoder.to_mask(logits / temperature + offset, grid)
+        for temperature, offset in candidates
     )
     losses = (objective.of_masks(mask, pairs)[0] for mask in masks)
     return torch.stack([torch.as_tensor(loss).cpu() for loss in losses])

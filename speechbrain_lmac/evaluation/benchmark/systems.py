@@ -18,7 +18,7 @@ from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 from speechbrain_lmac.models.base import AudioClassifier
 from speechbrain_lmac.pretrained.building import check_given
 from speechbrain_lmac.pretrained.checkpoint import check_classifier, read_interpreter
-from speechbrain_lmac.pretrained.decoder_weights import DECODER_FILE, load_decoder
+from speechbrain_lmac.pretrained.decoder_weights import DECODER_FILE, DECODERS, load_decoder
 from speechbrain_lmac.utils.errors import InputError
 
 LEARNED = "lmac"
@@ -75,7 +75,9 @@ def load_system(clap: AudioClassifier, domain: str, source: str | Path | None) -
     domains = {kind.__name__ for kind in type(classifier.domain).__mro__}
     if config.parts["domain"].kind.rpartition(".")[2] not in domains:
         raise InputError(f"interpreters, {domain}: {folder} was trained in another masking domain")
-    decoder = MaskDecoder(**config.parts["decoder"].settings)
+    classifier = MaskedClassifier(build(domain, clap, **config.parts["domain"].settings))
+    kind, settings = config.parts["decoder"]
+    decoder = DECODERS[kind](**settings)
     load_decoder(decoder, folder / DECODER_FILE, weights)
     model = InterpreterNetwork(classifier, decoder).eval().to(clap.filterbank.device)
     sha256 = hashlib.sha256(files.decoder).hexdigest()
