@@ -77,6 +77,8 @@ class Guest:
             classifier_class=f"speechbrain_lmac.{self.kind}",
             classifier_settings=lines,
             domain_class="speechbrain_lmac.masking.domains.MelDomain",
+            domain_settings="",
+            decoder_class="speechbrain_lmac.masking.decoder.MaskDecoder",
             decoder_config="".join(f"\n    {k}: {v}" for k, v in self.config.items()),
         )
 
