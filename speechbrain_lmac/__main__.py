@@ -7,9 +7,7 @@ from typing import Annotated
 import typer
 
 from speechbrain_lmac.cli import (
-    app as web_app,
-)
-from speechbrain_lmac.cli import (
+    accuracy,
     classify,
     compare,
     demo,
@@ -20,6 +18,9 @@ from speechbrain_lmac.cli import (
     report,
     train,
     zero_shot,
+)
+from speechbrain_lmac.cli import (
+    app as web_app,
 )
 from speechbrain_lmac.cli.command import CONTEXT, Command, SettingsCommand
 from speechbrain_lmac.utils.device import prepare_environment
@@ -37,6 +38,7 @@ COMMANDS = {
     "train": train,
     "evaluate": evaluate,
     "zero-shot": zero_shot,
+    "accuracy": accuracy,
     "demo": demo,
 }
 """Name -> module with the command's function ``run`` and its ``EXAMPLES``."""

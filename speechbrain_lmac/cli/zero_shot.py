@@ -1,11 +1,19 @@
 """``speechbrain-lmac zero-shot``: zero-shot accuracy of a model on a labeled data set."""
 
-from pathlib import Path
 from typing import Annotated
 
 from typer import Option
 
-from speechbrain_lmac.cli.options import Device, check_positive
+from speechbrain_lmac.cli.labeled_data import (
+    ClipSeconds,
+    DataFolder,
+    ExcludeSources,
+    Folds,
+    OutputFolder,
+    Weights,
+    report_accuracy,
+)
+from speechbrain_lmac.cli.options import Device
 from speechbrain_lmac.data.prompts import TEMPLATE
 
 EXAMPLES = """\
@@ -21,13 +29,8 @@ def run(
         str,
         Option(metavar="NAME", help="mini, efficientat, laion, microsoft or transformers."),
     ],
-    data_folder: Annotated[
-        str, Option(metavar="FOLDER", help="Data set in the layout of ESC-50 or UrbanSound8K.")
-    ],
-    weights: Annotated[
-        str | None,
-        Option(metavar="FILE", help="Weights: a file, folder or Hub id. Default: the model's own."),
-    ] = None,
+    data_folder: DataFolder,
+    weights: Weights = None,
     tokenizer: Annotated[
         str | None, Option(metavar="FOLDER", help="Tokenizer. Default: the model's own.")
     ] = None,
@@ -43,31 +46,16 @@ def run(
         str,
         Option(metavar="dataset|present", help="All classes of the data set, or those present."),
     ] = "dataset",
-    folds: Annotated[
-        list[int] | None, Option(metavar="N...", help="Folds to classify. Default: all.")
-    ] = None,
-    exclude_sources_from: Annotated[
-        str | None,
-        Option(metavar="FOLDER", help="Data set whose source recordings are excluded."),
-    ] = None,
-    clip_seconds: Annotated[
-        float | None,
-        Option(
-            metavar="S",
-            callback=check_positive,
-            help="Cut or pad clips to this length. Default: their own length.",
-        ),
-    ] = None,
-    output_folder: Annotated[
-        str | None, Option(metavar="FOLDER", help="Folder for predictions and tables.")
-    ] = None,
+    folds: Folds = None,
+    exclude_sources_from: ExcludeSources = None,
+    clip_seconds: ClipSeconds = None,
+    output_folder: OutputFolder = None,
     device: Device = "cpu",
 ) -> int:
     """Measure the zero-shot accuracy of a model on a data set."""
     from speechbrain_lmac.data.datasets import class_names
     from speechbrain_lmac.evaluation import zero_shot as computation
     from speechbrain_lmac.evaluation.prompt_wordings import chosen_wordings
-    from speechbrain_lmac.evaluation.zero_shot_tables import report
     from speechbrain_lmac.models.registry import load_clap
     from speechbrain_lmac.utils.device import check_device
 
@@ -79,11 +67,6 @@ def run(
     wordings = chosen_wordings(names, prompts or [TEMPLATE])
     settings = {} if tokenizer is None else {"tokenizer": tokenizer}
     model = load_clap(clap, weights, **settings).to(device)
-    embeddings = computation.embed_clips(model, clips, clip_seconds)
-    rows = computation.classify(model, embeddings, clips, names, wordings)
     what = f"{clap} CLAP, {len(clips)} clips of {data_folder}, {len(names)} names"
-    text = report(rows, names, what)
-    print(text)
-    if output_folder:
-        computation.write(Path(output_folder), rows, names, text)
+    report_accuracy(model, clips, names, wordings, what, clip_seconds, output_folder)
     return 0

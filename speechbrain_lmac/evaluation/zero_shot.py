@@ -1,4 +1,4 @@
-"""Zero-shot classification of a labeled data set: accuracy of the classifier to explain."""
+"""Classification of a labeled data set: accuracy of the classifier to explain."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -49,13 +49,13 @@ def chosen_clips(
 
 @torch.no_grad()
 def embed_clips(
-    clap: AudioClassifier, clips: Sequence[Clip], seconds: float | None = None
+    classifier: AudioClassifier, clips: Sequence[Clip], seconds: float | None = None
 ) -> torch.Tensor:
     """Encode clips one by one.
 
     Arguments
     ---------
-    clap : CLAP
+    classifier : AudioClassifier
         Classifier of the clips.
     clips : list of Clip
         Clips to read and encode.
@@ -73,19 +73,18 @@ def embed_clips(
         If a clip cannot be read. All clips are checked before the first is encoded.
     """
     embeddings = []
-    device = clap.filterbank.device
     for clip in tqdm(clips, desc="checking audio", unit="clip", dynamic_ncols=True):
         check_audio(clip.wav, clip.start, clip.stop)
     for clip in tqdm(clips, desc="encoding", unit="clip", dynamic_ncols=True):
-        wav = load_audio(clip.wav, clap.sample_rate, clip.start, clip.stop)
+        wav = load_audio(clip.wav, classifier.sample_rate, clip.start, clip.stop)
         if seconds is not None:
-            wav = fit_length(wav, round(seconds * clap.sample_rate))
-        embeddings.append(clap(wav.unsqueeze(0).to(device)).vector)
+            wav = fit_length(wav, round(seconds * classifier.sample_rate))
+        embeddings.append(classifier(wav.unsqueeze(0).to(classifier.device)).vector)
     return torch.cat(embeddings)
 
 
 def classify(
-    clap: AudioClassifier,
+    classifier: AudioClassifier,
     embeddings: torch.Tensor,
     clips: Sequence[Clip],
     names: Sequence[str],
@@ -102,12 +101,14 @@ def classify(
     labels = torch.tensor([names.index(clip.label) for clip in clips], device=embeddings.device)
     tables = []
     for wording, prompts in wordings.items():
-        logits = clap.logits(embeddings, clap.queries(prompts))
+        queries = classifier.queries(prompts)
+        logits = classifier.logits(embeddings, queries)
         if not logits.isfinite().all():
             raise InputError(f"scores under {wording!r} must be finite. Check the weights")
         order = logits.argsort(dim=1, descending=True, stable=True)
         rank = 1 + (order == labels.unsqueeze(1)).int().argmax(dim=1)
-        best, confidence = order[:, 0], torch.softmax(logits, dim=1).amax(dim=1)
+        best, probabilities = order[:, 0], classifier.probabilities(embeddings, queries)
+        confidence = probabilities.gather(1, best.unsqueeze(1)).squeeze(1)
         tables.append(
             pd.DataFrame(
                 {

@@ -1,4 +1,4 @@
-"""Tables of a zero-shot classification: accuracy, classes, confusion."""
+"""Tables of the classification of a data set: accuracy, classes, confusion."""
 
 from collections.abc import Hashable, Sequence
 from typing import Any

@@ -3,14 +3,20 @@
 from collections import Counter
 from collections.abc import Sequence
 from difflib import SequenceMatcher
+from functools import cache
 
-from speechbrain_lmac.data.prompts import label_to_words
+from speechbrain_lmac.data.prompts import class_prompt, label_to_words
+from speechbrain_lmac.models.text import minilm
 from speechbrain_lmac.utils.errors import InputError
 
 SUGGESTIONS = 3
 """Largest number of suggested names."""
 LEAST_SIMILAR = 0.6
-"""Smallest similarity of a suggested name."""
+"""Smallest similarity in spelling of a suggested name."""
+TYPING_ERROR = 0.85
+"""Similarity in spelling from which a text is a name with a typing error."""
+SAME_TOPIC = 0.65
+"""Smallest cosine similarity in meaning of a suggested name."""
 
 
 class ClassNames:
@@ -68,10 +74,21 @@ class ClassNames:
         return found
 
     def nearest(self, name: str) -> list[str]:
-        """Names most similar to a text by their words, best first."""
-        scored = [(_similarity(_key(name), _key(other)), other) for other in self.names]
-        best = sorted(scored, key=lambda pair: -pair[0])[:SUGGESTIONS]
-        return [other for score, other in best if score >= LEAST_SIMILAR]
+        """Names most similar to a text, best first.
+
+        Names with a similar spelling come first, then names with a similar meaning if the sentence
+        encoder is installed.
+        """
+        spelling = [_similarity(_key(name), _key(other)) for other in self.names]
+        mistyped = self._best(spelling, TYPING_ERROR)
+        related = self._best(_meaning(name, self.names), SAME_TOPIC)
+        suggested = list(dict.fromkeys([*mistyped, *related]))
+        return suggested[:SUGGESTIONS] or self._best(spelling, LEAST_SIMILAR)
+
+    def _best(self, scores: Sequence[float], smallest: float) -> list[str]:
+        """Return the names with the highest scores, best first."""
+        order = sorted(range(len(scores)), key=lambda i: -scores[i])[:SUGGESTIONS]
+        return [self.names[i] for i in order if scores[i] >= smallest]
 
 
 def check_class_names(names: Sequence[str]) -> tuple[str, ...]:
@@ -87,6 +104,23 @@ def check_class_names(names: Sequence[str]) -> tuple[str, ...]:
     if repeated:
         raise InputError(f"class names must be different, got {repeated[0]!r} twice")
     return tuple(names)
+
+
+def _meaning(text: str, names: Sequence[str]) -> list[float]:
+    """Cosine similarity of a text to each name; empty if the sentence encoder is not installed.
+
+    AudioSet's labels in a template need no network, but the text does.
+    """
+    if not minilm.is_installed():
+        return []
+    encoder = _sentence_encoder()
+    embeddings = encoder([class_prompt(each) for each in (*names, text)])
+    return (embeddings[:-1] @ embeddings[-1]).tolist()
+
+
+@cache
+def _sentence_encoder() -> minilm.MiniLM:
+    return minilm.MiniLM()
 
 
 def _key(name: str) -> str:

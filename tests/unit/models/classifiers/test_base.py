@@ -8,6 +8,7 @@ from speechbrain_lmac.audio.stft import Spectrogram
 from speechbrain_lmac.models.base import WeightsReference
 from speechbrain_lmac.models.classifiers.base import SupervisedClassifier, head_queries
 from speechbrain_lmac.models.classifiers.names import ClassNames
+from speechbrain_lmac.models.text import minilm
 from speechbrain_lmac.utils.errors import InputError
 
 NAMES = ("Dog", "Church_bells", "Rain", "Sea waves")
@@ -124,11 +125,27 @@ def test_contrast_equals_the_logit_difference(bands, mel):
 
 
 def test_queries_find_names_in_other_spellings(bands):
-    """Case, underscores and spaces do not matter; the question of a class is its name."""
+    """Case, underscores and spaces do not matter; the question of a class is its name.
+
+    Two spellings of one class are refused, except in training.
+    """
     torch.testing.assert_close(
         bands.queries(["dog", "church bells", "SEA_WAVES"]), bands.head_queries[[0, 1, 3]]
     )
     assert bands.question("Dog", "the sound of {}") == "Dog"
+    with pytest.raises(InputError, match="must be different, got two spellings"):
+        bands.queries(["Dog", "Rain", "dog"])
+    assert len(bands.queries(["Dog", "Rain", "dog"], distinct=False)) == 3
+
+
+@pytest.mark.skipif(not minilm.is_installed(), reason="the sentence encoder is not installed")
+def test_nearest_names_have_similar_meanings(monkeypatch):
+    """A typing error is answered by its spelling, another word by its meaning."""
+    names = ClassNames(["Dog", "Sound effect", "Cat", "Siren"])
+    assert names.nearest("hound") == ["Dog"]
+    assert names.nearest("sirne")[0] == "Siren"
+    monkeypatch.setattr(minilm, "is_installed", lambda: False)
+    assert names.nearest("hound") == ["Sound effect"]
 
 
 def test_unknown_class_names_the_nearest(bands):
