@@ -62,9 +62,31 @@ def main(arguments: list[str] | None = None) -> None:
         Path of a YAML file, then ``--key value`` for each changed setting. Default: those of the
         command line.
     """
+    train(arguments or sys.argv[1:])
+
+
+def train(
+    arguments: Sequence[str],
+    program: str = "train.py",
+    extra_overrides: str = "",
+    include_classifier: bool = False,
+) -> None:
+    """Train an interpreter, export it and evaluate it; InputError for invalid settings or data.
+
+    Arguments
+    ---------
+    arguments : list of str
+        Path of a YAML file, then ``--key value`` for each changed setting.
+    program : str
+        Name of the program in ``run_metadata.json``. Default: ``train.py``.
+    extra_overrides : str
+        YAML of additional changes. Default: none.
+    include_classifier : bool
+        Whether the weights of a user's own classifier are exported, too. Default: False.
+    """
     keep_freed_memory()
-    arguments = arguments or sys.argv[1:]
     hparams_file, run_opts, overrides = sb.parse_arguments([*BACKEND, *arguments])
+    overrides = "\n".join(filter(None, (overrides, extra_overrides)))
     check_device(run_opts.get("device"))
     sb.utils.distributed.ddp_init_group(run_opts)
     sb.utils.seed.seed_everything(seed_of(hparams_file, overrides))
@@ -79,13 +101,14 @@ def main(arguments: list[str] | None = None) -> None:
     folder = prepare_folder(hparams, splits, settings)
     on_main = sb.utils.distributed.run_on_main
     on_main(save_settings, args=[hparams_file, overrides, folder])
-    on_main(write_run_metadata, args=[folder, "train.py", arguments])
+    on_main(write_run_metadata, args=[folder, program, arguments])
     brain = fit(hparams, splits, prompts, run_opts)
     network = brain.restore_best()
     if sb.utils.distributed.if_main_process():
         if hparams["calibrate"]:
             calibrate_decoder(brain, splits["valid"], hparams)
-        export_interpreter(network, trained_method(hparams), folder / "interpreter")
+        exported = (network, trained_method(hparams), folder / "interpreter")
+        export_interpreter(*exported, include_classifier)
         report(brain, splits["test"], explainers, hparams)
     shutdown()
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torchaudio.functional import melscale_fbanks
 
-from speechbrain_lmac.audio.stft import Spectrogram
+from speechbrain_lmac.audio.stft import Spectrogram, power_of
 from speechbrain_lmac.models.input_window import FixedLengthInput, VariableLengthInput
 from speechbrain_lmac.utils.errors import InputError
 
@@ -69,7 +69,7 @@ class FrontEnd:
     Example
     -------
     >>> front_end = FrontEnd(16000, n_fft=512, hop_length=160, bands=40)
-    >>> front_end.body_input(torch.rand(2, 101, 40)).shape
+    >>> front_end(torch.randn(2, 16000)).shape
     torch.Size([2, 1, 101, 40])
     """
 
@@ -113,6 +113,12 @@ class FrontEnd:
     def bins_first(self) -> bool:
         """Whether bands precede frames in the body's input and hidden maps."""
         return LAYOUTS[self.layout][1]
+
+    def __call__(self, wavs: torch.Tensor) -> torch.Tensor:
+        """Input of the body, in its layout, of waveforms ``[batch, time]``."""
+        transform = self.spectrogram().to(wavs.device)
+        power = power_of(transform(self.input_window().fit_wav(wavs)))
+        return self.body_input(self.mel(power, self.filterbank.to(wavs)))
 
     def spectrogram(self) -> Spectrogram:
         """Transform of the front end."""

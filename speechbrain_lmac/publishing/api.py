@@ -1,0 +1,47 @@
+"""Publishing of an interpreter from Python."""
+
+from pathlib import Path
+
+from speechbrain_lmac.models.base import AudioClassifier
+from speechbrain_lmac.publishing.repository import write_repository
+from speechbrain_lmac.publishing.upload import push
+
+
+def publish(
+    results: str | Path,
+    repo_id: str,
+    folder: str | Path | None = None,
+    license: str | None = None,
+    private: bool = False,
+    audio_classifier: AudioClassifier | None = None,
+) -> str:
+    """Upload a trained interpreter to the Hugging Face Hub.
+
+    Arguments
+    ---------
+    results : str or Path
+        Results folder of a training.
+    repo_id : str
+        Name of the repository, ``user/name``. It is created if it does not exist.
+    folder : str or Path
+        Folder to write the repository to. Default: ``hub`` in ``results``.
+    license : str
+        License of the decoder, as an id of the Hub. Default: not stated.
+    private : bool
+        Whether a new repository is private. Default: False.
+    audio_classifier : AudioClassifier
+        Classifier of the user that is explained. Default: built from its settings.
+
+    Returns
+    -------
+    str
+        Address of the repository.
+
+    Raises
+    ------
+    InputError
+        If the run is not finished, or the Hub refuses the upload.
+    """
+    folder = Path(results) / "hub" if folder is None else Path(folder)
+    write_repository(results, repo_id, folder, license, audio_classifier)
+    return push(folder, repo_id, private)
