@@ -161,7 +161,7 @@ def test_second_prompt_names_mixed_in_sound(model):
     names = ("rain", "dog", "siren")
     clap = model.classifier.audio_classifier
     prompts = ClassPrompts(names, clap.class_queries(names))
-    hparams = {"train_templates": [TEMPLATE], "prompts_per_clip": 3}
+    hparams = {"train_templates": [TEMPLATE], "prompts_per_clip": 3, "other_class_probability": 0}
     brain = LMACBrain(
         {"model": model}, hparams=hparams, run_opts={"device": "cpu"}, prompts=prompts
     )
@@ -200,7 +200,7 @@ def test_prompt_of_single_clip_is_prediction(model, wavs):
     names = ("rain", "siren")
     clap = model.classifier.audio_classifier
     prompts = ClassPrompts(names, clap.class_queries(names))
-    hparams = {"train_templates": [TEMPLATE], "prompts_per_clip": 1}
+    hparams = {"train_templates": [TEMPLATE], "prompts_per_clip": 1, "other_class_probability": 0}
     brain = LMACBrain(
         {"model": model}, hparams=hparams, run_opts={"device": "cpu"}, prompts=prompts
     )
