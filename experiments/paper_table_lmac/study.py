@@ -32,12 +32,12 @@ LOSSES = {
 }
 """Published loss, and ours. The recipe of SpeechBrain weights sparsity by 0.4 x batch size."""
 DOMAINS = ("stft", "stft_log1p")
+BASELINES = ("gradcam++", "energy", "random", "full-mask")
 CLASS = "!new:experiments.paper_table_lmac.small_classifiers."
 SETTINGS = {
     "number_of_epochs": 6,
     "valid_interval": 6,
     "batch_size": 8,
-    "baselines": "[gradcam++, energy, random, full-mask]",
     "device": "cpu",
 }
 """180 steps of 8 clips."""
@@ -77,8 +77,8 @@ def classifier_setting(row, folder, tagger_weights):
     return f"{CLASS}TaggerHead {{head: {folder / HEAD}{weights}}}"
 
 
-def run(row, esc10, classifiers, folder, tagger_weights):
-    """Train one row and evaluate it on fold 5, unless its result exists."""
+def run(row, esc10, classifiers, folder, tagger_weights=None, baselines=BASELINES):
+    """Train one row and evaluate it and baselines on fold 5, unless its result exists."""
     output = folder / row.slug
     if (output / "results.md").is_file():
         return
@@ -88,6 +88,7 @@ def run(row, esc10, classifiers, folder, tagger_weights):
         "seed": row.seed,
         "output_folder": output,
         "audio_classifier": classifier_setting(row, classifiers, tagger_weights),
+        "baselines": f"[{', '.join(baselines)}]",
         **SETTINGS,
         **LOSSES[row.loss],
     }
