@@ -35,6 +35,7 @@ def run(
     run.
     """
     from speechbrain_lmac.audio.io import save_audio
+    from speechbrain_lmac.cli.demo_classifier import train_and_explain
     from speechbrain_lmac.data.synthetic import SAMPLE_RATE, mixture
     from speechbrain_lmac.utils.ownership import owned_file
 
@@ -55,7 +56,10 @@ def run(
     for trained in results.values():
         explain(trained, path, scene, trained / "mixture")
 
-    say("4. Files")
+    say("4. Train a supervised classifier of these sounds and its interpreter, explain the mixture")
+    say(f"   {train_and_explain(path, root / 'supervised', root / 'synthetic')}")
+
+    say("5. Files")
     for trained in results.values():
         say(f"   tables {trained / 'results.md'}, results per clip {trained / 'metrics.csv'}")
         say(f"   sounds and figure {trained / 'mixture'}, interpreter {trained / 'interpreter'}")
