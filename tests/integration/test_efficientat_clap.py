@@ -30,9 +30,10 @@ from speechbrain_lmac.masking.decoder import MaskDecoder
 from speechbrain_lmac.masking.domains import DOMAINS
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
+from speechbrain_lmac.models.backbones import efficientat as module
+from speechbrain_lmac.models.backbones.efficientat import FILE, SHA256
 from speechbrain_lmac.models.backbones.mobilenet import Tagger, load_weights
-from speechbrain_lmac.models.clap import efficientat as module
-from speechbrain_lmac.models.clap.efficientat import FILE, SHA256, EfficientATCLAP
+from speechbrain_lmac.models.clap.efficientat import EfficientATCLAP
 from speechbrain_lmac.models.registry import load_clap
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.files import file_sha256
