@@ -95,10 +95,7 @@ class AudioClassifier(nn.Module, ScaledDotProduct, OwnWeights, ABC):
 
     @property
     def portable_settings(self) -> dict[str, Any]:
-        """Settings without paths of this machine.
-
-        Weights are named by their file name. Other settings that are local paths are left out.
-        """
+        """Settings without paths of this machine; weights are named by their file name."""
         portable = {}
         for name, value in self.settings.items():
             is_local = isinstance(value, str) and Path(value).exists()
@@ -248,7 +245,5 @@ def check_clip_seconds(classifier: AudioClassifier, seconds: float) -> None:
     start, stop = classifier.window.span(sys.maxsize)
     longest = (stop - start) / classifier.sample_rate
     if seconds > longest:
-        raise InputError(
-            f"clip_seconds must be at most {longest:g}, the encoder input of this classifier, got "
-            f"{seconds}. Give a smaller --clip_seconds"
-        )
+        limit = f"at most {longest:g}, the encoder input of this classifier"
+        raise InputError(f"clip_seconds must be {limit}, got {seconds}. Give a smaller one")

@@ -69,14 +69,13 @@ def model_card(
     """
     method, name = interpreter.hparams.method, repo_id.split("/")[1]
     classifier = interpreter.audio_classifier
-    paper = PAPERS[classifier.method_family]
     test_clips = manifest.read_unchecked(results / "test.csv")
     test_data = ", ".join(dict.fromkeys(map(_dataset_of, test_clips)))
     data = ModelCardData(
         license=license,
         library_name="speechbrain-lmac",
         pipeline_tag=TASK,
-        tags=list(paper.tags),
+        tags=list(PAPERS[classifier.method_family].tags),
         model_name=name,
         eval_results=list(_eval_results(rows, method, test_data)),
     )
@@ -86,15 +85,7 @@ def model_card(
         template_str=template.read_text(encoding="utf-8"),
         repo_id=repo_id,
         method=method,
-        family=classifier.method_family,
-        paper=paper,
-        words=classifier.question_words,
-        classes=[f"`{name.replace('`', chr(39))}`" for name in classifier.class_names or ()],
-        example=example_code(classifier),
-        is_own=classifier_part(folder) == OWN_CLASSIFIER,
-        classifier_bytes=_size(folder / CLASSIFIER_FILE),
         masking=settings["masking"].upper(),
-        classifier=classifier.reference,
         version=VERSION,
         fingerprint=fingerprint(folder),
         decoder_bytes=_size(folder / DECODER_FILE),
@@ -103,7 +94,23 @@ def model_card(
         test_data=test_data,
         training_data=_training_data(manifest.read_unchecked(results / "train.csv")),
         settings=settings,
+        **_classifier_content(folder, classifier),
     )
+
+
+def _classifier_content(folder: Path, classifier: AudioClassifier) -> dict[str, Any]:
+    """Return what the card says about the classifier, by the names of the template."""
+    names = [f"`{name.replace('`', chr(39))}`" for name in classifier.class_names or ()]
+    return {
+        "classifier": classifier.reference,
+        "family": classifier.method_family,
+        "paper": PAPERS[classifier.method_family],
+        "words": classifier.question_words,
+        "classes": names,
+        "example": example_code(classifier),
+        "is_own": classifier_part(folder) == OWN_CLASSIFIER,
+        "classifier_bytes": _size(folder / CLASSIFIER_FILE),
+    }
 
 
 def example_code(classifier: AudioClassifier) -> str:

@@ -110,17 +110,9 @@ def recording_section(
     )
     level = 10 * timeline.spectrogram.clamp(min=1e-10).log10()
     limits = (level.max().item() - RANGE_DB, level.max().item())
-    return RecordingSection(
-        name,
-        timeline.duration,
-        timeline.against,
-        data_uri("image/webp", encode_image(level, rate / 2, "magma", limits)),
-        cards,
-        tuple(timeline.warnings),
-        axis_of(rate),
-        threshold,
-        audio_classifier.question_words,
-    )
+    image = data_uri("image/webp", encode_image(level, rate / 2, "magma", limits))
+    what = (name, timeline.duration, timeline.against, image, cards, tuple(timeline.warnings))
+    return RecordingSection(*what, axis_of(rate), threshold, audio_classifier.question_words)
 
 
 def _most_active(regions: list[Region], prompt: str) -> list[Region]:

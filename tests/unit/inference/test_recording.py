@@ -11,13 +11,16 @@ from speechbrain_lmac.models.clap.base import CLAP
 from speechbrain_lmac.models.classifiers.base import SupervisedClassifier
 from speechbrain_lmac.reports.annotations import RAVEN_COLUMNS
 from speechbrain_lmac.utils.errors import InputError
+from tests.unit.inference.conftest import questions
 
-PROMPTS = ["the sound of siren", "the sound of rain"]
+PROMPTS = ["this is the sound of siren", "this is the sound of rain"]
+"""Prompts of a CLAP for the classes that are explained."""
 
 
 def explain_recording(interpreter, sound, folder):
     rate = interpreter.sample_rate
-    timeline = interpreter.interpret_recording(sound, PROMPTS, folder, sample_rate=rate)
+    prompts = questions(interpreter, "siren", "rain")
+    timeline = interpreter.interpret_recording(sound, prompts, folder, sample_rate=rate)
     return timeline, [load_audio(path, rate) for path in timeline.files]
 
 
@@ -49,11 +52,11 @@ def high_pass(sound):
 
 
 @pytest.mark.parametrize("seconds", [1.3, 5.0, 6.1, 17.77])
-def test_full_masks_reconstruct_the_recording(interpreter, seconds, tmp_path, monkeypatch):
+def test_full_masks_reconstruct_the_recording(any_interpreter, seconds, tmp_path, monkeypatch):
     """Windows overlap and add up to the recording, at any length."""
     replace_masks(monkeypatch, 1.0)
     sound = high_pass(synthesize("rain", seed=3, seconds=seconds))
-    timeline, explanations = explain_recording(interpreter, sound, tmp_path)
+    timeline, explanations = explain_recording(any_interpreter, sound, tmp_path)
     for wav in explanations:
         torch.testing.assert_close(wav, sound, atol=1e-3, rtol=0)
     fraction = timeline.masked_in_fraction
@@ -107,20 +110,20 @@ def test_single_window_equals_interpret_file(interpreter, tmp_path):
     assert region.start == pytest.approx(2, abs=0.3) and region.stop == pytest.approx(4, abs=0.3)
 
 
-def test_regions_end_with_the_recording(interpreter, tmp_path, monkeypatch):
+def test_regions_end_with_the_recording(any_interpreter, tmp_path, monkeypatch):
     """The last region is not rounded up."""
     replace_masks(monkeypatch, 1.0)
     sound = synthesize("rain", seed=3, seconds=7.03)
-    timeline, _ = explain_recording(interpreter, sound, tmp_path)
+    timeline, _ = explain_recording(any_interpreter, sound, tmp_path)
     assert {(r.start, r.stop) for r in timeline.regions()} == {(0.0, len(sound) / SAMPLE_RATE)}
 
 
-def test_spectrogram_shows_time_and_frequency(interpreter, tmp_path):
+def test_spectrogram_shows_time_and_frequency(any_interpreter, tmp_path):
     """A tone in the second of three parts of a minute of noise."""
     sound = 0.01 * torch.randn(60 * SAMPLE_RATE, generator=torch.Generator().manual_seed(0))
     time = torch.arange(20 * SAMPLE_RATE) / SAMPLE_RATE
     sound[20 * SAMPLE_RATE : 40 * SAMPLE_RATE] += torch.sin(2 * torch.pi * 4000 * time)
-    timeline, _ = explain_recording(interpreter, sound, tmp_path)
+    timeline, _ = explain_recording(any_interpreter, sound, tmp_path)
     columns, bins = timeline.spectrogram.shape
     assert columns == 480 and timeline.sample_rate == SAMPLE_RATE
     loud = (timeline.spectrogram[:, bins // 4] > 1).nonzero().flatten()
@@ -150,35 +153,35 @@ def test_stale_residuals_are_removed(interpreter, tmp_path):
     assert (tmp_path / "original.wav").is_file()
 
 
-def test_silence_has_no_activity(interpreter, tmp_path):
+def test_silence_has_no_activity(any_interpreter, tmp_path):
     """Digital silence after a siren stays silent."""
     sound = torch.zeros(20 * SAMPLE_RATE)
     sound[: 2 * SAMPLE_RATE] = synthesize("siren", seed=2, seconds=2.0)
-    timeline, (masked_in, _) = explain_recording(interpreter, sound, tmp_path)
+    timeline, (masked_in, _) = explain_recording(any_interpreter, sound, tmp_path)
     assert not masked_in[8 * SAMPLE_RATE :].any()
     assert not timeline.activity[:, 80:].any() and timeline.activity.isfinite().all()
 
 
-def test_loud_recordings_do_not_clip(interpreter, tmp_path):
+def test_loud_recordings_do_not_clip(any_interpreter, tmp_path):
     """Explanations are scaled to at most 0.99."""
     sound = 3 * synthesize("siren", seed=2, seconds=7.0) / 0.3
-    _, explanations = explain_recording(interpreter, sound, tmp_path)
+    _, explanations = explain_recording(any_interpreter, sound, tmp_path)
     assert max(wav.abs().max() for wav in explanations) <= 0.99 + 2**-15
 
 
 @pytest.mark.parametrize("bad", [torch.nan, None])
-def test_unusable_recordings_leave_no_files(interpreter, bad, tmp_path):
+def test_unusable_recordings_leave_no_files(any_interpreter, bad, tmp_path):
     """Silence, and NaN in the last sample."""
     sound = synthesize("siren", seed=2, seconds=12.0) if bad else torch.zeros(12 * SAMPLE_RATE)
     if bad:
         sound[-1] = bad
     with pytest.raises(InputError, match="the array"):
-        explain_recording(interpreter, sound, tmp_path)
+        explain_recording(any_interpreter, sound, tmp_path)
     assert not list(tmp_path.iterdir())
 
 
-def test_unwritable_folder_is_reported_first(interpreter):
+def test_unwritable_folder_is_reported_first(any_interpreter):
     """The error names the folder before anything is explained."""
     sound = synthesize("siren", seed=2, seconds=6.0)
     with pytest.raises(InputError, match="/proc/nowhere"):
-        interpreter.interpret_recording(sound, "x", "/proc/nowhere", sample_rate=SAMPLE_RATE)
+        any_interpreter.interpret_recording(sound, "x", "/proc/nowhere", sample_rate=SAMPLE_RATE)
