@@ -18,6 +18,7 @@ from torch.nn.functional import cross_entropy, relu
 from tqdm import trange
 
 from speechbrain_lmac.audio.io import load_clip
+from speechbrain_lmac.audio.mixing import mix
 from speechbrain_lmac.data.datasets import read_clips
 from speechbrain_lmac.models.backbones.cnn14 import ConvBlock
 from speechbrain_lmac.models.base import WeightsReference
@@ -144,9 +145,7 @@ def train_miniature(folder, path, seed=0):
     torch.manual_seed(seed)
     layout = LAYOUTS["recipe"]
     wavs, labels, names = read_fold_clips(folder, TRAIN_FOLDS, layout.sample_rate)
-    spectrogram, bank = layout.spectrogram(), layout.filterbank()
-    wavs = layout.window().fit_wav(wavs)
-    log_mel = torch.cat([(spectrogram(part).abs() @ bank).log1p() for part in wavs.split(16)])
+    window, spectrogram, bank = layout.window(), layout.spectrogram(), layout.filterbank()
     body, head = Body(), nn.Linear(WIDTHS[-1], len(names))
     weights = [*body.parameters(), *head.parameters()]
     steps = EPOCHS * (len(labels) // BATCH)
@@ -157,7 +156,9 @@ def train_miniature(folder, path, seed=0):
         for batch in torch.randperm(len(labels)).split(BATCH):
             if len(batch) < BATCH:
                 continue
-            inputs, target = augment(log_mel[batch], targets[batch])
+            noisy = window.fit_wav(add_noise(wavs[batch]))
+            log_mel = (spectrogram(noisy).abs() @ bank).log1p()
+            inputs, target = augment(log_mel, targets[batch])
             loss = cross_entropy(head(body(inputs)[0]), target)
             optimizer.zero_grad()
             loss.backward()
@@ -167,13 +168,19 @@ def train_miniature(folder, path, seed=0):
     write(path, {name: value.detach() for name, value in state.items()}, names)
 
 
+def add_noise(wavs):
+    """Roll clips in time and add noise of a random color at 0 to 20 dB, in place of WHAM!."""
+    wavs = torch.stack([wav.roll(int(torch.randint(len(wav), ()))) for wav in wavs])
+    spectrum = torch.fft.rfft(torch.randn_like(wavs))
+    slope = torch.rand(len(wavs), 1)
+    spectrum *= torch.arange(1, spectrum.shape[1] + 1) ** -slope
+    noise = torch.fft.irfft(spectrum, wavs.shape[1])
+    return mix(wavs, noise, 20 * torch.rand(len(wavs)))
+
+
 def augment(log_mel, target):
-    """Roll clips in time, mix pairs of them, and silence a random band and span."""
-    log_mel = torch.stack([clip.roll(int(torch.randint(len(clip), ())), 0) for clip in log_mel])
-    fraction, order = (
-        float(torch.distributions.Beta(0.3, 0.3).sample()),
-        torch.randperm(len(target)),
-    )
+    """Mix pairs of clips, and silence a random band and span of each."""
+    fraction, order = float(torch.rand(())), torch.randperm(len(target))
     log_mel = fraction * log_mel + (1 - fraction) * log_mel[order]
     for clip in log_mel:
         frame, band = int(torch.randint(380, ())), int(torch.randint(70, ()))

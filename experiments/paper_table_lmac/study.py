@@ -14,9 +14,13 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from experiments.paper_table_lmac.small_classifiers import HEAD, MINIATURE
-from speechbrain_lmac.training.train import main as train
-from speechbrain_lmac.utils.config import hparams_path
+from experiments.paper_table_lmac.small_classifiers import (
+    HEAD,
+    MINIATURE,
+    MiniatureCNN14,
+    TaggerHead,
+)
+from speechbrain_lmac.training.api import train_interpreter
 
 SEEDS = (1, 2, 3)
 LOSSES = {
@@ -33,7 +37,6 @@ LOSSES = {
 """Published loss, and ours. The recipe of SpeechBrain weights sparsity by 0.4 x batch size."""
 DOMAINS = ("stft", "stft_log1p")
 BASELINES = ("gradcam++", "energy", "random", "full-mask")
-CLASS = "!new:experiments.paper_table_lmac.small_classifiers."
 SETTINGS = {
     "number_of_epochs": 6,
     "valid_interval": 6,
@@ -68,32 +71,27 @@ def rows():
     ]
 
 
-def classifier_setting(row, folder, tagger_weights):
-    """Return the value of ``--audio_classifier``."""
+def load_classifier(row, folder, tagger_weights=None):
+    """Return the classifier of a row."""
     if row.front_end == "log1p":
-        flag = str(row.level == "peak")
-        return f"{CLASS}MiniatureCNN14 {{weights: {folder / MINIATURE}, peak_normalized: {flag}}}"
-    weights = f", weights: {tagger_weights}" if tagger_weights else ""
-    return f"{CLASS}TaggerHead {{head: {folder / HEAD}{weights}}}"
+        return MiniatureCNN14(folder / MINIATURE, peak_normalized=row.level == "peak")
+    return TaggerHead(folder / HEAD, tagger_weights)
 
 
 def run(row, esc10, classifiers, folder, tagger_weights=None, baselines=BASELINES):
     """Train one row and evaluate it and baselines on fold 5, unless its result exists."""
     output = folder / row.slug
-    if (output / "results.md").is_file():
-        return
-    settings = {
-        "data_folder": esc10,
-        "masking": row.domain,
-        "seed": row.seed,
-        "output_folder": output,
-        "audio_classifier": classifier_setting(row, classifiers, tagger_weights),
-        "baselines": f"[{', '.join(baselines)}]",
-        **SETTINGS,
-        **LOSSES[row.loss],
-    }
-    arguments = [text for name, value in settings.items() for text in (f"--{name}", str(value))]
-    train([str(hparams_path("lmac.yaml")), *arguments])
+    if not (output / "results.md").is_file():
+        train_interpreter(
+            load_classifier(row, classifiers, tagger_weights),
+            esc10,
+            masking=row.domain,
+            output_folder=output,
+            seed=row.seed,
+            baselines=f"[{', '.join(baselines)}]",
+            **SETTINGS,
+            **LOSSES[row.loss],
+        )
 
 
 def read_scores(folder):
