@@ -142,10 +142,14 @@ class Spectrogram(nn.Module):
         last = None
         if closing_frame is not None:
             last = torch.fft.irfft(closing_frame, n=self.n_fft).mul_(window)
-        edge = self.n_fft // 2
-        inner = slice(edge, edge + length)
+        inner = slice(self.samples_before, self.samples_before + length)
         wavs = self._overlap(frames, last)[:, inner]
         return wavs.div_(self._envelope(window, frames.shape[1], last is not None)[:, inner])
+
+    @property
+    def samples_before(self) -> int:
+        """Samples of the first frame that precede the clip."""
+        return self.n_fft // 2
 
     def _padded_window(self) -> Tensor:
         missing = self.n_fft - len(self.window)

@@ -6,10 +6,9 @@
 from pathlib import Path
 
 import torch
-from torch import nn
-from torchaudio.compliance.kaldi import get_mel_banks
 
 from speechbrain_lmac.audio.stft import Spectrogram
+from speechbrain_lmac.models.backbones.kaldi import mel_filters
 from speechbrain_lmac.utils.download import fetch_cached
 
 RELEASE = "https://github.com/fschmid56/EfficientAT/releases/download/v0.0.1/"
@@ -48,17 +47,7 @@ class PreEmphasisSpectrogram(Spectrogram):
 
 def kaldi_filterbank() -> torch.Tensor:
     """Kaldi's mel filters, 0 to 15 kHz, ``[513, 128]``."""
-    filters, _ = get_mel_banks(
-        MEL_BANDS,
-        N_FFT,
-        SAMPLE_RATE,
-        0.0,
-        HIGHEST_HZ,
-        vtln_low=100.0,
-        vtln_high=-500.0,
-        vtln_warp_factor=1.0,
-    )
-    return nn.functional.pad(filters, (0, 1)).T.contiguous()  # Kaldi omits Nyquist
+    return mel_filters(MEL_BANDS, N_FFT, SAMPLE_RATE, 0.0, HIGHEST_HZ)
 
 
 def download_weights() -> Path:

@@ -19,6 +19,7 @@ from speechbrain_lmac.models.clap.transformers_files import (
     load_model,
     read_config,
 )
+from speechbrain_lmac.models.lazy_transformers import ClapConfig, ClapModel
 from speechbrain_lmac.models.text.transformer import VOCABULARIES, Sentences, load_tokenizer
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.files import absolute_if_exists
@@ -69,7 +70,7 @@ class TransformersCLAP(PretrainedCLAP):
         config = read_config(folder)
         words = load_tokenizer(folder if tokenizer is None else tokenizer)
         path = find_weights(source, folder, revision)
-        model, sha256 = load_model(config, path)
+        model, sha256 = load_clap(config, path)
         super().__init__(
             FRONT_END,
             mel_filterbank(lowest_hz, highest_hz, model.config.audio_config.num_mel_bins),
@@ -102,6 +103,31 @@ class TransformersCLAP(PretrainedCLAP):
     @property
     def reference(self) -> WeightsReference:
         return WeightsReference("transformers", self.settings["source"], self.sha256)
+
+
+def load_clap(config: dict[str, Any], path: Path) -> tuple[Any, str]:
+    """Load a ``ClapModel``; InputError if it has feature fusion.
+
+    Arguments
+    ---------
+    config : dict
+        Configuration of the model.
+    path : Path
+        Path of the weights file.
+
+    Returns
+    -------
+    ClapModel, str
+        Model, and the SHA-256 of the weights file in hex.
+    """
+    kinds = (ClapConfig, ClapModel)
+    model, sha256 = load_model(config, path, kinds, "a CLAP of transformers")
+    if model.config.audio_config.enable_fusion:
+        raise InputError(
+            f"{path.parent} is a CLAP with feature fusion, which is not supported. Give one "
+            f"without it, for example {HUB_ID}"
+        )
+    return model, sha256
 
 
 def text_encoder_of(model: Any, words: Any) -> Sentences:

@@ -12,7 +12,6 @@ from safetensors.torch import load_file
 
 from speechbrain_lmac.models import checkpoints, state_dicts
 from speechbrain_lmac.models.clap.laion import FRONT_END
-from speechbrain_lmac.models.lazy_transformers import ClapConfig, ClapModel
 from speechbrain_lmac.models.text.transformer import FILES
 from speechbrain_lmac.utils import single_read
 from speechbrain_lmac.utils.errors import InputError, first_line
@@ -157,7 +156,9 @@ def read_mapping(path: Path) -> dict[str, Any]:
     return content
 
 
-def load_model(description: dict[str, Any], weights: Path) -> tuple[Any, str]:
+def load_model(
+    description: dict[str, Any], weights: Path, kinds: tuple[Any, Any], what: str
+) -> tuple[Any, str]:
     """Load a model of transformers strictly: every tensor, every shape, no code.
 
     transformers receives tensors and never a folder, in which it might find other weights.
@@ -168,10 +169,14 @@ def load_model(description: dict[str, Any], weights: Path) -> tuple[Any, str]:
         Configuration, as :func:`read_config` returns it.
     weights : Path
         Path of the weights file.
+    kinds : tuple
+        Configuration class and model class of transformers.
+    what : str
+        Name of the model in an error.
 
     Returns
     -------
-    ClapModel, str
+    transformers.PreTrainedModel, str
         Model, and the SHA-256 of the weights file in hex.
 
     Raises
@@ -179,13 +184,13 @@ def load_model(description: dict[str, Any], weights: Path) -> tuple[Any, str]:
     InputError
         If the file does not hold exactly the weights of this model.
     """
-    folder = weights.parent
+    folder, (config_class, model_class) = weights.parent, kinds
     try:
         with single_read.open_hashed(weights) as file:
             state = read_tensors(file.name, weights)
-        config = ClapConfig.from_dict(description)
-        state_dicts.check_within(lambda: ClapModel(config), state, str(folder))
-        model, info = ClapModel.from_pretrained(
+        config = config_class.from_dict(description)
+        state_dicts.check_within(lambda: model_class(config), state, str(folder))
+        model, info = model_class.from_pretrained(
             None,
             config=config,
             state_dict=state,
@@ -194,19 +199,12 @@ def load_model(description: dict[str, Any], weights: Path) -> tuple[Any, str]:
             ignore_mismatched_sizes=True,
         )
     except FAILURES as error:
-        raise InputError(
-            f"{folder} does not hold a CLAP of transformers: {first_line(error)}"
-        ) from error
-    check_loaded(info, folder)
-    if model.config.audio_config.enable_fusion:
-        raise InputError(
-            f"{folder} is a CLAP with feature fusion, which is not supported. Give one without it, "
-            f"for example {HUB_ID}"
-        )
+        raise InputError(f"{folder} does not hold {what}: {first_line(error)}") from error
+    check_loaded(info, folder, what)
     return model, file.sha256
 
 
-def check_loaded(info: Mapping[str, Any], folder: Path) -> None:
+def check_loaded(info: Mapping[str, Any], folder: Path, what: str) -> None:
     """Raise InputError if transformers did not load all tensors strictly."""
     wrong = {
         "lacks": info["missing_keys"],
@@ -219,7 +217,7 @@ def check_loaded(info: Mapping[str, Any], folder: Path) -> None:
     }
     problems = [f"{how} {keys[0]}" for how, keys in trained.items() if keys]
     if problems:
-        raise InputError(f"{folder} does not hold a CLAP of transformers: {'; '.join(problems)}")
+        raise InputError(f"{folder} does not hold {what}: {'; '.join(problems)}")
 
 
 def read_tensors(name: str, weights: Path) -> dict[str, torch.Tensor]:

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from speechbrain_lmac.models.base import WeightsReference
-from speechbrain_lmac.models.classifiers.base import SupervisedClassifier, head_queries
+from speechbrain_lmac.models.classifiers.base import SupervisedClassifier
 from speechbrain_lmac.models.classifiers.front_end import FrontEnd
 from speechbrain_lmac.models.classifiers.probe import check_head, noise_mel, probe
 from speechbrain_lmac.models.classifiers.wiring import BodyOutputs, wire
@@ -119,5 +119,4 @@ class HookedClassifier(SupervisedClassifier):
         mel = noise_mel(self.front_end, 1.0).to(self.device)
         with torch.no_grad():
             weight, bias = check_head(self.body, self.wiring, self.outputs(mel))
-        queries, self.logit_scale = head_queries(weight, bias)
-        self.head_queries.copy_(queries)
+        self.set_head(self.class_names, weight, bias, self.multilabel)
