@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import nn
+from torch.nn.functional import pad
 
 from speechbrain_lmac.models.base import WeightsReference
 from speechbrain_lmac.models.classifiers.base import SupervisedClassifier
@@ -86,7 +87,7 @@ class HookedClassifier(SupervisedClassifier):
         )
         self.body, self.wiring, self.front_end = body, wiring, front_end
         self.hidden_channels = probed.channels
-        self.stages = probed.stages
+        self.stages, self.shortest = probed.stages, probed.shortest
         self.freeze()
         self.to(probed.weight.device)
 
@@ -99,7 +100,11 @@ class HookedClassifier(SupervisedClassifier):
         return outputs.features, outputs.hidden
 
     def outputs(self, mel: torch.Tensor) -> BodyOutputs:
-        """Logits, features and hidden maps of mel power ``[batch, frames, bands]``."""
+        """Logits, features and hidden maps of mel power ``[batch, frames, bands]``.
+
+        Clips that are too short for the body are padded with silence.
+        """
+        mel = pad(mel, (0, 0, 0, max(0, self.shortest - mel.shape[1])))
         return self.wiring.run(self.body, self.front_end.body_input(mel))
 
     @property

@@ -1,4 +1,4 @@
-"""Check of a network with noise: shapes, head, gradients, and the weights of each stage."""
+"""Check of a network with noise: shapes, head and gradients."""
 
 from functools import partial
 from typing import NamedTuple
@@ -8,6 +8,7 @@ from torch import nn
 
 from speechbrain_lmac.audio.stft import power_of
 from speechbrain_lmac.models.classifiers.front_end import FrontEnd
+from speechbrain_lmac.models.classifiers.stages import Stage, find_stages
 from speechbrain_lmac.models.classifiers.wiring import BodyOutputs, Wiring
 from speechbrain_lmac.utils.errors import InputError, first_line
 
@@ -15,22 +16,6 @@ PROBE_SECONDS = (2.0, 3.0)
 """Lengths of the noise."""
 TOLERANCE = 1e-4
 """Largest difference of the head's logits and the body's output, relative to the largest logit."""
-
-
-class Stage(NamedTuple):
-    """Names of the weights of one stage of a network."""
-
-    modules: tuple[str, ...]
-    """Modules of which all weights belong to the stage."""
-    parameters: tuple[str, ...]
-    """Additional single weights."""
-
-    def module(self, body: nn.Module) -> nn.Module:
-        """Module that holds the weights of the stage."""
-        parts: list[nn.Module] = [body.get_submodule(name) for name in self.modules]
-        if self.parameters:
-            parts.append(nn.ParameterList([body.get_parameter(name) for name in self.parameters]))
-        return nn.ModuleList(parts)
 
 
 class Probe(NamedTuple):
@@ -44,6 +29,8 @@ class Probe(NamedTuple):
     """Biases of the head, ``[classes]``."""
     stages: tuple[Stage, ...]
     """Stages from the output to the input, without a linear head."""
+    shortest: int
+    """Smallest number of frames that the network can take."""
 
 
 def probe(body: nn.Module, wiring: Wiring, front_end: FrontEnd) -> Probe:
@@ -86,9 +73,12 @@ def probe(body: nn.Module, wiring: Wiring, front_end: FrontEnd) -> Probe:
         check_gradients(wiring, outputs, mel)
         check_order(wiring, outputs)
         stages = find_stages(body, wiring, outputs, order)
+    shortest = 1
     if front_end.seconds is None:
         check_axes(body, wiring, front_end, outputs)
-    return Probe(tuple(maps.shape[1] for maps in outputs.hidden), weight, bias, stages)
+        shortest = find_shortest(body, wiring, front_end, mel.detach())
+    channels = tuple(maps.shape[1] for maps in outputs.hidden)
+    return Probe(channels, weight, bias, stages, shortest)
 
 
 def _first_run(body: nn.Module, wiring: Wiring, inputs: torch.Tensor) -> BodyOutputs:
@@ -187,55 +177,20 @@ def check_axes(body: nn.Module, wiring: Wiring, front_end: FrontEnd, outputs: Bo
             )
 
 
-def find_stages(
-    body: nn.Module, wiring: Wiring, outputs: BodyOutputs, order: list[str]
-) -> tuple[Stage, ...]:
-    """Stages from the output to the input, separated by the hidden maps.
-
-    Each weight that the features depend on is in one stage.
-    """
-    named = [(name, weight) for name, weight in body.named_parameters() if weight.requires_grad]
-    tensors = [weight for _, weight in named]
-    gradients = torch.autograd.grad(
-        outputs.features.sum(), tensors, retain_graph=True, allow_unused=True
-    )
-    used = {name for (name, _), gradient in zip(named, gradients) if gradient is not None}
-    ends = [_end(order, name) for name in reversed(wiring.hidden)]
-    stages: list[tuple[list[str], list[str]]] = [([], []) for _ in range(len(ends) + 1)]
-    for name, module in body.named_modules():
-        own = [f"{name}.{key}" if name else key for key, _ in module.named_parameters("", False)]
-        inside = [f"{name}.{key}" if name else key for key, _ in module.named_parameters()]
-        here = [key for key in own if key in used]
-        if not here:
-            continue
-        start = _start(order, name)
-        modules, parameters = stages[sum(start > end for end in ends)]
-        if here == inside:
-            modules.append(name)
-        else:
-            parameters.extend(here)
-    return tuple(
-        Stage(tuple(modules), tuple(parameters))
-        for modules, parameters in reversed(stages)
-        if modules or parameters
-    )
+def find_shortest(body: nn.Module, wiring: Wiring, front_end: FrontEnd, mel: torch.Tensor) -> int:
+    """Smallest number of frames that a network can take; it takes all those of ``mel``."""
+    low, high = 1, mel.shape[1]
+    while low < high:
+        middle = (low + high) // 2
+        try:
+            with torch.no_grad():
+                wiring.run(body, front_end.body_input(mel[:, :middle]))
+            high = middle
+        except (RuntimeError, ValueError):
+            low = middle + 1
+    return low
 
 
 def _note(order: list[str], name: str, *_: object) -> None:
     """Append the name of a module that starts."""
     order.append(name)
-
-
-def _start(order: list[str], name: str) -> int:
-    """Place in the order at which a module, or the module around it, starts."""
-    while name and name not in order:
-        name = name.rpartition(".")[0]
-    return order.index(name) if name in order else 0
-
-
-def _end(order: list[str], name: str) -> int:
-    """Last place in the order of a module and the modules inside it, from its first start."""
-    place = order.index(name)
-    while place + 1 < len(order) and order[place + 1].startswith(f"{name}."):
-        place += 1
-    return place

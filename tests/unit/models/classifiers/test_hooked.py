@@ -255,6 +255,17 @@ def test_front_end_equals_torchaudio(clips, compression, magnitude):
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
+def test_short_clips_are_padded(clips):
+    """A network with large kernels encodes clips of one sample, and longer ones unchanged."""
+    body = nn.Sequential(nn.Conv2d(1, 8, 30), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    body.append(nn.Linear(8, 3))
+    classifier = hooked(body, head="3", hidden=("0",))
+    assert classifier.shortest == 30
+    expected = body(log_mel(clips).unsqueeze(1))
+    torch.testing.assert_close(logits_of(classifier, clips), expected, rtol=1e-5, atol=1e-5)
+    assert classifier(clips[:, :1]).vector.isfinite().all()
+
+
 def test_fixed_length_repeats_short_clips(clips):
     """A body of fixed length encodes the clip, repeated to that length."""
     body = small_cnn()
