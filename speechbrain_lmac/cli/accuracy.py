@@ -34,7 +34,7 @@ CHOICES = ("dataset", "all")
 def run(
     data_folder: DataFolder,
     classifier: Annotated[
-        str | None, Option(metavar="NAME", help="efficientat-labels or speechbrain-cnn14.")
+        str | None, Option(metavar="NAME", help="efficientat-labels, speechbrain-cnn14 or ast.")
     ] = None,
     source: Annotated[
         str | None,

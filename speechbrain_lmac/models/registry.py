@@ -23,6 +23,7 @@ CLAPS = {
 SUPERVISED = {
     "efficientat-labels": "speechbrain_lmac.models.classifiers.efficientat.EfficientATLabels",
     "speechbrain-cnn14": "speechbrain_lmac.models.classifiers.speechbrain_cnn14.SpeechBrainCNN14",
+    "ast": "speechbrain_lmac.models.classifiers.ast.TransformersAST",
 }
 """Class of each name of a supervised classifier."""
 
