@@ -28,6 +28,7 @@ from speechbrain_lmac.models.classifiers.efficientat import EfficientATLabels
 from speechbrain_lmac.models.input_window import VariableLengthInput
 from speechbrain_lmac.pretrained.export import export_interpreter
 from tests.helpers import oracles, reference_models
+from tests.helpers.cnn14 import published_classifier
 
 REPOSITORY = Path(__file__).parents[1]
 REAL_ESC10 = Path(os.environ.get("ESC10_FOLDER", REPOSITORY / "ESC-10"))
@@ -151,8 +152,10 @@ def published_settings(laion_file, tokenizer, efficientat_file, tmp_path_factory
     words = str(tokenizer)
     microsoft = {"weights": str(write_weights(folder / "2022.pth")), "tokenizer": words}
     efficientat = {"audio_classifier": {"weights": str(efficientat_file)}}
+    cnn14 = published_classifier(folder, "recipe", dim=8).settings
     return {
         "lmac": efficientat,
+        "lmac_paper": {"audio_classifier": cnn14},
         "lmac_zs_efficientat": efficientat,
         "evaluate_efficientat": efficientat,
         "evaluate_microsoft": {"audio_classifier": microsoft},

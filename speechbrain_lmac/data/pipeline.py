@@ -69,7 +69,7 @@ class AugmentedBatch(NamedTuple):
 
 
 def augment_batch(
-    wavs: Tensor, rngs: Sequence[random.Random], mix_probability: float
+    wavs: Tensor, rngs: Sequence[random.Random], mix_probability: float, roll: bool = True
 ) -> AugmentedBatch:
     """Roll each clip in time, and mix some with the next clip of the batch at -5 to 5 dB.
 
@@ -83,12 +83,15 @@ def augment_batch(
         Random number generator of each clip.
     mix_probability : float
         Probability that a clip is mixed, in [0, 1].
+    roll : bool
+        Whether clips are rolled. Default: True.
 
     Returns
     -------
     AugmentedBatch
     """
-    targets = torch.stack([wav.roll(rng.randrange(len(wav))) for wav, rng in zip(wavs, rngs)])
+    shifts = [rng.randrange(wavs.shape[1]) if roll else 0 for rng in rngs]
+    targets = torch.stack([wav.roll(shift) for wav, shift in zip(wavs, shifts)])
     is_mixed = torch.tensor([rng.random() < mix_probability for rng in rngs], device=wavs.device)
     snr_db = torch.tensor([rng.uniform(-MAX_SNR_DB, MAX_SNR_DB) for rng in rngs])
     mixtures = mix(targets, global_roll(targets, 1), snr_db.to(wavs.device))

@@ -116,6 +116,9 @@ class Objective(nn.Module):
                 f"loss_weights must have a weight for every term, got none for "
                 f"{', '.join(missing)}. Give 0 to remove a term"
             )
+        for name, weight in weights.items():
+            if isinstance(weight, bool) or not isinstance(weight, int | float) or weight != weight:
+                raise InputError(f"loss_weights must be numbers, got {weight!r} for {name}")
         self.weights = {name: weight for name, weight in weights.items() if weight}
         self.mask_in = self._used(mask_in)
         self.mask_out = self._used(mask_out)

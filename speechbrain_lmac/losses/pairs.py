@@ -45,6 +45,9 @@ class PromptPairs(NamedTuple):
     sources: torch.Tensor | None = None
     """Power of the clips and of the sources mixed into them, which the second query names,
     ``[2, batch, frames, bins]`` in the masking domain; the second is 0 for an unmixed clip."""
+    spectra: torch.Tensor | None = None
+    """``log(1 + magnitude)`` of the encoder input, and of the clip without its noise, at the same
+    frames, ``[2, batch, frames, bins]``. Only ``guidance`` needs it."""
     num_separable: torch.Tensor | None = None
     """Number of separable clips, averaged over processes, ``[]``. Default: the number in
     this process."""

@@ -1,20 +1,31 @@
 """Terms of the training objective, one function per term.
 
 The LMAC-ZS paper (NeurIPS 2024) has three: similarity matching, mask regularization and prompt
-diversity. The other terms are ours; they constrain the prediction. The query must stay more
-probable than all competing classes in the masked-in part, and must not be in the masked-out part.
+diversity. The L-MAC paper (ICML 2024) has the cross-entropy of both parts, mask regularization and
+guidance. The other terms are ours; they constrain the prediction. The query must stay more probable
+than all competing classes in the masked-in part, and must not be in the masked-out part.
 
 A term takes the masks themselves, the encoded masked-in part, or the encoded masked-out part. All
 terms are means: repeating the batch or enlarging the masks leaves the loss as it is.
 """
 
 import torch
-from torch.nn.functional import logsigmoid, normalize, relu
+from torch.nn.functional import (
+    binary_cross_entropy,
+    cosine_similarity,
+    logsigmoid,
+    normalize,
+    relu,
+)
 
 from speechbrain_lmac.losses.pairs import MaskedPairs, PromptPairs
 
 TARGET_AREA = 0.3
 """Mask mean for a query of probability 1."""
+GUIDED_COSINE = 0.6
+"""Smallest cosine of the masked-in part and the clip without its noise, of guided clips."""
+GUIDE_LEVEL = 0.35
+"""Fraction of the largest log magnitude above which a bin belongs to the guide."""
 
 
 def similarity_matching(masked: MaskedPairs) -> torch.Tensor:
@@ -36,11 +47,20 @@ def mask_out_nll(masked: MaskedPairs) -> torch.Tensor:
     """``-b log(1 - r)``, with ``r`` the probability of the query given the masked-out part.
 
     The term is bounded: it is 0 if the masked-out part no longer contains the query. The published
-    ``-CE`` of L-MAC has no bound.
+    :func:`mask_out_log` has no bound.
     """
     _, query, target = masked.batch()
     odds = masked.pairs.classes.log_odds(masked.masked, query, target)
     return -masked.confidence_weight() * logsigmoid(-odds)
+
+
+def mask_out_log(masked: MaskedPairs) -> torch.Tensor:
+    """``b log r``, with ``r`` the probability of the query given the masked-out part (L-MAC paper).
+
+    The term falls without bound while the masked-out part loses the query.
+    """
+    _, log_masked_out = masked.log_probabilities()
+    return masked.confidence_weight() * log_masked_out
 
 
 def source_preservation(masked: MaskedPairs) -> torch.Tensor:
@@ -57,8 +77,50 @@ def source_preservation(masked: MaskedPairs) -> torch.Tensor:
 
 
 def sparsity(masks: torch.Tensor, pairs: PromptPairs) -> torch.Tensor:
-    """``mean |M|``: the L1 term of the paper."""
-    return masks.mean()
+    """``mean |M|``: the L1 term of both papers.
+
+    With :func:`guidance`, the mean is multiplied by the fraction of clips that are not guided.
+    """
+    if pairs.spectra is None:
+        return masks.mean()
+    return masks.mean() * (~is_guided(masks, pairs.spectra)).float().mean()
+
+
+def guidance(masks: torch.Tensor, pairs: PromptPairs) -> torch.Tensor:
+    """``mean g BCE(M, [log1p|C| >= 0.35 max])`` over clips, with ``C`` the clip without its noise.
+
+    ``g`` is 1 for the clips of :func:`is_guided`, else 0. It is the term of L-MAC's fine-tuning.
+    The masks are those of the clips' own queries. Frames without a log magnitude do not count.
+    """
+    if pairs.spectra is None:
+        return masks.new_zeros(())
+    clean = pairs.spectra[1]
+    guide = clean >= GUIDE_LEVEL * clean.amax(dim=(1, 2), keepdim=True)
+    with torch.autocast(masks.device.type, enabled=False):
+        own = masks[0, :, : clean.shape[1]].float()
+        errors = binary_cross_entropy(own, guide.float(), reduction="none").mean(dim=(1, 2))
+    return (errors * is_guided(masks, pairs.spectra)).mean()
+
+
+def is_guided(masks: torch.Tensor, spectra: torch.Tensor) -> torch.Tensor:
+    """Whether the masked-in part resembles the clip without its noise, ``[batch]`` of bool.
+
+    Arguments
+    ---------
+    masks : torch.Tensor
+        Masks of the clips' own queries and of other queries, ``[prompts, batch, frames, bins]``.
+    spectra : torch.Tensor
+        Log magnitudes of the encoder input and of the clip without its noise,
+        ``[2, batch, frames', bins]``, with at most the frames of the masks.
+
+    Returns
+    -------
+    torch.Tensor
+        True if the cosine of both log magnitudes is at least 0.6.
+    """
+    noisy, clean = spectra
+    masked_in = masks[0, :, : noisy.shape[1]].detach() * noisy
+    return cosine_similarity(masked_in.flatten(1), clean.flatten(1)) >= GUIDED_COSINE
 
 
 def prompt_diversity(masks: torch.Tensor, pairs: PromptPairs) -> torch.Tensor:

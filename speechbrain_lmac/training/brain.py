@@ -1,7 +1,6 @@
 """SpeechBrain Brain that trains the mask decoder."""
 
 import copy
-import math
 import random
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -26,7 +25,7 @@ from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 from speechbrain_lmac.masking.masked_classifier import EncodedClips
 from speechbrain_lmac.training.feature_dropout import channel_dropout
 from speechbrain_lmac.training.loop import TrainingLoop
-from speechbrain_lmac.training.pairs import build_pairs, draw_class, source_power
+from speechbrain_lmac.training.pairs import build_pairs, draw_class, guide_spectra, source_power
 from speechbrain_lmac.utils.device import is_out_of_memory
 from speechbrain_lmac.utils.distributed import (
     all_reduce_mean,
@@ -87,12 +86,16 @@ class LMACBrain(TrainingLoop):
         """
         hparams, classifier = self.hparams, self.model.classifier
         draws = [clip_rng(hparams.seed, self.epoch, clip_id) for clip_id in batch.id]
-        clips = augment_batch(batch.sig.data.to(self.device), draws, hparams.mix_probability)
-        encoded = classifier.encode_clips(clips.wavs)
+        wavs = batch.sig.data.to(self.device)
+        clips = augment_batch(wavs, draws, hparams.mix_probability, hparams.roll_clips)
+        noisy = hparams.noise(clips.wavs, hparams.seed, self.epoch, batch.id)
+        encoded = classifier.encode_clips(noisy)
         pairs = self.pair(batch, encoded.encoding.vector.float(), clips.is_mixed, draws)
         if global_mean_count(clips.is_mixed) and len(pairs.queries) > 1:
             pairs = pairs._replace(sources=source_power(classifier, clips.targets, clips.wavs))
             pairs = pairs._replace(num_separable=global_mean_count(pairs.separable))
+        if "guidance" in hparams.objective.terms:
+            pairs = pairs._replace(spectra=guide_spectra(classifier, encoded, clips.wavs))
         features = channel_dropout(self.model.features(encoded), hparams.feature_dropout, draws)
         masks = self.model(encoded, pairs.queries, features)
         first = masks[: hparams.encoded_prompts_per_clip]
@@ -135,16 +138,6 @@ class LMACBrain(TrainingLoop):
         probabilities = self.model.classifier.probabilities(vector, queries)
         return draw_class(probabilities, best, rng, self.hparams.other_class_probability)
 
-    @property
-    def epoch(self) -> int:
-        """Current epoch."""
-        return self.hparams.epoch_counter.current
-
-    @property
-    def progress(self) -> float:
-        """Progress of training: 0 in the first epoch, 1 in the last."""
-        return (self.epoch - 1) / max(1, self.hparams.epoch_counter.limit - 1)
-
     def compute_objectives(
         self, predictions: Predictions, batch: PaddedBatch, stage: sb.Stage
     ) -> torch.Tensor:
@@ -160,7 +153,9 @@ class LMACBrain(TrainingLoop):
 
     def evaluate_batch(self, batch: PaddedBatch, stage: sb.Stage) -> torch.Tensor:
         """Collect the validation score: the in-out margin over the top-k fractions."""
-        encoded = self.model.classifier.encode_clips(batch.sig.data.to(self.device))
+        wavs = batch.sig.data.to(self.device)
+        wavs = self.hparams.noise(wavs, self.hparams.seed, 0, batch.id)
+        encoded = self.model.classifier.encode_clips(wavs)
         inputs = make_batch(self.model, batch.id, encoded, self.prompts)
         attributions = explain(self.model, EXPLAINERS["lmac"], inputs)
         self.scores.extend(in_out_margin(score_faithfulness(self.model, inputs, attributions)))
@@ -211,16 +206,15 @@ class LMACBrain(TrainingLoop):
             self.averaged.update_parameters(self.model.decoder)
 
     def on_stage_start(self, stage: sb.Stage, epoch: int | None = None) -> None:
-        """Reset the statistics; set the learning rate, which falls along half a cosine."""
+        """Reset the statistics and set the learning rate."""
         self.scores: list[float] = []
         if stage == sb.Stage.VALID:
             self.current_weights = copy.deepcopy(self.model.decoder.state_dict())
             self.load_average()
         if stage == sb.Stage.TRAIN:
             self.terms: dict[str, list[float]] = {}
-            fraction = (self.epoch - 1) / self.hparams.epoch_counter.limit
-            for group in self.optimizer.param_groups:
-                group["lr"] = self.hparams.lr * 0.5 * (1 + math.cos(math.pi * fraction))
+            epochs, lr = self.hparams.epoch_counter.limit, self.hparams.lr
+            self.hparams.lr_annealing.start_epoch(self.optimizer, lr, self.epoch, epochs)
 
     @property
     def trained_parameters(self) -> Iterator[torch.nn.Parameter]:
@@ -236,6 +230,7 @@ class LMACBrain(TrainingLoop):
         self.model.decoder.load_state_dict(self.current_weights)
         score = sum(self.scores) / len(self.scores)
         self.hparams.train_logger.log_stats({"epoch": epoch}, self.train_stats, {"score": score})
+        self.hparams.lr_annealing.end_validation(self.optimizer, self.epoch, score)
         # a safe YAML loader reads the metadata back: plain floats only
         self.checkpointer.save_and_keep_only({"score": float(score)}, max_keys=["score"])
 

@@ -26,6 +26,16 @@ class TrainingLoop(sb.Brain):
         """Weights whose gradients are averaged."""
         raise NotImplementedError
 
+    @property
+    def epoch(self) -> int:
+        """Current epoch."""
+        return self.hparams.epoch_counter.current
+
+    @property
+    def progress(self) -> float:
+        """Progress of training: 0 in the first epoch, 1 in the last."""
+        return (self.epoch - 1) / max(1, self.hparams.epoch_counter.limit - 1)
+
     def _wrap_distributed(self) -> None:
         """Leave the modules unwrapped; :meth:`optimizers_step` averages the gradients.
 

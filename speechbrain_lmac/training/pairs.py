@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 import torch
 
 from speechbrain_lmac.losses.pairs import PromptPairs
-from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
+from speechbrain_lmac.masking.log1p import log1p_magnitude
+from speechbrain_lmac.masking.masked_classifier import EncodedClips, MaskedClassifier
 
 POSSIBLE = 0.01
 """Smallest probability of a class, besides the predicted one, that training asks about."""
@@ -105,3 +106,30 @@ def source_power(
     """
     power = classifier.domain.power
     return torch.stack([power(clips), power(mixtures - clips)])
+
+
+@torch.no_grad()
+def guide_spectra(
+    classifier: MaskedClassifier, encoded: EncodedClips, clean: torch.Tensor
+) -> torch.Tensor:
+    """Log magnitudes that ``guidance`` compares, ``[2, batch, frames, bins]``.
+
+    Arguments
+    ---------
+    classifier : MaskedClassifier
+        Classifier with the masking domain.
+    encoded : EncodedClips
+        Clips with noise.
+    clean : torch.Tensor
+        The same clips without noise, ``[batch, time]``.
+
+    Returns
+    -------
+    torch.Tensor
+        ``log(1 + magnitude)`` of the encoder input for both, without the frames that masked parts
+        lack.
+    """
+    domain, audio_classifier = classifier.domain, classifier.audio_classifier
+    stft = audio_classifier.stft(audio_classifier.window.fit_wav(clean))
+    powers = torch.stack([encoded.encoder_power, domain.power_from_stft(stft)])
+    return log1p_magnitude(domain.covered(powers))

@@ -28,6 +28,7 @@ NUMBERS: dict[str, tuple[type | UnionType, float, float]] = {
     "mix_probability": (int | float, 0, 1),
     "feature_dropout": (int | float, 0, 0.99),
     "other_class_probability": (int | float, 0, 1),
+    "noise_snr_db": (int | float, -60, 60),
 }
 """Type, minimum and maximum of numeric settings."""
 
@@ -43,6 +44,8 @@ def check_numbers(hparams: Mapping[str, Any]) -> None:
             noun = "a whole number" if kind is int else "a number"
             bounds = f"from {minimum:g}" + ("" if maximum == math.inf else f" to {maximum:g}")
             raise InputError(f"{name} must be {noun} {bounds}, got {value!r}")
+    if not isinstance(hparams["roll_clips"], bool):
+        raise InputError(f"roll_clips must be True or False, got {hparams['roll_clips']!r}")
     if hparams["encoded_prompts_per_clip"] > hparams["prompts_per_clip"]:
         raise InputError(
             "encoded_prompts_per_clip must be at most prompts_per_clip, got "

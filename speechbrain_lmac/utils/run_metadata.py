@@ -104,7 +104,7 @@ def training_hashes(
     Arguments
     ---------
     hparams : dict
-        Loaded settings, with ``clap`` and ``pretrained_decoder``.
+        Loaded settings, with ``audio_classifier``, ``pretrained_decoder`` and ``noise``.
     splits : dict
         Split name -> list of Clip. The content of a sound file counts, not its path.
 
@@ -119,12 +119,20 @@ def training_hashes(
         name: [(c.ID, c.label, c.text, c.fold, c.start, c.stop, sha256[c.wav]) for c in clips]
         for name, clips in splits.items()
     }
-    decoder = hparams["pretrained_decoder"]
+    decoder, noises = hparams["pretrained_decoder"], hparams["noise"].files
+    noise = {"sha256 of noise files": _list_sha256(noises)} if noises else {}
     return {
+        **noise,
         "sha256 of data": hashlib.sha256(json.dumps(rows).encode()).hexdigest(),
         "sha256 of audio_classifier": hparams["audio_classifier"].reference.sha256,
         "sha256 of pretrained_decoder": decoder and file_sha256(decoder),
     }
+
+
+def _list_sha256(files: Iterable[str | Path]) -> str:
+    """SHA-256 of the names and sizes of files, which may be too many to read."""
+    entries = [(Path(file).name, Path(file).stat().st_size) for file in files]
+    return hashlib.sha256(json.dumps(entries).encode()).hexdigest()
 
 
 def lock_output_folder(folder: str | Path, identity: Mapping[str, Any]) -> None:

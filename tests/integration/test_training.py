@@ -17,6 +17,7 @@ from speechbrain_lmac.pretrained.finding import PRETRAINED
 from speechbrain_lmac.training import train
 from speechbrain_lmac.training.brain import LMACBrain
 from speechbrain_lmac.training.checkpointer import AtomicCheckpointer
+from speechbrain_lmac.training.schedules import CosineAnnealing
 from tests.helpers.runs import stop_after
 from tests.helpers.runs import training_arguments as arguments
 
@@ -185,7 +186,7 @@ def test_second_prompt_names_mixed_in_sound(model):
 
 def test_learning_rate_is_half_a_cosine(model):
     """The rate of epoch e of n is ``lr cos^2(pi (e - 1) / 2n)``."""
-    hparams = {"lr": 0.01, "epoch_counter": EpochCounter(4)}
+    hparams = {"lr": 0.01, "epoch_counter": EpochCounter(4), "lr_annealing": CosineAnnealing()}
     brain = LMACBrain({"model": model}, torch.optim.Adam, hparams, {"device": "cpu"})
     brain.init_optimizers()
     rates = []

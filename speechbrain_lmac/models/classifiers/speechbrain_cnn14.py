@@ -113,8 +113,8 @@ class SpeechBrainCNN14(SupervisedClassifier):
         return WeightsReference(name, " ".join(self.files), self.sha256)
 
 
-def _local_file(name: str, path: str | Path) -> Path:
-    if not Path(path).is_file():
+def _local_file(name: str, path: str | Path | None) -> Path:
+    if path is None or not Path(path).is_file():
         raise InputError(
             f"{name} must be a file, got {path}. Download embedding_model.ckpt and classifier.ckpt "
             "of the classifier"
