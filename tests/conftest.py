@@ -24,11 +24,13 @@ from speechbrain_lmac.models.backbones.mobilenet import Tagger
 from speechbrain_lmac.models.clap.efficientat import FILE, EfficientATCLAP
 from speechbrain_lmac.models.clap.laion import LaionCLAP
 from speechbrain_lmac.models.clap.mini import MiniCLAP
+from speechbrain_lmac.models.classifiers.ast import TransformersAST
 from speechbrain_lmac.models.classifiers.efficientat import EfficientATLabels
 from speechbrain_lmac.models.input_window import VariableLengthInput
 from speechbrain_lmac.pretrained.export import export_interpreter
-from tests.helpers import oracles, reference_models
+from tests.helpers import oracles, reference_models, small_networks
 from tests.helpers.cnn14 import published_classifier
+from tests.helpers.small_ast import write_ast
 
 REPOSITORY = Path(__file__).parents[1]
 REAL_ESC10 = Path(os.environ.get("ESC10_FOLDER", REPOSITORY / "ESC-10"))
@@ -173,9 +175,36 @@ def laion_htsat(laion_file, tokenizer):
     return LaionCLAP(laion_file, tokenizer)
 
 
+@pytest.fixture(scope="session")
+def efficientat_labels(labels_network):
+    """EfficientAT's labels with random weights, for plumbing only."""
+    return labels_network.classifier.audio_classifier
+
+
+@pytest.fixture(scope="session")
+def hooked_cnn():
+    """Classifier around a small convolutional network with a softmax head."""
+    return small_networks.hooked()
+
+
+@pytest.fixture(scope="session")
+def small_ast(tmp_path_factory):
+    """AST of transformers with few channels, random weights and an input of 2 s."""
+    return TransformersAST(write_ast(tmp_path_factory.mktemp("small_ast"), longest=204, layers=6))
+
+
 @pytest.fixture(scope="session", params=["clap", "efficientat", "laion_htsat"])
 def any_clap(request):
     """CLAP with variable-length or fixed-length input, convolutional or transformer."""
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(
+    scope="session",
+    params=["clap", "efficientat", "laion_htsat", "efficientat_labels", "hooked_cnn", "small_ast"],
+)
+def any_classifier(request):
+    """CLAP or supervised classifier, with input of any, fixed or limited length."""
     return request.getfixturevalue(request.param)
 
 

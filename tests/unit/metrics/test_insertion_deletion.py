@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from speechbrain_lmac.data.prompts import class_prompt
 from speechbrain_lmac.masking.domains import MelDomain
 from speechbrain_lmac.masking.masked_classifier import EncodedClips, MaskedClassifier
 from speechbrain_lmac.metrics.insertion_deletion import (
@@ -26,11 +25,13 @@ SEEDS = [1, 2, 3]
 
 
 @pytest.fixture(scope="module")
-def encoded_clips(any_clap, wavs):
+def encoded_clips(any_classifier, wavs):
     """Return a masked classifier, encoded clips and three classes."""
-    classifier = MaskedClassifier(MelDomain(any_clap))
+    classifier = MaskedClassifier(MelDomain(any_classifier))
     with torch.no_grad():
-        text = any_clap.queries([class_prompt(name) for name in ("siren", "rain", "dog")])
+        text = any_classifier.queries(
+            [any_classifier.question(name) for name in ("siren", "rain", "dog")]
+        )
         return classifier, classifier.encode_clips(wavs), text
 
 
@@ -44,7 +45,7 @@ TARGET = torch.tensor([0, 1, 0])
 
 
 def probability(classifier, embedding, text):
-    return classifier.logits(embedding, text).softmax(dim=1)[range(3), TARGET]
+    return classifier.probabilities(embedding, text)[range(3), TARGET]
 
 
 @pytest.mark.parametrize("fill", FILLS)

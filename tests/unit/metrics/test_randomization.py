@@ -17,17 +17,17 @@ from speechbrain_lmac.metrics.similarity import spearman, ssim
 from tests.helpers.gradients import used_weights
 
 
-def test_audio_blocks_hold_every_used_weight(any_clap, wavs):
-    """Each weight that the embedding depends on is in one block."""
-    clap = copy.deepcopy(any_clap)
+def test_audio_blocks_hold_every_used_weight(any_classifier, wavs):
+    """Each weight that a vector depends on is in one block."""
+    clap = copy.deepcopy(any_classifier)
     blocks = [id(weight) for block in clap.audio_blocks for weight in block.parameters()]
     assert len(set(blocks)) == len(blocks)
     assert used_weights(clap, lambda: clap(wavs[:1]).vector.sum()) == set(blocks)
 
 
-def test_audio_blocks_run_from_the_output(any_clap, wavs):
+def test_audio_blocks_run_from_the_output(any_classifier, wavs):
     """Forward hooks fire in the reverse order of the blocks."""
-    clap, seen = copy.deepcopy(any_clap), []
+    clap, seen = copy.deepcopy(any_classifier), []
     for place, block in enumerate(clap.audio_blocks):
         leaf = next(part for part in block.modules() if list(part.parameters(recurse=False)))
         leaf.register_forward_hook(lambda *_, place=place: seen.append(place))
