@@ -59,8 +59,7 @@ def main(arguments: list[str] | None = None) -> None:
     Arguments
     ---------
     arguments : list of str
-        Path of a YAML file, then ``--key value`` for each changed setting. Default: those of the
-        command line.
+        As for :func:`train`. Default: those of the command line.
     """
     train(arguments or sys.argv[1:])
 
@@ -107,8 +106,8 @@ def train(
     if sb.utils.distributed.if_main_process():
         if hparams["calibrate"]:
             calibrate_decoder(brain, splits["valid"], hparams)
-        exported = (network, trained_method(hparams), folder / "interpreter")
-        export_interpreter(*exported, include_classifier)
+        method = trained_method(hparams)
+        export_interpreter(network, method, folder / "interpreter", include_classifier)
         report(brain, splits["test"], explainers, hparams)
     shutdown()
 

@@ -35,6 +35,7 @@ from speechbrain_lmac.utils.files import absolute_if_exists
 
 HUB_ID = "MIT/ast-finetuned-audioset-10-10-0.4593"
 REVISION = "f826b80d28226b62986cc218e5cec390b1096902"
+KINDS = (ASTConfig, ASTForAudioClassification)
 SAMPLE_RATE = 16000
 N_FFT, HOP_LENGTH, WINDOW = 512, 160, 400
 LOWEST_HZ = 20.0
@@ -94,8 +95,7 @@ class TransformersAST(SupervisedClassifier):
         described = read_config(folder)
         patches, normalization = read_patches(described, folder), read_normalization(folder)
         path = find_weights(source, folder, revision)
-        kinds = (ASTConfig, ASTForAudioClassification)
-        model, sha256 = load_model(described, path, kinds, "an AST of transformers")
+        model, sha256 = load_model(described, path, KINDS, "an AST of transformers")
         weight, bias = model.classifier.dense.parameters()
         if multilabel is None:
             multilabel = _is_multilabel(described, len(weight))
@@ -112,11 +112,10 @@ class TransformersAST(SupervisedClassifier):
         self.patches, self.normalization, self.sha256 = patches, normalization, sha256
         self.encoder = model.audio_spectrogram_transformer
         self.head_norm = model.classifier.layernorm
-        depth = len(self.encoder.layers)
-        self.mapped = tuple(range(depth - 1, 0, -LAYER_STEP)) or (0,)
+        self.mapped = tuple(range(len(self.encoder.layers) - 1, 0, -LAYER_STEP)) or (0,)
         self.hidden_channels = (model.config.hidden_size,) * len(self.mapped)
-        named = {"source": absolute_if_exists(source), "revision": revision}
-        self.settings = {**named, "multilabel": multilabel}
+        self.settings = {"source": absolute_if_exists(source), "revision": revision}
+        self.settings["multilabel"] = multilabel
         self.freeze()
 
     def stft(self, wavs: torch.Tensor) -> torch.Tensor:
