@@ -74,7 +74,7 @@ def takes(
     audio_classifier = classifier.audio_classifier
     encoded = classifier.encode_clips(wav.unsqueeze(0).to(interpreter.device))
     query = audio_classifier.queries([prompt])
-    prompts = ClassPrompts((prompt,), audio_classifier.rivals(query))
+    prompts = ClassPrompts((prompt,), audio_classifier.competing_queries(query))
     batch = make_batch(model, [prompt], encoded, prompts, query.new_zeros(1).long())
     renderer = ClipRenderer(audio_classifier, wav)
     original, _ = renderer.player("The clip", wav, "the clip")

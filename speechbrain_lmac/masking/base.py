@@ -26,7 +26,7 @@ class MaskingDomain(nn.Module, ABC):
     positions: torch.Tensor
     bin_mask: torch.Tensor
     settings: dict[str, Any] = {}  # noqa: RUF012 - domains replace it, and nothing changes it
-    """Scalar arguments, besides the classifier, that build the same domain again."""
+    """Scalar arguments other than the classifier that build the same domain again."""
 
     def __init__(
         self, audio_classifier: AudioClassifier, positions: torch.Tensor, bin_mask: torch.Tensor

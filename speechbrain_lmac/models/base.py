@@ -173,7 +173,7 @@ class AudioClassifier(nn.Module, ScaledDotProduct, OwnWeights, ABC):
         """
 
     @abstractmethod
-    def rivals(self, query: torch.Tensor) -> torch.Tensor:
+    def competing_queries(self, query: torch.Tensor) -> torch.Tensor:
         """Query ``[1, dim]`` and those it competes with in :meth:`presence`, ``[1 + n, dim]``."""
 
     def stft(self, wavs: torch.Tensor) -> torch.Tensor:

@@ -122,7 +122,7 @@ class LMACBrain(TrainingLoop):
         for i, rng in enumerate(draws):
             template, label = rng.choice(self.hparams.train_templates), batch.label[i]
             if label in names and not batch.text[i] and not mixed[i]:
-                label = names[self._asked_class(predicted[i], vectors[i], rng)]
+                label = names[self._drawn_class(predicted[i], vectors[i], rng)]
             questions.append(batch.text[i] or classifier.audio_classifier.question(label, template))
             targets.append(names.index(label) if label in names else -1)
         turns = range(min(self.hparams.prompts_per_clip, world_size() * len(questions)))
@@ -130,7 +130,7 @@ class LMACBrain(TrainingLoop):
             classifier, vectors, questions, targets, class_queries, global_roll, turns
         )
 
-    def _asked_class(self, best: torch.Tensor, vector: torch.Tensor, rng: random.Random) -> int:
+    def _drawn_class(self, best: torch.Tensor, vector: torch.Tensor, rng: random.Random) -> int:
         """Predicted class, or at times another class that the classifier finds possible."""
         if not self.hparams.other_class_probability:
             return int(best)

@@ -10,7 +10,7 @@ from speechbrain_lmac.masking.log1p import log1p_magnitude
 from speechbrain_lmac.masking.masked_classifier import EncodedClips, MaskedClassifier
 
 POSSIBLE = 0.01
-"""Smallest probability of a class, besides the predicted one, that training asks about."""
+"""Smallest probability of a class other than the predicted one that training explains."""
 
 
 def draw_class(

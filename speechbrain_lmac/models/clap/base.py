@@ -157,7 +157,7 @@ class CLAP(AudioClassifier):
         """Embeddings of the 50 classes of ESC-50, ``[50, query_dim]``."""
         return self.class_queries([label_to_words(name) for name in ESC50_CLASSES])
 
-    def rivals(self, query: torch.Tensor) -> torch.Tensor:
+    def competing_queries(self, query: torch.Tensor) -> torch.Tensor:
         """Query ``[1, dim]`` and the everyday sounds of another meaning, ``[1 + sounds, dim]``."""
         competing = (query @ self.everyday_sounds.T < SAME_MEANING_COSINE).squeeze(0)
         return torch.cat([query, self.everyday_sounds[competing]])

@@ -180,7 +180,7 @@ class SupervisedClassifier(AudioClassifier):
         """Probability of each query, ``[batch, queries]``: :meth:`probabilities`."""
         return self.probabilities(vector, queries)
 
-    def rivals(self, query: torch.Tensor) -> torch.Tensor:
+    def competing_queries(self, query: torch.Tensor) -> torch.Tensor:
         """Query ``[1, dim]`` alone: :meth:`probabilities` compares it with the head's classes."""
         return query
 

@@ -9,7 +9,7 @@ from speechbrain_lmac.utils.errors import InputError, first_line
 from speechbrain_lmac.utils.single_read import read_bounded
 
 LABEL_ENCODER = "label_encoder.txt"
-"""File that SpeechBrain writes beside a trained classifier."""
+"""File that SpeechBrain writes to the folder of a trained classifier."""
 MAX_BYTES = 1 << 20
 """Largest size of a file of class names."""
 ARROW, END = " => ", "====="

@@ -46,8 +46,8 @@ class SpeechBrainCNN14(SupervisedClassifier):
         Default: ``recipe``.
     class_names : sequence of str, str or Path
         Names in the order of the logits, or a file that :func:`read_class_names` reads. Default:
-        ``label_encoder.txt`` beside ``head`` if it exists, else the recipe's order of ESC-50's
-        classes for the layout ``recipe``.
+        ``label_encoder.txt`` in the folder of ``head`` if it exists. The layout ``recipe`` falls
+        back to the recipe's order of ESC-50's classes.
 
     Raises
     ------
@@ -125,7 +125,7 @@ def _local_file(name: str, path: str | Path | None) -> Path:
 def _names_of(
     class_names: Sequence[str] | str | Path | None, head: Path, layout: Layout
 ) -> Sequence[str]:
-    """Class names: those given, those of a label encoder beside the head, or those published."""
+    """Class names: those given, those of a label encoder in its folder, or those published."""
     if class_names is None:
         class_names = head.with_name(LABEL_ENCODER)
         if not class_names.is_file() and layout.names is not None:
