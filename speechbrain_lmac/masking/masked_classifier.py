@@ -24,8 +24,7 @@ class EncodedClips(NamedTuple):
     """Power of the encoder input, ``[batch, encoder frames, bins]``."""
     encoding: AudioEncoding
     stft: torch.Tensor | None = None
-    """Complex STFT of the clips, ``[batch, frames, n_fft // 2 + 1]``. None if the encoder uses
-    another STFT, for example with pre-emphasis."""
+    """Complex STFT of the clips, ``[batch, frames, n_fft // 2 + 1]``; None if it is not encoded."""
 
 
 class MaskedScores(NamedTuple):
