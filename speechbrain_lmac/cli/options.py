@@ -56,7 +56,8 @@ Source = Annotated[
     str,
     Option(
         metavar="INTERPRETER",
-        help="mini-stft, mini-mel, a results folder, or a Hub repository USER/NAME.",
+        help="mini-stft, mini-mel, efficientat-labels-stft, efficientat-labels-mel, a results "
+        "folder, or a Hub repository USER/NAME.",
     ),
 ]
 Revision = Annotated[

@@ -59,7 +59,8 @@ class PretrainedInterpreter(Pretrained):
         ---------
         source : str or Path
             Results folder, its ``interpreter/`` folder, name of a pretrained interpreter
-            (``mini-stft``, ``mini-mel``) or Hub repository ``user/name``.
+            (``mini-stft``, ``mini-mel``, ``efficientat-labels-stft``, ``efficientat-labels-mel``)
+            or Hub repository ``user/name``.
         overrides : dict or str
             Settings of parts that replace those of the file, also as YAML, such as
             ``{"audio_classifier": {"weights": "here.pt"}}``. Default: none.
