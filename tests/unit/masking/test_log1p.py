@@ -61,7 +61,7 @@ def test_parts_do_not_sum_to_the_clip(cnn14, clips):
     torch.testing.assert_close(both, clips, atol=1e-5, rtol=0)
 
 
-def test_full_and_empty_mask_give_clip_and_silence(cnn14, clips):
+def test_full_and_empty_mask_give_clip_or_silence(cnn14, clips):
     """The sound has the level of the clip, not that of the encoder input."""
     domain = Log1pStftDomain(cnn14)
     ones = torch.ones_like(domain.power(clips))
