@@ -10,7 +10,7 @@ import pandas as pd
 from speechbrain_lmac.metrics.top_k import TOP_K_FRACTIONS
 
 RAW, MEAN = "raw", "mean"
-SI_SDRI = "SI-SDRi"
+SI_SDRI, SI_SDRI_RESIDUAL = "SI-SDRi", "SI-SDRi_residual"
 MAX_SILENT = 0.05
 """A method that silences a larger fraction of the clips is never called better in SI-SDRi."""
 ORACLE = "oracle-irm"
@@ -72,7 +72,7 @@ def with_score_names(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def drop_silenced(frame: pd.DataFrame) -> pd.DataFrame:
-    """Remove SI-SDRi values of silenced clips, which are minus infinity.
+    """Remove SI-SDRi values of silenced clips, of both sources: they are minus infinity.
 
     If an explainer silences a clip, the clip is removed for all methods: the mean would otherwise
     favor the silent one. If a control silences it, it is removed for that control only: a decoder
@@ -87,7 +87,7 @@ def drop_silenced(frame: pd.DataFrame) -> pd.DataFrame:
     -------
     pandas.DataFrame
     """
-    silent = (frame.metric == SI_SDRI) & np.isneginf(frame.value)
+    silent = frame.metric.isin((SI_SDRI, SI_SDRI_RESIDUAL)) & np.isneginf(frame.value)
     by_explainer = frame[silent & ~frame.method.isin(CONTROLS)]
     pair = pd.MultiIndex.from_frame(frame[["clip", "metric", "fraction"]])
     lost = pair.isin(pd.MultiIndex.from_frame(by_explainer[["clip", "metric", "fraction"]]))

@@ -144,6 +144,15 @@ def silencing(silences):
     return long(rows)
 
 
+def test_silenced_clips_of_both_sources_are_dropped():
+    """A silent explanation has no SI-SDR to the other source either."""
+    frame = silencing({"ours": clips(0), "gradcam": clips(2)})
+    residual = frame.assign(metric="SI-SDRi_residual")
+    known = drop_silenced(pd.concat([frame, residual]))
+    assert known.groupby(["metric", "method"]).size().unique().tolist() == [98]
+    assert np.isfinite(known.value).all()
+
+
 def clips(count, start=0):
     return [f"c{i:03}" for i in range(start, start + count)]
 
