@@ -38,12 +38,12 @@ LOSSES = {
 DOMAINS = ("stft", "stft_log1p")
 BASELINES = ("gradcam++", "energy", "random", "full-mask")
 SETTINGS = {
-    "number_of_epochs": 6,
-    "valid_interval": 6,
+    "number_of_epochs": 16,
+    "valid_interval": 16,
     "batch_size": 8,
     "device": "cpu",
 }
-"""180 steps of 8 clips."""
+"""480 steps of 8 clips."""
 RAW = ("AI", "AD", "FF", "Fid-In", "MM")
 EQUAL = ("p_masked_in", "p_masked_out")
 
