@@ -2,7 +2,7 @@
 
 With ``e`` the features before the last linear layer and ``R`` the largest norm of its rows,
 
-    logit_k = w_k . e + b_k = R [e, 1, 0] . v_k,    v_k = [w_k, b_k, rest_k] / R,    |v_k| = 1.
+    logit_k = w_k . e + b_k = R [e, 1, 0] . v_k,    v_k = [w_k, b_k, rest_k] / R,    norm(v_k) = 1.
 
 The identity is exact. A supervised classifier is a CLAP whose text encoder is a table.
 """

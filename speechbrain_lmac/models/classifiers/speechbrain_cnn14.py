@@ -17,7 +17,7 @@ from speechbrain_lmac.models.classifiers.label_files import LABEL_ENCODER, read_
 from speechbrain_lmac.models.classifiers.speechbrain_layouts import (
     LAYOUTS,
     SMALLEST,
-    Layout,
+    ClassifierLayout,
     read_cnn14,
 )
 from speechbrain_lmac.utils.errors import InputError
@@ -123,7 +123,7 @@ def _local_file(name: str, path: str | Path | None) -> Path:
 
 
 def _names_of(
-    class_names: Sequence[str] | str | Path | None, head: Path, layout: Layout
+    class_names: Sequence[str] | str | Path | None, head: Path, layout: ClassifierLayout
 ) -> Sequence[str]:
     """Class names: those given, those of a label encoder in its folder, or those published."""
     if class_names is None:

@@ -77,7 +77,7 @@ def read_cosine_head(state: State, dim: int, what: str) -> Head:
     return CosineFeatures(head.blocks), COSINE_SCALE * normalize(head.weight), None
 
 
-class Layout(NamedTuple):
+class ClassifierLayout(NamedTuple):
     """Front end and head of published weights."""
 
     sample_rate: int
@@ -105,12 +105,12 @@ class Layout(NamedTuple):
 
 
 LAYOUTS = {
-    "recipe": Layout(
+    "recipe": ClassifierLayout(
         *(16000, 372, 186, log1p_magnitude, read_linear_head),
         PeakNormalizedInput,
         ESC50_IN_RECIPE_ORDER,
     ),
-    "hub": Layout(
+    "hub": ClassifierLayout(
         *(44100, 1024, 512, clipped_decibels, read_cosine_head), VariableLengthInput, None
     ),
 }
