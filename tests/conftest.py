@@ -160,6 +160,7 @@ def published_settings(laion_file, tokenizer, efficientat_file, tmp_path_factory
         "lmac_paper": {"audio_classifier": cnn14},
         "lmac_zs_efficientat": efficientat,
         "evaluate_efficientat": efficientat,
+        "evaluate_lmac": efficientat,
         "evaluate_microsoft": {"audio_classifier": microsoft},
         "lmac_zs_laion": {"audio_classifier": {"weights": str(laion_file), "tokenizer": words}},
         "lmac_zs_microsoft": {"audio_classifier": microsoft},

@@ -1,5 +1,6 @@
 """Commands in the README and in help texts run."""
 
+import os
 import re
 import runpy
 import shlex
@@ -13,11 +14,15 @@ from hyperpyyaml import resolve_references
 
 from speechbrain_lmac.__main__ import COMMANDS, app, main
 from speechbrain_lmac.data.synthetic import SAMPLE_RATE, mixture
+from speechbrain_lmac.models.backbones.efficientat import FILE
 from speechbrain_lmac.utils.config import read_settings
 
 ROOT = Path(__file__).parents[2]
 RUN = ("explain", "classify", "report")
 """Commands that run completely. For other commands, only the arguments are parsed."""
+DOWNLOADED = "efficientat-labels"
+"""Interpreters whose classifier is downloaded. ``EFFICIENTAT_FOLDER`` names a folder with it."""
+WEIGHTS = Path(os.environ.get("EFFICIENTAT_FOLDER", "no-weights")) / FILE
 
 
 def documented_commands():
@@ -70,7 +75,8 @@ def test_command_shown_runs(line, folder, monkeypatch, capsys):
     command, *words = words_of(line)
     if command in ("train", "evaluate"):
         assert resolve(words)
-    elif command in RUN:
+    elif command in RUN and (DOWNLOADED not in line or WEIGHTS.is_file()):
+        monkeypatch.setenv("SPEECHBRAIN_LMAC_CACHE", str(WEIGHTS.parent))
         expanded = [p.name for w in words if w == "*.wav" for p in sorted(folder.glob(w))]
         words = [word for word in words if word != "*.wav"]
         assert main([command, *expanded, *words]) == 0

@@ -79,7 +79,7 @@ def test_paper_drop_is_below_the_softmax_bound():
     generator = torch.Generator().manual_seed(0)
     before, after = (20 * torch.randn(2000, 5, generator=generator) for _ in range(2))
     target = before.argmax(dim=1)
-    dropped = double_softmax_drop(before, after, target)
+    dropped = double_softmax_drop(before.softmax(dim=1), after.softmax(dim=1), target)
     assert 60 < dropped.max() <= bound + 1e-3
     p, q = (logits.softmax(dim=1).gather(1, target[:, None])[:, 0] for logits in (before, after))
     assert average_drop(p, q).max() > 99
