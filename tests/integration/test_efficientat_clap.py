@@ -206,6 +206,7 @@ def test_logits_equal_authors_on_esc10(real):
         torch.testing.assert_close(logits[0], expected[Path(clip.wav).name], atol=1e-3, rtol=0)
 
 
+@pytest.mark.exhaustive
 @needs_weights
 @needs_esc10
 def test_zero_shot_accuracy_on_esc10(real):
@@ -218,6 +219,7 @@ def test_zero_shot_accuracy_on_esc10(real):
         assert accuracies(rows).accuracy.item() >= minimum
 
 
+@pytest.mark.exhaustive
 @needs_weights
 @needs_esc10
 @needs_us8k

@@ -10,6 +10,8 @@ from speechbrain_lmac.evaluation.zero_shot import chosen_clips, classify, embed_
 from speechbrain_lmac.evaluation.zero_shot_tables import accuracies
 from tests.conftest import REAL_ESC10, REAL_US8K, needs_esc10, needs_us8k
 
+pytestmark = pytest.mark.exhaustive
+
 
 def accuracy_of(clap, clips, names):
     """Return the accuracy in percent with the class names, and its mean over paraphrases."""

@@ -102,6 +102,7 @@ def test_overrides_replace_weights_path(folder, laion_file, tmp_path):
 
 
 QUICK = {
+    "gradient-shap": {"samples": 3},
     "smoothgrad": {"samples": 1},
     "integrated-gradients": {"steps": 1},
     "gscorecam": {"fraction": 0.002},
