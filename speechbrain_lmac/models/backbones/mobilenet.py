@@ -5,6 +5,7 @@ Schmid et al., ICASSP 2023. The layers load the authors' weights.
 
 import hashlib
 import io
+from itertools import pairwise
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, NamedTuple
@@ -155,6 +156,12 @@ class Tagger(nn.Module):
             nn.Dropout(0.2),
             nn.Linear(HIDDEN_UNITS, len(audioset_labels())),
         )
+
+    @property
+    def stages(self) -> tuple[nn.Module, ...]:
+        """Layers up to each hidden map, deepest first; without the classifier."""
+        ends = [0, *(layer + 1 for layer in STAGES)]
+        return tuple(reversed([self.features[start:end] for start, end in pairwise(ends)]))
 
     def forward(self, mel: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """Classify clips.

@@ -12,7 +12,6 @@ real zero-shot classifier, but its text encoder is close to a table of labels.
 """
 
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,6 @@ from speechbrain_lmac.models.backbones.efficientat import (
 )
 from speechbrain_lmac.models.backbones.mobilenet import (
     CHANNELS,
-    STAGES,
     Tagger,
     fold_norms,
     load_weights,
@@ -98,9 +96,7 @@ class EfficientATCLAP(CLAP):
 
     @property
     def audio_blocks(self) -> tuple[nn.Module, ...]:
-        features, ends = self.tagger.features, [0, *(layer + 1 for layer in STAGES)]
-        stages = [features[start:end] for start, end in pairwise(ends)]
-        return (self.tagger.classifier, *reversed(stages))
+        return (self.tagger.classifier, *self.tagger.stages)
 
     @cached_property
     def label_sentences(self) -> torch.Tensor:

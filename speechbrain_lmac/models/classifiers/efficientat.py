@@ -3,7 +3,6 @@
 Schmid et al., ICASSP 2023: a MobileNetV3 of width 0.4 with one sigmoid for each label.
 """
 
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,6 @@ from speechbrain_lmac.models.backbones.efficientat import (
 )
 from speechbrain_lmac.models.backbones.mobilenet import (
     CHANNELS,
-    STAGES,
     Tagger,
     fold_norms,
     load_weights,
@@ -79,9 +77,7 @@ class EfficientATLabels(SupervisedClassifier):
 
     @property
     def audio_blocks(self) -> tuple[nn.Module, ...]:
-        layers, ends = self.tagger.features, [0, *(layer + 1 for layer in STAGES)]
-        stages = [layers[start:end] for start, end in pairwise(ends)]
-        return (self.tagger.classifier[2], *reversed(stages))
+        return (self.tagger.classifier[2], *self.tagger.stages)
 
     @property
     def portable_settings(self) -> dict[str, Any]:
