@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from speechbrain_lmac.data.datasets import class_names, read_clips, split_by_fold
 from speechbrain_lmac.data.manifest import Clip
 from speechbrain_lmac.data.synthetic_dataset import write_dataset
+from speechbrain_lmac.evaluation.benchmark.conditions import ABSENT, MIXTURE, parse
 from speechbrain_lmac.evaluation.predictions import with_predicted_labels
 from speechbrain_lmac.evaluation.scoring import ClassPrompts, clip_seed
 
@@ -42,10 +43,18 @@ def choose_clips(hparams: Mapping[str, Any], num_clips: Mapping[str, int | None]
 
 
 def label_clips(hparams: Mapping[str, Any], clips: BenchmarkClips) -> BenchmarkClips:
-    """Replace labels by the predictions of a supervised classifier; a CLAP changes nothing."""
-    labeled = with_predicted_labels(hparams["audio_classifier"], clips.all, hparams["clip_seconds"])
-    by_id = {clip.ID: clip for clip in labeled}
-    return BenchmarkClips(*([by_id[clip.ID] for clip in part] for part in clips))
+    """Replace labels by the predictions of a supervised classifier; a CLAP changes nothing.
+
+    Clips that no condition uses are not classified.
+    """
+    mixes_rest = any(
+        parse(name).kind == MIXTURE for name in hparams["conditions"] if name != ABSENT
+    )
+    used = [*clips.test, *clips.valid, *(clips.rest if mixes_rest else [])]
+    unique = list({clip.ID: clip for clip in used}.values())  # valid clips are in the rest
+    classifier, seconds = hparams["audio_classifier"], hparams["clip_seconds"]
+    by_id = {clip.ID: clip for clip in with_predicted_labels(classifier, unique, seconds)}
+    return BenchmarkClips(*([by_id.get(clip.ID, clip) for clip in part] for part in clips))
 
 
 def stratify(clips: Iterable[Clip], seed: int) -> list[Clip]:
