@@ -89,7 +89,7 @@ def train_settings(row: Row, options: argparse.Namespace, folder: Path) -> dict[
         "precision": "bf16",
         "device": "cpu",
         "baselines": [],
-        "calibrate": False,
+        "calibrate": None,
         **FOLDS,
         **row.settings,
     }

@@ -31,6 +31,7 @@ LOSSES = {
         "mix_probability": 0.0,
         "other_class_probability": 0.0,
         "prompts_per_clip": 1,
+        "calibrate": None,
     },
     "L-MAC-D": {"other_class_probability": 0.0},
 }

@@ -1,139 +1,89 @@
-"""Calibration of mask logits: a temperature and an offset, fitted on validation mixtures.
+"""Calibration at the end of a training run: the setting ``calibrate``."""
 
-A decoder trained on a few hundred clips is overconfident on other clips. One temperature corrects
-that, as for classifiers (temperature scaling, Guo et al., ICML 2017); an offset opens or closes all
-masks alike. The order of bins, and so every comparison at equal mask area, stays the same.
-"""
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from collections.abc import Iterable, Sequence
-from itertools import product
-from typing import NamedTuple
+import speechbrain as sb
 
-import torch
-from tqdm import tqdm
+from speechbrain_lmac.data.manifest import Clip
+from speechbrain_lmac.data.pipeline import build_dataset
+from speechbrain_lmac.evaluation.scoring import clip_seed
+from speechbrain_lmac.training.brain import LMACBrain
+from speechbrain_lmac.training.faithfulness_calibration import calibrate_faithfulness
+from speechbrain_lmac.training.separation_calibration import (
+    Calibration,
+    LabeledBatch,
+    calibrate_separation,
+)
+from speechbrain_lmac.utils.errors import InputError
 
-from speechbrain_lmac.audio.mixing import mix
-from speechbrain_lmac.evaluation.scoring import ClassPrompts
-from speechbrain_lmac.losses.objective import Objective
-from speechbrain_lmac.losses.pairs import PromptPairs
-from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
-from speechbrain_lmac.masking.masked_classifier import EncodedClips, MaskedClassifier
-from speechbrain_lmac.training.pairs import build_pairs, source_power
+CALIBRATION_CLIPS = 64
+"""Validation clips that calibrate the decoder."""
+SEPARATION, FAITHFULNESS = "separation", "faithfulness"
 
-TEMPERATURES = tuple(2 ** (step / 2) for step in range(-2, 13))
-"""Candidate divisors of the logits, 0.5 to 64."""
-OFFSETS = (-1.0, -0.5, 0.0, 0.5, 1.0)
-"""Candidate offsets of the divided logits."""
-TERM = "irm_regression"
-"""Term of the objective that determines the mask area; without it there is nothing to fit."""
-
-LabeledBatch = tuple[Sequence[str], Sequence[str], torch.Tensor]
-"""Label and description of each clip, and waveforms ``[batch, time]``."""
+logger = logging.getLogger(__name__)
 
 
-class Calibration(NamedTuple):
-    """Result of a calibration."""
-
-    temperature: float
-    offset: float
-    before: float
-    """Weighted terms of the masks before the calibration."""
-    after: float
-    """Weighted terms of the masks after the calibration."""
+def check_calibrate(setting: object) -> None:
+    """Raise InputError unless ``calibrate`` is a known calibration or null."""
+    if setting not in (*CALIBRATIONS, None):
+        raise InputError(
+            f"calibrate must be {', '.join(CALIBRATIONS)} or null, got {setting!r}. Give null to "
+            "keep the masks as they are trained"
+        )
 
 
-def calibrate(
-    model: InterpreterNetwork,
-    batches: Iterable[LabeledBatch],
-    prompts: ClassPrompts,
-    objective: Objective,
-    num_prompts: int = 3,
-) -> Calibration | None:
-    """Fit temperature and offset of a decoder's logits and store them in its weights.
-
-    Each clip is mixed with the next clip of its batch at 0 dB. The masks of both sources, and of
-    other prompts, minimize the mask terms of the objective.
+def calibrate_decoder(brain: LMACBrain, clips: Sequence[Clip], hparams: dict[str, Any]) -> None:
+    """Calibrate the decoder on validation clips and log the result.
 
     Arguments
     ---------
-    model : InterpreterNetwork
-        Network whose decoder is changed.
-    batches : sized iterable
-        Batches of ``(labels, texts, wavs)``: label and description of each clip, which may be
-        empty, and waveforms ``[batch, time]``.
-    prompts : ClassPrompts
-        Class names and their query vectors.
-    objective : Objective
-        Objective that the decoder was trained with.
-    num_prompts : int
-        Prompts per mixture, its own two first; at least 2.
-
-    Returns
-    -------
-    Calibration or None
-        None, with the decoder unchanged, if the objective lacks ``irm_regression`` or no batch has
-        two clips of different classes.
+    brain : LMACBrain
+        Trained brain.
+    clips : sequence of Clip
+        Validation clips, of which ``CALIBRATION_CLIPS`` are drawn.
+    hparams : dict
+        Settings. ``calibrate`` is one of ``CALIBRATIONS``, or None for no calibration.
     """
-    if TERM not in objective.terms:
-        return None
-    candidates, count = list(product(TEMPERATURES, OFFSETS)), 0
-    losses = torch.zeros(len(candidates))
-    for labels, texts, wavs in tqdm(batches, "calibrating", unit="batch", dynamic_ncols=True):
-        encoded, pairs = _mixtures(model.classifier, labels, texts, wavs, prompts, num_prompts)
-        separable = int(pairs.separable.sum()) if len(wavs) > 1 else 0
-        if separable:
-            batch_losses = _losses(model, encoded, pairs, objective, candidates)
-            losses, count = losses + separable * batch_losses, count + separable
-    if not count:
-        return None
-    means = losses / count
-    temperature, offset = candidates[int(means.argmin())]
-    model.decoder.rescale(temperature, offset)
-    before = means[candidates.index((1.0, 0.0))].item()
-    return Calibration(temperature, offset, before, means.min().item())
-
-
-def _mixtures(
-    classifier: MaskedClassifier,
-    labels: Sequence[str],
-    texts: Sequence[str],
-    wavs: torch.Tensor,
-    prompts: ClassPrompts,
-    num_prompts: int,
-) -> tuple[EncodedClips, PromptPairs]:
-    """Encoded mixtures of each clip with the next one, and their pairs."""
-    mixtures = mix(wavs, wavs.roll(1, dims=0), snr_db=0.0)
-    encoded = classifier.encode_clips(mixtures)
-    questions = [
-        text or classifier.audio_classifier.question(label) for label, text in zip(labels, texts)
-    ]
-    names, class_queries = prompts
-    pairs = build_pairs(
-        classifier,
-        encoded.encoding.vector,
-        questions,
-        [names.index(label) if label in names else -1 for label in labels],
-        class_queries,
-        roll=lambda rows, turn: rows.roll(turn, dims=0),
-        turns=range(min(max(num_prompts, 2), len(wavs))),
+    if hparams["calibrate"] is None:
+        return
+    drawn = sorted(clips, key=lambda clip: clip_seed(clip.ID, hparams["seed"]))
+    drawn = drawn[:CALIBRATION_CLIPS]
+    classifier = brain.model.classifier.audio_classifier
+    dataset = build_dataset(drawn, classifier.sample_rate, hparams["clip_seconds"])
+    loader = brain.make_dataloader(
+        dataset, sb.Stage.TEST, ckpt_prefix=None, **hparams["valid_loader"]
     )
-    return encoded, pairs._replace(sources=source_power(classifier, wavs, mixtures))
+    batches = [(batch.label, batch.text, batch.sig.data.to(brain.device)) for batch in loader]
+    function, measure = CALIBRATIONS[hparams["calibrate"]]
+    calibration = function(brain, batches, hparams)
+    if calibration is not None:
+        logger.info(
+            "calibration on %d validation clips: temperature %.4g, offset %.2f; %s %.4f before, "
+            "%.4f after",
+            *(len(drawn), calibration.temperature, calibration.offset),
+            *(measure, calibration.before, calibration.after),
+        )
 
 
-@torch.no_grad()
-def _losses(
-    model: InterpreterNetwork,
-    encoded: EncodedClips,
-    pairs: PromptPairs,
-    objective: Objective,
-    candidates: Sequence[tuple[float, float]],
-) -> torch.Tensor:
-    """Loss of the masks under each candidate, ``[candidates]``."""
-    grid = model.classifier.grid(encoded)
-    logits = model.decoder.logits(model.features(encoded), pairs.queries, grid)
-    masks = (
-        model.decoder.to_mask(logits / temperature + offset, grid)
-        for temperature, offset in candidates
-    )
-    losses = (objective.of_masks(mask, pairs)[0] for mask in masks)
-    return torch.stack([torch.as_tensor(loss).cpu() for loss in losses])
+def _separation(
+    brain: LMACBrain, batches: Sequence[LabeledBatch], hparams: dict[str, Any]
+) -> Calibration | None:
+    """Fit the masks to the sources of mixtures."""
+    objective, num_prompts = hparams["objective"], hparams["prompts_per_clip"]
+    return calibrate_separation(brain.model, batches, brain.prompts, objective, num_prompts)
+
+
+def _faithfulness(
+    brain: LMACBrain, batches: Sequence[LabeledBatch], hparams: dict[str, Any]
+) -> Calibration | None:
+    """Sharpen the masks until the masked-out part loses the class."""
+    return calibrate_faithfulness(brain.model, batches, brain.prompts)
+
+
+CALIBRATIONS: dict[str, tuple[Callable[..., Calibration | None], str]] = {
+    SEPARATION: (_separation, "mask terms"),
+    FAITHFULNESS: (_faithfulness, "in-out margin"),
+}
+"""Function of each calibration, and what it reports."""

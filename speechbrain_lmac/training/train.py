@@ -22,14 +22,14 @@ from speechbrain_lmac.data.pipeline import build_dataset
 from speechbrain_lmac.evaluation import tables
 from speechbrain_lmac.evaluation.evaluate import evaluate, write_scores
 from speechbrain_lmac.evaluation.predictions import with_predicted_labels
-from speechbrain_lmac.evaluation.scoring import ClassPrompts, clip_seed
+from speechbrain_lmac.evaluation.scoring import ClassPrompts
 from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.explainers.base import Explainer
 from speechbrain_lmac.losses.objective import method_name
 from speechbrain_lmac.pretrained.decoder_weights import load_decoder
 from speechbrain_lmac.pretrained.export import check_exportable, export_interpreter
 from speechbrain_lmac.training.brain import LMACBrain
-from speechbrain_lmac.training.calibration import calibrate
+from speechbrain_lmac.training.calibration import calibrate_decoder, check_calibrate
 from speechbrain_lmac.training.splits import Splits, data_folder_of, load_splits
 from speechbrain_lmac.utils.config import load_hparams, save_settings, seed_of
 from speechbrain_lmac.utils.device import check_device, keep_freed_memory
@@ -45,8 +45,6 @@ from speechbrain_lmac.utils.run_metadata import (
 
 BACKEND = () if torch.cuda.is_available() else ("--distributed_backend", "gloo")
 """Default backend of distributed training."""
-CALIBRATION_CLIPS = 64
-"""Validation clips whose mixtures calibrate the decoder."""
 AVAILABLE_INPUTS = {"query", "seeds", "class_queries"}
 """Inputs of an explainer that the final table provides."""
 logger = logging.getLogger(__name__)
@@ -90,6 +88,7 @@ def train(
     sb.utils.distributed.ddp_init_group(run_opts)
     sb.utils.seed.seed_everything(seed_of(hparams_file, overrides))
     hparams = load_hparams(hparams_file, overrides)
+    check_calibrate(hparams["calibrate"])
     explainers = chosen_explainers(hparams)
     splits, of_data = load_splits(hparams, hparams["model"].classifier.audio_classifier)
     splits = label_splits(hparams, splits)
@@ -104,8 +103,7 @@ def train(
     brain = fit(hparams, splits, prompts, run_opts)
     network = brain.restore_best()
     if sb.utils.distributed.if_main_process():
-        if hparams["calibrate"]:
-            calibrate_decoder(brain, splits["valid"], hparams)
+        calibrate_decoder(brain, splits["valid"], hparams)
         method = trained_method(hparams)
         export_interpreter(network, method, folder / "interpreter", include_classifier)
         report(brain, splits["test"], explainers, hparams)
@@ -163,26 +161,6 @@ def check_trained(checkpointer: Checkpointer, folder: str | Path) -> None:
         raise InputError(
             f"--test_only needs a training in {folder}, got none. Train first by the same command "
             "without it"
-        )
-
-
-def calibrate_decoder(brain: LMACBrain, clips: Sequence[Clip], hparams: dict[str, Any]) -> None:
-    """Calibrate the decoder on mixtures of validation clips and log the result."""
-    drawn = sorted(clips, key=lambda clip: clip_seed(clip.ID, hparams["seed"]))
-    drawn = drawn[:CALIBRATION_CLIPS]
-    loader = brain.make_dataloader(
-        clip_dataset(drawn, hparams), sb.Stage.TEST, ckpt_prefix=None, **hparams["valid_loader"]
-    )
-    batches = [(batch.label, batch.text, batch.sig.data.to(brain.device)) for batch in loader]
-    calibration = calibrate(
-        brain.model, batches, brain.prompts, hparams["objective"], hparams["prompts_per_clip"]
-    )
-    if calibration is not None:
-        logger.info(
-            "calibration on %d validation mixtures: temperature %.2f, offset %.1f; mask terms %.4f "
-            "before, %.4f after",
-            len(drawn),
-            *calibration,
         )
 
 

@@ -40,7 +40,7 @@ def start(monkeypatch):
     [
         ("opt_class", "!name:torch.optim.SGD"),
         ("train_loader", "{shuffle: False}"),
-        ("calibrate", "False"),
+        ("calibrate", "null"),
         ("precision", "bf16"),
     ],
 )

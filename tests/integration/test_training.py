@@ -115,7 +115,7 @@ def test_training_exports_best_epoch(small_set, tmp_path, monkeypatch):
         return on_stage_end(self, stage, stage_loss, epoch)
 
     monkeypatch.setattr(LMACBrain, "on_stage_end", falling_scores)
-    train.main(arguments(small_set, tmp_path, number_of_epochs=3, calibrate=False))
+    train.main(arguments(small_set, tmp_path, number_of_epochs=3, calibrate="null"))
     exported = weights(tmp_path)
     assert len(states) == 3
     assert all((exported[name] == states[0][name]).all() for name in exported)
@@ -124,7 +124,7 @@ def test_training_exports_best_epoch(small_set, tmp_path, monkeypatch):
 
 def test_calibration_changes_last_layer_only(small_set, uninterrupted, tmp_path):
     """Calibration divides the weights of the head by one temperature."""
-    train.main(arguments(small_set, tmp_path, calibrate=False))
+    train.main(arguments(small_set, tmp_path, calibrate="null"))
     raw, calibrated = weights(tmp_path), weights(uninterrupted)
     changed = {name for name in raw if not torch.equal(raw[name], calibrated[name])}
     assert changed == {"head.weight", "head.bias"}
@@ -236,7 +236,7 @@ def test_training_starts_from_other_domain(small_set, tmp_path):
     """With a learning rate near zero, the decoder keeps the weights of the other domain."""
     start = PRETRAINED / "mini-mel" / DECODER_FILE
     changes = {"masking": "stft", "number_of_epochs": 1, "lr": 1e-12, "pretrained_decoder": start}
-    train.main(arguments(small_set, tmp_path, calibrate=False, **changes))
+    train.main(arguments(small_set, tmp_path, calibrate="null", **changes))
     before, after = load_file(start), weights(tmp_path)
     for name, value in before.items():
         torch.testing.assert_close(after[name], value, atol=1e-6, rtol=0, msg=name)

@@ -30,7 +30,7 @@ def identity(*arguments):
         (("--opt_class", "!name:torch.optim.SGD"), r"opt_class was .*AdamW\", got .*SGD\""),
         (("--opt_class", "{weight_decay: 0}"), "opt_class.weight_decay was 0.01, got 0"),
         (("--train_loader", "{shuffle: False}"), "train_loader.shuffle was true, got false"),
-        (("--calibrate", "False"), "calibrate was true, got false"),
+        (("--calibrate", "null"), 'calibrate was "separation", got null'),
         (("--baselines", "[energy]"), "baselines was"),
         (("--loss_weights", "{mask_in_nll: 2}"), "loss_weights.mask_in_nll was 1.0, got 2"),
         (

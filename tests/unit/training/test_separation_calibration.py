@@ -13,8 +13,12 @@ from speechbrain_lmac.losses.pairs import PromptPairs
 from speechbrain_lmac.losses.terms import irm_regression, mask_area_prior, sparsity
 from speechbrain_lmac.masking.decoder import logits_to_mask
 from speechbrain_lmac.metrics.top_k import rank_bins, top_k_mask
-from speechbrain_lmac.training import calibration
-from speechbrain_lmac.training.calibration import OFFSETS, TEMPERATURES, calibrate
+from speechbrain_lmac.training import separation_calibration
+from speechbrain_lmac.training.separation_calibration import (
+    OFFSETS,
+    TEMPERATURES,
+    calibrate_separation,
+)
 
 LABELS = list(KINDS)[:4]
 
@@ -80,10 +84,10 @@ def test_calibrate_takes_the_best_candidate(model, batches, prompts, objective, 
     """Each candidate is also evaluated by rescaling the decoder."""
     temperatures, offsets = TEMPERATURES[::6], OFFSETS[::2]
     temperatures = sorted({1.0, *temperatures})
-    monkeypatch.setattr(calibration, "TEMPERATURES", temperatures)
-    monkeypatch.setattr(calibration, "OFFSETS", offsets)
+    monkeypatch.setattr(separation_calibration, "TEMPERATURES", temperatures)
+    monkeypatch.setattr(separation_calibration, "OFFSETS", offsets)
     original = copy.deepcopy(model.decoder.state_dict())
-    result = calibrate(model, batches, prompts, objective)
+    result = calibrate_separation(model, batches, prompts, objective)
     calibrated_loss = mask_loss(model, batches, prompts, objective)
     losses = []
     for temperature, offset in product(temperatures, offsets):
@@ -119,19 +123,19 @@ def test_calibrate_needs_two_classes(model, batches, prompts, objective, labels)
     """Without them the decoder is unchanged."""
     before = predict_masks(model, batches)
     one_class = [(labels, [""] * len(labels), batches[0][2][: len(labels)])]
-    assert calibrate(model, one_class, prompts, objective) is None
+    assert calibrate_separation(model, one_class, prompts, objective) is None
     assert torch.equal(predict_masks(model, batches), before)
 
 
 def test_calibrate_uses_two_prompts_at_least(model, batches, prompts, objective):
     """A mixture needs a prompt for each source."""
     original = copy.deepcopy(model.decoder.state_dict())
-    with_two = calibrate(model, batches, prompts, objective, num_prompts=2)
+    with_two = calibrate_separation(model, batches, prompts, objective, num_prompts=2)
     model.decoder.load_state_dict(original)
-    assert calibrate(model, batches, prompts, objective, num_prompts=1) == with_two
+    assert calibrate_separation(model, batches, prompts, objective, num_prompts=1) == with_two
 
 
 def test_calibrate_needs_irm_regression(model, batches, prompts):
     """The objective of the paper does not use the sources."""
     paper = Objective({}, {}, {"sparsity": sparsity}, {"sparsity": 1.0})
-    assert calibrate(model, batches, prompts, paper) is None
+    assert calibrate_separation(model, batches, prompts, paper) is None
