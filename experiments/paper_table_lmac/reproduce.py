@@ -27,6 +27,8 @@ from speechbrain_lmac.pretrained.published import export_published
 from speechbrain_lmac.utils.config import hparams_path
 from speechbrain_lmac.utils.errors import InputError, report_errors
 
+LENGTH = {"number_of_epochs": 24, "valid_interval": 24}
+"""Length of the trainings in miniature: 720 steps of 8 clips."""
 CONDITIONS = ("clean", "mixture", "white_noise")
 CLASSIFIER = "!new:speechbrain_lmac.models.classifiers.speechbrain_cnn14.SpeechBrainCNN14"
 
@@ -104,7 +106,7 @@ def run_miniature(options, folder):
     tables = []
     for seed in SEEDS:
         row = Row("log1p", "L-MAC", "stft_log1p", "peak", seed)
-        run(row, options.esc50, weights.parent, folder, baselines=[*BASELINES, "random"])
+        run(row, options.esc50, weights.parent, folder, baselines=[*BASELINES, "random"], **LENGTH)
         scores = pd.read_csv(folder / row.slug / "metrics.csv")
         raw = scores[scores.fraction.isna() & scores.metric.isin(RAW)]
         means = raw.groupby(["method", "metric"], sort=False).value.mean().unstack()[list(RAW)]

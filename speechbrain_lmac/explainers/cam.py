@@ -43,7 +43,7 @@ class LayerMap(Explainer):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Hidden map, and the gradient of each clip's logit with respect to it."""
         with torch.enable_grad():
-            encoding = classifier.domain.encode(encoded.encoder_power.detach().requires_grad_())
+            encoding = classifier.encode_with_graph(encoded.encoder_power)
             maps = self.hidden(encoding)
             logits = classifier.audio_classifier.paired_logits(encoding.vector, query)
             (gradient,) = torch.autograd.grad(logits.sum(), maps)

@@ -36,8 +36,9 @@ class ShuffledClip(LMAC):
         self, model: InterpreterNetwork, encoded: EncodedClips, inputs: ExplainerInputs
     ) -> torch.Tensor:
         assert inputs.other_clips is not None
-        features = model.features(inputs.other_clips)
-        return model(encoded, inputs.query.unsqueeze(0), features).squeeze(0)
+        queries = inputs.query.unsqueeze(0)
+        features = model.features(inputs.other_clips, queries)
+        return model(encoded, queries, features).squeeze(0)
 
 
 @dataclass(frozen=True)

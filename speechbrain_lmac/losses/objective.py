@@ -26,18 +26,24 @@ DECISION_TERMS = (
     *("mask_in_nll", "mask_out_nll", "source_preservation"),
     *("mask_area_prior", "irm_regression", "top_k_gate"),
 )
+GRADIENT_TERMS = (*DECISION_TERMS, "gradient_features")
 SUPERVISED_TERMS = ("mask_in_nll", "mask_out_log", "sparsity")
 METHODS: dict[str, dict[str, tuple[str, ...]]] = {
-    "LMAC-ZS": {"LMAC-ZS": PAPER_TERMS, "LMAC-ZS-D": DECISION_TERMS},
+    "LMAC-ZS": {
+        "LMAC-ZS": PAPER_TERMS,
+        "LMAC-ZS-D": DECISION_TERMS,
+        "LMAC-ZS-G": GRADIENT_TERMS,
+    },
     "L-MAC": {
         "L-MAC": SUPERVISED_TERMS,
         "L-MAC-FT": (*SUPERVISED_TERMS, "guidance"),
         "L-MAC-D": DECISION_TERMS,
+        "L-MAC-G": GRADIENT_TERMS,
     },
 }
 """Terms of the methods of each family, for CLAPs and for supervised classifiers. ``LMAC-ZS``,
 ``L-MAC`` and ``L-MAC-FT`` have the terms of their papers and no other; ``top_k_gate`` stands for
-the gate."""
+the gate, ``gradient_features`` for gradients as an input of the decoder."""
 
 
 def method_name(terms: Iterable[str], family: str = "LMAC-ZS") -> str:

@@ -1,18 +1,18 @@
 """Mask decoder: from an encoder's hidden maps and a query to a mask."""
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import nn
 from torch.nn.functional import gelu, interpolate
 
-from speechbrain_lmac.masking.decoder_scales import scale_widths, used_maps
+from speechbrain_lmac.masking.decoder_scales import count_gradients, scale_widths, used_maps
+from speechbrain_lmac.masking.gradients import CHANNELS
 from speechbrain_lmac.masking.grid import Grid, pool_to_grid, upsample_to_grid
+from speechbrain_lmac.masking.mask_logits import logits_to_mask, reuse
 
-BOUND = 8.0
-"""Bound of the logits, so that the order of bins survives float32."""
 QUERIES_AT_ONCE = 4
 """Queries whose masks are computed together; more do not fit into a processor's cache."""
 INITIAL_WEIGHTS = (0.3, 0.0)
@@ -26,6 +26,13 @@ class DecoderFeatures(NamedTuple):
     """Hidden maps of the encoder, ``[batch, channels, frames', bins']``, deepest first."""
     log_power: torch.Tensor
     """Normalized log power of the clips in the masking domain, ``[batch, frames, bins]``."""
+    gradients: tuple[torch.Tensor, ...] = ()
+    """Relevance maps of the deepest hidden maps, ``[queries, batch, 2, frames', bins']`` each, from
+    :func:`~speechbrain_lmac.masking.gradients.relevance_maps`. Without them, they count as 0."""
+
+    def of_queries(self, part: slice) -> "DecoderFeatures":
+        """Features for a part of the queries."""
+        return self._replace(gradients=tuple(maps[part] for maps in self.gradients))
 
 
 class MaskDecoder(nn.Module):
@@ -53,6 +60,9 @@ class MaskDecoder(nn.Module):
     scales : int
         Number of hidden maps in use, from the deepest. Default: all. The shallowest map is the
         largest and takes most of the time.
+    gradient_features : int
+        Number of hidden maps, from the deepest, whose relevance maps for the query are an input.
+        Default: 0.
 
     Example
     -------
@@ -73,15 +83,18 @@ class MaskDecoder(nn.Module):
         query_dim: int,
         channels: int | Sequence[int] = 32,
         scales: int | None = None,
+        gradient_features: int = 0,
     ):
         super().__init__()
         hidden_channels = used_maps(list(hidden_channels), scales)
+        self.gradient_features = count_gradients(gradient_features, len(hidden_channels))
         widths = scale_widths(channels, len(hidden_channels))
         steps = list(pairwise(widths))
         self.config: dict[str, Any] = {
             "hidden_channels": hidden_channels,
             "query_dim": query_dim,
             "channels": channels,
+            **({"gradient_features": gradient_features} if gradient_features else {}),
         }
         self.laterals = nn.ModuleList(
             nn.Sequential(nn.Conv2d(hidden, width, 1), nn.GroupNorm(4, width))
@@ -97,6 +110,10 @@ class MaskDecoder(nn.Module):
         self.mixers = nn.ModuleList(nn.Conv2d(below, width, 1) for below, width in steps)
         self.loudness = nn.Conv2d(1, widths[-1], 1)
         self.head = nn.Conv2d(widths[-1], 3, 1)
+        self.relevances = nn.ModuleList(
+            nn.Conv2d(CHANNELS, width, 3, padding=1, bias=False)
+            for width in widths[:gradient_features]
+        )
         assert self.head.bias is not None
         with torch.no_grad():  # random weights of log power would dominate the hidden maps
             self.head.weight[1:].zero_()
@@ -121,10 +138,13 @@ class MaskDecoder(nn.Module):
         torch.Tensor
             Masks in (0, 1), ``[queries, batch, frames, bins]``; 0 outside the encoder input.
         """
-        pyramid, around = self.encode_features(features, grid)
+        audio_path = self.encode_features(features, grid)
+        steps = range(0, len(queries), QUERIES_AT_ONCE)
         parts = [
-            logits_to_mask(self._logits(pyramid, around, features.log_power, part, grid), grid)
-            for part in queries.split(QUERIES_AT_ONCE)
+            logits_to_mask(
+                self._logits(audio_path, features.of_queries(part), queries[part], grid), grid
+            )
+            for part in (slice(start, start + QUERIES_AT_ONCE) for start in steps)
         ]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
@@ -133,24 +153,23 @@ class MaskDecoder(nn.Module):
 
         The arguments are those of :meth:`forward`.
         """
-        pyramid, around = self.encode_features(features, grid)
-        return self._logits(pyramid, around, features.log_power, queries, grid)
+        return self._logits(self.encode_features(features, grid), features, queries, grid)
 
     def _logits(
         self,
-        pyramid: list[torch.Tensor],
-        around: torch.Tensor,
-        log_power: torch.Tensor,
+        audio_path: tuple[list[torch.Tensor], torch.Tensor],
+        features: DecoderFeatures,
         queries: torch.Tensor,
         grid: Grid,
     ) -> torch.Tensor:
-        maps = self.condition_on_query(pyramid, queries)
+        pyramid, around = audio_path
+        maps = self.condition_on_query(pyramid, queries, features.gradients)
         logit, weight, contrast_weight = maps.unbind(dim=2)
         # contrast_weight * (log_power - around): all factors but log_power are coarse
         coarse = torch.stack([logit - contrast_weight * around, weight + contrast_weight])
         fine = upsample_to_grid(coarse.flatten(0, 2), grid)
         offset, slope = fine.unflatten(0, coarse.shape[:3])
-        return torch.addcmul(offset, slope, log_power, out=_reuse(offset))
+        return torch.addcmul(offset, slope, features.log_power, out=reuse(offset))
 
     def to_mask(self, logits: torch.Tensor, grid: Grid) -> torch.Tensor:
         """Mask ``[..., frames, bins]`` of logits: :func:`logits_to_mask`."""
@@ -187,40 +206,29 @@ class MaskDecoder(nn.Module):
         return pyramid, around
 
     def condition_on_query(
-        self, pyramid: list[torch.Tensor], queries: torch.Tensor
+        self,
+        pyramid: list[torch.Tensor],
+        queries: torch.Tensor,
+        gradients: Sequence[torch.Tensor] = (),
     ) -> torch.Tensor:
         """Run the query path -> coarse maps ``[queries, batch, 3, frames', bins']``."""
         pairs = (queries.shape[0], pyramid[0].shape[0])
         queries = queries * queries.shape[-1] ** 0.5  # from unit norm to unit variance
         below: torch.Tensor | None = None
-        for maps, film, mixer in zip(pyramid, self.films, [*self.mixers, self.head]):
+        relevances = [
+            relevance(maps.flatten(0, 1)) for relevance, maps in zip(self.relevances, gradients)
+        ]
+        steps = zip_longest(pyramid, self.films, [*self.mixers, self.head], relevances)
+        for maps, film, mixer, relevance in steps:
             scale, shift = film(queries)[..., None, None].chunk(2, dim=2)
             conditioned = ((1 + scale) * maps + shift).flatten(0, 1)
+            if relevance is not None:
+                conditioned = conditioned + relevance
             if below is not None:
                 conditioned = conditioned + _resize(below, conditioned)
             below = mixer(gelu(conditioned))
         assert below is not None  # there is at least one scale
         return below.unflatten(0, pairs)
-
-
-def logits_to_mask(logits: torch.Tensor, grid: Grid) -> torch.Tensor:
-    """Mask ``[..., frames, bins]`` of logits; 0 in bins outside the encoder input."""
-    masks = bounded(logits).sigmoid_()
-    return masks if grid.all_valid else torch.mul(masks, grid.valid, out=_reuse(masks))
-
-
-def bounded(logits: torch.Tensor) -> torch.Tensor:
-    """Logits compressed to within ``BOUND``, in the same order."""
-    divisor = logits.abs().div_(BOUND).add_(1)
-    return torch.div(logits, divisor, out=_reuse(divisor))
-
-
-def _reuse(tensor: torch.Tensor) -> torch.Tensor | None:
-    """Memory for a result: the memory of a tensor no longer needed, unless gradients need it.
-
-    Allocating memory takes longer than the arithmetic on it.
-    """
-    return None if tensor.requires_grad else tensor
 
 
 def _merge(channels: int) -> nn.Sequential:

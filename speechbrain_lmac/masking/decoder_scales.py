@@ -1,4 +1,4 @@
-"""Scales of a mask decoder: the hidden maps in use, and the width at each scale."""
+"""Scales of a mask decoder: hidden maps in use, width at each scale, maps with gradients."""
 
 from typing import Any
 
@@ -27,3 +27,13 @@ def scale_widths(channels: Any, scales: int) -> list[int]:
             f"{scales} scales, got {channels!r}"
         )
     return widths
+
+
+def count_gradients(count: Any, scales: int) -> int:
+    """Return the number of hidden maps with gradient features; 0 to ``scales``."""
+    if isinstance(count, bool) or count not in range(scales + 1):
+        raise InputError(
+            f"gradient_features must be 0 to {scales}, got {count!r}. The decoder uses {scales} "
+            "hidden maps"
+        )
+    return int(count)

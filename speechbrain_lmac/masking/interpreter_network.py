@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from speechbrain_lmac.masking.decoder import DecoderFeatures, MaskDecoder
+from speechbrain_lmac.masking.gradients import relevance_maps
 from speechbrain_lmac.masking.log_power import normalized_log_power
 from speechbrain_lmac.masking.masked_classifier import EncodedClips, MaskedClassifier
 from speechbrain_lmac.masking.psi_decoder import PsiDecoder
@@ -40,10 +41,38 @@ class InterpreterNetwork(nn.Module):
         super().__init__()
         self.classifier = classifier
         self.decoder = decoder
+        if getattr(decoder, "gradient_features", 0):  # explainers may go without a decoder
+            classifier.keeps_graph = True
 
-    def features(self, encoded: EncodedClips) -> DecoderFeatures:
-        """Decoder input of encoded clips."""
-        return DecoderFeatures(encoded.encoding.hidden, normalized_log_power(encoded.power))
+    def features(
+        self, encoded: EncodedClips, queries: torch.Tensor | None = None
+    ) -> DecoderFeatures:
+        """Decoder input of encoded clips.
+
+        Arguments
+        ---------
+        encoded : EncodedClips
+            Batch of clips.
+        queries : torch.Tensor
+            Query vectors, as in :meth:`forward`, for gradient features. Default: the gradient
+            features are left out.
+
+        Returns
+        -------
+        DecoderFeatures
+        """
+        log_power = normalized_log_power(encoded.power)
+        gradients = () if queries is None else self._gradients(encoded, queries)
+        return DecoderFeatures(encoded.encoding.hidden, log_power, gradients)
+
+    def _gradients(self, encoded: EncodedClips, queries: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Relevance maps of the deepest hidden maps, as many as the decoder takes."""
+        count = self.decoder.gradient_features
+        if not count:
+            return ()
+        graph = encoded.graph or self.classifier.encode_with_graph(encoded.encoder_power)
+        paired_logits = self.classifier.audio_classifier.paired_logits
+        return relevance_maps(graph.vector, graph.hidden[:count], queries, paired_logits)
 
     def forward(
         self,
@@ -75,7 +104,7 @@ class InterpreterNetwork(nn.Module):
         if not self.decoder.conditioned:
             self._check_predicted(encoded.encoding.vector, queries)
         if features is None:
-            features = self.features(encoded)
+            features = self.features(encoded, queries)
         with torch.autocast(queries.device.type, enabled=False):  # bfloat16 would create ties
             return self.decoder(features, queries, self.classifier.grid(encoded))
 

@@ -25,6 +25,8 @@ class EncodedClips(NamedTuple):
     encoding: AudioEncoding
     stft: torch.Tensor | None = None
     """Complex STFT of the clips, ``[batch, frames, n_fft // 2 + 1]``; None if it is not encoded."""
+    graph: AudioEncoding | None = None
+    """``encoding`` with the graph of its computation, for gradients; None if it is not kept."""
 
 
 class MaskedScores(NamedTuple):
@@ -58,6 +60,8 @@ class MaskedClassifier(nn.Module):
     def __init__(self, domain: MaskingDomain):
         super().__init__()
         self.domain = domain
+        self.keeps_graph = False
+        """Whether :meth:`encode_clips` keeps the graph of the encoding. It takes memory."""
 
     @property
     def audio_classifier(self) -> AudioClassifier:
@@ -79,7 +83,17 @@ class MaskedClassifier(nn.Module):
         fits = fitted.shape == wavs.shape
         power = encoder_power if fits else self.domain.power(wavs)
         reusable = stft if fits and classifier.stft_is_unfiltered else None
-        return EncodedClips(wavs, power, encoder_power, self.domain.encode(encoder_power), reusable)
+        if not self.keeps_graph:
+            encoding = self.domain.encode(encoder_power)
+            return EncodedClips(wavs, power, encoder_power, encoding, reusable)
+        graph = self.encode_with_graph(encoder_power)
+        encoding = AudioEncoding(graph.vector.detach(), tuple(x.detach() for x in graph.hidden))
+        return EncodedClips(wavs, power, encoder_power, encoding, reusable, graph)
+
+    def encode_with_graph(self, encoder_power: torch.Tensor) -> AudioEncoding:
+        """Encode power and record the graph, from which gradients are computed."""
+        with torch.enable_grad():
+            return self.domain.encode(encoder_power.detach().requires_grad_())
 
     def apply_mask(self, encoded: EncodedClips, mask: torch.Tensor) -> torch.Tensor:
         """Masked-in waveforms ``[..., batch, time]`` of masks ``[..., batch, frames, bins]``."""

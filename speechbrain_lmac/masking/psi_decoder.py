@@ -53,6 +53,7 @@ class PsiDecoder(nn.Module):
     """
 
     conditioned: ClassVar[bool] = False
+    gradient_features: ClassVar[int] = 0
 
     def __init__(self, hidden_channels: Sequence[int], query_dim: int):
         super().__init__()

@@ -11,6 +11,7 @@ from safetensors.torch import load
 from torch.nn.functional import normalize
 
 from speechbrain_lmac.masking.decoder import DecoderFeatures, MaskDecoder
+from speechbrain_lmac.masking.gradients import CHANNELS
 from speechbrain_lmac.masking.grid import Grid
 from speechbrain_lmac.masking.psi_decoder import PsiDecoder
 from speechbrain_lmac.models.checkpoints import read_checkpoint
@@ -146,7 +147,19 @@ def _masks_are_finite(decoder: Decoder) -> bool:
             [gain * torch.randn(1, size, *shape, generator=generator) for size in sizes]
             for sizes in (config["hidden_channels"], [1])
         )
-        features = DecoderFeatures(tuple(maps.to(like) for maps in hidden), log_power[0].to(like))
+        features = DecoderFeatures(
+            tuple(maps.to(like) for maps in hidden),
+            log_power[0].to(like),
+            _random_gradients(decoder, generator),
+        )
         if not decoder(features, queries, grid).isfinite().all():
             return False
     return True
+
+
+def _random_gradients(decoder: Decoder, generator: torch.Generator) -> tuple[torch.Tensor, ...]:
+    """Random relevance maps for two queries; normalized, so they have no gain."""
+    shape = (2, 1, CHANNELS, PROBE_SIZE, PROBE_SIZE)
+    like = next(decoder.parameters())
+    drawn = [torch.randn(shape, generator=generator) for _ in range(decoder.gradient_features)]
+    return tuple(maps.to(like) for maps in drawn)

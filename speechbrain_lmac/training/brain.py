@@ -96,7 +96,8 @@ class LMACBrain(TrainingLoop):
             pairs = pairs._replace(num_separable=global_mean_count(pairs.separable))
         if "guidance" in hparams.objective.terms:
             pairs = pairs._replace(spectra=guide_spectra(classifier, encoded, clips.wavs))
-        features = channel_dropout(self.model.features(encoded), hparams.feature_dropout, draws)
+        features = self.model.features(encoded, pairs.queries)
+        features = channel_dropout(features, hparams.feature_dropout, draws)
         masks = self.model(encoded, pairs.queries, features)
         first = masks[: hparams.encoded_prompts_per_clip]
         gated = hparams.gate(first, hparams.gate.draw(draws, first.device), self.progress)

@@ -87,7 +87,8 @@ def _predicted_logits(
     queries = prompts.embeddings.to(encoded.power.device)
     target = model.classifier.logits(encoded.encoding.vector, queries).argmax(dim=1)
     grid = model.classifier.grid(encoded)
-    logits = model.decoder.logits(model.features(encoded), queries[target].unsqueeze(0), grid)
+    asked = queries[target].unsqueeze(0)
+    logits = model.decoder.logits(model.features(encoded, asked), asked, grid)
     return PredictedLogits(encoded, logits.squeeze(0), target, grid)
 
 

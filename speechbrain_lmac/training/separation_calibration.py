@@ -130,7 +130,7 @@ def _losses(
 ) -> torch.Tensor:
     """Loss of the masks under each candidate, ``[candidates]``."""
     grid = model.classifier.grid(encoded)
-    logits = model.decoder.logits(model.features(encoded), pairs.queries, grid)
+    logits = model.decoder.logits(model.features(encoded, pairs.queries), pairs.queries, grid)
     masks = (
         model.decoder.to_mask(logits / temperature + offset, grid)
         for temperature, offset in candidates

@@ -167,7 +167,8 @@ def check_trained(checkpointer: Checkpointer, folder: str | Path) -> None:
 def trained_method(hparams: dict[str, Any]) -> str:
     """Name of the method that the settings train."""
     family = hparams["model"].classifier.audio_classifier.method_family
-    return method_name(hparams["objective"].terms + hparams["gate"].terms, family)
+    inputs = ["gradient_features"] if hparams["decoder"].gradient_features else []
+    return method_name(hparams["objective"].terms + hparams["gate"].terms + inputs, family)
 
 
 def label_splits(hparams: dict[str, Any], splits: Splits) -> Splits:

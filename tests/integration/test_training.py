@@ -11,7 +11,9 @@ from speechbrain.utils.epoch_loop import EpochCounter
 
 from speechbrain_lmac.data.pipeline import augment_batch, clip_rng
 from speechbrain_lmac.data.prompts import TEMPLATE
+from speechbrain_lmac.data.synthetic import synthesize
 from speechbrain_lmac.evaluation.scoring import ClassPrompts
+from speechbrain_lmac.inference.interpreter import Interpreter
 from speechbrain_lmac.pretrained.export import DECODER_FILE
 from speechbrain_lmac.pretrained.finding import PRETRAINED
 from speechbrain_lmac.training import train
@@ -240,3 +242,19 @@ def test_training_starts_from_other_domain(small_set, tmp_path):
     before, after = load_file(start), weights(tmp_path)
     for name, value in before.items():
         torch.testing.assert_close(after[name], value, atol=1e-6, rtol=0, msg=name)
+
+
+def test_training_with_gradient_features_is_exported(small_set, tmp_path):
+    """The exported interpreter computes gradients itself, and its method ends in G."""
+    changes = {"masking": "stft", "number_of_epochs": 1, "gradient_features": 2}
+    train.main(arguments(small_set, tmp_path, calibrate="null", **changes))
+    interpreter = Interpreter.from_hparams(source=tmp_path / "interpreter")
+    decoder = interpreter.model.decoder
+    assert decoder.gradient_features == 2
+    assert "LMAC-ZS-G" in (tmp_path / "results.md").read_text(encoding="utf-8")
+    sound = synthesize("siren", seed=1, seconds=0.5)
+    first = interpreter.interpret(sound, ["siren", "dog"])
+    with torch.no_grad():
+        decoder.relevances[0].weight.neg_()
+    second = interpreter.interpret(sound, ["siren", "dog"])
+    assert not torch.equal(first.mask, second.mask)

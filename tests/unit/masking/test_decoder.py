@@ -3,14 +3,10 @@
 import pytest
 import torch
 
-from speechbrain_lmac.masking.decoder import (
-    DecoderFeatures,
-    MaskDecoder,
-    bounded,
-    logits_to_mask,
-)
+from speechbrain_lmac.masking.decoder import DecoderFeatures, MaskDecoder
 from speechbrain_lmac.masking.grid import pool_to_grid, upsample_to_grid
 from speechbrain_lmac.masking.log_power import normalized_log_power
+from speechbrain_lmac.masking.mask_logits import bounded, logits_to_mask
 from speechbrain_lmac.utils.errors import InputError
 from tests.conftest import even_grid
 

@@ -11,7 +11,7 @@ from speechbrain_lmac.evaluation.scoring import ClassPrompts
 from speechbrain_lmac.losses.objective import Objective
 from speechbrain_lmac.losses.pairs import PromptPairs
 from speechbrain_lmac.losses.terms import irm_regression, mask_area_prior, sparsity
-from speechbrain_lmac.masking.decoder import logits_to_mask
+from speechbrain_lmac.masking.mask_logits import logits_to_mask
 from speechbrain_lmac.metrics.top_k import rank_bins, top_k_mask
 from speechbrain_lmac.training import separation_calibration
 from speechbrain_lmac.training.separation_calibration import (
