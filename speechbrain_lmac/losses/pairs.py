@@ -48,6 +48,9 @@ class PromptPairs(NamedTuple):
     spectra: torch.Tensor | None = None
     """``log(1 + magnitude)`` of the encoder input, and of the clip without its noise, at the same
     frames, ``[2, batch, frames, bins]``. Only ``guidance`` needs it."""
+    fill: torch.Tensor | None = None
+    """Power that replaces the masked-out power of each clip, ``[batch, 1, bins]``. Default:
+    silence."""
     num_separable: torch.Tensor | None = None
     """Number of separable clips, averaged over processes, ``[]``. Default: the number in
     this process."""

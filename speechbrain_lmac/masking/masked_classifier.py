@@ -1,14 +1,14 @@
 """Classifier with a mask on its input: encoding, scores and differentiable objectives."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import nn
-from torch.autograd.function import once_differentiable
 
 from speechbrain_lmac.losses.objective import PairValue
 from speechbrain_lmac.masking.base import MaskingDomain
 from speechbrain_lmac.masking.grid import Grid
+from speechbrain_lmac.masking.pair_values import PairValues
 from speechbrain_lmac.models.base import AudioClassifier, AudioEncoding
 from speechbrain_lmac.models.class_set import ClassSet
 
@@ -191,7 +191,12 @@ class MaskedClassifier(nn.Module):
         )
 
     def masked_objective(
-        self, encoded: EncodedClips, gains: torch.Tensor, value: PairValue, chunk_size: int
+        self,
+        encoded: EncodedClips,
+        gains: torch.Tensor,
+        value: PairValue,
+        chunk_size: int,
+        fill: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Evaluate a function of masked clips, with gradients to the gains.
 
@@ -210,55 +215,19 @@ class MaskedClassifier(nn.Module):
             report, ``[pairs, parts]``. A value must depend on its own vector alone.
         chunk_size : int
             Pairs in one pass of the encoder.
+        fill : torch.Tensor
+            Power ``[batch, 1, bins]`` that replaces masked-out power. Default: silence.
 
         Returns
         -------
         torch.Tensor, torch.Tensor
             Values ``[prompts * batch]``, and reports ``[prompts * batch, parts]`` without gradient.
         """
-        return _MaskedObjective.apply(gains.flatten(0, 1), encoded, value, self, chunk_size)
-
-
-class _MaskedObjective(torch.autograd.Function):
-    """Values of pairs whose gradient is found in the forward pass, chunk by chunk.
-
-    The value of a pair depends on its own mask alone. One forward and one backward pass per pair
-    suffice, and nothing is recomputed.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        gains: torch.Tensor,
-        encoded: EncodedClips,
-        value: PairValue,
-        classifier: MaskedClassifier,
-        chunk_size: int,
-    ) -> tuple[torch.Tensor, torch.Tensor]:
         samples, batch = encoded.wavs.shape[-1], len(encoded.wavs)
-        needs_gradient = ctx.needs_input_grad[0]
-        values, reports, gradients = [], [], []
-        for index in torch.arange(len(gains), device=gains.device).split(chunk_size):
-            mask = gains[index].requires_grad_(needs_gradient)
-            with torch.set_grad_enabled(needs_gradient):
-                power = encoded.encoder_power[index % batch]
-                vector = classifier.encode_masked(power, mask, samples).vector
-                pair_values, report = value(vector, index)
-            if needs_gradient:
-                ones = torch.ones_like(pair_values)
-                gradients.append(torch.autograd.grad(pair_values, mask, ones)[0])
-            values.append(pair_values.detach())
-            reports.append(report.detach())
-        if needs_gradient:
-            ctx.save_for_backward(torch.cat(gradients))
-        report = torch.cat(reports)
-        ctx.mark_non_differentiable(report)
-        return torch.cat(values), report
 
-    @staticmethod
-    @once_differentiable
-    def backward(
-        ctx: Any, upstream: torch.Tensor, _: torch.Tensor
-    ) -> tuple[torch.Tensor | None, ...]:
-        (gradients,) = ctx.saved_tensors
-        return upstream[:, None, None] * gradients, None, None, None, None
+        def encode(mask: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+            power, clips = encoded.encoder_power, index % batch
+            filled = None if fill is None else fill[clips]
+            return self.encode_masked(power[clips], mask, samples, filled).vector
+
+        return PairValues.apply(gains.flatten(0, 1), encode, value, chunk_size)

@@ -4,11 +4,11 @@ Petsiuk et al., "RISE", BMVC 2018. Masked bins must be replaced by something. Si
 that no encoder was trained on, so curves are measured with several fills.
 """
 
-import math
 from collections.abc import Sequence
 
 import torch
 
+from speechbrain_lmac.metrics.fills import FILLS
 from speechbrain_lmac.metrics.protocols import EncodedT, HasGrid, Maskable
 from speechbrain_lmac.metrics.top_k import top_k_mask
 from speechbrain_lmac.utils.errors import InputError
@@ -18,29 +18,6 @@ CURVE_FRACTIONS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
 
 KINDS = ("insertion", "deletion")
 """Insertion keeps only the best bins. Deletion keeps all but the best bins."""
-
-FLOOR = 0.1
-"""Quantile over time that defines the noise floor of a frequency bin."""
-
-
-def silence(power: torch.Tensor) -> torch.Tensor:
-    """Return zeros, ``[batch, 1, bins]``."""
-    return torch.zeros_like(power[:, :1])
-
-
-def noise_floor(power: torch.Tensor) -> torch.Tensor:
-    """Return the 10th percentile of each frequency bin: the stationary background."""
-    return power.kthvalue(math.ceil(FLOOR * power.shape[1]), dim=1, keepdim=True).values
-
-
-def mean(power: torch.Tensor) -> torch.Tensor:
-    """Return the mean of each frequency bin: the spectrum of the clip without events."""
-    return power.mean(dim=1, keepdim=True)
-
-
-FILLS = {"silence": silence, "noise_floor": noise_floor, "mean": mean}
-"""Name -> function from power ``[batch, frames, bins]`` to the power of masked bins,
-``[batch, 1, bins]``."""
 
 
 @torch.no_grad()

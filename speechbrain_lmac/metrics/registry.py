@@ -7,6 +7,7 @@ import torch
 
 from speechbrain_lmac.metrics import faithfulness, insertion_deletion, localization, similarity
 from speechbrain_lmac.metrics.faithfulness import MaskingOutcome
+from speechbrain_lmac.metrics.fills import FILLS
 
 ARROWS = {True: "↑", False: "↓", None: ""}
 
@@ -57,7 +58,7 @@ _OTHERS: tuple[Metric[Callable[..., torch.Tensor] | None], ...] = (
     Metric("constant", None, None),
     *(
         Metric(f"{kind}_{fill}", insertion_deletion.curve, kind == "insertion")
-        for fill in insertion_deletion.FILLS
+        for fill in FILLS
         for kind in insertion_deletion.KINDS
     ),
     Metric("SI-SDRi", localization.si_sdr_improvement, True, 2, "dB"),

@@ -25,15 +25,20 @@ from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 from speechbrain_lmac.masking.masked_classifier import EncodedClips
 from speechbrain_lmac.training.feature_dropout import channel_dropout
 from speechbrain_lmac.training.loop import TrainingLoop
-from speechbrain_lmac.training.pairs import build_pairs, draw_class, guide_spectra, source_power
-from speechbrain_lmac.utils.device import is_out_of_memory
+from speechbrain_lmac.training.pairs import (
+    build_pairs,
+    contrast_queries,
+    draw_class,
+    draw_fill,
+    guide_spectra,
+    source_power,
+)
 from speechbrain_lmac.utils.distributed import (
     all_reduce_mean,
     global_mean_count,
     global_roll,
     world_size,
 )
-from speechbrain_lmac.utils.errors import InputError, first_line
 
 DECAY = 0.98
 """Decay of the moving average of the weights, per step."""
@@ -96,9 +101,11 @@ class LMACBrain(TrainingLoop):
             pairs = pairs._replace(num_separable=global_mean_count(pairs.separable))
         if "guidance" in hparams.objective.terms:
             pairs = pairs._replace(spectra=guide_spectra(classifier, encoded, clips.wavs))
-        features = self.model.features(encoded, pairs.queries)
+        pairs = pairs._replace(fill=draw_fill(encoded.encoder_power, hparams.mask_fills, draws))
+        queries = contrast_queries(pairs, draws, hparams.contrast_probability)
+        features = self.model.features(encoded, queries)
         features = channel_dropout(features, hparams.feature_dropout, draws)
-        masks = self.model(encoded, pairs.queries, features)
+        masks = self.model(encoded, queries, features)
         first = masks[: hparams.encoded_prompts_per_clip]
         gated = hparams.gate(first, hparams.gate.draw(draws, first.device), self.progress)
         return encoded, pairs, masks, gated
@@ -145,7 +152,10 @@ class LMACBrain(TrainingLoop):
         """Loss of a training batch."""
         encoded, pairs, masks, gated = predictions
         evaluate = partial(
-            self.model.classifier.masked_objective, encoded, chunk_size=self.hparams.chunk_size
+            self.model.classifier.masked_objective,
+            encoded,
+            chunk_size=self.hparams.chunk_size,
+            fill=pairs.fill,
         )
         loss, terms = self.hparams.objective(pairs, masks, gated, evaluate)
         for name, term in terms.items():
@@ -176,28 +186,6 @@ class LMACBrain(TrainingLoop):
         if self.checkpointer is not None:
             self.checkpointer.add_recoverable("optimizer", self.optimizer)
             self.checkpointer.add_recoverable("averaged", self.averaged)
-
-    def fit_batch(self, batch: PaddedBatch) -> torch.Tensor:
-        """Take a training step; raise InputError with the batch if memory runs out."""
-        self.clips = batch.id
-        try:
-            return super().fit_batch(batch)
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            raise InputError(
-                f"batch_size must fit into memory, got an out-of-memory error in epoch "
-                f"{self.epoch} ({first_line(error)}). Give a smaller --batch_size, --chunk_size or "
-                "--encoded_prompts_per_clip"
-            ) from error
-
-    def check_loss_isfinite(self, loss: torch.Tensor) -> None:
-        """Raise InputError if the loss is not finite."""
-        if not torch.isfinite(loss):
-            raise InputError(
-                f"the loss must be finite, got {loss.item()} in epoch {self.epoch} for the clips "
-                f"{', '.join(self.clips)}. Check these sounds, or give a smaller --lr"
-            )
 
     def on_fit_batch_end(
         self, batch: PaddedBatch, outputs: Predictions, loss: torch.Tensor, should_step: bool

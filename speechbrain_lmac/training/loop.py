@@ -10,7 +10,9 @@ from speechbrain.dataio.batch import PaddedBatch
 from speechbrain.dataio.dataset import DynamicItemDataset
 from speechbrain.dataio.sampler import ReproducibleRandomSampler
 
+from speechbrain_lmac.utils.device import is_out_of_memory
 from speechbrain_lmac.utils.distributed import average_gradients
+from speechbrain_lmac.utils.errors import InputError, first_line
 
 
 class TrainingLoop(sb.Brain):
@@ -41,6 +43,28 @@ class TrainingLoop(sb.Brain):
 
         Most modules are frozen, and torch's wrapper refuses their batch norms on a CPU.
         """
+
+    def fit_batch(self, batch: PaddedBatch) -> torch.Tensor:
+        """Take a training step; raise InputError with the batch if memory runs out."""
+        self.clips = batch.id
+        try:
+            return super().fit_batch(batch)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise InputError(
+                f"batch_size must fit into memory, got an out-of-memory error in epoch "
+                f"{self.epoch} ({first_line(error)}). Give a smaller --batch_size, --chunk_size or "
+                "--encoded_prompts_per_clip"
+            ) from error
+
+    def check_loss_isfinite(self, loss: torch.Tensor) -> None:
+        """Raise InputError if the loss is not finite."""
+        if not torch.isfinite(loss):
+            raise InputError(
+                f"the loss must be finite, got {loss.item()} in epoch {self.epoch} for the clips "
+                f"{', '.join(self.clips)}. Check these sounds, or give a smaller --lr"
+            )
 
     def optimizers_step(self) -> None:
         """Step along the mean of the gradients of all processes."""

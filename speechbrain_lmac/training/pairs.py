@@ -4,10 +4,12 @@ import random
 from collections.abc import Callable, Sequence
 
 import torch
+from torch.nn.functional import normalize
 
 from speechbrain_lmac.losses.pairs import PromptPairs
 from speechbrain_lmac.masking.log1p import log1p_magnitude
 from speechbrain_lmac.masking.masked_classifier import EncodedClips, MaskedClassifier
+from speechbrain_lmac.metrics.fills import fill_power
 
 POSSIBLE = 0.01
 """Smallest probability of a class other than the predicted one that training explains."""
@@ -88,6 +90,62 @@ def build_pairs(
         torch.stack([roll(index, turn) for turn in turns]),
         classifier.competing(class_queries.to(vectors.device)),
     )
+
+
+def contrast_queries(
+    pairs: PromptPairs, draws: Sequence[random.Random], probability: float
+) -> torch.Tensor:
+    """Replace the queries of some mixtures by differences, as contrasted prompts have them.
+
+    A mixture of ``a`` and ``b`` is explained for "a rather than b" and for "b rather than a". The
+    terms of the objective stay those of ``a`` and ``b``.
+
+    Arguments
+    ---------
+    pairs : PromptPairs
+        Pairs of a batch. Only separable mixtures change.
+    draws : list of random.Random
+        Random number generator of each clip.
+    probability : float
+        Probability of contrasting the queries of a mixture, in [0, 1].
+
+    Returns
+    -------
+    torch.Tensor
+        Queries for the decoder, ``[prompts, batch, dim]``.
+    """
+    if not probability or pairs.sources is None:
+        return pairs.queries
+    drawn = torch.tensor([rng.random() < probability for rng in draws])
+    chosen = (drawn.to(pairs.queries.device) & pairs.separable).unsqueeze(1)
+    first, second, *others = pairs.queries
+    difference = normalize(first - second, dim=-1)
+    contrasted = (torch.where(chosen, difference, first), torch.where(chosen, -difference, second))
+    return torch.stack([*contrasted, *others])
+
+
+def draw_fill(
+    power: torch.Tensor, fills: Sequence[str], draws: Sequence[random.Random]
+) -> torch.Tensor | None:
+    """Draw what replaces the masked-out bins of each clip.
+
+    Arguments
+    ---------
+    power : torch.Tensor
+        Power of the encoder input, ``[batch, frames, bins]``.
+    fills : sequence of str
+        Keys of :data:`~speechbrain_lmac.metrics.fills.FILLS` to draw from.
+    draws : list of random.Random
+        Random number generator of each clip.
+
+    Returns
+    -------
+    torch.Tensor or None
+        Power, ``[batch, 1, bins]``; None for silence in all clips.
+    """
+    if len(fills) == 1:  # nothing to draw
+        return fill_power(power, list(fills) * len(draws))
+    return fill_power(power, [rng.choice(fills) for rng in draws])
 
 
 def source_power(

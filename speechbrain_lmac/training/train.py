@@ -26,6 +26,7 @@ from speechbrain_lmac.evaluation.scoring import ClassPrompts
 from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.explainers.base import Explainer
 from speechbrain_lmac.losses.objective import method_name
+from speechbrain_lmac.metrics.fills import check_fills
 from speechbrain_lmac.pretrained.decoder_weights import load_decoder
 from speechbrain_lmac.pretrained.export import check_exportable, export_interpreter
 from speechbrain_lmac.training.brain import LMACBrain
@@ -89,6 +90,7 @@ def train(
     sb.utils.seed.seed_everything(seed_of(hparams_file, overrides))
     hparams = load_hparams(hparams_file, overrides)
     check_calibrate(hparams["calibrate"])
+    check_fills(hparams["mask_fills"])
     explainers = chosen_explainers(hparams)
     splits, of_data = load_splits(hparams, hparams["model"].classifier.audio_classifier)
     splits = label_splits(hparams, splits)
