@@ -9,7 +9,6 @@ import math
 from typing import NamedTuple
 
 import torch
-from torchmetrics.functional.audio import scale_invariant_signal_distortion_ratio
 
 from speechbrain_lmac.metrics.top_k import sort
 
@@ -170,6 +169,8 @@ def si_sdr(estimate: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
     torch.Tensor
         Ratios in dB, ``[...]``: minus infinity for a silent estimate, NaN for a silent reference.
     """
+    from torchmetrics.functional.audio import scale_invariant_signal_distortion_ratio  # slow
+
     estimate, reference = (
         (wavs - wavs.mean(dim=-1, keepdim=True)).double() for wavs in (estimate, reference)
     )

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import torch
 from scipy.stats import rankdata
 from torch.nn.functional import normalize
-from torchmetrics.functional.image import structural_similarity_index_measure
 
 from speechbrain_lmac.metrics.top_k import normalize_attributions
 from speechbrain_lmac.utils.errors import InputError
@@ -78,6 +77,8 @@ def ssim(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
     InputError
         If the maps are smaller than the window.
     """
+    from torchmetrics.functional.image import structural_similarity_index_measure  # slow
+
     frames, bins = first.shape[1:]
     if min(frames, bins) < WINDOW:
         raise InputError(

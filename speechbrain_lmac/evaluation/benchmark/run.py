@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import speechbrain as sb
 import torch
 
-from speechbrain_lmac.evaluation.benchmark import figures, gallery, results, tables
+from speechbrain_lmac.evaluation.benchmark import results, tables
 from speechbrain_lmac.evaluation.benchmark.config import FREE_SETTINGS, BenchmarkConfig
 from speechbrain_lmac.evaluation.benchmark.runner import DomainRunner
 from speechbrain_lmac.utils.config import load_hparams, save_settings
@@ -101,6 +101,9 @@ def end_with_parent() -> None:
 
 def write_results(config: BenchmarkConfig, runners: Sequence[DomainRunner]) -> None:
     """Write the results of all domains: the long table, summaries and figures."""
+    # matplotlib takes a second; processes of one domain do not need it
+    from speechbrain_lmac.evaluation.benchmark import figures, gallery
+
     frame = results.write_table(config.folder, [runner.records for runner in runners])
     tuned = [{"domain": r.system.domain, **row} for r in runners for row in r.tuning_rows]
     method = next((system.method for system in config.systems if system.method), None)

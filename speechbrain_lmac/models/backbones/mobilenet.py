@@ -8,12 +8,11 @@ import io
 from itertools import pairwise
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any, NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
-from torchvision.ops import Conv2dNormActivation
 
 from speechbrain_lmac.data.labels import audioset_labels
 from speechbrain_lmac.utils.errors import InputError
@@ -64,25 +63,38 @@ CHANNELS = (LAST, 48, 16, 16)
 """Channels of the hidden maps, deepest first."""
 
 
-def _norm(channels: int) -> nn.BatchNorm2d:
-    return nn.BatchNorm2d(channels, eps=1e-3)
+class ConvNorm(nn.Sequential):
+    """Convolution that keeps the size at stride 1, batch normalization and activation.
 
+    Arguments
+    ---------
+    channels_in, channels_out : int
+        Numbers of channels.
+    kernel : int
+        Size of the kernel, odd. Default: 1.
+    activation : type or None
+        Class of the activation. Default: hard swish; None: no activation.
+    stride, groups : int
+        Stride and groups of the convolution. Default: 1.
+    """
 
-def _conv(
-    channels_in: int,
-    channels_out: int,
-    kernel: int = 1,
-    activation: type[nn.Module] | None = nn.Hardswish,
-    **kwargs: Any,
-) -> Conv2dNormActivation:
-    return Conv2dNormActivation(
-        channels_in,
-        channels_out,
-        kernel,
-        norm_layer=_norm,
-        activation_layer=activation,
-        **kwargs,
-    )
+    def __init__(
+        self,
+        channels_in: int,
+        channels_out: int,
+        kernel: int = 1,
+        activation: type[nn.Module] | None = nn.Hardswish,
+        stride: int = 1,
+        groups: int = 1,
+    ):
+        padding = kernel // 2
+        super().__init__(
+            nn.Conv2d(
+                channels_in, channels_out, kernel, stride, padding, groups=groups, bias=False
+            ),
+            nn.BatchNorm2d(channels_out, eps=1e-3),
+            *([] if activation is None else [activation(inplace=True)]),
+        )
 
 
 class SqueezeExcitation(nn.Module):
@@ -108,13 +120,13 @@ class InvertedResidual(nn.Module):
         width = plan.expanded
         layers: list[nn.Module] = []
         if width > channels_in:
-            layers.append(_conv(channels_in, width, activation=activation))
+            layers.append(ConvNorm(channels_in, width, activation=activation))
         layers.append(
-            _conv(width, width, plan.kernel, activation, stride=plan.stride, groups=width)
+            ConvNorm(width, width, plan.kernel, activation, stride=plan.stride, groups=width)
         )
         if plan.squeezed:
             layers.append(SqueezeExcitation(width, plan.squeezed))
-        layers.append(_conv(width, plan.out, activation=None))
+        layers.append(ConvNorm(width, plan.out, activation=None))
         self.block = nn.Sequential(*layers)
         self.residual = plan.stride == 1 and channels_in == plan.out
 
@@ -143,9 +155,9 @@ class Tagger(nn.Module):
         widths = (STEM, *(plan.out for plan in BLOCKS))
         self.features = nn.ModuleList(
             [
-                _conv(1, STEM, 3, stride=2),
+                ConvNorm(1, STEM, 3, stride=2),
                 *(InvertedResidual(width, plan) for width, plan in zip(widths, BLOCKS)),
-                _conv(widths[-1], LAST),
+                ConvNorm(widths[-1], LAST),
             ]
         )
         self.classifier = nn.Sequential(
@@ -201,8 +213,9 @@ class Tagger(nn.Module):
 def fold_norms(tagger: Tagger) -> None:
     """Fold each batch normalization into its convolution; equal to rounding."""
     for part in tagger.modules():
-        if isinstance(part, Conv2dNormActivation):
-            part[0] = fuse_conv_bn_eval(part[0].eval(), part[1].eval())
+        if isinstance(part, ConvNorm):
+            convolution, norm = cast(nn.Conv2d, part[0]), cast(nn.BatchNorm2d, part[1])
+            part[0] = fuse_conv_bn_eval(convolution.eval(), norm.eval())
             part[1] = nn.Identity()
 
 
