@@ -3,16 +3,17 @@
 import os
 import re
 import sys
+from functools import cache, partial
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # tests use no network
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # one process per core: threads would compete
 
 import pytest
+import soundfile
 import torch
 from speechbrain.utils.importutils import LazyModule
 
-from experiments.paper_table.miniature import write_weights
 from speechbrain_lmac.data.synthetic import mixture, synthesize
 from speechbrain_lmac.data.synthetic_dataset import write_dataset
 from speechbrain_lmac.masking.decoder import MaskDecoder
@@ -28,8 +29,7 @@ from speechbrain_lmac.models.classifiers.ast import TransformersAST
 from speechbrain_lmac.models.classifiers.efficientat import EfficientATLabels
 from speechbrain_lmac.models.input_window import VariableLengthInput
 from speechbrain_lmac.pretrained.export import export_interpreter
-from tests.helpers import oracles, reference_models, small_networks
-from tests.helpers.cnn14 import published_classifier
+from tests.helpers import oracles, published_models, reference_models, small_networks
 from tests.helpers.small_ast import write_ast
 
 REPOSITORY = Path(__file__).parents[1]
@@ -71,6 +71,14 @@ def pytest_collection_modifyitems(items):
             item.add_marker("slow")
         if any("Chromium" in mark.kwargs.get("reason", "") for mark in item.iter_markers("skipif")):
             item.add_marker("browser")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def short_environment_log():
+    """Trainings in this process write ``env.log`` without ``pip freeze``, which takes a second."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("speechbrain.utils.logger.get_environment_description", str)
+        yield
 
 
 def even_grid(frames, positions):
@@ -148,26 +156,10 @@ def laion_file(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def published_settings(laion_file, tokenizer, efficientat_file, tmp_path_factory):
-    """Name of a YAML file -> settings that build its CLAP with random weights."""
+def published_settings(request, tmp_path_factory):
+    """Function: stem of a YAML file -> settings that build its classifier with random weights."""
     folder = tmp_path_factory.mktemp("published")
-    words = str(tokenizer)
-    microsoft = {"weights": str(write_weights(folder / "2022.pth")), "tokenizer": words}
-    efficientat = {"audio_classifier": {"weights": str(efficientat_file)}}
-    cnn14 = published_classifier(folder, "recipe", dim=8).settings
-    return {
-        "lmac": efficientat,
-        "lmac_paper": {"audio_classifier": cnn14},
-        "lmac_zs_efficientat": efficientat,
-        "evaluate_efficientat": efficientat,
-        "evaluate_lmac": efficientat,
-        "evaluate_microsoft": {"audio_classifier": microsoft},
-        "lmac_zs_laion": {"audio_classifier": {"weights": str(laion_file), "tokenizer": words}},
-        "lmac_zs_microsoft": {"audio_classifier": microsoft},
-        "lmac_zs_transformers": {
-            "audio_classifier": {"source": str(reference_models.write_transformers(folder))}
-        },
-    }
+    return cache(partial(published_models.settings_of, request.getfixturevalue, folder))
 
 
 @pytest.fixture(scope="session")
@@ -253,8 +245,6 @@ def small_set(tmp_path_factory):
 @pytest.fixture
 def siren_file(tmp_path):
     """WAV file of a siren, one second at 32 kHz."""
-    import soundfile
-
     path = tmp_path / "siren.wav"
     soundfile.write(path, synthesize("siren", seed=1, seconds=1.0).numpy(), 32000)
     return path

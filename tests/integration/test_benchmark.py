@@ -37,7 +37,7 @@ def test_every_score_appears_once(frame):
     counts = items[items.condition == "clean"].groupby("method")["clip"].count()
     assert "oracle-irm" not in counts
     expensive = counts.index.str.startswith("scorecam")
-    assert (counts[expensive] == 2).all() and (counts[~expensive] == 6).all()
+    assert (counts[expensive] == 2).all() and (counts[~expensive] == 4).all()
 
 
 def test_table_file_holds_all_scores(uninterrupted, frame):
@@ -153,20 +153,21 @@ def test_batch_size_has_no_effect(small_set, frame, tmp_path):
     }
     run.main(arguments(small_set, tmp_path, batch_size=1, **fewer))
     again = read_records(tmp_path)
-    assert len(items_of(again)) > 60
+    assert len(items_of(again)) > 40
     assert_same(select(frame, again), again, atol=2e-3)
 
 
 def test_interrupted_run_resumes(small_set, uninterrupted, frame, tmp_path, added):
-    """A truncated line is measured again, complete lines are not."""
+    """A truncated line and the lines after it are measured again, complete lines are not."""
     folder = tmp_path / "bench"
     folder.mkdir()
     for name in ("run_config.json", "tuning_mel.json"):
         (folder / name).write_bytes((uninterrupted / name).read_bytes())
     lines = (uninterrupted / "results_mel.jsonl").read_text().splitlines(keepends=True)
-    (folder / "results_mel.jsonl").write_text("".join(lines[:100]) + lines[100][:50])
+    complete = len(lines) * 3 // 4
+    (folder / "results_mel.jsonl").write_text("".join(lines[:complete]) + lines[complete][:50])
     run.main(arguments(small_set, folder))
-    assert len(added) == len(lines) - 100
+    assert len(added) == len(lines) - complete
     assert_same(frame, read_records(folder), atol=1e-6)
 
 
@@ -179,7 +180,7 @@ def test_baseline_records_serve_all_decoders(small_set, frame, tmp_path, added):
     fewer = {
         "explainers": "[lmac, shuffled-clip, gradcam, energy]",
         "conditions": "[clean]",
-        "num_clips": "{clips: 6, valid_clips: 2, subset: 2, randomized: 0}",
+        "num_clips": "{clips: 4, valid_clips: 2, subset: 2, randomized: 0}",
         "gallery": False,
     }
     for source in (None, PRETRAINED / "mini-mel", other, PRETRAINED / "mini-mel"):

@@ -62,7 +62,7 @@ def test_train_on_captions_and_test_on_labels(
             data_folder=few,
             output_folder=output,
             audio_classifier=json.dumps(
-                published_settings["lmac_zs_microsoft"]["audio_classifier"]
+                published_settings("lmac_zs_microsoft")["audio_classifier"]
             ),
             classes="present",
         )

@@ -11,24 +11,23 @@ import time
 import pytest
 from safetensors.torch import load_file
 
-STEPS = 14
+from speechbrain_lmac.training import train
+from tests.helpers.runs import training_arguments
+
+STEPS = 6
 """Training steps of two epochs."""
 
 
-def command(small_set, output, processes, port=None):
-    """Return the command of a short training with one or more processes."""
-    program = [sys.executable, "-m", "speechbrain_lmac"]
-    if processes > 1:
-        launcher = ["-m", "torch.distributed.run", f"--nproc_per_node={processes}"]
-        program = [sys.executable, *launcher, f"--master_port={port}", "-m", "speechbrain_lmac"]
-    settings = {
-        **{"data_folder": small_set, "output_folder": output, "clip_seconds": 0.5},
-        **{"number_of_epochs": 2, "batch_size": 4, "valid_interval": 1, "masking": "mel"},
-        **{"ckpt_interval_minutes": 0, "ckpt_interval_steps": 1, "feature_dropout": 0.2},
-        **{"baselines": "[energy]", "device": "cpu"},
-    }
-    words = [word for name, value in settings.items() for word in (f"--{name}", str(value))]
-    return [*program, "train", "lmac_zs.yaml", *words]
+def settings(small_set, output):
+    """Return the arguments of a short training."""
+    return training_arguments(small_set, output, batch_size=8)
+
+
+def command(small_set, output):
+    """Return the command of a short training with two processes."""
+    launcher = ["-m", "torch.distributed.run", "--nproc_per_node=2", f"--master_port={free_port()}"]
+    program = [sys.executable, *launcher, "-m", "speechbrain_lmac", "train"]
+    return [*program, *settings(small_set, output)]
 
 
 def environment():
@@ -43,10 +42,10 @@ def free_port():
         return listener.getsockname()[1]
 
 
-def run(*arguments):
-    """Run a training that must succeed."""
+def run(small_set, output):
+    """Run a training with two processes that must succeed."""
     done = subprocess.run(
-        command(*arguments),
+        command(small_set, output),
         capture_output=True,
         text=True,
         check=False,
@@ -65,13 +64,13 @@ def weights(output):
 def two_processes(small_set, tmp_path_factory):
     """Output folder of a training with two processes."""
     output = tmp_path_factory.mktemp("two")
-    run(small_set, output, 2, free_port())
+    run(small_set, output)
     return output
 
 
 def test_two_processes_train_like_one(small_set, two_processes, tmp_path):
     """Weights and losses agree at the same batch size."""
-    run(small_set, tmp_path, 1)
+    train.main(settings(small_set, tmp_path))
     expected, trained = weights(tmp_path), weights(two_processes)
     for name in expected:
         assert (trained[name] - expected[name]).abs().max() < 1e-5 * STEPS, name
@@ -82,9 +81,8 @@ def test_two_processes_train_like_one(small_set, two_processes, tmp_path):
 
 def test_killed_process_resumes(small_set, two_processes, tmp_path):
     """If one of two processes is killed, the same command ends with the same weights."""
-    port = free_port()
     running = subprocess.Popen(
-        command(small_set, tmp_path, 2, port),
+        command(small_set, tmp_path),
         env=environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -98,7 +96,7 @@ def test_killed_process_resumes(small_set, two_processes, tmp_path):
     os.kill(int(children.stdout.split()[-1]), signal.SIGKILL)
     assert running.wait(timeout=120) != 0
     assert not (tmp_path / "results.md").exists()
-    run(small_set, tmp_path, 2, free_port())
+    run(small_set, tmp_path)
     expected, trained = weights(two_processes), weights(tmp_path)
     for name in expected:
         assert (trained[name] - expected[name]).abs().max() < 1e-6, name

@@ -76,6 +76,7 @@ def test_prepare_detects_other_classes(prepare, small_set, tmp_path):
 
 
 @needs_esc10
+@pytest.mark.exhaustive
 def test_prepare_real_esc10(prepare, tmp_path):
     """ESC-10 has 400 clips."""
     prepare("ESC50", REAL_ESC10, "--manifest", tmp_path / "set.csv")

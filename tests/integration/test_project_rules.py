@@ -18,7 +18,7 @@ PACKAGE = "speechbrain_lmac"
 def test_hparams_are_plain_hyperpyyaml(file, published_settings, tmp_path, monkeypatch):
     """Every settings file is complete: HyperPyYAML alone loads it, and nothing is written."""
     monkeypatch.chdir(tmp_path)
-    overrides = yaml.safe_dump(published_settings.get(file.stem, {}))
+    overrides = yaml.safe_dump(published_settings(file.stem))
     with open(file) as stream:
         hparams = load_hyperpyyaml(stream, overrides)
     assert "base" not in hparams and hparams["output_folder"]

@@ -62,6 +62,8 @@ def test_evaluation_runs_from_an_empty_folder(small_set, tmp_path):
         "conditions": "[clean]",
         "explainers": "[lmac, energy]",
         "num_clips": "{clips: 3, valid_clips: 1, subset: 1, randomized: 0}",
+        "processes": 1,
+        "gallery": False,
     }
     words = [word for name, value in settings.items() for word in (f"--{name}", str(value))]
     run = subprocess.run(

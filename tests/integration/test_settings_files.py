@@ -19,7 +19,7 @@ from tests.unit.utils.test_config import BENCHMARK, TRAINING
 @pytest.fixture
 def weights(request, published_settings):
     """Return settings that build the CLAP of a file with random weights."""
-    return published_settings.get(request.getfixturevalue("file").stem, {})
+    return published_settings(request.getfixturevalue("file").stem)
 
 
 @pytest.mark.parametrize("file", TRAINING, ids=lambda file: file.name)
@@ -75,7 +75,7 @@ def test_load_hparams_names_unknown_argument(published_settings):
     """An argument that a class does not take is an error with the class."""
     clap = {
         "audio_classifier": {
-            **published_settings["lmac_zs_laion"]["audio_classifier"],
+            **published_settings("lmac_zs_laion")["audio_classifier"],
             "tokeniser": "x",
         }
     }

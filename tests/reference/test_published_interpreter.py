@@ -1,7 +1,6 @@
 """Interpreters of published CLAPs, from the settings to the waveform, with random weights."""
 
 import shutil
-from dataclasses import replace
 
 import pytest
 import torch
@@ -101,44 +100,6 @@ def test_overrides_replace_weights_path(folder, laion_file, tmp_path):
     Interpreter.from_hparams(source=moved, overrides=yaml.safe_dump(overrides), run_opts=CPU)
 
 
-QUICK = {
-    "gradient-shap": {"samples": 3},
-    "smoothgrad": {"samples": 1},
-    "integrated-gradients": {"steps": 1},
-    "gscorecam": {"fraction": 0.002},
-    "optimized": {"steps": 1},
-}
-"""Explainer -> arguments for a quick run. ScoreCAM is tested as GScoreCAM, because it is slow.
-The excluded controls do not depend on the encoder."""
-
-
-@pytest.mark.parametrize(
-    "name",
-    sorted(
-        set(EXPLAINERS)
-        - {"scorecam", "full-mask", "random", "energy", "constant", "shuffled-prompt"}
-    ),
-)
-def test_explainers_have_frames_of_the_clip(name, model):
-    """Attribution maps have one value per T-F bin of the clip."""
-    encoded = model.classifier.encode_clips(noise(3))
-    text = model.classifier.audio_classifier.queries(PROMPTS)
-    inputs = ExplainerInputs(
-        text[:1],
-        (1,),
-        text,
-        text[1:2],
-        encoded,
-        model.features(encoded),
-        encoded.power,
-        encoded.power,
-    )
-    maps = replace(EXPLAINERS[name], **QUICK.get(name, {}))(model, encoded, inputs)
-    assert maps.shape == encoded.power.shape
-    assert maps.min() >= 0 and maps.isfinite().all()
-    assert maps.max() <= 1 or not EXPLAINERS[name].is_mask
-
-
 @pytest.mark.parametrize("name", ["gradcam++", "lmac"])
 def test_half_precision_maps_correlate(name, model, monkeypatch):
     """Maps in bfloat16 have a correlation above 0.9 with maps in single precision."""
@@ -175,7 +136,7 @@ def test_transformers_adapter_equals_laion(laion_htsat, tmp_path):
 def test_training_refuses_clips_beyond_window(small_set, published_settings, tmp_path):
     """Clips longer than the input window of the CLAP are refused."""
     overrides = {"data_folder": str(small_set), "clip_seconds": 12.0, "batch_size": 2}
-    overrides |= published_settings["lmac_zs_laion"] | {"output_folder": str(tmp_path)}
+    overrides |= published_settings("lmac_zs_laion") | {"output_folder": str(tmp_path)}
     hparams = load_hparams("lmac_zs_laion.yaml", yaml.safe_dump(overrides))
     with pytest.raises(InputError, match=r"clip_seconds must be at most 10, .* got 12"):
         load_splits(hparams, hparams["audio_classifier"])

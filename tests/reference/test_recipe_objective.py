@@ -54,8 +54,8 @@ def clips():
     return noisy, clean / clean.amax(dim=1, keepdim=True)
 
 
-@pytest.fixture
-def mask(clips):
+@pytest.fixture(scope="module")
+def mask():
     """Return a random mask of the covered frames, which needs a gradient."""
     generator = torch.Generator().manual_seed(3)
     uniform = torch.rand(BATCH, COVERED, 513, generator=generator)
@@ -77,6 +77,19 @@ def recipe_loss(published, clips, mask, guidance, bounded=False):
     error = binary_cross_entropy(mask, oracle, reduction="none").mean(dim=(1, 2))
     loss = 4 * inside - 0.2 * outside + 0.4 * (1 - guided).sum() * mask.mean()
     return loss + guidance * (guided * error).mean(), int(guided.sum())
+
+
+@pytest.fixture(scope="module")
+def expected(published, settings, clips, mask):
+    """Return the loss of the equation, its gradient, and the number of guided clips."""
+    loss, guided = recipe_loss(published, clips, mask, settings["guidance_weight"])
+    return loss, gradient(loss, mask), guided
+
+
+def assert_differs(loss, mask, expected):
+    """A loss and its gradient differ from those of the equation."""
+    assert relative(loss, expected[0]) > 10 * TOLERANCE
+    assert relative(gradient(loss, mask), expected[1]) > 10 * TOLERANCE
 
 
 def loss_here(settings, clips, mask, **changes):
@@ -105,36 +118,29 @@ def gradient(loss, mask):
     return torch.autograd.grad(loss, mask)[0]
 
 
-def test_loss_and_gradient_equal_the_recipe(published, settings, clips, mask):
+def test_loss_and_gradient_equal_the_recipe(settings, clips, mask, expected):
     """Both stages, for a batch of which one clip is guided."""
-    guidance = settings["guidance_weight"]
-    expected, guided = recipe_loss(published, clips, mask, guidance)
-    assert guided == (1 if guidance else 0)
+    assert expected[2] == (1 if settings["guidance_weight"] else 0)
     loss = loss_here(settings, clips, mask)
-    assert relative(loss, expected) <= TOLERANCE
-    assert relative(gradient(loss, mask), gradient(expected, mask)) <= TOLERANCE
+    assert relative(loss, expected[0]) <= TOLERANCE
+    assert relative(gradient(loss, mask), expected[1]) <= TOLERANCE
 
 
-def test_other_class_differs(published, settings, clips, mask):
+def test_other_class_differs(settings, clips, mask, expected):
     """The loss of another class than the predicted one is another."""
-    expected, _ = recipe_loss(published, clips, mask, settings["guidance_weight"])
-    wrong = loss_here(settings, clips, mask, shift=-1)
-    assert relative(wrong, expected) > 10 * TOLERANCE
-    assert relative(gradient(wrong, mask), gradient(expected, mask)) > 10 * TOLERANCE
+    assert_differs(loss_here(settings, clips, mask, shift=-1), mask, expected)
 
 
 @pytest.mark.parametrize("term", ["mask_in_nll", "mask_out_log", "sparsity", "guidance"])
-def test_each_term_counts(published, settings, clips, mask, term):
+def test_each_term_counts(settings, clips, mask, expected, term):
     """With a smaller weight of a term, the loss and its gradient are others."""
     objective = settings["objective"]
     if term not in objective.terms:
         pytest.skip("not a term of this stage")
-    expected, _ = recipe_loss(published, clips, mask, settings["guidance_weight"])
     weight = objective.weights[term]
     objective.weights[term] = 0.9 * weight
     try:
         wrong = loss_here(settings, clips, mask)
     finally:
         objective.weights[term] = weight
-    assert relative(wrong, expected) > 10 * TOLERANCE
-    assert relative(gradient(wrong, mask), gradient(expected, mask)) > 10 * TOLERANCE
+    assert_differs(wrong, mask, expected)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import pytest
 import torch
@@ -23,15 +24,20 @@ def noise(seconds, rate=48000):
     return 0.1 * torch.randn(1, round(seconds * rate), generator=generator)
 
 
-@pytest.fixture
-def stored(tmp_path):
-    """Function that changes the weights of a model of transformers; returns its folder."""
-    reference_models.write_transformers(tmp_path)
-    path = tmp_path / "model.safetensors"
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    """Folder of a model of transformers."""
+    return reference_models.write_transformers(tmp_path_factory.mktemp("original"))
 
-    def change(edit):
-        state = edit(load_file(path))
-        save_file(state, path, metadata={"format": "pt"})
+
+@pytest.fixture
+def stored(original, tmp_path):
+    """Function that changes the weights of a model of transformers; returns its folder."""
+    path = shutil.copytree(original, tmp_path, dirs_exist_ok=True) / "model.safetensors"
+
+    def change(edit=None):
+        if edit is not None:
+            save_file(edit(load_file(path)), path, metadata={"format": "pt"})
         return tmp_path
 
     return change
@@ -39,7 +45,7 @@ def stored(tmp_path):
 
 def test_transformers_accepts_missing_buffers(stored):
     """Buffers without trained values may be missing."""
-    complete = TransformersCLAP(stored(lambda state: state))
+    complete = TransformersCLAP(stored())
     wavs, prompts = noise(2), ["rain"]
     expected = complete(wavs).vector, complete.queries(prompts)
     reduced = stored(lambda state: {k: v for k, v in state.items() if not k.endswith(GEOMETRY)})
@@ -82,7 +88,7 @@ def test_transformers_refuses_empty_folder(tmp_path):
 
 def test_transformers_reads_half_precision(stored):
     """Weights in half precision are converted to single precision."""
-    complete = TransformersCLAP(stored(lambda state: state))
+    complete = TransformersCLAP(stored())
     half = stored(
         lambda state: {n: v.half() if v.is_floating_point() else v for n, v in state.items()}
     )
@@ -93,7 +99,7 @@ def test_transformers_reads_half_precision(stored):
 @pytest.mark.parametrize("spoil", [lambda b: b[: len(b) // 2], lambda b: b"<html>", lambda b: b""])
 def test_transformers_refuses_torn_weights(stored, spoil):
     """A truncated, replaced or empty file is one line of error."""
-    folder = stored(lambda state: state)
+    folder = stored()
     weights = folder / "model.safetensors"
     weights.write_bytes(spoil(weights.read_bytes()))
     assert_refused(folder, "does not hold a CLAP of transformers")
@@ -101,7 +107,7 @@ def test_transformers_refuses_torn_weights(stored, spoil):
 
 def test_transformers_runs_no_pickled_code(stored, tmp_path):
     """A pickle that would create a file is refused without being executed."""
-    folder = stored(lambda state: state)
+    folder = stored()
     (folder / "model.safetensors").unlink()
     marker = tmp_path / "marker"
     torch.save({"w": Payload(marker)}, folder / "pytorch_model.bin")
@@ -137,7 +143,7 @@ class Payload:
 )
 def test_transformers_refuses_other_settings(stored, name, change, message):
     """Settings that the adapter does not support are named."""
-    folder = stored(lambda state: state)
+    folder = stored()
     path = folder / name
     settings = json.loads(path.read_text()) if path.is_file() else {}
     path.write_text(json.dumps({**settings, **change}))

@@ -139,32 +139,42 @@ def test_build_uses_what_was_read(honest):
 TUPLE = "(!!python/object/apply:os.system ['touch MARKER'])"
 """HyperPyYAML evaluates text that looks like a tuple with an unsafe loader, in the first file of a
 process."""
-
-
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [
-        ('method: "LMAC-ZS-D"', f'method: "{TUPLE}"'),
-        ('classifier_name: "mini"', f'classifier_name: "{TUPLE}"'),
-        ("channels: 8", f'"{TUPLE}": 8'),
-        ("MiniCLAP", f'MiniCLAP\n    "{TUPLE}": 1'),
-        ("MiniCLAP", f'MiniCLAP\n    weights: "{TUPLE}"'),
-    ],
+TUPLES = (
+    ('method: "LMAC-ZS-D"', f'method: "{TUPLE}"'),
+    ('classifier_name: "mini"', f'classifier_name: "{TUPLE}"'),
+    ("channels: 8", f'"{TUPLE}": 8'),
+    ("MiniCLAP", f'MiniCLAP\n    "{TUPLE}": 1'),
+    ("MiniCLAP", f'MiniCLAP\n    weights: "{TUPLE}"'),
 )
-def test_texts_like_tuples_stay_texts(before, after, honest, marker):
-    """No text is evaluated, in a new process."""
-    folder = marker.parent / "downloaded"
-    folder.mkdir()
-    assert before in honest[HPARAMS_FILE]
-    text = honest[HPARAMS_FILE].replace(before, after.replace("MARKER", str(marker)), 1)
-    (folder / HPARAMS_FILE).write_text(text)
-    (folder / DECODER_FILE).write_bytes(honest[DECODER_FILE])
-    code = "import sys\nfrom speechbrain_lmac import Interpreter\n"
-    code += "Interpreter.from_hparams(source=sys.argv[1], run_opts={'device': 'cpu'})"
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0 or "InputError" in done.stderr
+"""Text of an honest file, and its replacement."""
+LOAD_EACH = """
+import os, sys
+from speechbrain_lmac import Interpreter
+from speechbrain_lmac.utils.errors import InputError
+for folder in sys.argv[1:]:
+    if not os.fork():
+        try:
+            Interpreter.from_hparams(source=folder, run_opts={"device": "cpu"})
+        except InputError:
+            pass
+        os._exit(0)
+    assert os.wait()[1] == 0, folder
+"""
+"""Load every folder in a process of its own, which has read no other file."""
+
+
+def test_texts_like_tuples_stay_texts(honest, marker):
+    """No text is evaluated, in new processes."""
+    folders = [marker.parent / f"downloaded-{place}" for place in range(len(TUPLES))]
+    for folder, (before, after) in zip(folders, TUPLES):
+        folder.mkdir()
+        assert before in honest[HPARAMS_FILE]
+        text = honest[HPARAMS_FILE].replace(before, after.replace("MARKER", str(marker)), 1)
+        (folder / HPARAMS_FILE).write_text(text)
+        (folder / DECODER_FILE).write_bytes(honest[DECODER_FILE])
+    command = [sys.executable, "-c", LOAD_EACH, *map(str, folders)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
     assert not marker.exists()
 
 

@@ -13,13 +13,13 @@ ONLY_MEL = pytest.mark.parametrize("domain", ["mel"], indirect=True)
 """For slow tests that do not depend on the masking domain."""
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def encoded(classifier, wavs):
     """Return three encoded clips."""
     return classifier.encode_clips(wavs)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def inputs(classifier, text, encoded):
     """Return all inputs of explainers; the power of two sources adds up to the clip."""
     fraction = torch.linspace(0, 1, encoded.power.shape[-1])

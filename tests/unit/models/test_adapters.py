@@ -159,11 +159,9 @@ def test_decoder_fits_the_classifier(any_classifier, masking):
     torch.testing.assert_close(sum(parts), encoded.wavs, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", EXPLAINERS)
-def test_explainer_runs_on_the_classifier(any_classifier, name):
-    """Maps have the frames of the clip, which some encoders repeat."""
-    if name == "scorecam" and any_classifier.hidden_channels[0] > MAX_CHANNELS:
-        pytest.skip("a pass of the encoder for each of many channels; gscorecam takes some")
+@pytest.fixture(scope="module")
+def explained(any_classifier):
+    """Return an interpreter network, two encoded clips and everything that explainers may use."""
     model = network(any_classifier)
     wavs = clips(any_classifier)
     encoded, other = (model.classifier.encode_clips(each) for each in (wavs, wavs.roll(1, 0)))
@@ -183,7 +181,17 @@ def test_explainer_runs_on_the_classifier(any_classifier, name):
         target_power=fraction * encoded.power,
         residual_power=(1 - fraction) * encoded.power,
     )
+    return model, encoded, inputs
+
+
+@pytest.mark.parametrize("name", EXPLAINERS)
+def test_explainer_runs_on_the_classifier(any_classifier, explained, name):
+    """Maps have the frames of the clip, which some encoders repeat."""
+    if name == "scorecam" and any_classifier.hidden_channels[0] > MAX_CHANNELS:
+        pytest.skip("a pass of the encoder for each of many channels; gscorecam takes some")
+    model, encoded, inputs = explained
     explainer = replace(EXPLAINERS[name], **FEW_PASSES.get(name, {}))
     maps = explainer(model, encoded, inputs)
     assert_maps(maps, encoded)
+    assert maps.max() <= 1 or not explainer.is_mask
     assert maps.max() > 0 or "cam" in name  # a CAM is empty if all channels are negative

@@ -1,0 +1,42 @@
+"""Settings of published classifiers with random weights, for plumbing only."""
+
+from experiments.paper_table.miniature import write_weights
+from tests.helpers import reference_models
+from tests.helpers.cnn14 import published_classifier
+
+EFFICIENTAT = ("lmac", "lmac_zs_efficientat", "evaluate_efficientat", "evaluate_lmac")
+MICROSOFT = ("evaluate_microsoft", "lmac_zs_microsoft")
+
+
+def settings_of(fixture, folder, stem):
+    """Return settings of the YAML file ``stem`` that build its classifier.
+
+    Arguments
+    ---------
+    fixture : callable
+        Name of a fixture -> its value.
+    folder : Path
+        Folder for the weights.
+    stem : str
+        Name of a settings file, without its ending.
+
+    Returns
+    -------
+    dict
+        Settings; empty for files that need no weights.
+    """
+    if stem in EFFICIENTAT:
+        classifier = {"weights": str(fixture("efficientat_file"))}
+    elif stem == "lmac_paper":
+        classifier = published_classifier(folder, "recipe", dim=8).settings
+    elif stem in MICROSOFT:
+        path = folder / "2022.pth"
+        weights = path if path.is_file() else write_weights(path)
+        classifier = {"weights": str(weights), "tokenizer": str(fixture("tokenizer"))}
+    elif stem == "lmac_zs_laion":
+        classifier = {"weights": str(fixture("laion_file")), "tokenizer": str(fixture("tokenizer"))}
+    elif stem == "lmac_zs_transformers":
+        classifier = {"source": str(reference_models.write_transformers(folder))}
+    else:
+        return {}
+    return {"audio_classifier": classifier}
