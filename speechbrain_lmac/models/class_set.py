@@ -127,10 +127,49 @@ class ClassSet(NamedTuple):
         >>> torch.allclose(odds.sigmoid(), torch.eye(3)[0].softmax(0)[0])
         True
         """
+        competing = self.competing_logits(vector, query, target)
+        return self.classifier.paired_logits(vector, query) - competing.logsumexp(dim=-1)
+
+    def leads(
+        self, vector: torch.Tensor, query: torch.Tensor, target: torch.Tensor
+    ) -> torch.Tensor:
+        """Return whether queries are more probable than each of their competing classes.
+
+        Arguments
+        ---------
+        vector, query, target : torch.Tensor
+            Arguments of :meth:`log_odds`.
+
+        Returns
+        -------
+        torch.Tensor
+            ``[...]`` of bool. A tie does not lead.
+
+        Example
+        -------
+        >>> class Unscaled(ScaledDotProduct):
+        ...     logit_scale = 1.0
+        >>> classes = Unscaled().competing(torch.eye(3))
+        >>> clip, query = torch.tensor([1.0, 0.5, 0.0]), torch.tensor([1.0, 0.0, 0.0])
+        >>> classes.leads(torch.stack([clip, -clip]), query.expand(2, 3), torch.tensor([0, 0]))
+        tensor([ True, False])
+        """
+        competing = self.competing_logits(vector, query, target).amax(dim=-1)
+        return self.classifier.paired_logits(vector, query) > competing
+
+    def competing_logits(
+        self, vector: torch.Tensor, query: torch.Tensor, target: torch.Tensor
+    ) -> torch.Tensor:
+        """Logits of the classes that compete with queries, for the arguments of :meth:`log_odds`.
+
+        Returns
+        -------
+        torch.Tensor
+            Logits, ``[..., classes]``; minus infinity for a class that does not compete.
+        """
         logits = self.classifier.logits(vector, self.queries)
         index = torch.arange(len(self.queries), device=target.device)
-        competing = logits.masked_fill(index == target.unsqueeze(-1), -torch.inf)
-        return self.classifier.paired_logits(vector, query) - competing.logsumexp(dim=-1)
+        return logits.masked_fill(index == target.unsqueeze(-1), -torch.inf)
 
     def probabilities(self, vector: torch.Tensor) -> torch.Tensor:
         """Probability of each class, ``[..., classes]``, given clip vectors ``[..., dim]``."""

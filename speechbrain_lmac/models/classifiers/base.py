@@ -31,18 +31,17 @@ LABEL_CHANCE = 0.1
 class ExclusiveClasses(ClassSet):
     """All classes of a softmax head. A query competes with every other class."""
 
-    def log_odds(
+    def competing_logits(
         self, vector: torch.Tensor, query: torch.Tensor, target: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """Log-odds ``[...]`` of queries against all other classes of the head.
+        """Logits ``[..., classes]`` of all other classes of the head.
 
         The class of a query is found by its vector: ``target``, an index among the classes in
         use, is not needed.
         """
         logits = self.classifier.logits(vector, self.queries)
         own = query @ self.queries.T > SAME_CLASS
-        competing = logits.masked_fill(own, -torch.inf).logsumexp(dim=-1)
-        return self.classifier.paired_logits(vector, query) - competing
+        return logits.masked_fill(own, -torch.inf)
 
 
 class IndependentLabels(ClassSet):
@@ -52,11 +51,11 @@ class IndependentLabels(ClassSet):
     def inverse_chance(self) -> float:
         return 1 / LABEL_CHANCE
 
-    def log_odds(
+    def competing_logits(
         self, vector: torch.Tensor, query: torch.Tensor, target: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """Log-odds ``[...]`` of labels: their logits."""
-        return self.classifier.paired_logits(vector, query)
+        """Logit ``[..., 1]`` of the absence of each label: 0."""
+        return torch.zeros_like(self.classifier.paired_logits(vector, query)).unsqueeze(-1)
 
 
 class SupervisedClassifier(AudioClassifier):

@@ -110,6 +110,19 @@ def test_gradient_equals_finite_differences(any_classifier, wavs, step):
     )
 
 
+def test_leads_agrees_with_the_presence(any_classifier, wavs):
+    """A presence above one half leads; one below chance does not."""
+    vectors = any_classifier(wavs).vector
+    first = torch.zeros(len(vectors), dtype=torch.long)
+    for query in any_classifier.queries(questions(any_classifier)):
+        queries = any_classifier.competing_queries(query.unsqueeze(0))
+        classes = any_classifier.competing(queries)
+        leads = classes.leads(vectors, query.expand(len(vectors), -1), first)
+        presence = any_classifier.presence(vectors, query.unsqueeze(0)).squeeze(1)
+        assert (presence[leads] >= 1 / (1 + classes.inverse_chance)).all()
+        assert (presence[~leads] <= 0.5).all() and leads[presence > 0.5].all()
+
+
 @pytest.mark.parametrize("length", [1, 500, 32001])
 def test_classifier_encodes_any_length(any_classifier, length):
     """From one sample on."""

@@ -116,6 +116,24 @@ def test_sigmoid_log_odds_equal_the_logits(mel):
     torch.testing.assert_close(odds.sigmoid(), logits.sigmoid(), rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("multilabel", [False, True])
+def test_leads_follows_the_head(mel, multilabel):
+    """The class of the softmax's maximum leads; a label leads from a probability of one half on.
+
+    The classes in use do not matter.
+    """
+    classifier = MeanBands(multilabel=multilabel)
+    logits = head_logits(classifier, mel)
+    first = logits.argmax(dim=1).unsqueeze(1) == torch.arange(len(NAMES))
+    expected = logits.sigmoid() > 0.5 if multilabel else first
+    assert expected.any() and not expected.all()
+    vector, queries = classifier.encode(mel).vector, classifier.queries(NAMES)
+    classes = classifier.competing(queries[1:])
+    for query, column in zip(queries, expected.T):
+        leads = classes.leads(vector, query.expand(3, -1), torch.full((3,), -1))
+        assert leads.tolist() == column.tolist()
+
+
 def test_contrast_equals_the_logit_difference(bands, mel):
     """``z_a - z_b = R e . (v_a - v_b)``."""
     first, second = bands.queries(["Dog", "Sea waves"])
