@@ -11,13 +11,13 @@ from speechbrain_lmac.evaluation.encoder_passes import EncoderPasses
 from speechbrain_lmac.evaluation.long_format import Scores
 from speechbrain_lmac.explainers.base import Explainer, ExplainerInputs, OptionalInputs
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
-from speechbrain_lmac.masking.masked_classifier import EncodedClips, MaskedClassifier
+from speechbrain_lmac.masking.masked_classifier import EncodedClips
+from speechbrain_lmac.masking.ranking import rank_valid_bins
 from speechbrain_lmac.metrics.faithfulness import masking_outcome
 from speechbrain_lmac.metrics.registry import MASK_METRICS, TOP_K_METRICS
 from speechbrain_lmac.metrics.top_k import (
     TOP_K_FRACTIONS,
     normalize_attributions,
-    rank_bins,
     top_k_mask,
 )
 
@@ -144,33 +144,6 @@ def explain(
     ranks = rank_valid_bins(model.classifier, batch.encoded, maps, batch.inputs.seeds)
     passes_per_clip = passes.count / len(batch.ids)
     return Attributions(maps, masks, ranks, failed, constant, seconds, passes_per_clip)
-
-
-def rank_valid_bins(
-    classifier: MaskedClassifier, encoded: EncodedClips, maps: torch.Tensor, seeds: Sequence[int]
-) -> torch.Tensor:
-    """Rank the bins of maps. Bins that the encoder ignores, such as high STFT bins, come last.
-
-    No explainer can spend mask area on ignored bins, and none gains by knowing them.
-
-    Arguments
-    ---------
-    classifier : MaskedClassifier
-        Classifier whose encoder defines the valid bins.
-    encoded : EncodedClips
-        Encoded clips.
-    maps : torch.Tensor
-        Finite attribution maps, ``[batch, frames, bins]``.
-    seeds : sequence of int
-        Tie-breaking seeds, as in :func:`~speechbrain_lmac.metrics.top_k.rank_bins`.
-
-    Returns
-    -------
-    torch.Tensor
-        Integer ranks, ``[batch, frames, bins]``.
-    """
-    ignored = classifier.grid(encoded).valid == 0
-    return rank_bins(maps.masked_fill(ignored, -torch.inf), seeds)
 
 
 def _now(device: torch.device) -> float:
