@@ -1,12 +1,13 @@
 """``speechbrain-lmac explain``: write what the mask of each prompt or class lets through."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Option
 
 from speechbrain_lmac.cli.batch import Result, for_each
+from speechbrain_lmac.cli.explain_text import Record, describe_clip, describe_recording, lines
 from speechbrain_lmac.cli.files import expand, folders_for, take_folder
 from speechbrain_lmac.cli.inputs import (
     check_prompts,
@@ -17,6 +18,7 @@ from speechbrain_lmac.cli.inputs import (
 from speechbrain_lmac.cli.options import (
     Against,
     AllClasses,
+    Areas,
     Device,
     Files,
     Json,
@@ -29,11 +31,7 @@ from speechbrain_lmac.cli.options import (
 
 if TYPE_CHECKING:
     from speechbrain_lmac.audio.source import AudioSource
-    from speechbrain_lmac.inference.interpretation import Interpretation
     from speechbrain_lmac.inference.interpreter import Interpreter
-    from speechbrain_lmac.inference.timeline import Timeline
-    from speechbrain_lmac.models.question_words import QuestionWords
-    from speechbrain_lmac.reports.annotations import Region
 
 EXAMPLES = """\
 \b
@@ -43,8 +41,6 @@ Examples:
   speechbrain-lmac explain pet.wav --prompt dog --against cat
   speechbrain-lmac explain street.wav --all                  all recognized classes
 """
-Record = dict[str, Any]
-"""JSON object."""
 REPORTED = (
     "prompt",
     *("probability", "probability_masked_in", "probability_masked_out"),
@@ -52,10 +48,10 @@ REPORTED = (
     *("absent", "activity", "regions"),
 )
 """Fields of a prompt's JSON object, null if not measured. All fields are in scores.json."""
+AREA_FIELDS = ("sufficient_area", "necessary_area")
+"""Fields of a prompt's smallest areas: null if there is none, missing if not measured."""
 FULL_BAND_RATE = 48000
 """Highest sample rate, in Hz, of recordings that cover only what people can hear."""
-MAX_LISTED_REGIONS = 4
-"""Regions of a prompt that are printed."""
 
 
 def run(
@@ -65,6 +61,7 @@ def run(
     every: AllClasses = False,
     against: Against = None,
     threshold: Threshold = 0.1,
+    areas: Areas = True,
     output: Annotated[str, Option(metavar="FOLDER", help="Output folder.")] = "explanations",
     source: Source = "mini-stft",
     revision: Revision = None,
@@ -81,7 +78,7 @@ def run(
     the fraction of energy that its mask lets through. The probability is that of the class, or
     that of a CLAP's prompt among 50 everyday sounds. With --against, it is between the two texts.
     Regions of activity are in regions.csv and in a selection table for Raven. OUTPUT/regions.csv
-    collects the regions of all files.
+    collects the regions of all files, and OUTPUT/areas.csv the smallest areas of their prompts.
 
     Sounds up to 15 s also get the masked-out sounds and their scores. Longer recordings are
     processed in overlapping 5 s windows. Windows in which a prompt is absent are silenced.
@@ -96,17 +93,16 @@ def run(
     existing = check_outputs(sounds, prompts or [], prompts_file, root)
     interpreter = load_interpreter(source, revision, device)
     check_prompts(interpreter, prompts, against)  # an invalid prompt fails once
-    from speechbrain_lmac.audio.source import canonical_path
-    from speechbrain_lmac.inference.outputs import REGIONS, release
-    from speechbrain_lmac.reports.annotations import update_csv
+    from speechbrain_lmac.inference.outputs import release
 
     taken: set[str] = set()
 
     def explain_one(file: str, _: int) -> Result:
         folder = take_folder(file, root, taken)
         try:
-            record, lines = explain(interpreter, file, prompts, against, threshold, folder, every)
-            update_csv(root / REGIONS, {canonical_path(file): regions_of(record)})
+            settings = (against, threshold, folder, every, areas)
+            record, lines = explain(interpreter, file, prompts, *settings)
+            update_tables(root, record)
         finally:
             release(folder, made=folder not in existing)
         return record, lines
@@ -125,23 +121,29 @@ def check_outputs(
         If a file would be replaced that is an input or was not written by this program.
     """
     from speechbrain_lmac.audio.source import canonical_path
-    from speechbrain_lmac.inference.outputs import REGIONS, check_output, output_names
+    from speechbrain_lmac.inference.outputs import AREAS, REGIONS, check_output, output_names
 
     inputs = [*files, prompts_file]
-    check_output(root, [REGIONS], inputs)
+    check_output(root, [REGIONS, AREAS], inputs)
     folders = folders_for(files, root)
     for file, folder in zip(files, folders):
         check_output(folder, output_names(prompts, canonical_path(file)), inputs)
     return {folder for folder in folders if folder.exists()}
 
 
-def regions_of(record: Record) -> "list[Region]":
-    """Return the regions in a record of :func:`explain`."""
-    from speechbrain_lmac.reports.annotations import Region
+def update_tables(root: Path, record: Record) -> None:
+    """Update the tables of all files with a record of :func:`explain`."""
+    from speechbrain_lmac.audio.source import canonical_path
+    from speechbrain_lmac.inference.outputs import AREAS, REGIONS
+    from speechbrain_lmac.reports.annotations import Region, update_csv
+    from speechbrain_lmac.utils.shared_tables import update_table
 
-    return [
-        Region(row["prompt"], **region) for row in record["prompts"] for region in row["regions"]
-    ]
+    file, rows = canonical_path(record["file"]), record["prompts"]
+    regions = [Region(row["prompt"], **region) for row in rows for region in row["regions"]]
+    update_csv(root / REGIONS, {file: regions})
+    columns = ("prompt", *AREA_FIELDS)
+    areas = [[row[name] for name in columns] for row in rows if AREA_FIELDS[0] in row]
+    update_table(root / AREAS, columns, {file: areas})
 
 
 def explain(
@@ -152,10 +154,12 @@ def explain(
     threshold: float,
     folder: Path,
     every: bool = False,
+    areas: bool = True,
 ) -> Result:
     """Explain one file and write the explanation to a folder.
 
-    Without prompts, the prediction is explained, or every probable class.
+    Without prompts, the prediction is explained, or every probable class. Recordings that are
+    processed in windows have no smallest areas.
 
     Returns
     -------
@@ -166,28 +170,30 @@ def explain(
     from speechbrain_lmac.inference.recording import needs_windowing
 
     sound = AudioSource(file)
-    windowed = needs_windowing(interpreter, sound)
     prompts = chosen_prompts(interpreter, sound, prompts, every)
-    result: Interpretation | Timeline
-    if windowed:
-        result = timeline = interpreter.interpret_recording(
+    if windowed := needs_windowing(interpreter, sound):
+        timeline = interpreter.interpret_recording(
             sound, prompts, folder, against, threshold=threshold
         )
-        paths = list(timeline.files)
+        paths, rows, warnings = timeline.files, timeline.rows(threshold), timeline.warnings
     else:
-        result = interpretation = interpreter.interpret_file(sound, prompts, against)
-        paths = interpretation.save(folder, threshold)
-    rows = [
-        {**{name: row.get(name) for name in REPORTED}, "explanation": str(path)}
-        for row, path in zip(result.rows(threshold), paths)
-    ]
+        clip = interpreter.interpret_file(sound, prompts, against)
+        paths, rows = tuple(clip.save(folder, threshold, areas)), clip.rows(threshold, areas)
+        warnings = clip.warnings
     record = {
         **{"file": str(file), "folder": str(folder), "seconds": sound.seconds},
-        **{"against": against, "prompts": rows},
-        "warnings": [*_bandwidth_warning(sound, interpreter), *result.warnings],
+        "against": against,
+        "prompts": [{**_reported(row), "explanation": str(p)} for row, p in zip(rows, paths)],
+        "warnings": [*_bandwidth_warning(sound, interpreter), *warnings],
     }
-    describe = _describe_regions if windowed else _describe_scores
-    return record, _lines(record, describe, interpreter.audio_classifier.question_words)
+    describe = describe_recording if windowed else describe_clip
+    return record, lines(record, describe, interpreter.audio_classifier.question_words)
+
+
+def _reported(row: Record) -> Record:
+    """Return the fields of ``scores.json`` that are printed."""
+    measured = {name: row[name] for name in AREA_FIELDS if name in row}
+    return {**{name: row.get(name) for name in REPORTED}, **measured}
 
 
 def _bandwidth_warning(sound: "AudioSource", interpreter: "Interpreter") -> Iterator[str]:
@@ -197,39 +203,3 @@ def _bandwidth_warning(sound: "AudioSource", interpreter: "Interpreter") -> Iter
             f"the classifier uses frequencies up to {interpreter.sample_rate / 2000:g} kHz; "
             f"this file has frequencies up to {sound.rate / 2000:g} kHz"
         )
-
-
-def _lines(
-    record: Record,
-    describe: Callable[[Record, Record, "QuestionWords"], str],
-    words: "QuestionWords",
-) -> Iterator[str]:
-    """Yield the lines about a file."""
-    yield record["file"]
-    for row in record["prompts"]:
-        rather = f" rather than “{record['against']}”" if record["against"] else ""
-        yield f"  “{row['prompt']}”{rather}: {describe(row, record, words)}"
-        yield f"    {row['explanation']}"
-    for warning in record["warnings"]:
-        yield f"  warning: {warning}"
-
-
-def _describe_scores(row: Record, record: Record, words: "QuestionWords") -> str:
-    """Return the scores of a prompt in a short sound as text."""
-    name = "presence" if record["against"] is None else "probability"
-    word = words.presence if record["against"] is None else name
-    if row["absent"]:
-        return f"absent ({word} {row[name]:.0%}), explanation faded out"
-    scores = [row[name], row[f"{name}_masked_in"], row[f"{name}_masked_out"]]
-    return f"{word} {{:.0%}} in the clip, {{:.0%}} masked-in, {{:.0%}} masked-out".format(*scores)
-
-
-def _describe_regions(row: Record, *_: Any) -> str:
-    """Return the regions of a prompt in a long recording as text."""
-    count = len(row["regions"])
-    if not count:
-        return "absent" if row["absent"] else "no region"
-    listed = row["regions"][:MAX_LISTED_REGIONS]
-    spans = ", ".join(f"{region['start']:.1f}-{region['stop']:.1f} s" for region in listed)
-    more = ", ..." if count > len(listed) else ""
-    return f"{count} region{'s' * (count != 1)}: {spans}{more}"

@@ -52,6 +52,14 @@ Threshold = Annotated[
         help="Activity from which a region starts, above 0 and at most 1.",
     ),
 ]
+Areas = Annotated[
+    bool,
+    Option(
+        "--areas/--no-areas",
+        help="Find the smallest areas that suffice for the decision and that change it. This takes "
+        "about ten encoder passes per prompt.",
+    ),
+]
 Source = Annotated[
     str,
     Option(

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from speechbrain_lmac.inference.activity import ActivityAccumulator
+from speechbrain_lmac.inference.areas import PlayableAreas
 from speechbrain_lmac.inference.inputs import check_folder_name, check_threshold
 from speechbrain_lmac.inference.outputs import explanation_files, output_names, writing_to
 from speechbrain_lmac.inference.presence import LIKELY
@@ -21,7 +22,7 @@ from speechbrain_lmac.utils.device import in_float32
 
 
 @dataclass(frozen=True, eq=False)
-class Interpretation:
+class Interpretation(PlayableAreas):
     """Explanation of a classifier's scores of a clip for each prompt.
 
     Arguments
@@ -174,22 +175,26 @@ class Interpretation:
         """Warnings about the clip and the explanations; empty if there are none."""
         return interpretation_warnings(self)
 
-    def rows(self, threshold: float = THRESHOLD) -> list[dict[str, Any]]:
+    def rows(self, threshold: float = THRESHOLD, areas: bool = True) -> list[dict[str, Any]]:
         """Return the entries of ``scores.json``, one per prompt.
 
         Arguments
         ---------
         threshold : float
             Activity from which a region starts, above 0 and at most 1. Default: 0.1.
+        areas : bool
+            Whether to find the smallest areas. Default: True.
 
         Returns
         -------
         list of dict
         """
-        return interpretation_rows(self, threshold)
+        return interpretation_rows(self, threshold, areas)
 
     @in_float32
-    def save(self, folder: str | Path, threshold: float = THRESHOLD) -> list[Path]:
+    def save(
+        self, folder: str | Path, threshold: float = THRESHOLD, areas: bool = True
+    ) -> list[Path]:
         """Write sounds, figure, scores and tables.
 
         The folder gets ``original.wav``, ``{i}-{prompt}-explanation.wav`` and ``-residual.wav``
@@ -204,6 +209,9 @@ class Interpretation:
             Output folder, created if it does not exist.
         threshold : float
             Activity from which a region starts, above 0 and at most 1. Default: 0.1.
+        areas : bool
+            Whether to find the smallest areas, which takes about ten encoder passes per prompt.
+            Default: True.
 
         Returns
         -------
@@ -220,7 +228,7 @@ class Interpretation:
         check_threshold(threshold)
         names = output_names(self.prompts, self.file)
         with writing_to(folder, names, [self.file], self.file, keep=()) as stage:
-            write_interpretation(self, stage, threshold)
+            write_interpretation(self, stage, threshold, areas)
         return explanation_files(Path(folder), self.prompts)
 
     @in_float32

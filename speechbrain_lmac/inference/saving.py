@@ -23,7 +23,9 @@ MIN_LEVEL_DB = -120
 """Level that is written for digital silence."""
 
 
-def write_interpretation(interpretation: Any, folder: Path, threshold: float) -> None:
+def write_interpretation(
+    interpretation: Any, folder: Path, threshold: float, areas: bool = True
+) -> None:
     """Write the sounds, figure, tables and scores of an interpretation to an empty folder."""
     from speechbrain_lmac.reports.plots import draw_interpretation
 
@@ -47,12 +49,14 @@ def write_interpretation(interpretation: Any, folder: Path, threshold: float) ->
         "target": interpretation.target,
         "against": interpretation.against,
         "warnings": interpretation.warnings,
-        "prompts": interpretation.rows(threshold),
+        "prompts": interpretation.rows(threshold, areas),
     }
     _write_scores(folder, scores)
 
 
-def interpretation_rows(interpretation: Any, threshold: float) -> list[dict[str, Any]]:
+def interpretation_rows(
+    interpretation: Any, threshold: float, areas: bool = True
+) -> list[dict[str, Any]]:
     """Return the entries of ``scores.json`` for an interpretation, one per prompt."""
     scores = {name: values.tolist() for name, values in interpretation.scores.items()}
     timeline = interpretation.timeline.rows(threshold)
@@ -64,11 +68,17 @@ def interpretation_rows(interpretation: Any, threshold: float) -> list[dict[str,
             "absent": interpretation.absent[i].item(),
             "level_db": max(MIN_LEVEL_DB, interpretation.level_db[i].item()),
             "mask_mean": interpretation.mask[i].mean().item(),
+            **(area_fields(interpretation.areas[i]) if areas else {}),
             "activity": timeline[i]["activity"],
             "regions": timeline[i]["regions"],
         }
         for i, prompt in enumerate(interpretation.prompts)
     ]
+
+
+def area_fields(areas: Any) -> dict[str, float | None]:
+    """Return smallest areas as fields of ``scores.json``."""
+    return {f"{name}_area": value for name, value in areas._asdict().items()}
 
 
 def write_timeline(timeline: Any, folder: Path, threshold: float) -> None:

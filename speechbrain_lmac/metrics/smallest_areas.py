@@ -5,16 +5,14 @@ from typing import NamedTuple
 
 import torch
 
-from speechbrain_lmac.metrics.top_k import top_k_mask
-
 AREA_FRACTIONS = (0.01, 0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 1.0)
-"""Mask areas that are tried, as fractions of the bins that the encoder uses, ascending."""
+"""Areas that are tried, as fractions of the bins that the encoder uses, ascending."""
 
 Leads = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 """Decision on parts of clips: whether a query leads its competing classes, ``[parts]`` of bool.
 
-Its arguments are top-k masks ``[parts, frames, bins]``; whether the bins of a mask are removed, or
-all other bins, ``[parts]`` of bool; and the index of each clip and its query, ``[parts]``."""
+Its arguments are masks of :func:`area_mask`, ``[parts, frames, bins]``; whether a part is the clip
+without the bins of its mask, ``[parts]`` of bool; and the index of its clip, ``[parts]``."""
 
 
 class SmallestAreas(NamedTuple):
@@ -30,6 +28,35 @@ class SmallestAreas(NamedTuple):
     that the query also leads in silence."""
 
 
+def area_mask(ranks: torch.Tensor, area: float, num_bins: int) -> torch.Tensor:
+    """Return the binary mask of the best-ranked area of the encoded bins.
+
+    An area of 1 is the whole clip, with the bins that the encoder ignores.
+
+    Arguments
+    ---------
+    ranks : torch.Tensor
+        Ranks of the bins, ``[batch, frames, bins]``, 0 for the best. Bins that the encoder ignores
+        come last.
+    area : float
+        Fraction of the encoded bins, in [0, 1].
+    num_bins : int
+        Number of encoded bins.
+
+    Returns
+    -------
+    torch.Tensor
+        Mask of 0.0 and 1.0, ``[batch, frames, bins]``.
+
+    Example
+    -------
+    >>> ranks = torch.tensor([[[2, 0, 1, 3]]])  # the encoder ignores the last bin
+    >>> area_mask(ranks, 2 / 3, num_bins=3), area_mask(ranks, 1.0, num_bins=3)
+    (tensor([[[0., 1., 1., 0.]]]), tensor([[[1., 1., 1., 1.]]]))
+    """
+    return (ranks < (ranks[0].numel() if area == 1 else round(area * num_bins))).float()
+
+
 @torch.no_grad()
 def smallest_areas(
     ranks: torch.Tensor, num_bins: int, leads: Leads, leading: torch.Tensor
@@ -43,10 +70,9 @@ def smallest_areas(
     Arguments
     ---------
     ranks : torch.Tensor
-        Ranks of the bins, ``[batch, frames, bins]``, 0 for the best. Bins that the encoder ignores
-        come last.
+        Ranks of the bins, as for :func:`area_mask`.
     num_bins : int
-        Number of bins that the encoder uses, which areas are fractions of.
+        Number of encoded bins.
     leads : callable
         Decision on parts of clips, as in :data:`Leads`.
     leading : torch.Tensor
@@ -69,12 +95,12 @@ def smallest_areas(
     areas = torch.stack([nothing, nothing])
     for fraction in AREA_FRACTIONS:
         if fraction == 1:
-            areas[0, areas[0].isinf()] = 1.0  # all encoded bins are the clip, where the query leads
+            areas[0, areas[0].isinf()] = 1.0  # the clip itself, in which the query leads
         kind, index = areas.isinf().nonzero(as_tuple=True)
         if not len(kind):
             break
         removed = kind == 1
-        top = top_k_mask(ranks[index], fraction, num_bins)
+        top = area_mask(ranks[index], fraction, num_bins)
         holds = leads(top, removed, index) != removed
         areas[kind[holds], index[holds]] = fraction
     return SmallestAreas(*areas)

@@ -59,7 +59,7 @@ def _draw(count: int, seed: int) -> torch.Tensor:
     return torch.randperm(count, generator=torch.Generator().manual_seed(seed))
 
 
-def top_k_mask(ranks: torch.Tensor, fraction: float, num_bins: int | None = None) -> torch.Tensor:
+def top_k_mask(ranks: torch.Tensor, fraction: float) -> torch.Tensor:
     """Return the binary mask of the best-ranked fraction of the bins.
 
     Arguments
@@ -68,8 +68,6 @@ def top_k_mask(ranks: torch.Tensor, fraction: float, num_bins: int | None = None
         Ranks from :func:`rank_bins`, ``[batch, frames, bins]``.
     fraction : float
         Mask area in [0, 1].
-    num_bins : int
-        Number of bins that the area is a fraction of. Default: all bins.
 
     Returns
     -------
@@ -83,8 +81,7 @@ def top_k_mask(ranks: torch.Tensor, fraction: float, num_bins: int | None = None
     tensor([[[0., 1.],
              [1., 0.]]])
     """
-    count = ranks[0].numel() if num_bins is None else num_bins
-    return (ranks < round(fraction * count)).float()
+    return (ranks < round(fraction * ranks[0].numel())).float()
 
 
 def normalize_attributions(maps: torch.Tensor) -> torch.Tensor:

@@ -1,15 +1,12 @@
 """Regions of activity in a recording, and their tables."""
 
-import csv
-import io
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
-from speechbrain_lmac.utils.files import temporary_path
-from speechbrain_lmac.utils.ownership import Ledger, folder_lock
+from speechbrain_lmac.utils.shared_tables import update_table
 from speechbrain_lmac.utils.tables import write_csv
 
 RAVEN_COLUMNS = (
@@ -112,13 +109,11 @@ def write_regions(path: Path, regions: Iterable[Region]) -> None:
 def update_csv(path: Path, regions_by_file: Mapping[str | None, Iterable[Region]]) -> None:
     """Replace the regions of some files in a CSV table of many files.
 
-    The table is read, changed and replaced under a lock, so several processes can update it.
-
     Arguments
     ---------
     path : Path
-        Table with a column ``file`` before those of :class:`Region`. It is created if it does not
-        exist.
+        Table with a column ``file`` before those of :class:`Region`, as for
+        :func:`~speechbrain_lmac.utils.shared_tables.update_table`.
     regions_by_file : dict
         File, as identified by :func:`~speechbrain_lmac.audio.locations.canonical_path`, -> its
         regions.
@@ -128,34 +123,8 @@ def update_csv(path: Path, regions_by_file: Mapping[str | None, Iterable[Region]
     InputError
         If the table was not written by this package, or has changed since.
     """
-    header = ("file", *Region._fields)
-    rows = [(file, *_rounded(r)) for file, regions in regions_by_file.items() for r in regions]
-    with folder_lock(path.parent), temporary_path(path.parent) as partial:
-        ledger = Ledger(path.parent)
-        ledger.check([path.name])
-        content = path.read_bytes() if path.exists() else _encode([header])
-        if any(_may_contain(content, file) for file in regions_by_file):
-            content = _encode(row for row in _decode(content) if row[0] not in regions_by_file)
-        partial.write_bytes(content + _encode(rows))
-        ledger.add(path.name, partial)
-        ledger.save()
-        partial.replace(path)
-
-
-def _encode(rows: Iterable[Iterable[object]]) -> bytes:
-    text = io.StringIO(newline="")
-    csv.writer(text).writerows(rows)
-    return text.getvalue().encode("utf-8", "surrogateescape")
-
-
-def _decode(content: bytes) -> Iterable[list[str]]:
-    text = content.decode("utf-8", "surrogateescape")
-    return csv.reader(io.StringIO(text, newline=""))
-
-
-def _may_contain(content: bytes, file: str | None) -> bool:
-    """Return whether a table may have rows of a file, without parsing it."""
-    return _encode([(file, "")])[:-2] in content
+    rows = {file: [_rounded(r) for r in regions] for file, regions in regions_by_file.items()}
+    update_table(path, Region._fields, rows)
 
 
 def write_raven(path: Path, regions: Iterable[Region]) -> None:

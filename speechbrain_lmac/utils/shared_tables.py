@@ -1,0 +1,61 @@
+"""CSV tables with rows of many files, which several processes update."""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from speechbrain_lmac.utils.files import temporary_path
+from speechbrain_lmac.utils.ownership import Ledger, folder_lock
+
+
+def update_table(
+    path: Path, columns: Sequence[str], rows_by_file: Mapping[str | None, Iterable[Iterable[Any]]]
+) -> None:
+    """Replace the rows of some files in a CSV table of many files.
+
+    The table is read, changed and replaced under a lock, so several processes can update it.
+
+    Arguments
+    ---------
+    path : Path
+        Table with a column ``file`` before the others. It is created if it does not exist.
+    columns : sequence of str
+        Names of the other columns.
+    rows_by_file : dict
+        File, as identified by :func:`~speechbrain_lmac.audio.locations.canonical_path`, -> cells of
+        the other columns, one row each.
+
+    Raises
+    ------
+    InputError
+        If the table was not written by this package, or has changed since.
+    """
+    rows = [(file, *cells) for file, part in rows_by_file.items() for cells in part]
+    with folder_lock(path.parent), temporary_path(path.parent) as partial:
+        ledger = Ledger(path.parent)
+        ledger.check([path.name])
+        content = path.read_bytes() if path.exists() else _encode([("file", *columns)])
+        if any(_may_contain(content, file) for file in rows_by_file):
+            content = _encode(row for row in _decode(content) if row[0] not in rows_by_file)
+        partial.write_bytes(content + _encode(rows))
+        ledger.add(path.name, partial)
+        ledger.save()
+        partial.replace(path)
+
+
+def _encode(rows: Iterable[Iterable[object]]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(rows)
+    return text.getvalue().encode("utf-8", "surrogateescape")
+
+
+def _decode(content: bytes) -> Iterable[list[str]]:
+    text = content.decode("utf-8", "surrogateescape")
+    return csv.reader(io.StringIO(text, newline=""))
+
+
+def _may_contain(content: bytes, file: str | None) -> bool:
+    """Return whether a table may have rows of a file, without parsing it."""
+    return _encode([(file, "")])[:-2] in content
