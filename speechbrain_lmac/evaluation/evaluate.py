@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from speechbrain_lmac.audio.io import fit_length, load_audio
 from speechbrain_lmac.data.prompts import TEMPLATE
+from speechbrain_lmac.evaluation.area_scores import score_areas
 from speechbrain_lmac.evaluation.long_format import Record, to_frame, to_records
 from speechbrain_lmac.evaluation.protocols import HasModel
 from speechbrain_lmac.evaluation.scoring import (
@@ -45,6 +46,7 @@ def evaluate_explainers(
     clip_seconds: float = 5.0,
     templates: Sequence[str] = (TEMPLATE,),
     batch_size: int = 8,
+    areas: bool = False,
 ) -> pd.DataFrame:
     """Score explainers on sounds: own masks, and binary masks of equal area.
 
@@ -70,6 +72,9 @@ def evaluate_explainers(
         Prompt templates, whose mean embedding is used. Default: ``this is the sound of {}``.
     batch_size : int
         Clips per batch. It does not change the scores. Default: 8.
+    areas : bool
+        Whether to find the smallest sufficient and necessary area of each explanation, which takes
+        about ten encoder passes. Default: False.
 
     Returns
     -------
@@ -110,7 +115,7 @@ def evaluate_explainers(
         wavs = torch.stack([clips[name] for name in names]).to(device)
         target = None if indices is None else indices[start : start + batch_size].to(device)
         batches.append((names, wavs, target))
-    return evaluate(model, choose_explainers(explainers), batches, prompts, fractions)
+    return evaluate(model, choose_explainers(explainers), batches, prompts, fractions, areas)
 
 
 def choose_explainers(explainers: Sequence[str] | Mapping[str, Explainer]) -> dict[str, Explainer]:
@@ -158,6 +163,7 @@ def evaluate(
     batches: Iterable[Batch],
     prompts: ClassPrompts,
     fractions: Sequence[float] = TOP_K_FRACTIONS,
+    areas: bool = False,
 ) -> pd.DataFrame:
     """Score explainers on batches of waveforms.
 
@@ -174,6 +180,8 @@ def evaluate(
         Classes that the clips are scored against.
     fractions : sequence of float
         Mask areas of the top-k masks. Default: ``TOP_K_FRACTIONS``.
+    areas : bool
+        Whether to find the smallest areas of the explanations. Default: False.
 
     Returns
     -------
@@ -187,6 +195,8 @@ def evaluate(
         for name, explainer in explainers.items():
             attributions = explain(model, explainer, batch)
             scores = score_faithfulness(model, batch, attributions, fractions)
+            if areas:
+                scores.update(score_areas(model, batch, attributions))
             new = to_records(batch.ids, batch.target_names, scores)
             records.extend({"method": name, **record} for record in new)
     return to_frame(records)

@@ -210,7 +210,7 @@ def find_areas(
     every = torch.arange(len(prompts), device=classifier.device)
     leading = decide(ranked.encoded.encoding.vector.expand(len(prompts), -1), every)
     found = smallest_areas(ranked.ranks, ranked.num_bins, leads, leading)
-    columns = ([_as_area(value) for value in area.tolist()] for area in found)
+    columns = ([value if value <= 1 else None for value in area.tolist()] for area in found)
     return tuple(PromptAreas(*pair) for pair in zip(*columns))
 
 
@@ -236,8 +236,3 @@ def competing_classes(
     if against is not None:
         return ClassSet(torch.stack([query, against]), classifier)
     return classifier.competing(classifier.competing_queries(query.unsqueeze(0)))
-
-
-def _as_area(value: float) -> float | None:
-    """Return an area as a number of the list, None if there is none."""
-    return round(value, 6) if value <= 1 else None

@@ -5,7 +5,13 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
 
-from speechbrain_lmac.metrics import faithfulness, insertion_deletion, localization, similarity
+from speechbrain_lmac.metrics import (
+    faithfulness,
+    insertion_deletion,
+    localization,
+    similarity,
+    smallest_areas,
+)
 from speechbrain_lmac.metrics.faithfulness import MaskingOutcome
 from speechbrain_lmac.metrics.fills import FILLS
 
@@ -61,6 +67,8 @@ _OTHERS: tuple[Metric[Callable[..., torch.Tensor] | None], ...] = (
         for fill in FILLS
         for kind in insertion_deletion.KINDS
     ),
+    Metric("sufficient_area", smallest_areas.scored_area, False),
+    Metric("necessary_area", smallest_areas.scored_area, False),
     Metric("SI-SDRi", localization.si_sdr_improvement, True, 2, "dB"),
     Metric("SI-SDRi_residual", localization.si_sdr_improvement, None, 2, "dB"),
     Metric("target_energy_fraction", localization.target_energy_fraction, True),

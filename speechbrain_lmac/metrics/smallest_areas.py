@@ -16,7 +16,7 @@ without the bins of its mask, ``[parts]`` of bool; and the index of its clip, ``
 
 
 class SmallestAreas(NamedTuple):
-    """Sufficient and necessary area of explanations, ``[batch]`` each, in (0, 1].
+    """Sufficient and necessary area of explanations, ``[batch]`` each, float64 on the CPU.
 
     Both are NaN if the query does not lead in the clip itself: there is no decision to explain.
     """
@@ -89,19 +89,20 @@ def smallest_areas(
     ...     parts = torch.where(removed[:, None, None], 1 - top, top)
     ...     return parts[:, :2].sum(dim=(1, 2)) > 10
     >>> smallest_areas(ranks, 100, leads, torch.tensor([True]))
-    SmallestAreas(sufficient=tensor([0.1500]), necessary=tensor([0.1000]))
+    SmallestAreas(sufficient=tensor([0.1500], dtype=torch.float64),
+                  necessary=tensor([0.1000], dtype=torch.float64))
     """
-    nothing = torch.where(leading, torch.inf, torch.nan)
-    areas = torch.stack([nothing, nothing])
+    nothing = torch.where(leading.cpu(), torch.inf, torch.nan)
+    areas = torch.stack([nothing, nothing]).double()
     for fraction in AREA_FRACTIONS:
         if fraction == 1:
             areas[0, areas[0].isinf()] = 1.0  # the clip itself, in which the query leads
         kind, index = areas.isinf().nonzero(as_tuple=True)
         if not len(kind):
             break
-        removed = kind == 1
-        top = area_mask(ranks[index], fraction, num_bins)
-        holds = leads(top, removed, index) != removed
+        removed, clip = (kind == 1).to(ranks.device), index.to(ranks.device)
+        top = area_mask(ranks[clip], fraction, num_bins)
+        holds = (leads(top, removed, clip) != removed).cpu()
         areas[kind[holds], index[holds]] = fraction
     return SmallestAreas(*areas)
 

@@ -5,6 +5,7 @@ from functools import partial
 
 import torch
 
+from speechbrain_lmac.evaluation.area_scores import score_areas
 from speechbrain_lmac.evaluation.benchmark.batches import ItemBatch
 from speechbrain_lmac.evaluation.benchmark.sound_measures import (
     measure_independent_classifier,
@@ -30,12 +31,16 @@ Measure = Callable[[InterpreterNetwork, Explainer, ItemBatch, Attributions], Sco
 
 
 def basic_measures(fractions: Sequence[float] = TOP_K_FRACTIONS) -> list[Measure]:
-    """List the measures of every item: faithfulness, amount of the mask, localization."""
-    return [
+    """List the measures of every item: faithfulness, amount of the mask, localization, areas.
+
+    Without fractions, only soft masks are measured, and no smallest areas of their ranking.
+    """
+    measures: list[Measure] = [
         partial(_faithfulness, fractions=fractions),
         measure_amount,
         partial(_localization, fractions=fractions),
     ]
+    return [*measures, _areas] if fractions else measures
 
 
 def subset_measures(fills: Sequence[str], yamnet: YAMNet | None = None) -> list[Measure]:
@@ -71,6 +76,12 @@ def _faithfulness(
     fractions: Sequence[float],
 ) -> Scores:
     return score_faithfulness(model, batch.batch, attributions, fractions)
+
+
+def _areas(
+    model: InterpreterNetwork, explainer: Explainer, batch: ItemBatch, attributions: Attributions
+) -> Scores:
+    return score_areas(model, batch.batch, attributions)
 
 
 def measure_amount(

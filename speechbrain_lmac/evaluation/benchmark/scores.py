@@ -26,6 +26,7 @@ HEADLINE: tuple[Score, ...] = (
     *(("AD", MEAN), ("FF", MEAN), ("Fid-In", MEAN)),
     *(("insertion_silence", RAW), ("deletion_silence", RAW)),
 )
+AREAS: tuple[Score, ...] = (("sufficient_area", RAW), ("necessary_area", RAW))
 LOCALIZATION: tuple[Score, ...] = (
     *((SI_SDRI, RAW), (SI_SDRI, MEAN), ("target_energy_fraction", RAW)),
     *(("target_energy_fraction", MEAN), ("pointing_game", RAW)),
@@ -37,9 +38,9 @@ CHECKS: tuple[Score, ...] = tuple(
         *("yamnet_AD", "yamnet_FF", "yamnet_Fid-In", "stability", "written_gap"),
     )
 )
-FAMILIES = (HEADLINE, LOCALIZATION, CHECKS)
+FAMILIES = (HEADLINE, AREAS, LOCALIZATION, CHECKS)
 """Scores that are compared. p-values are corrected within each family."""
-COMPARED = (*HEADLINE, *LOCALIZATION, *CHECKS)
+COMPARED = (*HEADLINE, *AREAS, *LOCALIZATION, *CHECKS)
 KEYS = ["method", "metric", "fraction"]
 COLUMNS = (
     *("domain", "condition", *KEYS, "mean", "low", "high", "clips", "recordings"),

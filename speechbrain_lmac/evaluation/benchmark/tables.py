@@ -17,6 +17,7 @@ from speechbrain_lmac.evaluation.benchmark.formatting import (
     fixed,
 )
 from speechbrain_lmac.evaluation.benchmark.scores import (
+    AREAS,
     CHECKS,
     COMPARED,
     CONTROLS,
@@ -37,6 +38,7 @@ MARKS = {"better": "▲", "tie": "=", "worse": "▼"}
 COST: tuple[Score, ...] = (("passes", RAW), ("seconds", RAW))
 TABLES: dict[str, tuple[Score, ...]] = {
     "Equal mask area (mean over the top 5, 10, 20 and 40 % of T-F bins)": (*HEADLINE, *COST),
+    "Smallest areas (fraction of the encoded T-F bins; clips in which the class leads)": AREAS,
     "Localization of known sources": (
         *LOCALIZATION,
         *(("fraction_of_oracle", RAW), ("silenced", RAW)),
