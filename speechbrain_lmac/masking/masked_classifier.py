@@ -105,9 +105,11 @@ class MaskedClassifier(nn.Module):
         """Positions of the mask's bins on the encoder's axes."""
         return self.domain.grid(encoded.power, encoded.wavs.shape[-1])
 
-    def encode_masked_vector(self, encoded: EncodedClips, mask: torch.Tensor) -> torch.Tensor:
+    def encode_masked_vector(
+        self, encoded: EncodedClips, mask: torch.Tensor, fill: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Clip vectors ``[batch, dim]`` under masks ``[batch, frames, bins]``."""
-        return self.encode_masked(encoded.encoder_power, mask, encoded.wavs.shape[-1]).vector
+        return self.encode_masked(encoded.encoder_power, mask, encoded.wavs.shape[-1], fill).vector
 
     def encode_masked(
         self,
@@ -176,18 +178,27 @@ class MaskedClassifier(nn.Module):
 
     @torch.no_grad()
     def masked_probabilities(
-        self, encoded: EncodedClips, mask: torch.Tensor, queries: torch.Tensor
+        self,
+        encoded: EncodedClips,
+        mask: torch.Tensor,
+        queries: torch.Tensor,
+        fill: torch.Tensor | None = None,
     ) -> MaskedScores:
-        """Probabilities of queries; the arguments are those of :meth:`masked_similarity`."""
-        vectors = self._vectors(encoded, mask)
+        """Probabilities of queries; the arguments are those of :meth:`masked_similarity`.
+
+        ``fill`` is the power ``[batch, 1, bins]`` of masked-out bins. Default: silence.
+        """
+        vectors = self._vectors(encoded, mask, fill)
         return MaskedScores(*(self.probabilities(vector, queries) for vector in vectors))
 
-    def _vectors(self, encoded: EncodedClips, mask: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    def _vectors(
+        self, encoded: EncodedClips, mask: torch.Tensor, fill: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, ...]:
         """Vectors of clips, of their masked-in part and of their masked-out part."""
         return (
             encoded.encoding.vector,
-            self.encode_masked_vector(encoded, mask),
-            self.encode_masked_vector(encoded, 1 - mask),
+            self.encode_masked_vector(encoded, mask, fill),
+            self.encode_masked_vector(encoded, 1 - mask, fill),
         )
 
     def masked_objective(

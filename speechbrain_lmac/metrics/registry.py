@@ -93,12 +93,36 @@ _OTHERS: tuple[Metric[Callable[..., torch.Tensor] | None], ...] = (
     Metric("seconds", None, False, 3, "s"),
 )
 
-MASK_METRICS = {metric.name: metric for metric in _OF_OUTCOME}
-"""Metrics of the explainer's own mask."""
 TOP_K_METRICS = ("AD", "FF", "Fid-In")
 """Metrics that compare explainers at equal mask area. AI and AG do not: a mask that keeps the
 probability exactly makes them a coin toss."""
+OTHER_FILLS = tuple(fill for fill in FILLS if fill != "silence")
+"""Fills of masked-out bins besides silence, which is the default."""
+
+
+def fill_metric(name: str, fill: str) -> str:
+    """Name of a metric of ``TOP_K_METRICS`` with another fill.
+
+    Example
+    -------
+    >>> fill_metric("AD", "mean")
+    'AD_mean'
+    """
+    return f"{name}_{fill}"
+
+
+MASK_METRICS = {metric.name: metric for metric in _OF_OUTCOME}
+"""Metrics of the explainer's own mask."""
 METRICS: dict[str, Metric[Callable[..., torch.Tensor] | None]] = {
-    metric.name: metric for metric in (*_OF_OUTCOME, *_OTHERS)
+    metric.name: metric
+    for metric in (
+        *_OF_OUTCOME,
+        *_OTHERS,
+        *(
+            MASK_METRICS[name]._replace(name=fill_metric(name, fill))
+            for fill in OTHER_FILLS
+            for name in TOP_K_METRICS
+        ),
+    )
 }
 """Name -> :class:`Metric`, for every metric that a results file may hold."""

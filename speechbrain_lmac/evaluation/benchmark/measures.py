@@ -7,6 +7,7 @@ import torch
 
 from speechbrain_lmac.evaluation.area_scores import score_areas
 from speechbrain_lmac.evaluation.benchmark.batches import ItemBatch
+from speechbrain_lmac.evaluation.benchmark.fill_measures import measure_other_fills
 from speechbrain_lmac.evaluation.benchmark.sound_measures import (
     measure_independent_classifier,
     measure_written_audio,
@@ -31,7 +32,7 @@ Measure = Callable[[InterpreterNetwork, Explainer, ItemBatch, Attributions], Sco
 
 
 def basic_measures(fractions: Sequence[float] = TOP_K_FRACTIONS) -> list[Measure]:
-    """List the measures of every item: faithfulness, amount of the mask, localization, areas.
+    """List the measures of every item: faithfulness with all fills, amount, localization, areas.
 
     Without fractions, only soft masks are measured, and no smallest areas of their ranking.
     """
@@ -40,7 +41,9 @@ def basic_measures(fractions: Sequence[float] = TOP_K_FRACTIONS) -> list[Measure
         measure_amount,
         partial(_localization, fractions=fractions),
     ]
-    return [*measures, _areas] if fractions else measures
+    if not fractions:
+        return measures
+    return [*measures, _areas, partial(measure_other_fills, fractions=fractions)]
 
 
 def subset_measures(fills: Sequence[str], yamnet: YAMNet | None = None) -> list[Measure]:

@@ -7,6 +7,7 @@ area such as ``0.05``, or ``mean`` (the mean over the top-k fractions).
 import numpy as np
 import pandas as pd
 
+from speechbrain_lmac.metrics.registry import OTHER_FILLS, TOP_K_METRICS, fill_metric
 from speechbrain_lmac.metrics.top_k import TOP_K_FRACTIONS
 
 RAW, MEAN = "raw", "mean"
@@ -27,6 +28,9 @@ HEADLINE: tuple[Score, ...] = (
     *(("insertion_silence", RAW), ("deletion_silence", RAW)),
 )
 AREAS: tuple[Score, ...] = (("sufficient_area", RAW), ("necessary_area", RAW))
+FILLED: tuple[Score, ...] = tuple(
+    (fill_metric(name, fill), MEAN) for fill in OTHER_FILLS for name in TOP_K_METRICS
+)
 LOCALIZATION: tuple[Score, ...] = (
     *((SI_SDRI, RAW), (SI_SDRI, MEAN), ("target_energy_fraction", RAW)),
     *(("target_energy_fraction", MEAN), ("pointing_game", RAW)),
@@ -38,9 +42,9 @@ CHECKS: tuple[Score, ...] = tuple(
         *("yamnet_AD", "yamnet_FF", "yamnet_Fid-In", "stability", "written_gap"),
     )
 )
-FAMILIES = (HEADLINE, AREAS, LOCALIZATION, CHECKS)
+FAMILIES = (HEADLINE, FILLED, AREAS, LOCALIZATION, CHECKS)
 """Scores that are compared. p-values are corrected within each family."""
-COMPARED = (*HEADLINE, *AREAS, *LOCALIZATION, *CHECKS)
+COMPARED = (*HEADLINE, *FILLED, *AREAS, *LOCALIZATION, *CHECKS)
 KEYS = ["method", "metric", "fraction"]
 COLUMNS = (
     *("domain", "condition", *KEYS, "mean", "low", "high", "clips", "recordings"),

@@ -21,6 +21,7 @@ from speechbrain_lmac.evaluation.benchmark.scores import (
     CHECKS,
     COMPARED,
     CONTROLS,
+    FILLED,
     HEADLINE,
     LOCALIZATION,
     MAX_SILENT,
@@ -30,7 +31,13 @@ from speechbrain_lmac.evaluation.benchmark.scores import (
     SI_SDRI,
     Score,
 )
-from speechbrain_lmac.metrics.registry import MASK_METRICS, METRICS
+from speechbrain_lmac.metrics.registry import (
+    MASK_METRICS,
+    METRICS,
+    OTHER_FILLS,
+    TOP_K_METRICS,
+    fill_metric,
+)
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.files import atomic_write
 
@@ -38,6 +45,7 @@ MARKS = {"better": "▲", "tie": "=", "worse": "▼"}
 COST: tuple[Score, ...] = (("passes", RAW), ("seconds", RAW))
 TABLES: dict[str, tuple[Score, ...]] = {
     "Equal mask area (mean over the top 5, 10, 20 and 40 % of T-F bins)": (*HEADLINE, *COST),
+    "Equal mask area, masked-out bins filled with the noise floor or the mean": FILLED,
     "Smallest areas (fraction of the encoded T-F bins; clips in which the class leads)": AREAS,
     "Localization of known sources": (
         *LOCALIZATION,
@@ -160,6 +168,8 @@ def make_table(
     cells["clips"] = [f"{row.clips:.0f}" if row else NO_VALUE for row in clips]
     bold["clips"] = [False] * len(methods)
     notes = [verdict_sentence(part, score, reference) for score in compared if score in COMPARED]
+    if FILLED[0] in compared:
+        notes += [all_fills_sentence(part, name, reference) for name in TOP_K_METRICS]
     return Table(title, pd.DataFrame(cells), pd.DataFrame(bold), tuple(filter(None, notes)))
 
 
@@ -168,6 +178,15 @@ def heading(score: Score) -> str:
     metric, fraction = score
     soft = fraction == RAW and (metric, MEAN) in COMPARED and metric != "AD"
     return METRICS[metric].heading + (" (soft mask)" if soft and score in COMPARED else "")
+
+
+def all_fills_sentence(part: pd.DataFrame, name: str, reference: str) -> str:
+    """Say which methods the reference exceeds in one metric, whatever fills masked-out bins."""
+    metrics = [name, *(fill_metric(name, fill) for fill in OTHER_FILLS)]
+    rows = part[part.metric.isin(metrics) & (part.fraction == MEAN) & (part.verdict == "better")]
+    counts = rows.groupby("method", sort=False).metric.nunique()
+    better = [str(method) for method in counts.index[counts == len(metrics)]]
+    return f"{reference} in {name}, all fills: better than {', '.join(better) or 'no method'}."
 
 
 def verdict_sentence(part: pd.DataFrame, score: Score, reference: str) -> str:
