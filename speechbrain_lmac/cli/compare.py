@@ -14,7 +14,7 @@ from speechbrain_lmac.utils.errors import InputError, printable
 if TYPE_CHECKING:
     from speechbrain_lmac.evaluation.listening_test import Take
     from speechbrain_lmac.inference.interpreter import Interpreter
-    from speechbrain_lmac.reports.clip import Axis, Player
+    from speechbrain_lmac.reports.players import Axis, Player
 
 EXAMPLES = """\
 \b

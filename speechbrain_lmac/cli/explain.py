@@ -1,6 +1,7 @@
 """``speechbrain-lmac explain``: write what the mask of each prompt or class lets through."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -41,15 +42,15 @@ Examples:
   speechbrain-lmac explain pet.wav --prompt dog --against cat
   speechbrain-lmac explain street.wav --all                  all recognized classes
 """
+AREA_FIELDS = ("sufficient_area", "necessary_area")
+"""Fields of the smallest areas of a prompt."""
 REPORTED = (
     "prompt",
     *("probability", "probability_masked_in", "probability_masked_out"),
     *("presence", "presence_masked_in", "presence_masked_out"),
-    *("absent", "activity", "regions"),
+    *("absent", *AREA_FIELDS, "activity", "regions"),
 )
 """Fields of a prompt's JSON object, null if not measured. All fields are in scores.json."""
-AREA_FIELDS = ("sufficient_area", "necessary_area")
-"""Fields of a prompt's smallest areas: null if there is none, missing if not measured."""
 FULL_BAND_RATE = 48000
 """Highest sample rate, in Hz, of recordings that cover only what people can hear."""
 
@@ -142,7 +143,7 @@ def update_tables(root: Path, record: Record) -> None:
     regions = [Region(row["prompt"], **region) for row in rows for region in row["regions"]]
     update_csv(root / REGIONS, {file: regions})
     columns = ("prompt", *AREA_FIELDS)
-    areas = [[row[name] for name in columns] for row in rows if AREA_FIELDS[0] in row]
+    areas = [[row[name] for name in columns] for row in rows if row["sufficient_area"] is not None]
     update_table(root / AREAS, columns, {file: areas})
 
 
@@ -183,17 +184,14 @@ def explain(
     record = {
         **{"file": str(file), "folder": str(folder), "seconds": sound.seconds},
         "against": against,
-        "prompts": [{**_reported(row), "explanation": str(p)} for row, p in zip(rows, paths)],
+        "prompts": [
+            {**{name: row.get(name) for name in REPORTED}, "explanation": str(path)}
+            for row, path in zip(rows, paths)
+        ],
         "warnings": [*_bandwidth_warning(sound, interpreter), *warnings],
     }
-    describe = describe_recording if windowed else describe_clip
+    describe = describe_recording if windowed else partial(describe_clip, areas=areas)
     return record, lines(record, describe, interpreter.audio_classifier.question_words)
-
-
-def _reported(row: Record) -> Record:
-    """Return the fields of ``scores.json`` that are printed."""
-    measured = {name: row[name] for name in AREA_FIELDS if name in row}
-    return {**{name: row.get(name) for name in REPORTED}, **measured}
 
 
 def _bandwidth_warning(sound: "AudioSource", interpreter: "Interpreter") -> Iterator[str]:

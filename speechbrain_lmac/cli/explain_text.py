@@ -39,8 +39,10 @@ def lines(
         yield f"  warning: {warning}"
 
 
-def describe_clip(row: Record, record: Record, words: "QuestionWords") -> Iterator[str]:
-    """Yield the scores of a prompt in a short sound, and its smallest areas, as text."""
+def describe_clip(
+    row: Record, record: Record, words: "QuestionWords", areas: bool = True
+) -> Iterator[str]:
+    """Yield the scores of a prompt in a short sound, and on request its smallest areas, as text."""
     from speechbrain_lmac.inference.areas import PromptAreas
 
     name = "presence" if record["against"] is None else "probability"
@@ -50,7 +52,7 @@ def describe_clip(row: Record, record: Record, words: "QuestionWords") -> Iterat
         return
     scores = [row[name], row[f"{name}_masked_in"], row[f"{name}_masked_out"]]
     yield f"{word} {{:.0%}} in the clip, {{:.0%}} masked-in, {{:.0%}} masked-out".format(*scores)
-    if "sufficient_area" in row:
+    if areas:
         yield PromptAreas(row["sufficient_area"], row["necessary_area"]).summary
 
 

@@ -16,6 +16,7 @@ from speechbrain_lmac.cli.inputs import (
 from speechbrain_lmac.cli.options import (
     Against,
     AllClasses,
+    Areas,
     Device,
     Files,
     Json,
@@ -47,6 +48,7 @@ def run(
     every: AllClasses = False,
     against: Against = None,
     threshold: Threshold = 0.1,
+    areas: Areas = True,
     output: Annotated[str, Option(metavar="FILE", help="HTML file to write.")] = "report.html",
     title: Annotated[str, Option(metavar="TEXT", help="Title of the page.")] = "Listening report",
     source: Source = "mini-stft",
@@ -56,21 +58,23 @@ def run(
 ) -> int:
     """Write a listening report: one HTML file that needs no network.
 
-    Clips up to 15 s are shown in full. Longer recordings are shown with the regions of each
+    Clips up to 15 s are shown in full, with the sounds of the smallest areas, and of further areas
+    if there are at most 10 files. Longer recordings are shown with the regions of each
     prompt or class. An interrupted command writes the report of the files processed so far.
     """
     prompts = read_prompts(prompt, prompts_file, against, every)
     sounds = expand(files)
+    from speechbrain_lmac.reports.areas import shown_areas
     from speechbrain_lmac.reports.page import check_page, write_report
 
     check_page(output, [*sounds, prompts_file])
     interpreter = load_interpreter(source, revision, device)
     check_prompts(interpreter, prompts, against)  # an invalid prompt fails once
     sections: list[Section] = []
-    headings = _headings(sounds)
+    headings, shown = _headings(sounds), shown_areas(len(sounds)) if areas else None
 
     def explain(file: str, index: int) -> Result:
-        heading, options = headings[index], (against, threshold, every)
+        heading, options = headings[index], (against, threshold, every, shown)
         sections.append(section := show(interpreter, file, heading, prompts, *options))
         record = {"file": file, "report": output, "warnings": list(section.warnings)}
         texts = ", ".join(f"“{card.prompt}”" for card in section.cards)
@@ -98,6 +102,7 @@ def show(
     against: str | None,
     threshold: float,
     every: bool = False,
+    areas: tuple[float, ...] | None = None,
 ) -> "Section":
     """Return the section of a file, on the prediction if there are no prompts."""
     from speechbrain_lmac.audio.source import AudioSource
@@ -105,7 +110,7 @@ def show(
 
     sound = AudioSource(file)
     prompts = chosen_prompts(interpreter, sound, prompts, every)
-    return explained_section(interpreter, sound, heading, prompts, against, threshold)
+    return explained_section(interpreter, sound, heading, prompts, against, threshold, areas)
 
 
 def _headings(files: list[str]) -> list[str]:

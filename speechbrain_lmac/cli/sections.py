@@ -7,6 +7,7 @@ from speechbrain_lmac.audio.source import AudioSource
 from speechbrain_lmac.inference.interpreter import Interpreter
 from speechbrain_lmac.inference.recording import needs_windowing
 from speechbrain_lmac.inference.timeline import THRESHOLD
+from speechbrain_lmac.reports.areas import SHOWN_AREAS
 from speechbrain_lmac.reports.clip import ClipSection, clip_section
 from speechbrain_lmac.reports.recording import RecordingSection, recording_section
 
@@ -18,6 +19,7 @@ def explained_section(
     prompts: Sequence[str] | None,
     against: str | None = None,
     threshold: float = THRESHOLD,
+    areas: tuple[float, ...] | None = SHOWN_AREAS,
 ) -> ClipSection | RecordingSection:
     """Explain a sound and render its section: a short clip in full, a long recording by regions.
 
@@ -35,13 +37,17 @@ def explained_section(
         Text that each prompt is contrasted with. Default: none.
     threshold : float
         Activity from which a region starts, above 0 and at most 1. Default: ``THRESHOLD``.
+    areas : tuple of float or None
+        Areas of a short clip whose sounds are shown in addition to the smallest areas. None: no
+        areas are shown. Default: ``SHOWN_AREAS``.
 
     Returns
     -------
     ClipSection or RecordingSection
     """
     if not needs_windowing(interpreter, sound):
-        return clip_section(name, interpreter.interpret_file(sound, prompts, against))
+        interpretation = interpreter.interpret_file(sound, prompts, against)
+        return clip_section(name, interpretation, areas)
     with tempfile.TemporaryDirectory(prefix="speechbrain_lmac_") as folder:
         timeline = interpreter.interpret_recording(
             sound, prompts, folder, against, threshold=threshold

@@ -14,8 +14,8 @@ from speechbrain_lmac.evaluation.scoring import ClassPrompts, explain, make_batc
 from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.metrics.top_k import top_k_mask
 from speechbrain_lmac.models.question_words import PROMPT, QuestionWords
-from speechbrain_lmac.reports.clip import Axis, ClipRenderer, Player
 from speechbrain_lmac.reports.page import render, write_page
+from speechbrain_lmac.reports.players import Axis, ClipRenderer, Player
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.files import write_text
 from speechbrain_lmac.utils.ownership import folder_lock

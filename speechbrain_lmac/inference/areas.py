@@ -111,7 +111,7 @@ class PlayableAreas:
         """
         if not isinstance(area, int | float) or not 0 <= area <= 1:
             raise InputError(f"area must be a number from 0 to 1, got {area!r}")
-        return self._ranked.sounds(area, self._prompt_index(prompt)).squeeze(0)
+        return self._ranked.sound(area, self.prompt_index(prompt))
 
     @in_float32
     def residual_at(self, area: float, prompt: int | str | None = None) -> torch.Tensor:
@@ -122,15 +122,22 @@ class PlayableAreas:
     def _ranked(self) -> "RankedMasks":
         return RankedMasks(self.model.classifier, self.original, self.mask)
 
-    def _prompt_index(self, prompt: int | str | None) -> slice:
-        """Return the index of a prompt as a slice of the masks."""
-        names: list[int | str] = (
-            [*self.prompts] if isinstance(prompt, str) else [*range(len(self.prompts))]
-        )
-        if prompt is not None and prompt not in names:
-            raise InputError(f"prompt must be one of {', '.join(map(repr, names))}, got {prompt!r}")
-        index = self.target if prompt is None else names.index(prompt)
-        return slice(index, index + 1)
+    def prompt_index(self, prompt: int | str | None = None) -> int:
+        """Return the index of a prompt, given as its index or text, or of the highest logit.
+
+        Raises
+        ------
+        InputError
+            If the prompt was not explained.
+        """
+        if prompt is None:
+            return self.target
+        numbers = range(len(self.prompts))
+        choices: list[int | str] = [*(self.prompts if isinstance(prompt, str) else numbers)]
+        if prompt not in choices:
+            listed = ", ".join(map(repr, choices))
+            raise InputError(f"prompt must be one of {listed}, got {prompt!r}")
+        return choices.index(prompt)
 
 
 class RankedMasks:
@@ -155,9 +162,9 @@ class RankedMasks:
         self.ranks = rank_valid_bins(classifier, self.encoded, masks.to(classifier.device), seeds)
         self.num_bins = int(classifier.grid(self.encoded).valid.sum())
 
-    def sounds(self, area: float, index: slice) -> torch.Tensor:
-        """Return the sounds ``[prompts, time]`` of the best bins of the masks of some prompts."""
-        return self.play(area_mask(self.ranks[index], area, self.num_bins))
+    def sound(self, area: float, i: int) -> torch.Tensor:
+        """Return the sound ``[time]`` of the best bins of mask ``i``."""
+        return self.play(area_mask(self.ranks[i : i + 1], area, self.num_bins)).squeeze(0)
 
     @torch.no_grad()
     def play(self, masks: torch.Tensor) -> torch.Tensor:

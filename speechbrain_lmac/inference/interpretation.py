@@ -144,19 +144,24 @@ class Interpretation(PlayableAreas):
         return scores
 
     @in_float32
-    def score_sounds(self, sounds: torch.Tensor) -> PromptScores:
-        """Score sounds, each for its own prompt.
+    def score_sounds(self, sounds: torch.Tensor, prompt: int | str | None = None) -> PromptScores:
+        """Score sounds, each for its own prompt, or all for one prompt.
 
         Arguments
         ---------
         sounds : torch.Tensor
-            Sound for each prompt, ``[prompts, time]``.
+            Sound for each prompt, ``[prompts, time]``, or any number of sounds for one prompt.
+        prompt : int or str
+            Index or text of the prompt of all sounds. Default: each sound has its own.
 
         Returns
         -------
         PromptScores
         """
-        return score_sounds(self.model.classifier, sounds, self.prompts, self.against)
+        prompts = self.prompts
+        if prompt is not None:
+            prompts = (self.prompts[self.prompt_index(prompt)],) * len(sounds)
+        return score_sounds(self.model.classifier, sounds, prompts, self.against)
 
     @cached_property
     @in_float32
@@ -237,5 +242,5 @@ class Interpretation(PlayableAreas):
         from speechbrain_lmac.reports.clip import clip_section
         from speechbrain_lmac.reports.page import embedded_report
 
-        height = f"{26 + 26 * len(self.prompts)}rem"
-        return embedded_report([clip_section("Clip", self)], "", height)
+        height = f"{26 + 46 * len(self.prompts)}rem"
+        return embedded_report([clip_section("Clip", self, areas=())], "", height)

@@ -1,48 +1,24 @@
 """Section of a listening report on a short clip: players, masks and scores of each prompt."""
 
-import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
 
-from speechbrain_lmac.audio.stft import power_of
 from speechbrain_lmac.models.question_words import QuestionWords
-from speechbrain_lmac.reports.media import (
-    data_uri,
-    decode_mp3,
-    encode_image,
-    encode_unclipped_mp3,
-    matched_gain,
-)
-from speechbrain_lmac.reports.raster import AXIS_HZ, RANGE_DB, height_of
-
-Axis = tuple[tuple[str, float], ...]
-"""Pairs of a frequency's name in kHz and its height in an image, 0 (bottom) to 1 (top)."""
+from speechbrain_lmac.reports.areas import SHOWN_AREAS, AreaSlider, area_slider
+from speechbrain_lmac.reports.players import Axis, ClipRenderer, Player
 
 ScoreRow = tuple[Any, ...]
 """Name, whether the value is a probability, and one value for each sound."""
-
-
-class Player(NamedTuple):
-    """An audio player and its spectrogram."""
-
-    label: str
-    sound: str
-    """Data URI of the sound."""
-    image: str
-    """Data URI of the spectrogram."""
-    alt: str
-    """Description of the sound for screen readers."""
-    gain_db: float
-    """Gain of the sound in the report."""
-    silent: bool
 
 
 class PromptCard(NamedTuple):
     """The explanation of a prompt."""
 
     prompt: str
+    areas: AreaSlider | None
+    """Sounds of the smallest areas; None if the prompt does not lead, or none is shown."""
     players: tuple[Player, ...]
     mask: str
     """Data URI of the mask's image."""
@@ -72,77 +48,9 @@ class ClipSection(NamedTuple):
         return "clip.html.j2"
 
 
-def axis_of(sample_rate: int) -> Axis:
-    """Return the frequency axis of sounds with a sample rate in Hz."""
-    return tuple((f"{hertz / 1000:g}", height_of(hertz, sample_rate / 2)) for hertz in AXIS_HZ)
-
-
-class ClipRenderer:
-    """Renders sounds of one clip at the clip's loudness and on its color scale.
-
-    Arguments
-    ---------
-    audio_classifier : AudioClassifier
-        Audio classifier that defines the spectrogram and the loudness.
-    original : torch.Tensor
-        Clip, ``[time]``.
-    """
-
-    def __init__(self, audio_classifier: Any, original: torch.Tensor):
-        self.spectrogram, self.rate = audio_classifier.spectrogram, audio_classifier.sample_rate
-        self.energy, self.original = audio_classifier.encoded_energy, original
-        top = self._decibels(original).max().item()
-        self.limits = (top - RANGE_DB, top)
-        self.reference = original
-
-    @property
-    def axis(self) -> Axis:
-        """Frequency axis of the images."""
-        return axis_of(self.rate)
-
-    def player(self, label: str, wav: torch.Tensor, alt: str) -> tuple[Player, torch.Tensor]:
-        """Render a player, at the loudness of the original if that was rendered before.
-
-        Arguments
-        ---------
-        label : str
-            Caption of the player.
-        wav : torch.Tensor
-            Sound, ``[time]``.
-        alt : str
-            Description of the sound for screen readers.
-
-        Returns
-        -------
-        Player, torch.Tensor
-            Player, and the sound that it plays, decoded and without the gain, ``[time]``.
-        """
-        is_original = wav is self.original
-        gain = matched_gain(wav, wav if is_original else self.reference, self.energy)
-        encoded, gain = encode_unclipped_mp3(wav, gain, self.rate)
-        if is_original:
-            self.reference = gain * wav
-        image = encode_image(self._decibels(wav), self.rate / 2, "magma", self.limits)
-        player = Player(
-            label,
-            data_uri("audio/mpeg", encoded),
-            data_uri("image/webp", image),
-            alt,
-            20 * math.log10(gain),
-            silent=not wav.any(),
-        )
-        return player, decode_mp3(encoded)[: len(wav)] / gain
-
-    def mask_image(self, gains: torch.Tensor) -> str:
-        """Render gains ``[frames, bins]`` in [0, 1] as an image: data URI."""
-        return data_uri("image/webp", encode_image(gains, self.rate / 2, "viridis", (0, 1)))
-
-    def _decibels(self, wav: torch.Tensor) -> torch.Tensor:
-        power = power_of(self.spectrogram(wav.unsqueeze(0).to(self.spectrogram.window.device)))
-        return 10 * power.squeeze(0).clamp(min=1e-10).log10().cpu()
-
-
-def clip_section(name: str, interpretation: Any) -> ClipSection:
+def clip_section(
+    name: str, interpretation: Any, areas: tuple[float, ...] | None = SHOWN_AREAS
+) -> ClipSection:
     """Render the section of a clip.
 
     Scores are computed from the sounds of the report, as a browser decodes them.
@@ -153,6 +61,9 @@ def clip_section(name: str, interpretation: Any) -> ClipSection:
         Heading of the section.
     interpretation : Interpretation
         Explanations of the clip.
+    areas : tuple of float or None
+        Areas whose sounds are shown in addition to the smallest areas. None: no areas are shown.
+        Default: ``SHOWN_AREAS``.
 
     Returns
     -------
@@ -171,6 +82,7 @@ def clip_section(name: str, interpretation: Any) -> ClipSection:
     cards = tuple(
         PromptCard(
             prompt,
+            None if areas is None else area_slider(renderer, interpretation, i, areas),
             pairs[i][0],
             renderer.mask_image(gains[i]),
             interpretation.level_db[i].item(),

@@ -9,8 +9,8 @@ import torch
 
 from speechbrain_lmac.models.question_words import QuestionWords
 from speechbrain_lmac.reports.annotations import Region
-from speechbrain_lmac.reports.clip import Axis, ClipRenderer, Player, axis_of
 from speechbrain_lmac.reports.media import data_uri, encode_image
+from speechbrain_lmac.reports.players import Axis, ClipRenderer, Player, axis_of
 from speechbrain_lmac.reports.raster import RANGE_DB
 
 MARGIN_SECONDS = 0.5

@@ -69,6 +69,30 @@ def test_explain_json_fields_of_short_and_long(sound_folder, tmp_path, capsys):
         assert {row["file"] for row in csv.DictReader(file)} == set(files)
 
 
+def test_explain_states_the_smallest_areas(sound_folder, tmp_path, capsys):
+    """Text, JSON, scores.json and the common table agree; a recording has no areas."""
+    soundfile.write(tmp_path / "long.wav", synthesize("siren", seed=2, seconds=16.0), SAMPLE_RATE)
+    street, out = str(sound_folder / "street.wav"), tmp_path / "why"
+    command = ["explain", street, str(tmp_path / "long.wav"), "--output", str(out), *MEL]
+    command += ["--prompt", "siren", "--prompt", "dog"]
+    assert main([*command, "--json"]) == 0
+    short, long = (json.loads(line)["prompts"] for line in capsys.readouterr().out.splitlines())
+    areas = [[row["sufficient_area"], row["necessary_area"]] for row in short]
+    assert areas[0][0] <= 0.2 and areas[1] == [None, None]
+    assert all(row["sufficient_area"] is row["necessary_area"] is None for row in long)
+    written = json.loads((out / "street" / "scores.json").read_text())["prompts"]
+    assert [[row["sufficient_area"], row["necessary_area"]] for row in written] == areas
+    with open(out / "areas.csv") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["file"], row["prompt"]) == (street, "siren")
+    assert [float(row["sufficient_area"]), float(row["necessary_area"])] == areas[0]
+    assert main(command) == 0
+    assert capsys.readouterr().out.count(f"    {areas[0][0]:.0%} of the sound suffices;") == 1
+    assert main([*command, "--no-areas"]) == 0
+    assert "suffices" not in capsys.readouterr().out
+    assert len((out / "areas.csv").read_text().splitlines()) == 1
+
+
 def test_explain_keeps_files_of_one_name_apart(sound_folder, tmp_path, monkeypatch):
     """Files of one name in two folders have separate folders and rows of the common table."""
     out, below = tmp_path / "why", sound_folder / "below"

@@ -41,7 +41,9 @@ def test_report_plays_and_fits_the_window(report, long_report, width, scheme, tm
         assert shown.evaluate(fits) and shown.get_by_role("img", name="activity of").count() == 2
         shown.goto(report.as_uri())
         players = shown.locator("audio")
-        assert players.count() == 2 * (1 + 2 * 2)
+        assert shown.locator(".areas").count() == 2  # the absent dog has none
+        of_areas = shown.locator(".areas audio").count()
+        assert players.count() == 2 * (1 + 2 * 2) + of_areas
         assert shown.evaluate(PLAY_ALL) == "all"
         assert shown.evaluate(PLAYING) == 1
         playhead = players.last.locator("xpath=ancestor::figure").locator("i")
@@ -52,6 +54,27 @@ def test_report_plays_and_fits_the_window(report, long_report, width, scheme, tm
         shown.keyboard.press("Tab")
         assert shown.evaluate("document.activeElement.tagName") in ("A", "AUDIO")
         shown.screenshot(path=tmp_path / "report.png")
+    assert not errors
+
+
+def test_area_slider_plays_the_chosen_area(report, interpretation):
+    """The sufficient area comes first. Another area goes on from the same position."""
+    areas = interpretation.areas[0]
+    with page() as (shown, errors):
+        shown.goto(report.as_uri())
+        card = shown.locator(".areas").first
+        slider, label = card.get_by_role("slider"), card.locator(".step:visible strong")
+        first_area = f"Best {100 * areas.sufficient:.0f}\N{NO-BREAK SPACE}% alone"
+        assert label.text_content() == first_area
+        first = card.locator(".step:visible audio").element_handle()
+        first.evaluate("async (sound) => { sound.currentTime = 1; await sound.play(); }")
+        slider.focus()
+        slider.press("End")
+        assert label.count() == 1 and label.text_content() == "Best 40\N{NO-BREAK SPACE}% alone"
+        assert slider.get_attribute("aria-valuetext") == "40 %"
+        second = card.locator(".step:visible audio").element_handle()
+        assert first.evaluate("(sound) => sound.paused")
+        assert second.evaluate("(sound) => !sound.paused && sound.currentTime >= 1")
     assert not errors
 
 

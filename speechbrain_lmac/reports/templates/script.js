@@ -26,3 +26,20 @@ for (const spectrogram of document.querySelectorAll(".spectrogram")) {
     sound.play();
   });
 }
+// Shows the sound of the chosen area, and goes on playing from the same position.
+for (const slider of document.querySelectorAll(".slider input")) {
+  const labels = [...slider.parentElement.querySelectorAll(".ticks b")];
+  const steps = [...slider.closest(".areas").querySelectorAll(".step")];
+  let shown = steps.findIndex((step) => !step.hidden);
+  slider.value = shown;
+  slider.addEventListener("input", () => {
+    const before = steps[shown].querySelector("audio");
+    const playing = !before.paused;
+    shown = Number(slider.value);
+    steps.forEach((step, index) => { step.hidden = index !== shown; });
+    slider.setAttribute("aria-valuetext", labels[shown].textContent);
+    const after = steps[shown].querySelector("audio");
+    after.currentTime = before.currentTime;
+    if (playing) after.play();
+  });
+}

@@ -10,8 +10,8 @@ from PIL import Image
 
 from speechbrain_lmac.data.synthetic import mixture
 from speechbrain_lmac.models.clap.mini import MiniCLAP
-from speechbrain_lmac.reports.clip import ClipRenderer
 from speechbrain_lmac.reports.media import decode_mp3, encode_image, encode_mp3, matched_gain
+from speechbrain_lmac.reports.players import ClipRenderer
 from speechbrain_lmac.reports.raster import HEIGHT, WIDTH, height_of
 
 
