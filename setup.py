@@ -40,7 +40,7 @@ setup(
         # torchaudio 2.11 is its last release and is built for this torch and torchvision
         "torch==2.11.*",
         "torchaudio==2.11.*",
-        "torchvision==0.26.*",  # transformers imports the one that is installed
+        "torchvision==0.26.*",  # imported by speechbrain and transformers
         "speechbrain>=1.1.2,<1.2",
         "transformers>=5.23,<6",  # HTSAT runs stage by stage; older releases are not tested
         "hyperpyyaml>=1.2.3",

@@ -12,6 +12,7 @@ import platform
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
@@ -219,10 +220,17 @@ def write_run_metadata(folder: str | Path, program: str, arguments: Iterable[Any
         "machine": f"{platform.system()} {platform.machine()}",
         "threads": torch.get_num_threads(),
         "environment": {name: os.environ[name] for name in VARIABLES if name in os.environ},
-        "packages": dict(sorted((d.metadata["Name"], d.version) for d in distributions())),
+        "packages": installed_packages(),
     }
     entries = _read_json(path) if path.is_file() else []
     return write_text(path, json.dumps([*entries, entry], indent=1) + "\n")
+
+
+@cache
+def installed_packages() -> dict[str, str]:
+    """Return the name and version of every installed package, sorted by name."""
+    described = (distribution.metadata for distribution in distributions())
+    return dict(sorted((metadata["Name"], metadata["Version"]) for metadata in described))
 
 
 def _read_json(path: Path) -> Any:
