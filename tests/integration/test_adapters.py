@@ -23,6 +23,7 @@ test_mask_of_ones_is_identity = adapters.test_mask_of_ones_is_identity
 test_masks_agree_in_both_domains = adapters.test_masks_agree_in_both_domains
 test_decoder_fits_the_classifier = adapters.test_decoder_fits_the_classifier
 explained = adapters.explained
+test_areas_certify_the_classifier = adapters.test_areas_certify_the_classifier
 test_explainer_runs_on_the_classifier = adapters.test_explainer_runs_on_the_classifier
 
 test_audio_blocks_hold_every_used_weight = randomization.test_audio_blocks_hold_every_used_weight

@@ -10,6 +10,7 @@ import torch
 
 from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.explainers.base import ExplainerInputs
+from speechbrain_lmac.inference.areas import RankedMasks, competing_classes, find_areas
 from speechbrain_lmac.masking.decoder import DecoderFeatures, MaskDecoder
 from speechbrain_lmac.masking.domains import DOMAINS
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
@@ -170,6 +171,30 @@ def test_decoder_fits_the_classifier(any_classifier, masking):
     assert masks.min() >= 0 and masks.max() <= 1 and masks.std() > 0
     parts = [model.classifier.apply_mask(encoded, mask) for mask in (masks[0], 1 - masks[0])]
     torch.testing.assert_close(sum(parts), encoded.wavs, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("masking", sorted(DOMAINS))
+def test_areas_certify_the_classifier(any_classifier, masking):
+    """The areas of a question hold for its sounds, if it leads in the clip; else it has none."""
+    classifier = MaskedClassifier(DOMAINS[masking](any_classifier))
+    wav = clips(any_classifier)[0]
+    encoded = classifier.encode_clips(any_classifier.without_offset(wav.unsqueeze(0)))
+    ranked = RankedMasks(classifier, wav, encoded.power.expand(len(NAMES), -1, -1))
+    names = questions(any_classifier)
+
+    def leads(sound, query):
+        with torch.no_grad():
+            vector = any_classifier(any_classifier.without_offset(sound.unsqueeze(0))).vector
+        classes = competing_classes(any_classifier, query, None)
+        return classes.leads(vector, query.unsqueeze(0), torch.zeros(1, dtype=torch.long)).item()
+
+    areas = find_areas(ranked, names, None)
+    for i, (query, (sufficient, necessary)) in enumerate(zip(any_classifier.queries(names), areas)):
+        assert (sufficient is not None) == leads(wav, query)
+        if sufficient is not None:
+            assert leads(ranked.sound(sufficient, i), query)
+        if necessary is not None:
+            assert not leads(wav - ranked.sound(necessary, i), query)
 
 
 @pytest.fixture(scope="module")
