@@ -1,7 +1,6 @@
 """Fixtures of all tests: models, masking domains and short sounds. None of them is mocked."""
 
 import os
-import re
 import sys
 from functools import cache, partial
 from pathlib import Path
@@ -21,7 +20,6 @@ from speechbrain_lmac.masking.domains import DOMAINS
 from speechbrain_lmac.masking.grid import Grid
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
-from speechbrain_lmac.models.backbones.mobilenet import Tagger
 from speechbrain_lmac.models.clap.efficientat import FILE, EfficientATCLAP
 from speechbrain_lmac.models.clap.laion import LaionCLAP
 from speechbrain_lmac.models.clap.mini import MiniCLAP
@@ -99,17 +97,7 @@ def clap():
 @pytest.fixture(scope="session")
 def efficientat_file(tmp_path_factory):
     """Random weights in the file format of EfficientAT's authors, for plumbing only."""
-    torch.manual_seed(0)
-    state = Tagger().state_dict()
-    for name, value in state.items():
-        if name.endswith("running_var"):
-            value.uniform_(0.5, 2)
-        elif name.endswith("running_mean"):
-            value.normal_(0, 0.3)
-    published = {re.sub(r"\.fc(\d)", r".conc_se_layers.0.fc\1", key): v for key, v in state.items()}
-    path = tmp_path_factory.mktemp("efficientat") / FILE
-    torch.save(published, path)
-    return path
+    return published_models.write_efficientat(tmp_path_factory.mktemp("efficientat") / FILE)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,11 @@
 """Settings of published classifiers with random weights, for plumbing only."""
 
+import re
+
+import torch
+
 from experiments.paper_table.miniature import write_weights
+from speechbrain_lmac.models.backbones.mobilenet import Tagger
 from tests.helpers import reference_models
 from tests.helpers.cnn14 import published_classifier
 
@@ -40,3 +45,18 @@ def settings_of(fixture, folder, stem):
     else:
         return {}
     return {"audio_classifier": classifier}
+
+
+def write_efficientat(path):
+    """Write random weights in the file format of EfficientAT's authors; return the path."""
+    torch.manual_seed(0)
+    state = Tagger().state_dict()
+    for name, value in state.items():
+        if name.endswith("running_var"):
+            value.uniform_(0.5, 2)
+        elif name.endswith("running_mean"):
+            value.normal_(0, 0.3)
+    state["classifier.5.bias"] -= 0.17  # few labels are probable
+    published = {re.sub(r"\.fc(\d)", r".conc_se_layers.0.fc\1", key): v for key, v in state.items()}
+    torch.save(published, path)
+    return path

@@ -9,6 +9,8 @@ from safetensors.torch import load_file
 
 from speechbrain_lmac import Interpreter
 from speechbrain_lmac.audio.io import load_clip
+from speechbrain_lmac.data import manifest
+from speechbrain_lmac.data.datasets import read_clips
 from speechbrain_lmac.training import train
 from speechbrain_lmac.utils.config import hparams_path, load_hparams
 from tests.helpers.cnn14 import published_classifier
@@ -26,11 +28,20 @@ def classifier(tmp_path_factory):
     return {**settings, "class_names": str(folder / "labels.txt")}
 
 
-def arguments(small_set, output, classifier, **changes):
+@pytest.fixture(scope="module")
+def few(small_set, tmp_path_factory):
+    """Manifest of four clips in each of five folds."""
+    path = tmp_path_factory.mktemp("few") / "few.csv"
+    labels = ("siren", "rain", "wind", "engine")
+    manifest.write(path, [clip for clip in read_clips(small_set) if clip.label in labels])
+    return path
+
+
+def arguments(small_set, few, output, classifier, **changes):
     """Return arguments of a short training as published, on clips of half a second."""
     settings = {
-        **{"data_folder": small_set, "output_folder": output, "clip_seconds": 0.5},
-        **{"number_of_epochs": 2, "batch_size": 4, "left_out_frames": 3, "device": "cpu"},
+        **{"data_folder": few, "output_folder": output, "clip_seconds": 0.5},
+        **{"number_of_epochs": 2, "batch_size": 2, "left_out_frames": 3, "device": "cpu"},
         **{"noise_folder": small_set, "baselines": "[]", "chunk_size": 2},
         **{"train_folds": "[1]", "valid_folds": "[2]", "test_folds": "[3]"},
         "audio_classifier": yaml.safe_dump(classifier, default_flow_style=True, width=1e9),
@@ -41,10 +52,10 @@ def arguments(small_set, output, classifier, **changes):
 
 
 @pytest.fixture(scope="module")
-def trained(small_set, classifier, tmp_path_factory):
+def trained(small_set, few, classifier, tmp_path_factory):
     """Return the results folder of a training."""
     folder = tmp_path_factory.mktemp("results")
-    train.main(arguments(small_set, folder, classifier))
+    train.main(arguments(small_set, few, folder, classifier))
     return folder
 
 
@@ -56,22 +67,22 @@ def test_paper_training_is_named_lmac(trained):
     assert not network.decoder.conditioned and network.classifier.domain.left_out_frames == 3
 
 
-def test_fine_tuning_starts_from_a_decoder(trained, small_set, classifier, tmp_path):
+def test_fine_tuning_starts_from_a_decoder(trained, small_set, few, classifier, tmp_path):
     """With a guidance weight, the method is L-MAC-FT; the decoder may be a psi_model.ckpt."""
     start = tmp_path / "psi_model.ckpt"
     torch.save(load_file(trained / "interpreter" / "decoder.safetensors"), start)
     changes = {"guidance_weight": 4.0, "pretrained_decoder": start, "number_of_epochs": 1}
-    train.main(arguments(small_set, tmp_path / "out", classifier, **changes))
+    train.main(arguments(small_set, few, tmp_path / "out", classifier, **changes))
     assert "| L-MAC-FT " in (tmp_path / "out" / "results.md").read_text()
     assert "guidance" in (tmp_path / "out" / "train_log.txt").read_text()
 
 
-def test_paper_training_resumes(small_set, classifier, tmp_path, monkeypatch, trained):
+def test_paper_training_resumes(small_set, few, classifier, tmp_path, monkeypatch, trained):
     """An interrupted training goes on to the same decoder, schedule and noise included."""
     with monkeypatch.context() as patch, pytest.raises(SystemExit):
         stop_after(patch, 3)
-        train.main(arguments(small_set, tmp_path, classifier))
-    train.main(arguments(small_set, tmp_path, classifier))
+        train.main(arguments(small_set, few, tmp_path, classifier))
+    train.main(arguments(small_set, few, tmp_path, classifier))
     first, second = (folder / "interpreter/decoder.safetensors" for folder in (trained, tmp_path))
     assert first.read_bytes() == second.read_bytes()
 
@@ -89,10 +100,10 @@ def test_paper_training_resumes(small_set, classifier, tmp_path, monkeypatch, tr
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_paper_settings_are_checked(small_set, classifier, tmp_path, capsys, changes, message):
+def test_paper_settings_are_checked(small_set, few, classifier, tmp_path, capsys, changes, message):
     """The error names the setting."""
     with pytest.raises(SystemExit):
-        train.main(arguments(small_set, tmp_path / "out", classifier, **changes))
+        train.main(arguments(small_set, few, tmp_path / "out", classifier, **changes))
     assert message in capsys.readouterr().err
 
 

@@ -35,19 +35,6 @@ def test_mypy_requires_annotations():
     assert "mypy" in lint
 
 
-def test_public_functions_are_annotated():
-    """Each parameter and result of a public function has a type."""
-    missing = []
-    for path in (ROOT / PACKAGE).rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
-                arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
-                named = [each for each in arguments if each.arg not in ("self", "cls")]
-                if node.returns is None or any(each.annotation is None for each in named):
-                    missing.append(f"{path.relative_to(ROOT)}: {node.name}")
-    assert not missing
-
-
 def setup_requirements():
     """Return the requirements of every user."""
     calls = [
