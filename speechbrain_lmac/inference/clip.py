@@ -1,7 +1,7 @@
 """Explanation of one clip."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -10,7 +10,7 @@ from speechbrain_lmac.inference.interpretation import Interpretation
 from speechbrain_lmac.inference.prediction import class_probabilities, probable_prompts
 from speechbrain_lmac.inference.presence import LIKELY, MIN_PRESENCE
 from speechbrain_lmac.inference.prompts import PromptQuery
-from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
+from speechbrain_lmac.masking.masked_classifier import EncodedClips, MaskedClassifier
 
 
 def fade_gains(presence: torch.Tensor, absent: torch.Tensor) -> torch.Tensor:
@@ -25,6 +25,57 @@ def fade_gains(presence: torch.Tensor, absent: torch.Tensor) -> torch.Tensor:
     tensor([1.0000, 0.5000, 1.0000])
     """
     return torch.where(absent, presence / MIN_PRESENCE, torch.ones_like(presence))
+
+
+class ScoredClip(NamedTuple):
+    """Clip that is encoded and scored for prompts, before any mask is predicted."""
+
+    wav: torch.Tensor
+    """Checked samples, ``[time]``."""
+    prompts: tuple[str, ...]
+    """Prompts."""
+    against: str | None
+    """Text that each prompt is contrasted with."""
+    encoded: EncodedClips
+    """The clip as a batch of one."""
+    query: PromptQuery
+    """Query vectors of the prompts."""
+    similarity: torch.Tensor
+    """Logit of each prompt, ``[prompts]``."""
+    presence: torch.Tensor
+    """Probability that the sound of each prompt occurs, ``[prompts]``."""
+    can_be_absent: bool
+    """Whether a prompt can count as absent: not the prediction, and not with ``against``."""
+
+
+@torch.no_grad()
+def score_clip(
+    interpreter: Any, wav: torch.Tensor, prompts: Sequence[str] | None, against: str | None = None
+) -> ScoredClip:
+    """Encode a clip and score it for prompts.
+
+    Arguments
+    ---------
+    interpreter, wav, prompts, against
+        As for :func:`explain_clip`.
+
+    Returns
+    -------
+    ScoredClip
+    """
+    classifier, audio_classifier = interpreter.model.classifier, interpreter.audio_classifier
+    encoded = classifier.encode_clips(interpreter.encoder_input(wav))
+    vector = encoded.encoding.vector
+    can_be_absent = against is None and prompts is not None  # the prediction is not absent
+    if prompts is None:
+        prompts = probable_prompts(audio_classifier, class_probabilities(audio_classifier, vector))
+    query = interpreter.query(prompts, against)
+    similarity = classifier.logits(vector, query.queries).squeeze(0).cpu()
+    presence = audio_classifier.presence(vector, query.queries).squeeze(0).cpu()
+    check_finite("scores", similarity, presence)
+    return ScoredClip(
+        wav, tuple(prompts), against, encoded, query, similarity, presence, can_be_absent
+    )
 
 
 @torch.no_grad()
@@ -55,36 +106,58 @@ def explain_clip(
     -------
     Interpretation
     """
-    classifier, audio_classifier = interpreter.model.classifier, interpreter.audio_classifier
-    encoded = classifier.encode_clips(interpreter.encoder_input(wav))
-    vector = encoded.encoding.vector
-    can_be_absent = against is None and prompts is not None  # the prediction is not absent
-    if prompts is None:
-        prompts = probable_prompts(audio_classifier, class_probabilities(audio_classifier, vector))
-    query = interpreter.query(prompts, against)
-    masks = interpreter.model(encoded, query.decoder_queries.unsqueeze(1))
-    similarity = classifier.logits(vector, query.queries).squeeze(0).cpu()
-    presence = audio_classifier.presence(vector, query.queries).squeeze(0).cpu()
-    sounds = classifier.apply_mask(encoded, masks).squeeze(1).cpu()
-    check_finite("scores", similarity, presence)
-    check_finite("masks", masks, sounds)
-    absent = (presence < MIN_PRESENCE) & can_be_absent
+    scored = score_clip(interpreter, wav, prompts, against)
+    classifier, query = interpreter.model.classifier, scored.query
+    masks = predict_masks(interpreter, scored, query.decoder_queries)
+    sounds = classifier.apply_mask(scored.encoded, masks.unsqueeze(1)).squeeze(1).cpu()
+    check_finite("masks", sounds)
+    absent = (scored.presence < MIN_PRESENCE) & scored.can_be_absent
     if recheck_absent:
         absent = _still_absent(interpreter, absent, sounds, query.queries)
+    vector = scored.encoded.encoding.vector
     return Interpretation(
         original=wav,
-        waveform=fade_gains(presence, absent).unsqueeze(1) * sounds,
-        mask=masks.squeeze(1).cpu(),
-        similarity=similarity,
-        probabilities=_probabilities(classifier, vector, query, similarity),
-        presence=presence,
+        waveform=fade_gains(scored.presence, absent).unsqueeze(1) * sounds,
+        mask=masks.cpu(),
+        similarity=scored.similarity,
+        probabilities=_probabilities(classifier, vector, query, scored.similarity),
+        presence=scored.presence,
         absent=absent,
-        target=int(similarity.argmax()),
-        prompts=tuple(prompts),
+        target=int(scored.similarity.argmax()),
+        prompts=scored.prompts,
         against=against,
         sample_rate=interpreter.sample_rate,
         model=interpreter.model,
     )
+
+
+@torch.no_grad()
+def predict_masks(interpreter: Any, scored: ScoredClip, queries: torch.Tensor) -> torch.Tensor:
+    """Predict the masks of a scored clip.
+
+    Arguments
+    ---------
+    interpreter : Interpreter
+        Interpreter to use.
+    scored : ScoredClip
+        Clip.
+    queries : torch.Tensor
+        Query vectors for the mask decoder, ``[queries, dim]``: all, or some, of
+        ``scored.query.decoder_queries``.
+
+    Returns
+    -------
+    torch.Tensor
+        Masks, ``[queries, frames, bins]``, on the device of the interpreter.
+
+    Raises
+    ------
+    InputError
+        If a mask is not finite.
+    """
+    masks = interpreter.model(scored.encoded, queries.unsqueeze(1)).squeeze(1)
+    check_finite("masks", masks)
+    return masks
 
 
 def _probabilities(

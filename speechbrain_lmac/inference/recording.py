@@ -97,7 +97,7 @@ def _explain_windows(
     progress = tqdm(total=expected, unit="window", leave=False)
     with StreamingWavWriter(files, rate) as writer, progress as bar:
         for window in segments(sound.blocks(rate), hop):
-            counted = _own_samples(window, hop)
+            counted = own_samples(window, hop)
             if is_silent(window.wav):  # digital silence is not encoded
                 explanation = torch.zeros(len(prompts), len(window.wav))
                 activity.add(window.start, window.wav, None, None, counted)
@@ -112,7 +112,7 @@ def _explain_windows(
     return activity.timeline(length, against, files, writer.gain, sound.path)
 
 
-def _own_samples(window: Segment, hop: int) -> slice:
+def own_samples(window: Segment, hop: int) -> slice:
     """Return the samples of a window that are nearer to its center than to any other's."""
     start = window.num_settled + hop // 2 if window.start else 0
     return slice(start, None if window.is_last else hop + hop // 2)
