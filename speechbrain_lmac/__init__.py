@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from speechbrain_lmac.utils.version import VERSION
 
 if TYPE_CHECKING:
+    from speechbrain_lmac.bulk.api import explain_dataset
     from speechbrain_lmac.evaluation.evaluate import evaluate_explainers
     from speechbrain_lmac.inference.interpretation import Interpretation
     from speechbrain_lmac.inference.interpreter import Interpreter
@@ -21,6 +22,7 @@ __all__ = [
     "Interpretation",
     "Interpreter",
     "evaluate_explainers",
+    "explain_dataset",
     "publish",
     "train_interpreter",
 ]
@@ -30,6 +32,7 @@ _MODULES = {
     "Interpretation": "inference.interpretation",
     "Interpreter": "inference.interpreter",
     "evaluate_explainers": "evaluation.evaluate",
+    "explain_dataset": "bulk.api",
     "publish": "publishing.api",
     "train_interpreter": "training.api",
 }

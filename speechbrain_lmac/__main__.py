@@ -13,6 +13,8 @@ from speechbrain_lmac.cli import (
     demo,
     evaluate,
     explain,
+    explain_many,
+    hits,
     publish,
     ratings,
     report,
@@ -29,6 +31,8 @@ from speechbrain_lmac.utils.version import VERSION
 
 COMMANDS = {
     "explain": explain,
+    "explain-many": explain_many,
+    "hits": hits,
     "classify": classify,
     "report": report,
     "compare": compare,

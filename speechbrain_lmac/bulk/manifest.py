@@ -1,0 +1,194 @@
+"""Manifest of a job: the files to explain, sorted and divided into units. It only grows.
+
+``manifest/{first}-{last}.parquet`` holds the units ``first`` to ``last``, one row group each, with
+the columns ``id``, ``file``, ``size``, ``start``, ``stop``, ``unit`` and ``problem``.
+"""
+
+import functools
+import hashlib
+import io
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from speechbrain_lmac.bulk.extras import require
+from speechbrain_lmac.bulk.rows import read_rows
+from speechbrain_lmac.bulk.sources import SourceFile, find_files
+from speechbrain_lmac.bulk.store import Store
+
+FOLDER = "manifest"
+MIN_UNIT_FILES, MAX_UNIT_FILES, UNITS = 20, 1000, 64
+"""Smallest and largest number of files in a unit by default, and number of units in between."""
+MAX_UNIT_BYTES = 256 << 20
+"""Size of files from which a unit is complete."""
+UNKNOWN_BYTES = 1 << 20
+"""Size that stands for an unknown one."""
+UNITS_PER_FILE = 100
+"""Largest number of units in a file of the manifest."""
+BATCH = 20_000
+"""Number of files that are held as Python objects at once while a job is planned."""
+
+
+class Entry(NamedTuple):
+    """File, or a segment of it, in the manifest."""
+
+    id: str
+    """First 16 hexadecimal digits of a hash of the path and of the segment."""
+    file: str
+    start: float | None
+    stop: float | None
+    problem: str | None
+
+
+class Manifest:
+    """Manifest in the store of a job.
+
+    Arguments
+    ---------
+    store : Store
+        Output folder of the job.
+    """
+
+    def __init__(self, store: Store):
+        self.store = store
+        names = store.names(FOLDER)
+        self.spans = [tuple(map(int, name.split(".")[0].split("-"))) for name in names]
+        self.files = [f"{FOLDER}/{name}" for name in names]
+        self._open = functools.lru_cache(maxsize=1)(self._open_file)
+
+    @property
+    def num_units(self) -> int:
+        """Number of units."""
+        return self.spans[-1][1] + 1 if self.spans else 0
+
+    def unit_sizes(self) -> list[int]:
+        """Number of entries of each unit."""
+        metadata = [self._open_file(name).metadata for name in self.files]
+        return [
+            each.row_group(group).num_rows
+            for each in metadata
+            for group in range(each.num_row_groups)
+        ]
+
+    def entries(self, unit: int) -> list[Entry]:
+        """Return the entries of a unit, in the order of the result."""
+        index = next(i for i, (_, last) in enumerate(self.spans) if unit <= last)
+        group = unit - self.spans[index][0]
+        columns = list(Entry._fields)
+        table = self._open(self.files[index]).read_row_group(group, columns, use_threads=False)
+        return [Entry(**row) for row in table.to_pylist()]
+
+    def _open_file(self, name: str) -> Any:
+        return require("pyarrow.parquet").ParquetFile(io.BytesIO(self.store.read(name)))
+
+    def ids(self) -> Any:
+        """Return the identifiers of all entries, as a chunked array of pyarrow."""
+        pa = require("pyarrow")
+        columns = [read_rows(self.store.read(name), ["id"]).column(0) for name in self.files]
+        chunks = [chunk for column in columns for chunk in column.chunks]
+        return pa.chunked_array(chunks, type=pa.large_string())
+
+
+def plan(store: Store, sources: Sequence[str], unit_files: int | None = None) -> Manifest:
+    """Append the files that are not in the manifest yet.
+
+    Arguments
+    ---------
+    store : Store
+        Output folder of the job.
+    sources : sequence of str
+        As for :func:`~speechbrain_lmac.bulk.sources.find_files`.
+    unit_files : int
+        Largest number of files in a unit. Default: 20 to 1000, for about 64 units.
+
+    Returns
+    -------
+    Manifest
+    """
+    manifest = Manifest(store)
+    table = _new_rows(find_files(sources, store.url), manifest.ids())
+    if not len(table):
+        return manifest
+    count = unit_files or min(max(-(-len(table) // UNITS), MIN_UNIT_FILES), MAX_UNIT_FILES)
+    sizes = table.column("size").fill_null(UNKNOWN_BYTES).to_numpy()
+    first_rows = _unit_starts(sizes, count)
+    pa, pq = require("pyarrow"), require("pyarrow.parquet")
+    for begin in range(0, len(first_rows), UNITS_PER_FILE):
+        bounds = [*first_rows[begin : begin + UNITS_PER_FILE + 1], len(table)]
+        bounds = bounds[: UNITS_PER_FILE + 1]
+        first = manifest.num_units + begin
+        units = np.repeat(np.arange(len(bounds) - 1) + first, np.diff(bounds))
+        part = table.slice(bounds[0], bounds[-1] - bounds[0])
+        part = part.append_column("unit", pa.array(units, pa.int64()))
+        name = f"{FOLDER}/{first:08d}-{first + len(bounds) - 2:08d}.parquet"
+        store.write(name, _grouped(part, np.diff(bounds), pq))
+    return Manifest(store)
+
+
+def _grouped(table: Any, lengths: Iterable[int], parquet: Any) -> bytes:
+    """Parquet file with one row group per unit."""
+    buffer = io.BytesIO()
+    with parquet.ParquetWriter(buffer, table.schema, compression="zstd") as writer:
+        begin = 0
+        for length in map(int, lengths):
+            writer.write_table(table.slice(begin, length), row_group_size=length)
+            begin += length
+    return buffer.getvalue()
+
+
+def _unit_starts(sizes: np.ndarray, count: int) -> list[int]:
+    """First row of each unit.
+
+    Example
+    -------
+    >>> _unit_starts(np.array([1, 1, 1, 1, 1]), 2)
+    [0, 2, 4]
+    """
+    starts, files, total = [0], 0, 0
+    for index, size in enumerate(sizes.tolist()):
+        if files and (files >= count or total + size > MAX_UNIT_BYTES):
+            starts.append(index)
+            files, total = 0, 0
+        files, total = files + 1, total + size
+    return starts
+
+
+def _new_rows(files: Iterable[SourceFile], known: Any) -> Any:
+    """Sorted table of the files whose identifiers are not known, each once."""
+    pa, pc = require("pyarrow"), require("pyarrow.compute")
+    schema = _schema(pa)
+    batches, iterator = [], iter(files)
+    while batch := list(islice(iterator, BATCH)):
+        columns = [list(map(identifier, batch)), *map(list, zip(*batch))]
+        batches.append(pa.record_batch(columns, schema=schema))
+    table = pa.Table.from_batches(batches, schema=schema)
+    if len(known):
+        table = table.filter(pc.invert(pc.is_in(table.column("id"), value_set=known)))
+    keys = [("file", "ascending"), ("start", "ascending"), ("stop", "ascending")]
+    table = table.take(pc.sort_indices(table, sort_keys=keys))
+    ids = table.column("id")
+    if len(pc.unique(ids)) == len(table):
+        return table
+    first = np.unique(ids.to_numpy(), return_index=True)[1]
+    return table.take(pa.array(np.sort(first)))
+
+
+def _schema(pa: Any) -> Any:
+    """Columns of the manifest except ``unit``; large strings hold more than 2 GB of paths."""
+    columns = [("id", pa.large_string()), ("file", pa.large_string()), ("size", pa.int64())]
+    columns += [("start", pa.float64()), ("stop", pa.float64()), ("problem", pa.large_string())]
+    return pa.schema(columns)
+
+
+def identifier(found: SourceFile) -> str:
+    """Identifier of a file or segment; it depends on nothing else.
+
+    Example
+    -------
+    >>> identifier(SourceFile("/clips/a.wav")) == identifier(SourceFile("/clips/a.wav", size=9))
+    True
+    """
+    text = f"{found.file}\0{found.start}\0{found.stop}"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

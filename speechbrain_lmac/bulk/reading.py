@@ -1,0 +1,62 @@
+"""Samples of the files of a job, read once and in blocks."""
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+from torch import Tensor
+
+from speechbrain_lmac.audio.decoding import AudioFile
+from speechbrain_lmac.audio.io import read_mono
+from speechbrain_lmac.audio.source import AudioSource
+from speechbrain_lmac.bulk.manifest import Entry
+from speechbrain_lmac.bulk.store import filesystem, is_url, remote_errors
+from speechbrain_lmac.utils.errors import InputError
+
+MAX_DOWNLOAD_BYTES = 1 << 28
+"""Largest remote file that is read at once; larger ones are read in pieces."""
+
+
+def read_blocks(entry: Entry, sample_rate: int) -> Iterator[Tensor]:
+    """Read a file, or a segment of it, in blocks of some seconds.
+
+    Arguments
+    ---------
+    entry : Entry
+        Entry of the manifest.
+    sample_rate : int
+        Sample rate of the blocks, in Hz.
+
+    Yields
+    ------
+    torch.Tensor
+        ``[time]``.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or its samples cannot be used.
+    """
+    if entry.problem is not None:
+        raise InputError(entry.problem)
+    source = _open_remote(entry.file) if is_url(entry.file) else entry.file
+    yield from _source(source, entry.start, entry.stop).blocks(sample_rate)
+
+
+def _source(source: Any, start: float | None, stop: float | None) -> AudioSource:
+    if start is None and stop is None:
+        return AudioSource(source)
+    with AudioFile(source) as file:
+        rate = file.rate
+    first, end = round((start or 0) * rate), round((stop or 0) * rate)
+    if first < 0 or (stop is not None and end <= first):
+        raise InputError(f"start must be at least 0 and before stop, got {start} and {stop}")
+    return AudioSource(*read_mono(source, first, end))
+
+
+def _open_remote(url: str) -> Any:
+    files, path = filesystem(url)
+    with remote_errors(url):
+        if files.size(path) <= MAX_DOWNLOAD_BYTES:
+            return io.BytesIO(files.cat_file(path))
+        return files.open(path, "rb")

@@ -1,0 +1,145 @@
+"""Hits and regions of a job as tables, for spreadsheets, Raven and Audacity."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from speechbrain_lmac.bulk.extras import require
+from speechbrain_lmac.bulk.job import read_job
+from speechbrain_lmac.bulk.rows import Row, part_name, read_rows
+from speechbrain_lmac.bulk.store import Store
+from speechbrain_lmac.bulk.unit import done_units
+from speechbrain_lmac.inference.timeline import GAP_SECONDS
+from speechbrain_lmac.reports.annotations import RAVEN_COLUMNS
+from speechbrain_lmac.utils.errors import InputError
+
+HIT_COLUMNS = ("file", "start", "stop", "prompt", "presence", "activity", "masked_in_fraction")
+REGION_COLUMNS = ("file", "prompt", "start", "stop", "low_hz", "high_hz", "activity", "presence")
+RAVEN_FILE_COLUMNS = ("Begin Path", "File Offset (s)")
+"""Columns of Raven for selections in several files."""
+
+
+class FileRegion(NamedTuple):
+    """Region of activity in a file; its times are seconds of the file."""
+
+    file: str
+    prompt: str
+    start: float
+    stop: float
+    low_hz: float
+    high_hz: float
+    activity: float
+    presence: float
+    """Highest presence of the stretches that the region is in."""
+
+
+def check_prompt(store: Store, prompt: str | None) -> None:
+    """Raise InputError unless a prompt, if given, is one of the job's."""
+    prompts = read_job(store).prompts
+    if prompt is not None and prompt not in prompts:
+        raise InputError(f"prompt must be one of the job's ({', '.join(prompts)}), got {prompt}")
+
+
+def read_hits(store: Store, prompt: str | None, above: float) -> Iterator[tuple[Row, Any]]:
+    """Yield the hits of a job in the order of its parts.
+
+    Arguments
+    ---------
+    store : Store
+        Output folder.
+    prompt : str or None
+        Prompt of the hits. None: all prompts.
+    above : float
+        Smallest presence of a hit.
+
+    Yields
+    ------
+    dict, dict
+        Row with ``id``, ``file``, ``start`` and ``stop``, and one of its hits.
+    """
+    compute = require("pyarrow.compute")
+    for unit in sorted(done_units(store)):
+        columns = ["id", "file", "start", "stop", "hits"]
+        table = read_rows(store.read(part_name(unit)), columns)
+        count = compute.list_value_length(table.column("hits"))
+        for row in table.filter(compute.greater(count, 0)).to_pylist():
+            for hit in row.pop("hits"):
+                if hit["presence"] >= above and prompt in (None, hit["prompt"]):
+                    yield row, hit
+
+
+def hit_rows(store: Store, prompt: str | None, above: float) -> Iterator[list[Any]]:
+    """Yield the header and the rows of the table of hits: one per stretch and prompt."""
+    yield list(HIT_COLUMNS)
+    for row, hit in read_hits(store, prompt, above):
+        values = {**row, **hit}
+        yield [_rounded(values[name]) for name in HIT_COLUMNS]
+
+
+def read_regions(store: Store, prompt: str | None, above: float) -> Iterator[FileRegion]:
+    """Yield the regions of hits, joined where a region crosses the end of a stretch.
+
+    Arguments
+    ---------
+    store, prompt, above
+        As for :func:`read_hits`.
+
+    Yields
+    ------
+    FileRegion
+        Regions by file. The band of a joined region is the wider one of its parts.
+    """
+    regions: list[FileRegion] = []
+    for row, hit in read_hits(store, prompt, above):
+        if regions and regions[0].file != row["file"]:
+            yield from regions
+            regions = []
+        for values in hit["regions"]:
+            new = FileRegion(
+                file=row["file"], prompt=hit["prompt"], **values, presence=hit["presence"]
+            )
+            index = _same_region(regions, new)
+            if index is None:
+                regions.append(new)
+            else:
+                regions[index] = _joined(regions[index], new)
+    yield from regions
+
+
+def _same_region(regions: list[FileRegion], new: FileRegion) -> int | None:
+    """Index of the region that a new one continues; regions of a prompt are in order of time."""
+    for index in reversed(range(len(regions))):
+        if regions[index].prompt == new.prompt:
+            gap = new.start - regions[index].stop
+            return index if abs(gap) <= GAP_SECONDS + 1e-6 else None
+    return None
+
+
+def _joined(first: FileRegion, second: FileRegion) -> FileRegion:
+    return first._replace(
+        stop=max(first.stop, second.stop),
+        low_hz=min(first.low_hz, second.low_hz),
+        high_hz=max(first.high_hz, second.high_hz),
+        activity=max(first.activity, second.activity),
+        presence=max(first.presence, second.presence),
+    )
+
+
+def region_rows(store: Store, prompt: str | None, above: float) -> Iterator[list[Any]]:
+    """Yield the header and the rows of the table of regions."""
+    yield list(REGION_COLUMNS)
+    for region in read_regions(store, prompt, above):
+        yield [_rounded(getattr(region, name)) for name in REGION_COLUMNS]
+
+
+def raven_rows(store: Store, prompt: str | None, above: float) -> Iterator[list[Any]]:
+    """Yield the header and the rows of a selection table of Raven for all files."""
+    yield [*RAVEN_COLUMNS, *RAVEN_FILE_COLUMNS]
+    for number, region in enumerate(read_regions(store, prompt, above), start=1):
+        text = " ".join(region.prompt.replace('"', "'").split())  # Raven does not support quotes
+        span = [region.start, region.stop, region.low_hz, region.high_hz]
+        values = [*span, text, region.activity, region.file, region.start]
+        yield [number, "Spectrogram 1", 1, *map(_rounded, values)]
+
+
+def _rounded(value: Any) -> Any:
+    return round(value, 4) if isinstance(value, float) else value

@@ -1,0 +1,64 @@
+"""``speechbrain-lmac hits``: tables of the hits of a job of ``explain-many``."""
+
+import csv
+import sys
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+from typer import Argument, Option
+
+from speechbrain_lmac.utils.errors import InputError
+
+EXAMPLES = """\
+\b
+Examples:
+  speechbrain-lmac hits out --prompt rain --above 0.5 --csv > rain.csv
+  speechbrain-lmac hits out --prompt rain --raven --to rain.selections.txt
+"""
+
+
+def run(
+    output: Annotated[str, Argument(metavar="OUT", help="Output folder or URL of the job.")],
+    prompt: Annotated[
+        str | None, Option(metavar="TEXT", help="Prompt of the hits. Default: all prompts.")
+    ] = None,
+    above: Annotated[
+        float, Option(metavar="X", min=0, max=1, help="Smallest presence of a hit.")
+    ] = 0.5,
+    as_csv: Annotated[
+        bool, Option("--csv", help="One row per stretch and prompt, as CSV. This is the default.")
+    ] = False,
+    regions: Annotated[bool, Option("--regions", help="One row per region, as CSV.")] = False,
+    raven: Annotated[
+        bool, Option("--raven", help="Selection table for Raven, over all files.")
+    ] = False,
+    to: Annotated[
+        str | None, Option(metavar="FILE", help="File to write. Default: standard output.")
+    ] = None,
+) -> int:
+    """Print the hits of a job: where each prompt is present.
+
+    A region that crosses two stretches of a recording is one region. Times are seconds of the file.
+    """
+    if as_csv + regions + raven > 1:
+        raise InputError("--csv, --regions and --raven must be given one at a time")
+    from speechbrain_lmac.bulk import tables
+    from speechbrain_lmac.bulk.store import open_store
+
+    store = open_store(output)
+    tables.check_prompt(store, prompt)
+    kind = tables.raven_rows if raven else tables.region_rows if regions else tables.hit_rows
+    write(kind(store, prompt, above), "\t" if raven else ",", to)
+    return 0
+
+
+def write(rows: Iterable[list[Any]], delimiter: str, path: str | None) -> None:
+    """Write rows to a file, or to standard output."""
+    from speechbrain_lmac.utils.files import check_writable
+    from speechbrain_lmac.utils.tables import write_csv
+
+    if path is None:
+        csv.writer(sys.stdout, delimiter=delimiter, lineterminator="\n").writerows(rows)
+    else:
+        check_writable(path)
+        write_csv(path, rows, delimiter)
