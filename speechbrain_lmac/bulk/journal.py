@@ -83,6 +83,14 @@ class Journal:
         return None
 
 
+def remove_finished(folder: Path | None, done: set[int]) -> None:
+    """Remove the journals of units that are done: a process died between its last two steps."""
+    if folder is not None and folder.is_dir():
+        for path in folder.iterdir():
+            if path.name.isdecimal() and int(path.name) in done:
+                path.unlink(missing_ok=True)
+
+
 def _deaths(path: Path) -> dict[str, int]:
     """Number of processes that died at each entry, by its identifier."""
     try:

@@ -35,7 +35,7 @@ class Entry(NamedTuple):
     """File, or a segment of it, in the manifest."""
 
     id: str
-    """First 16 hexadecimal digits of a hash of the path and of the segment."""
+    """Hash of the path and of the segment, 16 hexadecimal digits."""
     file: str
     start: float | None
     stop: float | None
@@ -83,12 +83,15 @@ class Manifest:
     def _open_file(self, name: str) -> Any:
         return require("pyarrow.parquet").ParquetFile(io.BytesIO(self.store.read(name)))
 
-    def ids(self) -> Any:
-        """Return the identifiers of all entries, as a chunked array of pyarrow."""
-        pa = require("pyarrow")
+    def ids(self) -> np.ndarray:
+        """Return the identifiers of all entries as numbers, ``[entries]``."""
         columns = [read_rows(self.store.read(name), ["id"]).column(0) for name in self.files]
-        chunks = [chunk for column in columns for chunk in column.chunks]
-        return pa.chunked_array(chunks, type=pa.large_string())
+        numbers = [
+            np.array([int(text, 16) for text in chunk.to_pylist()], np.uint64)
+            for column in columns
+            for chunk in column.chunks
+        ]
+        return np.concatenate([np.zeros(0, np.uint64), *numbers])
 
 
 def plan(store: Store, sources: Sequence[str], unit_files: int | None = None) -> Manifest:
@@ -108,28 +111,28 @@ def plan(store: Store, sources: Sequence[str], unit_files: int | None = None) ->
     Manifest
     """
     manifest = Manifest(store)
-    table = _new_rows(find_files(sources, store.url), manifest.ids())
-    if not len(table):
-        return manifest
-    count = unit_files or min(max(-(-len(table) // UNITS), MIN_UNIT_FILES), MAX_UNIT_FILES)
-    sizes = table.column("size").fill_null(UNKNOWN_BYTES).to_numpy()
+    table, ids, order = _new_rows(find_files(sources, store.url), manifest.ids())
+    count = unit_files or min(max(-(-len(order) // UNITS), MIN_UNIT_FILES), MAX_UNIT_FILES)
+    sizes = table.column("size").fill_null(UNKNOWN_BYTES).to_numpy()[order]
     first_rows = _unit_starts(sizes, count)
-    pa, pq = require("pyarrow"), require("pyarrow.parquet")
+    pa = require("pyarrow")
     for begin in range(0, len(first_rows), UNITS_PER_FILE):
-        bounds = [*first_rows[begin : begin + UNITS_PER_FILE + 1], len(table)]
+        bounds = [*first_rows[begin : begin + UNITS_PER_FILE + 1], len(order)]
         bounds = bounds[: UNITS_PER_FILE + 1]
-        first = manifest.num_units + begin
-        units = np.repeat(np.arange(len(bounds) - 1) + first, np.diff(bounds))
-        part = table.slice(bounds[0], bounds[-1] - bounds[0])
+        rows = order[bounds[0] : bounds[-1]]
+        first, lengths = manifest.num_units + begin, np.diff(bounds)
+        names = pa.array([f"{value:016x}" for value in ids[rows].tolist()], pa.large_string())
+        units = np.repeat(np.arange(len(lengths)) + first, lengths)
+        part = table.take(pa.array(rows)).add_column(0, "id", names)
         part = part.append_column("unit", pa.array(units, pa.int64()))
-        name = f"{FOLDER}/{first:08d}-{first + len(bounds) - 2:08d}.parquet"
-        store.write(name, _grouped(part, np.diff(bounds), pq))
+        name = f"{FOLDER}/{first:08d}-{first + len(lengths) - 1:08d}.parquet"
+        store.write(name, _grouped(part, lengths))
     return Manifest(store)
 
 
-def _grouped(table: Any, lengths: Iterable[int], parquet: Any) -> bytes:
+def _grouped(table: Any, lengths: Iterable[int]) -> bytes:
     """Parquet file with one row group per unit."""
-    buffer = io.BytesIO()
+    buffer, parquet = io.BytesIO(), require("pyarrow.parquet")
     with parquet.ParquetWriter(buffer, table.schema, compression="zstd") as writer:
         begin = 0
         for length in map(int, lengths):
@@ -146,7 +149,7 @@ def _unit_starts(sizes: np.ndarray, count: int) -> list[int]:
     >>> _unit_starts(np.array([1, 1, 1, 1, 1]), 2)
     [0, 2, 4]
     """
-    starts, files, total = [0], 0, 0
+    starts, files, total = [0][: len(sizes)], 0, 0
     for index, size in enumerate(sizes.tolist()):
         if files and (files >= count or total + size > MAX_UNIT_BYTES):
             starts.append(index)
@@ -155,35 +158,38 @@ def _unit_starts(sizes: np.ndarray, count: int) -> list[int]:
     return starts
 
 
-def _new_rows(files: Iterable[SourceFile], known: Any) -> Any:
-    """Sorted table of the files whose identifiers are not known, each once."""
+def _new_rows(files: Iterable[SourceFile], known: np.ndarray) -> tuple[Any, np.ndarray, np.ndarray]:
+    """Files in any order, their identifiers, and the sorted rows of those that are new.
+
+    A sorted copy of the files would double the memory of a plan.
+    """
     pa, pc = require("pyarrow"), require("pyarrow.compute")
     schema = _schema(pa)
-    batches, iterator = [], iter(files)
+    batches, numbers, iterator = [], [np.zeros(0, np.uint64)], iter(files)
     while batch := list(islice(iterator, BATCH)):
-        columns = [list(map(identifier, batch)), *map(list, zip(*batch))]
-        batches.append(pa.record_batch(columns, schema=schema))
+        numbers.append(np.array(list(map(identifier, batch)), np.uint64))
+        batches.append(pa.record_batch([list(column) for column in zip(*batch)], schema=schema))
     table = pa.Table.from_batches(batches, schema=schema)
-    if len(known):
-        table = table.filter(pc.invert(pc.is_in(table.column("id"), value_set=known)))
-    keys = [("file", "ascending"), ("start", "ascending"), ("stop", "ascending")]
-    table = table.take(pc.sort_indices(table, sort_keys=keys))
-    ids = table.column("id")
-    if len(pc.unique(ids)) == len(table):
-        return table
-    first = np.unique(ids.to_numpy(), return_index=True)[1]
-    return table.take(pa.array(np.sort(first)))
+    ids = np.concatenate(numbers)
+    keys = [("file", "ascending")]
+    if table.column("start").null_count + table.column("stop").null_count < 2 * len(table):
+        keys += [("start", "ascending"), ("stop", "ascending")]
+    order = pc.sort_indices(table, sort_keys=keys).to_numpy().astype(np.int64)
+    ordered = ids[order]
+    is_new = np.isin(ordered, known, invert=True)
+    is_new[1:] &= ordered[1:] != ordered[:-1]  # a file that several sources name
+    return table, ids, order[is_new]
 
 
 def _schema(pa: Any) -> Any:
-    """Columns of the manifest except ``unit``; large strings hold more than 2 GB of paths."""
-    columns = [("id", pa.large_string()), ("file", pa.large_string()), ("size", pa.int64())]
+    """Columns of :class:`SourceFile`; large strings hold more than 2 GB of paths."""
+    columns = [("file", pa.large_string()), ("size", pa.int64())]
     columns += [("start", pa.float64()), ("stop", pa.float64()), ("problem", pa.large_string())]
     return pa.schema(columns)
 
 
-def identifier(found: SourceFile) -> str:
-    """Identifier of a file or segment; it depends on nothing else.
+def identifier(found: SourceFile) -> int:
+    """Identifier of a file or segment, of 64 bits; it depends on nothing else.
 
     Example
     -------
@@ -191,4 +197,4 @@ def identifier(found: SourceFile) -> str:
     True
     """
     text = f"{found.file}\0{found.start}\0{found.stop}"
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8])

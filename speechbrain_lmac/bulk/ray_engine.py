@@ -1,6 +1,9 @@
 """Ray Data as the engine: it schedules units, and nothing else depends on it."""
 
+import logging
 import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,8 +15,10 @@ from speechbrain_lmac.bulk.store import open_store
 from speechbrain_lmac.bulk.unit import UnitWorker
 from speechbrain_lmac.utils.errors import InputError, first_line
 
-CONNECTION_SECONDS = "20"
+CONNECTION_SECONDS = 25
 """Time after which a cluster that does not answer is an error."""
+PROBE = "import ray, sys; ray.init(address=sys.argv[1], log_to_driver=False)"
+"""Code that joins a cluster and leaves it."""
 
 
 class RayWorker:
@@ -80,6 +85,7 @@ def run_ray(
         Function that counts entries.
     """
     ray, data = require("ray", "ray"), require("ray.data", "ray")
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     started = not ray.is_initialized()
     if started:
         _connect(ray, options)
@@ -106,9 +112,11 @@ def run_ray(
 def _connect(ray: Any, options: EngineOptions) -> None:
     """Start Ray on this machine, or join the cluster at an address; never another one."""
     os.environ.setdefault("RAY_worker_niceness", "0")  # read when workers start
-    os.environ.setdefault("RAY_gcs_rpc_server_connect_timeout_s", CONNECTION_SECONDS)
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     local = {"num_cpus": (options.workers or os.cpu_count() or 1) + 1}  # one for Ray's own tasks
     address = options.address or "local"
+    if address != "local":
+        _check_address(address)
     try:
         ray.init(
             address=address,
@@ -122,6 +130,23 @@ def _connect(ray: Any, options: EngineOptions) -> None:
             f"Ray at {address} cannot be used ({first_line(error)}). Start it, or leave --address "
             "out"
         ) from error
+
+
+def _check_address(address: str) -> None:
+    """Raise InputError unless a cluster answers: Ray would wait for a stale one for minutes."""
+    command = [sys.executable, "-c", PROBE, address]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=CONNECTION_SECONDS
+        )
+    except subprocess.TimeoutExpired as error:
+        raise InputError(
+            f"Ray at {address} does not answer within {CONNECTION_SECONDS} s. Start it, or leave "
+            "--address out"
+        ) from error
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise InputError(f"Ray at {address} cannot be used ({reason}). Start it")
 
 
 def _worker_count(ray: Any, options: EngineOptions) -> int:

@@ -75,13 +75,9 @@ def failed_row(entry: Any, status: str, error: str) -> Row:
 def write_rows(rows: Sequence[Row], columns: Any) -> bytes:
     """Parquet file of rows; the same rows give the same bytes."""
     pa, pq = require("pyarrow"), require("pyarrow.parquet")
-    return table_bytes(pa.Table.from_pylist(list(rows), schema=columns), pq)
-
-
-def table_bytes(table: Any, parquet: Any, row_group_size: int | None = None) -> bytes:
-    """Parquet file of a pyarrow table."""
     buffer = io.BytesIO()
-    parquet.write_table(table, buffer, compression="zstd", row_group_size=row_group_size)
+    table = pa.Table.from_pylist(list(rows), schema=columns)
+    pq.write_table(table, buffer, compression="zstd")
     return buffer.getvalue()
 
 

@@ -16,6 +16,7 @@ from speechbrain_lmac.bulk.engines import (
 from speechbrain_lmac.bulk.extras import require
 from speechbrain_lmac.bulk.failures import write_table
 from speechbrain_lmac.bulk.job import JobSettings, check_settings, open_job
+from speechbrain_lmac.bulk.journal import remove_finished
 from speechbrain_lmac.bulk.known import check_known, copy_manifest
 from speechbrain_lmac.bulk.manifest import Manifest, plan
 from speechbrain_lmac.bulk.progress import shown_progress
@@ -181,5 +182,6 @@ class Job:
         with self.store.lock():
             done = done_units(self.store)
             failed = write_table(self.store, done)
+            remove_finished(self.store.journal_folder, done)
         url, files = self.store.url, sum(manifest.unit_sizes())
         return DatasetResult(url, files, manifest.num_units, len(done), failed)

@@ -180,5 +180,6 @@ def _list_rows(source: str) -> Iterable[Mapping[str, Any]]:
         text = csv.ParseOptions(delimiter="\t" if path.lower().endswith(".tsv") else ",")
         as_text = dict.fromkeys(used, require("pyarrow").string())
         kinds = csv.ConvertOptions(column_types=as_text, strings_can_be_null=False)
-        for batch in csv.open_csv(opened, parse_options=text, convert_options=kinds):
+        reading = csv.ReadOptions(use_threads=False)  # threads read the whole file ahead
+        for batch in csv.open_csv(opened, reading, text, kinds):
             yield from batch.select([n for n in batch.schema.names if n in used]).to_pylist()
