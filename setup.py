@@ -69,10 +69,16 @@ setup(
         "yamnet": ["ai-edge-litert>=2"],
         # web app
         "demo": ["gradio>=6.31,<7"],
+        # large collections: explain-many, hits, explain_dataset
+        "many": ["pyarrow>=18", "fsspec"],
+        # the same on clusters
+        "ray": ["pyarrow>=18", "fsspec", "ray[data]>=2.49,<3"],
         # make mutants
         "mutation": ["mutmut>=3.8,<4"],
         "dev": [
             "gradio>=6.31,<7",
+            "pyarrow>=18",
+            "fsspec",
             "playwright",  # controls the installed Chromium
             "ai-edge-litert>=2",
             "setuptools>=77,<82",  # builds the wheel in a test

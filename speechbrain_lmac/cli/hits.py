@@ -12,7 +12,7 @@ from speechbrain_lmac.utils.errors import InputError
 EXAMPLES = """\
 \b
 Examples:
-  speechbrain-lmac hits out --prompt rain --above 0.5 --csv > rain.csv
+  speechbrain-lmac hits out --prompt rain --above 0.5 --csv --to rain.csv
   speechbrain-lmac hits out --prompt rain --raven --to rain.selections.txt
 """
 

@@ -58,6 +58,7 @@ def folder(tmp_path_factory):
     for name in ("street.wav", "pet.wav", "clips/a.wav", "recordings/a.wav"):
         soundfile.write(folder / name, wav.numpy(), SAMPLE_RATE)
     soundfile.write(folder / "day.flac", wav.repeat(16).numpy(), SAMPLE_RATE)
+    (folder / "job.yaml").write_text("sources: recordings\nprompt: rain\noutput: out\n")
     (folder / "species.txt").write_text("rain\na siren\n")
     return folder
 
