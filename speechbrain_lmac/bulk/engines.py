@@ -10,6 +10,7 @@ from speechbrain_lmac.bulk.known import KnownRows
 from speechbrain_lmac.bulk.manifest import Manifest
 from speechbrain_lmac.bulk.store import Store, open_store
 from speechbrain_lmac.bulk.unit import UnitWorker, done_units
+from speechbrain_lmac.utils.device import check_device
 from speechbrain_lmac.utils.errors import InputError
 
 ENGINES = ("serial", "ray")
@@ -37,6 +38,7 @@ class InterpreterSource:
         """Load the interpreter."""
         from speechbrain_lmac.inference.interpreter import Interpreter
 
+        check_device(self.device)
         return Interpreter.from_hparams(
             source=self.source, revision=self.revision, run_opts={"device": self.device}
         )

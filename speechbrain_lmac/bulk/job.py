@@ -15,7 +15,7 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class JobSettings:
-    """Everything that the rows depend on besides the sounds.
+    """Settings that the rows depend on, in addition to the sounds.
 
     Arguments
     ---------

@@ -75,7 +75,7 @@ class Job:
     device : str
         Torch device.
     options : EngineOptions
-        How the units are explained.
+        Engine, workers and shard.
     """
 
     def __init__(

@@ -71,7 +71,7 @@ class SoundOfHit:
 def write_sounds(
     store: Store, interpreter: Any, settings: JobSettings, options: SoundOptions
 ) -> None:
-    """Write the sounds of the chosen hits and ``sounds.csv``; existing sounds are kept.
+    """Write the sounds of the chosen hits and ``sounds.csv``; existing sounds stay.
 
     Arguments
     ---------
@@ -82,7 +82,7 @@ def write_sounds(
     settings : JobSettings
         Settings of the job.
     options : SoundOptions
-        Which sounds are written.
+        Smallest presence, and number of sounds per prompt.
     """
     if not 0 <= options.above <= 1 or options.per_prompt < 1:
         raise InputError("sounds_above must be in [0, 1] and sounds_per_prompt at least 1")

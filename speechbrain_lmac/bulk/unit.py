@@ -105,7 +105,7 @@ class UnitWorker:
         return rows
 
     def _write(self, unit: int, rows: list[Row], exists: bool) -> None:
-        """Write a part and its failures: the file that asks for another attempt exists longer."""
+        """Write a part and its failures, in the order in which a kill loses neither."""
         data = write_rows(rows, self.columns)
         with contextlib.ExitStack() as stack:
             if exists:

@@ -138,20 +138,14 @@ def run(
     """
     if sources and len(sources) == 2 and sources[0] == STATUS:
         return print_status(sources[1])
-    prompts = read_prompts(prompt, prompts_file, None)
-    if output is None:
-        raise InputError("--output must be given")
-    if not prompts:
-        raise InputError("--prompt or --prompts-file must be given")
-    from speechbrain_lmac.bulk.api import explain_dataset
-    from speechbrain_lmac.utils.device import check_device
-
+    prompts = checked_prompts(prompt, prompts_file, output)
     silence_libraries()
-    check_device(device)
+    from speechbrain_lmac.bulk.api import explain_dataset
+
     result = explain_dataset(
         sources or [],
         prompts,
-        output,
+        str(output),
         interpreter=source,
         revision=revision,
         device=device,
@@ -172,6 +166,18 @@ def run(
         unit_files=unit_files,
     )
     return report(result)
+
+
+def checked_prompts(
+    prompts: list[str] | None, prompts_file: str | None, output: str | None
+) -> list[str]:
+    """Return the prompts of a command line; InputError without prompts or output."""
+    if output is None:
+        raise InputError("--output must be given")
+    found = read_prompts(prompts, prompts_file, None)
+    if found is None:
+        raise InputError("--prompt or --prompts-file must be given")
+    return found
 
 
 def report(result: "DatasetResult") -> int:

@@ -15,7 +15,8 @@ import torch
 
 from speechbrain_lmac import explain_dataset
 from speechbrain_lmac.bulk.journal import MAX_DEATHS
-from tests.unit.bulk.conftest import PROMPTS, read_table, write_clip, write_clips
+from speechbrain_lmac.utils.errors import InputError
+from tests.unit.bulk.conftest import PROMPTS, read_parts, read_table, write_clip, write_clips
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -188,3 +189,22 @@ def test_threads_of_torch_are_restored(interpreter, tmp_path):
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+def test_full_disk_is_one_sentence(interpreter, tmp_path, monkeypatch):
+    """A full disk ends the job with one sentence; the same call completes it later."""
+    paths = write_clips(tmp_path / "clips", 4)
+    explain(interpreter, paths, tmp_path / "whole", unit_files=2)
+    written = []
+
+    def fail(descriptor):
+        written.append(descriptor)
+        if len(written) > 3:  # job.json, the manifest and the first part
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", fail)
+    with pytest.raises(InputError, match=r"parts.00000001.parquet cannot be written.*No space"):
+        explain(interpreter, paths, tmp_path / "out", unit_files=2)
+    monkeypatch.undo()
+    assert explain(interpreter, paths, tmp_path / "out", unit_files=2).complete
+    assert read_parts(tmp_path / "out") == read_parts(tmp_path / "whole")
