@@ -3,9 +3,6 @@
 import pytest
 import soundfile
 
-pytest.importorskip("pyarrow")
-pytest.importorskip("fsspec")
-
 from speechbrain_lmac import Interpreter
 from speechbrain_lmac.bulk.rows import read_rows
 from speechbrain_lmac.data.synthetic import SAMPLE_RATE, synthesize

@@ -6,6 +6,9 @@ import time
 import pytest
 import torch
 
+pytest.importorskip("pyarrow")
+pytest.importorskip("fsspec")
+
 from speechbrain_lmac import explain_dataset
 from speechbrain_lmac.utils.errors import InputError
 from tests.unit.bulk.conftest import PROMPTS, read_parts, read_table, write_clip, write_clips

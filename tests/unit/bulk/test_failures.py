@@ -13,6 +13,9 @@ import pytest
 import soundfile
 import torch
 
+pytest.importorskip("pyarrow")
+pytest.importorskip("fsspec")
+
 from speechbrain_lmac import explain_dataset
 from speechbrain_lmac.bulk.journal import MAX_DEATHS
 from speechbrain_lmac.utils.errors import InputError

@@ -4,6 +4,9 @@ import builtins
 
 import pytest
 
+pytest.importorskip("pyarrow")
+pytest.importorskip("fsspec")
+
 from speechbrain_lmac.bulk.manifest import Manifest, plan
 from speechbrain_lmac.bulk.store import LocalStore
 from speechbrain_lmac.utils.errors import InputError

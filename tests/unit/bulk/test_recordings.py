@@ -6,6 +6,9 @@ import pytest
 import soundfile
 import torch
 
+pytest.importorskip("pyarrow")
+pytest.importorskip("fsspec")
+
 from speechbrain_lmac import explain_dataset
 from speechbrain_lmac.bulk.hits import timeline_hits
 from speechbrain_lmac.bulk.job import JobSettings
