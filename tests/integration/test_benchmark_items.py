@@ -106,6 +106,6 @@ def test_stratified_order_balances_classes(small_set):
 
 def test_debug_uses_few_clips(small_set):
     """``--debug`` is a flag that selects ``debug_num_clips``."""
-    words = arguments(small_set, "unused")
+    words = arguments(small_set, "unused", num_clips="{clips: 8}")
     sizes = [run.build([*words, *flag])[0].num_clips["clips"] for flag in ([], ["--debug"])]
-    assert sizes == [6, 6] and run.build([*words, "--debug"])[0].num_clips["subset"] == 1
+    assert sizes == [8, 6] and run.build([*words, "--debug"])[0].num_clips["subset"] == 1
