@@ -74,6 +74,29 @@ def commit_of(path: str | Path) -> str | None:
     return commit and commit[0]
 
 
+def published_settings(portable: dict[str, Any], source: str) -> dict[str, Any]:
+    """Settings that others can use, unchanged.
+
+    Arguments
+    ---------
+    portable : dict
+        Settings without paths of this machine.
+    source : str
+        Hub id or folder that the model was loaded from.
+
+    Raises
+    ------
+    InputError
+        If the model is in a folder of this machine.
+    """
+    if "source" not in portable:
+        raise InputError(
+            f"source must be a Hub id to publish, got {source}, which others do not have. Load "
+            "the model by its Hub id"
+        )
+    return portable
+
+
 def read_checkpoint(path: str | Path, key: str) -> dict[str, torch.Tensor]:
     """Tensors of a checkpoint, as :func:`read_hashed` returns them."""
     return read_hashed(path, key)[0]

@@ -1,15 +1,18 @@
-"""EfficientAT's front end, and the authors' weights file.
+"""EfficientAT's front end and network with the authors' weights, for both of its adapters.
 
 32 kHz, pre-emphasis, a symmetric Hann window of 25 ms, and 128 Kaldi mel bands up to 15 kHz.
 """
 
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 
 from speechbrain_lmac.audio.stft import Spectrogram
 from speechbrain_lmac.models.backbones.kaldi import mel_filters
+from speechbrain_lmac.models.backbones.mobilenet import Tagger, fold_norms, load_weights
 from speechbrain_lmac.utils.download import fetch_cached
+from speechbrain_lmac.utils.files import absolute_if_exists
 
 RELEASE = "https://github.com/fschmid56/EfficientAT/releases/download/v0.0.1/"
 FILE = "mn04_as_mAP_432.pt"
@@ -48,6 +51,41 @@ class PreEmphasisSpectrogram(Spectrogram):
 def kaldi_filterbank() -> torch.Tensor:
     """Kaldi's mel filters, 0 to 15 kHz, ``[513, 128]``."""
     return mel_filters(MEL_BANDS, N_FFT, SAMPLE_RATE, 0.0, HIGHEST_HZ)
+
+
+class PretrainedTagger(NamedTuple):
+    """The network with the authors' weights, ready for inference."""
+
+    tagger: Tagger
+    weights: Path
+    """Path of the weights file."""
+    sha256: str
+    """SHA-256 of the weights file, in hex."""
+    settings: dict[str, Any]
+    """Arguments that build the same adapter again."""
+
+
+def load_tagger(weights: str | Path | None) -> PretrainedTagger:
+    """Load the network. Each batch normalization is folded into its convolution.
+
+    Arguments
+    ---------
+    weights : str or Path or None
+        The authors' ``mn04_as_mAP_432.pt``; None to download it on first use.
+
+    Raises
+    ------
+    InputError
+        If the weights cannot be downloaded, or belong to another model.
+    """
+    path = download_weights() if weights is None else Path(weights)
+    tagger = Tagger()
+    sha256 = load_weights(tagger, path, f"leave it out to fetch {RELEASE + FILE}")
+    # the stubs of ``to`` lack ``memory_format``
+    tagger.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    fold_norms(tagger)
+    settings = {} if weights is None else {"weights": absolute_if_exists(weights)}
+    return PretrainedTagger(tagger, path, sha256, settings)
 
 
 def download_weights() -> Path:

@@ -23,22 +23,15 @@ from speechbrain_lmac.data.labels import audioset_labels
 from speechbrain_lmac.data.prompts import class_prompt
 from speechbrain_lmac.models.backbones.efficientat import (
     FILE,
-    RELEASE,
     SAMPLE_RATE,
     PreEmphasisSpectrogram,
-    download_weights,
     kaldi_filterbank,
+    load_tagger,
 )
-from speechbrain_lmac.models.backbones.mobilenet import (
-    CHANNELS,
-    Tagger,
-    fold_norms,
-    load_weights,
-)
+from speechbrain_lmac.models.backbones.mobilenet import CHANNELS, Tagger
 from speechbrain_lmac.models.base import AudioEncoding, WeightsReference
 from speechbrain_lmac.models.clap.base import CLAP
 from speechbrain_lmac.models.text import minilm
-from speechbrain_lmac.utils.files import absolute_if_exists
 
 TEMPERATURE = 0.02
 LOGIT_SCALE = 200.0
@@ -74,14 +67,7 @@ class EfficientATCLAP(CLAP):
     def __init__(self, weights: str | Path | None = None):
         filterbank = kaldi_filterbank()
         super().__init__(SAMPLE_RATE, PreEmphasisSpectrogram(), filterbank)
-        self.weights = download_weights() if weights is None else Path(weights)
-        self.settings = {} if weights is None else {"weights": absolute_if_exists(weights)}
-        self.tagger = Tagger()
-        hint = f"leave it out to fetch {RELEASE + FILE}"
-        self.sha256 = load_weights(self.tagger, self.weights, hint)
-        # the stubs of ``to`` lack ``memory_format``
-        self.tagger.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        fold_norms(self.tagger)
+        self.tagger, self.weights, self.sha256, self.settings = load_tagger(weights)
         self.text_encoder = minilm.MiniLM()
         self.freeze()
 

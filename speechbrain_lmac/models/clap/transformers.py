@@ -92,13 +92,8 @@ class TransformersCLAP(PretrainedCLAP):
 
     @property
     def portable_settings(self) -> dict[str, Any]:
-        settings = super().portable_settings
-        if "source" not in settings:
-            raise InputError(
-                f"source must be a Hub id to publish, got {self.settings['source']}, which others "
-                "do not have. Load the CLAP by its Hub id"
-            )
-        return settings
+        portable = super().portable_settings
+        return checkpoints.published_settings(portable, self.settings["source"])
 
     @property
     def reference(self) -> WeightsReference:

@@ -30,7 +30,6 @@ from speechbrain_lmac.models.classifiers.ast_settings import (
 )
 from speechbrain_lmac.models.classifiers.base import SupervisedClassifier
 from speechbrain_lmac.models.lazy_transformers import ASTConfig, ASTForAudioClassification
-from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.files import absolute_if_exists
 
 HUB_ID = "MIT/ast-finetuned-audioset-10-10-0.4593"
@@ -155,13 +154,8 @@ class TransformersAST(SupervisedClassifier):
 
     @property
     def portable_settings(self) -> dict[str, Any]:
-        settings = super().portable_settings
-        if "source" not in settings:
-            raise InputError(
-                f"source must be a Hub id to publish, got {self.settings['source']}, which others "
-                "do not have. Load the classifier by its Hub id"
-            )
-        return settings
+        portable = super().portable_settings
+        return checkpoints.published_settings(portable, self.settings["source"])
 
     @property
     def reference(self) -> WeightsReference:

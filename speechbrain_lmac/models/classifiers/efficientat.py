@@ -12,21 +12,14 @@ from torch import nn
 from speechbrain_lmac.data.labels import audioset_labels
 from speechbrain_lmac.models.backbones.efficientat import (
     FILE,
-    RELEASE,
     SAMPLE_RATE,
     PreEmphasisSpectrogram,
-    download_weights,
     kaldi_filterbank,
+    load_tagger,
 )
-from speechbrain_lmac.models.backbones.mobilenet import (
-    CHANNELS,
-    Tagger,
-    fold_norms,
-    load_weights,
-)
+from speechbrain_lmac.models.backbones.mobilenet import CHANNELS, Tagger
 from speechbrain_lmac.models.base import WeightsReference
 from speechbrain_lmac.models.classifiers.base import SupervisedClassifier
-from speechbrain_lmac.utils.files import absolute_if_exists
 
 
 class EfficientATLabels(SupervisedClassifier):
@@ -54,18 +47,11 @@ class EfficientATLabels(SupervisedClassifier):
     tagger: Tagger
 
     def __init__(self, weights: str | Path | None = None):
-        path = download_weights() if weights is None else Path(weights)
-        tagger = Tagger()
-        sha256 = load_weights(tagger, path, f"leave it out to fetch {RELEASE + FILE}")
+        tagger, _, self.sha256, self.settings = load_tagger(weights)
         weight, bias = tagger.classifier[-1].parameters()
         front_end = (SAMPLE_RATE, PreEmphasisSpectrogram(), kaldi_filterbank())
         super().__init__(*front_end, audioset_labels(), weight, bias, multilabel=True)
-        self.settings = {} if weights is None else {"weights": absolute_if_exists(weights)}
-        self.sha256 = sha256
         self.tagger = tagger
-        # the stubs of ``to`` lack ``memory_format``
-        self.tagger.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        fold_norms(self.tagger)
         self.freeze()
 
     def stft(self, wavs: torch.Tensor) -> torch.Tensor:
