@@ -7,7 +7,6 @@ import torch
 
 from speechbrain_lmac.inference.activity import ActivityAccumulator
 from speechbrain_lmac.inference.clip import ScoredClip, fade_gains, predict_masks
-from speechbrain_lmac.inference.presence import MIN_PRESENCE
 from speechbrain_lmac.inference.scores import score_sounds
 
 Hit = dict[str, Any]
@@ -101,11 +100,12 @@ def masked_in_sounds(
 ) -> torch.Tensor:
     """Masked-in sounds ``[prompts, time]`` of masks ``[prompts, frames, bins]``.
 
-    A prompt whose presence is below 0.05 is faded out in proportion.
+    A prompt whose presence is below that of an absent one is faded out in proportion.
     """
     classifier = interpreter.model.classifier
     sounds = classifier.apply_mask(scored.encoded, masks.unsqueeze(1)).squeeze(1).cpu()
-    return fade_gains(presence, presence < MIN_PRESENCE).unsqueeze(1) * sounds
+    low = interpreter.audio_classifier.min_presence
+    return fade_gains(presence, presence < low, low).unsqueeze(1) * sounds
 
 
 def _add_scores(

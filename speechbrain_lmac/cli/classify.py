@@ -10,6 +10,7 @@ from speechbrain_lmac.cli.inputs import load_interpreter
 from speechbrain_lmac.cli.options import Device, Files, Json, Revision, Source
 from speechbrain_lmac.data.prompts import TEMPLATE
 from speechbrain_lmac.utils.errors import InputError
+from speechbrain_lmac.utils.percent import percent
 
 EXAMPLES = """\
 \b
@@ -53,8 +54,9 @@ def run(
 
     def classify(file: str, _: int) -> Result:
         result = interpreter.classify_file(file, choices, template)
-        best = [{"label": name, "probability": value} for name, value in result.top(top)]
-        listed = ", ".join(f"{row['label']} {row['probability']:.0%}" for row in best)
+        found = result.top(top)
+        best = [{"label": name, "probability": value} for name, value in found]
+        listed = ", ".join(f"{name} {percent(value)}" for name, value in found)
         return {"file": str(file), "labels": best}, [f"{file}: {listed}"]
 
     return for_each(sounds, classify, json)

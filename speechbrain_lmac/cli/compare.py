@@ -105,5 +105,6 @@ def _takes(
         raise InputError(f"{path} must be a short clip, got {sound.seconds:.0f} s. Cut it")
     with wrap_memory_errors(path):
         text = interpreter.predicted_prompts(sound)[0] if prompt is None else prompt
+        (text,) = interpreter.audio_classifier.spell([text])
         wav = sound.read(interpreter.sample_rate)
         return text, takes(interpreter, wav, text, methods or METHODS)

@@ -177,10 +177,11 @@ def explain(
             sound, prompts, folder, against, threshold=threshold
         )
         paths, rows, warnings = timeline.files, timeline.rows(threshold), timeline.warnings
+        against = timeline.against
     else:
         clip = interpreter.interpret_file(sound, prompts, against)
         paths, rows = tuple(clip.save(folder, threshold, areas)), clip.rows(threshold, areas)
-        warnings = clip.warnings
+        warnings, against = clip.warnings, clip.against
     record = {
         **{"file": str(file), "folder": str(folder), "seconds": sound.seconds},
         "against": against,

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from speechbrain_lmac.utils.percent import percent
+
 if TYPE_CHECKING:
     from speechbrain_lmac.models.question_words import QuestionWords
 
@@ -48,10 +50,10 @@ def describe_clip(
     name = "presence" if record["against"] is None else "probability"
     word = words.presence if record["against"] is None else name
     if row["absent"]:
-        yield f"absent ({word} {row[name]:.0%}), explanation faded out"
+        yield f"absent ({word} {percent(row[name])}), explanation faded out"
         return
-    scores = [row[name], row[f"{name}_masked_in"], row[f"{name}_masked_out"]]
-    yield f"{word} {{:.0%}} in the clip, {{:.0%}} masked-in, {{:.0%}} masked-out".format(*scores)
+    scores = [percent(row[key]) for key in (name, f"{name}_masked_in", f"{name}_masked_out")]
+    yield f"{word} {{}} in the clip, {{}} masked-in, {{}} masked-out".format(*scores)
     if areas:
         yield PromptAreas(row["sufficient_area"], row["necessary_area"]).summary
 

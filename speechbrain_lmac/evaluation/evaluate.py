@@ -22,7 +22,6 @@ from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.explainers.base import Explainer
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 from speechbrain_lmac.metrics.top_k import TOP_K_FRACTIONS
-from speechbrain_lmac.models.base import check_clip_seconds
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.files import atomic_write
 
@@ -101,7 +100,7 @@ def evaluate_explainers(
     """
     model = interpreter if isinstance(interpreter, InterpreterNetwork) else interpreter.model
     clap = model.classifier.audio_classifier
-    check_clip_seconds(clap, clip_seconds)
+    clap.window.check_seconds(clip_seconds, clap.sample_rate)
     device = model.classifier.domain.positions.device
     prompts = ClassPrompts(
         tuple(class_names), clap.class_queries(list(class_names), list(templates))

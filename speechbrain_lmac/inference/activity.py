@@ -129,6 +129,7 @@ class ActivityAccumulator:
             files=tuple(files),
             gain=gain,
             file=file,
+            min_presence=self.domain.audio_classifier.min_presence,
         )
 
 

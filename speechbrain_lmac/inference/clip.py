@@ -8,23 +8,32 @@ import torch
 from speechbrain_lmac.inference.inputs import check_finite
 from speechbrain_lmac.inference.interpretation import Interpretation
 from speechbrain_lmac.inference.prediction import class_probabilities, probable_prompts
-from speechbrain_lmac.inference.presence import LIKELY, MIN_PRESENCE
+from speechbrain_lmac.inference.presence import LIKELY
 from speechbrain_lmac.inference.prompts import PromptQuery
 from speechbrain_lmac.masking.masked_classifier import EncodedClips, MaskedClassifier
 
 
-def fade_gains(presence: torch.Tensor, absent: torch.Tensor) -> torch.Tensor:
+def fade_gains(presence: torch.Tensor, absent: torch.Tensor, min_presence: float) -> torch.Tensor:
     """Return the gain of each prompt's explanation, ``[prompts]``.
 
     A mask lets a part of any sound through. The explanation of an absent prompt is therefore faded
     out in proportion to its presence, in clips and in the windows of recordings.
 
+    Arguments
+    ---------
+    presence : torch.Tensor
+        Presence of each prompt, ``[prompts]``.
+    absent : torch.Tensor
+        Whether each prompt is absent, ``[prompts]`` of bool.
+    min_presence : float
+        Presence of the classifier below which a prompt may be absent, above 0.
+
     Example
     -------
-    >>> fade_gains(torch.tensor([0.9, 0.025, 0.0]), torch.tensor([False, True, False]))
+    >>> fade_gains(torch.tensor([0.9, 0.025, 0.0]), torch.tensor([False, True, False]), 0.05)
     tensor([1.0000, 0.5000, 1.0000])
     """
-    return torch.where(absent, presence / MIN_PRESENCE, torch.ones_like(presence))
+    return torch.where(absent, presence / min_presence, torch.ones_like(presence))
 
 
 class ScoredClip(NamedTuple):
@@ -108,16 +117,17 @@ def explain_clip(
     """
     scored = score_clip(interpreter, wav, prompts, against)
     classifier, query = interpreter.model.classifier, scored.query
+    min_presence = interpreter.audio_classifier.min_presence
     masks = predict_masks(interpreter, scored, query.decoder_queries)
     sounds = classifier.apply_mask(scored.encoded, masks.unsqueeze(1)).squeeze(1).cpu()
     check_finite("masks", sounds)
-    absent = (scored.presence < MIN_PRESENCE) & scored.can_be_absent
+    absent = (scored.presence < min_presence) & scored.can_be_absent
     if recheck_absent:
         absent = _still_absent(interpreter, absent, sounds, query.queries)
     vector = scored.encoded.encoding.vector
     return Interpretation(
         original=wav,
-        waveform=fade_gains(scored.presence, absent).unsqueeze(1) * sounds,
+        waveform=fade_gains(scored.presence, absent, min_presence).unsqueeze(1) * sounds,
         mask=masks.cpu(),
         similarity=scored.similarity,
         probabilities=_probabilities(classifier, vector, query, scored.similarity),

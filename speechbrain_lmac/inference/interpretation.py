@@ -43,9 +43,9 @@ class Interpretation(PlayableAreas):
         Probability that the sound of each prompt occurs, ``[prompts]``. Prompts of a CLAP compete
         with 50 everyday sounds; for a supervised classifier it is the probability of the class.
     absent : torch.Tensor
-        Whether each prompt is absent, ``[prompts]`` of bool: its presence is below 0.05 in the clip
-        and below 0.5 in its masked-in sound. In windows of a recording only the former counts. With
-        ``against`` no prompt is absent, and neither is the prediction of a clip.
+        Whether each prompt is absent, ``[prompts]`` of bool: its presence is below ``min_presence``
+        in the clip and below 0.5 in its masked-in sound. In windows of a recording only the former
+        counts. With ``against`` no prompt is absent, and neither is the prediction of a clip.
     target : int
         Index of the prompt with the highest logit.
     prompts : tuple of str
@@ -89,6 +89,11 @@ class Interpretation(PlayableAreas):
     def words(self) -> QuestionWords:
         """Words for a prompt in texts for people: ``prompt`` or ``class``."""
         return self.model.classifier.audio_classifier.question_words
+
+    @property
+    def min_presence(self) -> float:
+        """Presence below which the classifier counts a prompt as absent."""
+        return self.model.classifier.audio_classifier.min_presence
 
     @cached_property
     def contrast_holds(self) -> torch.Tensor:

@@ -75,10 +75,11 @@ class Interpreter(ClassifyingInterpreter):
         -------
         Interpretation
         """
-        texts, source = _as_prompts(prompts), as_source(sound, sample_rate)
+        source = as_source(sound, sample_rate)
+        self._spelled(prompts, against)  # an invalid prompt fails before the sound is read
         wav = source.read(self.sample_rate)
         self._warn_of_partial_input(len(wav))
-        return replace(self.interpret(wav, texts, against), file=source.path)
+        return replace(self.interpret(wav, prompts, against), file=source.path)
 
     @in_float32
     def interpret_recording(
@@ -119,8 +120,9 @@ class Interpreter(ClassifyingInterpreter):
         source = as_source(sound, sample_rate)
         check_threshold(threshold)
         check_folder_name(save_to)
-        texts = self.predicted_prompts(source) if prompts is None else as_prompts(prompts)
-        return explain_recording(self, source, texts, against, Path(save_to), threshold)
+        texts, rather = self._spelled(prompts, against)
+        texts = self.predicted_prompts(source) if texts is None else texts
+        return explain_recording(self, source, texts, rather, Path(save_to), threshold)
 
     @in_float32
     def interpret_batch(
@@ -149,9 +151,9 @@ class Interpreter(ClassifyingInterpreter):
         list of Interpretation
             One per clip, without padding.
         """
-        texts, clips = _as_prompts(prompts), as_clips(wavs, wav_lens)
+        clips = as_clips(wavs, wav_lens)
         self._warn_of_partial_input(max(map(len, clips)))
-        return [self.interpret(clip, texts, against) for clip in clips]
+        return [self.interpret(clip, prompts, against) for clip in clips]
 
     def forward(
         self,
@@ -189,9 +191,13 @@ class Interpreter(ClassifyingInterpreter):
         -------
         Interpretation
         """
-        texts, clip = _as_prompts(prompts), as_clip(wav)
-        return explain_clip(self, clip, texts, against, recheck_absent)
+        texts, rather = self._spelled(prompts, against)
+        return explain_clip(self, as_clip(wav), texts, rather, recheck_absent)
 
-
-def _as_prompts(prompts: str | Sequence[str] | None) -> list[str] | None:
-    return None if prompts is None else as_prompts(prompts)
+    def _spelled(
+        self, prompts: str | Sequence[str] | None, against: str | None
+    ) -> tuple[list[str] | None, str | None]:
+        """Return prompts and ``against`` as the classifier spells them."""
+        spell = self.audio_classifier.spell
+        texts = None if prompts is None else spell(as_prompts(prompts))
+        return texts, None if against is None else spell([against])[0]

@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 
-from speechbrain_lmac.inference.presence import LIKELY, MIN_PRESENCE
+from speechbrain_lmac.inference.presence import LIKELY
+from speechbrain_lmac.utils.percent import percent
 
 QUIET_PEAK, LOUD_PEAK = 2e-3, 4.0
 """Peaks below and above which a sound is very quiet, or very loud."""
@@ -44,7 +45,8 @@ def interpretation_warnings(interpretation: Any) -> list[str]:
     if len(interpretation.prompts) > 1 and highest < LIKELY and interpretation.against is None:
         best = interpretation.prompts[interpretation.target]
         kind = interpretation.words.one
-        found.append(f"the classifier is uncertain: its best {kind}, “{best}”, has {highest:.0%}")
+        chance = percent(highest.item())
+        found.append(f"the classifier is uncertain: its best {kind}, “{best}”, has {chance}")
     return found
 
 
@@ -52,26 +54,26 @@ def _prompt_warnings(interpretation: Any, i: int) -> Iterator[str]:
     """Yield the warnings about prompt ``i``."""
     scores = {name: values[i].item() for name, values in interpretation.scores.items()}
     against, absent = interpretation.against, interpretation.absent[i]
-    presence = interpretation.words.presence
+    presence, shown = interpretation.words.presence, {n: percent(v) for n, v in scores.items()}
     if not interpretation.contrast_holds[i]:
         yield (
-            f"its explanation favors “{against}” ({1 - scores['probability_masked_in']:.0%}), so "
-            "it means nothing and has no regions"
+            f"its explanation favors “{against}” ({percent(1 - scores['probability_masked_in'])}), "
+            "so it means nothing and has no regions"
         )
     elif absent:
         yield (
-            f"probably absent ({presence} {scores['presence']:.0%}). Its explanation is faded out "
+            f"probably absent ({presence} {shown['presence']}). Its explanation is faded out "
             "and may be meaningless"
         )
-    elif against is None and scores["presence"] < MIN_PRESENCE:
+    elif against is None and scores["presence"] < interpretation.min_presence:
         yield (
-            f"probably hidden by other sounds ({presence} {scores['presence']:.0%} in the clip, "
-            f"{scores['presence_masked_in']:.0%} masked-in)"
+            f"probably hidden by other sounds ({presence} {shown['presence']} in the clip, "
+            f"{shown['presence_masked_in']} masked-in)"
         )
     elif against is None and scores["presence_masked_out"] > LIKELY:
-        yield f"still present when masked-out ({scores['presence_masked_out']:.0%})"
+        yield f"still present when masked-out ({shown['presence_masked_out']})"
     elif against is not None and scores["probability_masked_out"] > LIKELY:
-        yield f"still more probable when masked-out ({scores['probability_masked_out']:.0%})"
+        yield f"still more probable when masked-out ({shown['probability_masked_out']})"
     level = interpretation.level_db[i].item()
     if level < NEARLY_SILENT_DB:
         yield f"its explanation is nearly silent ({level:.0f} dB relative to the clip)"

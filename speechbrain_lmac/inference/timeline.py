@@ -8,7 +8,6 @@ import torch
 
 from speechbrain_lmac.inference.inputs import check_folder_name, check_threshold
 from speechbrain_lmac.inference.outputs import table_names, timeline_names, writing_to
-from speechbrain_lmac.inference.presence import MIN_PRESENCE
 from speechbrain_lmac.inference.saving import write_tables, write_timeline
 from speechbrain_lmac.reports.annotations import Region, find_regions
 
@@ -49,6 +48,8 @@ class Timeline:
         Gain of the files, below 1 if they would have clipped.
     file : str or None
         Path of the sound, if it was read from a file.
+    min_presence : float
+        Probability below which a prompt is absent. Default: 0.05.
     """
 
     prompts: tuple[str, ...]
@@ -62,6 +63,7 @@ class Timeline:
     files: tuple[Path, ...] = ()
     gain: float = 1.0
     file: str | None = None
+    min_presence: float = 0.05
 
     def __repr__(self) -> str:
         regions = len(self.regions())
@@ -79,9 +81,9 @@ class Timeline:
     def absent(self) -> torch.Tensor:
         """Whether each prompt is absent from the whole sound, ``[prompts]`` of bool.
 
-        Its presence is then below ``MIN_PRESENCE`` everywhere. With ``against`` none is absent.
+        Its presence is then below ``min_presence`` everywhere. With ``against`` none is absent.
         """
-        return (self.probability.amax(dim=1) < MIN_PRESENCE) & (self.against is None)
+        return (self.probability.amax(dim=1) < self.min_presence) & (self.against is None)
 
     @property
     def warnings(self) -> list[str]:

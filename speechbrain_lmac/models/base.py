@@ -4,7 +4,6 @@ A classifier encodes a clip into a vector and scores it against query vectors: t
 CLAP, or rows of a supervised classifier's head. Nothing outside the adapters depends on the kind.
 """
 
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +18,6 @@ from speechbrain_lmac.models.class_set import ScaledDotProduct
 from speechbrain_lmac.models.input_window import VariableLengthInput
 from speechbrain_lmac.models.own_weights import OwnWeights
 from speechbrain_lmac.models.question_words import PROMPT, QuestionWords
-from speechbrain_lmac.utils.errors import InputError
 
 
 class AudioEncoding(NamedTuple):
@@ -68,6 +66,8 @@ class AudioClassifier(nn.Module, ScaledDotProduct, OwnWeights, ABC):
     """Name of the methods that explain the classifier: ``LMAC-ZS`` or ``L-MAC``."""
     question_words: ClassVar[QuestionWords] = PROMPT
     """Words for its questions in texts for people."""
+    min_presence: float = 0.05
+    """Value of :meth:`presence` below which a sound counts as absent."""
     stft_is_unfiltered: ClassVar[bool] = True
     """Whether the encoder input has the clip's spectrogram, not that of a filtered clip."""
     settings: dict[str, Any] = {}  # noqa: RUF012 - adapters replace it, and nothing changes it
@@ -136,6 +136,10 @@ class AudioClassifier(nn.Module, ScaledDotProduct, OwnWeights, ABC):
             Whether two questions with the same query vector are an error.
         """
 
+    def spell(self, questions: Sequence[str]) -> list[str]:
+        """Spelling of questions in results: prompts as given, class names as in the head."""
+        return list(questions)
+
     @abstractmethod
     def class_queries(
         self, names: Sequence[str], templates: Sequence[str] | None = None
@@ -199,11 +203,10 @@ class AudioClassifier(nn.Module, ScaledDotProduct, OwnWeights, ABC):
 
     @torch.no_grad()
     def without_offset(self, wavs: torch.Tensor) -> torch.Tensor:
-        """High-pass ``wavs`` ``[..., time]`` below the lowest encoded bin.
+        """High-pass ``wavs`` ``[..., time]`` below the lowest encoded bin, without phase shift.
 
-        A constant offset and slow hum are not encoded, but a mask that changes over time would
-        turn them into sound. The filter has zero phase; its gain rises, as half a cosine, from 0.4
-        to 0.8 of the frequency of that bin.
+        Offset and hum are not encoded, but a mask that changes over time makes them audible. The
+        gain rises, as half a cosine, from 0.4 to 0.8 of the frequency of that bin.
         """
         samples = wavs.shape[-1]
         lowest = self.encoded_bins.argmax().item() * self.sample_rate / self.spectrogram.n_fft
@@ -230,20 +233,3 @@ class AudioClassifier(nn.Module, ScaledDotProduct, OwnWeights, ABC):
     def train(self, mode: bool = True) -> Self:
         """Stay in evaluation mode, also inside a training Brain."""
         return super().train(False)
-
-
-def check_clip_seconds(classifier: AudioClassifier, seconds: float) -> None:
-    """Raise InputError if clips are longer than the encoder input.
-
-    Arguments
-    ---------
-    classifier : AudioClassifier
-        Classifier that encodes the clips.
-    seconds : float
-        Length of the clips, in seconds.
-    """
-    start, stop = classifier.window.span(sys.maxsize)
-    longest = (stop - start) / classifier.sample_rate
-    if seconds > longest:
-        limit = f"at most {longest:g}, the encoder input of this classifier"
-        raise InputError(f"clip_seconds must be {limit}, got {seconds}. Give a smaller one")

@@ -5,8 +5,12 @@ so the frames of the encoder input differ from those of the clip. Masks live on 
 clip. They are aligned to the encoder input, and hidden maps are interpolated to the clip's frames.
 """
 
+import sys
+
 import torch
 from torch.nn.functional import pad
+
+from speechbrain_lmac.utils.errors import InputError
 
 REPETITIONS = 32
 """Largest number of repetitions of a short clip that locate its frames."""
@@ -30,6 +34,14 @@ class VariableLengthInput:
     def span(self, samples: int) -> tuple[int, int]:
         """First sample of a clip in the encoder input, and the sample after the last one."""
         return 0, samples
+
+    def check_seconds(self, seconds: float, sample_rate: int) -> None:
+        """Raise InputError if clips of ``seconds`` are longer than the encoder input."""
+        start, stop = self.span(sys.maxsize)
+        longest = (stop - start) / sample_rate
+        if seconds > longest:
+            limit = f"at most {longest:g}, the encoder input of this classifier"
+            raise InputError(f"clip_seconds must be {limit}, got {seconds}. Give a smaller one")
 
     def frame_positions(self, frames: int, samples: int) -> torch.Tensor:
         """Position of each frame on the encoder's time axis, 0 to 1, ``[1, frames]``."""

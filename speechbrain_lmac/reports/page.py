@@ -17,6 +17,7 @@ from speechbrain_lmac.reports.media import MAX_GAIN_DB
 from speechbrain_lmac.reports.recording import RecordingSection
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.files import check_not_input, check_writable, write_text
+from speechbrain_lmac.utils.percent import percent
 from speechbrain_lmac.utils.version import VERSION
 
 TEMPLATES = files("speechbrain_lmac.reports") / "templates"
@@ -137,7 +138,7 @@ def render(template: str, **content: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["duration"] = format_duration
+    environment.filters |= {"duration": format_duration, "percent": percent}
     return environment.get_template(template).render(
         version=VERSION,
         max_gain_db=MAX_GAIN_DB,

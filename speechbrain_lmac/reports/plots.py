@@ -14,6 +14,7 @@ from speechbrain_lmac.reports.annotations import Region
 from speechbrain_lmac.reports.canvas import draw_time_frequency, save_figure, shorten
 from speechbrain_lmac.reports.panels import PanelGrid
 from speechbrain_lmac.reports.raster import HEIGHT, RANGE_DB, WIDTH
+from speechbrain_lmac.utils.percent import percent
 
 MAX_PROMPTS = 20
 """Maximum number of prompts in a figure: those of highest presence or activity."""
@@ -76,8 +77,8 @@ def _draw_probabilities(grid: PanelGrid, interpretation: Any, chosen: list[int],
     for place, i in enumerate(sorted(best)):
         y = bottom + HEIGHT - (place + 1) * step
         grid.bar(left, y, WIDTH * probabilities[i], 0.35 * step)
-        text = f"{shorten(interpretation.prompts[i], 40)}: {probabilities[i]:.2f}"
-        extra = f" ({words.presence} {presence[i]:.2f})" if with_presence else ""
+        text = f"{shorten(interpretation.prompts[i], 40)}: {percent(probabilities[i])}"
+        extra = f" ({words.presence} {percent(presence[i])})" if with_presence else ""
         grid.text(left, y + 0.68 * step, text + extra, fontsize=7)
 
 

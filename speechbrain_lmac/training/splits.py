@@ -14,7 +14,7 @@ from speechbrain_lmac.data import manifest
 from speechbrain_lmac.data.datasets import check_sources, read_clips, split_by_fold
 from speechbrain_lmac.data.manifest import Clip
 from speechbrain_lmac.data.synthetic_dataset import write_dataset
-from speechbrain_lmac.models.base import AudioClassifier, check_clip_seconds
+from speechbrain_lmac.models.base import AudioClassifier
 from speechbrain_lmac.utils.errors import InputError
 
 NUMBERS: dict[str, tuple[type | UnionType, float, float]] = {
@@ -95,7 +95,7 @@ def load_splits(
             f"batch_size must be at most the number of training clips, {len(splits['train'])}, got "
             f"{hparams['batch_size']}. Give a smaller --batch_size or more --train_folds"
         )
-    check_clip_seconds(audio_classifier, hparams["clip_seconds"])
+    audio_classifier.window.check_seconds(hparams["clip_seconds"], audio_classifier.sample_rate)
     excerpts = {(c.wav, c.start, c.stop) for clips in splits.values() for c in clips}
     for wav, start, stop in tqdm(sorted(excerpts), "checking sounds"):
         check_clip(wav, hparams["clip_seconds"], start, stop)

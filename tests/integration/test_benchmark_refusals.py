@@ -12,7 +12,6 @@ from speechbrain_lmac.data.datasets import read_clips
 from speechbrain_lmac.evaluation.benchmark import results, run
 from speechbrain_lmac.evaluation.benchmark.conditions import parse
 from speechbrain_lmac.evaluation.benchmark.results import RecordFile
-from speechbrain_lmac.models.base import check_clip_seconds
 from speechbrain_lmac.models.clap.mini import MiniCLAP
 from speechbrain_lmac.models.input_window import FixedLengthInput
 from speechbrain_lmac.pretrained.finding import PRETRAINED
@@ -78,9 +77,9 @@ def test_clips_must_fit_the_input_window():
     """Longer clips are refused."""
     clap = MiniCLAP()
     clap.window = FixedLengthInput(10 * clap.sample_rate, 512, whole_repeats=True)
-    check_clip_seconds(clap, 10.0)
+    clap.window.check_seconds(10.0, clap.sample_rate)
     with pytest.raises(InputError, match="clip_seconds must be at most 10"):
-        check_clip_seconds(clap, 10.5)
+        clap.window.check_seconds(10.5, clap.sample_rate)
 
 
 def test_record_file_has_one_writer(tmp_path):

@@ -209,6 +209,6 @@ def test_classify_prints_labels(sound_folder, capsys):
     """As text and as JSON, with the given and the default labels."""
     street = str(sound_folder / "street.wav")
     assert main(["classify", street, "--labels", "siren", "dog", "--top", "1", *MEL]) == 0
-    assert "street.wav: siren 100%" in capsys.readouterr().out
+    assert "street.wav: siren 100 %" in capsys.readouterr().out
     assert main(["classify", street, "--json", *MEL]) == 0
     assert len(json.loads(capsys.readouterr().out)["labels"]) == 3

@@ -8,6 +8,7 @@ import soundfile
 
 from speechbrain_lmac.__main__ import main
 from speechbrain_lmac.data.synthetic import SAMPLE_RATE, synthesize
+from speechbrain_lmac.utils.percent import percent
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def test_explain_without_prompts(street, source, tmp_path, capsys):
     out = tmp_path / "why"
     assert main(["explain", street, "--output", str(out), *source]) == 0
     text = capsys.readouterr().out
-    assert f"“{best['label']}”: probability {best['probability']:.0%}" in text
+    assert f"“{best['label']}”: probability {percent(best['probability'])}" in text
     lines = [line for line in text.splitlines() if str(tmp_path) not in line]
     assert not any(word in line for line in lines for word in ("presence", "prompt"))
     scores = json.loads((out / "street" / "scores.json").read_text())
@@ -56,12 +57,13 @@ def test_explain_all_probable_classes(street, source, tmp_path, capsys):
 
 
 def test_class_and_prompt_are_one_option(street, source, tmp_path, capsys):
-    """Names are found in any case; --against is another class."""
+    """Names are found in any case, and printed as in the head; --against is another class."""
     out = ["--output", str(tmp_path / "why"), *source]
     assert main(["explain", street, "--class", "siren", "--prompt", "RAIN", *out]) == 0
-    assert "“siren”" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert "“Siren”" in text and "“Rain”" in text and "RAIN" not in text
     assert main(["explain", street, "--class", "siren", "--against", "rain", *out]) == 0
-    assert "“siren” rather than “rain”: probability" in capsys.readouterr().out
+    assert "“Siren” rather than “Rain”: probability" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,6 @@ from speechbrain_lmac.evaluation.benchmark.results import FORMAT
 from speechbrain_lmac.evaluation.scoring import ClassPrompts
 from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.metrics.top_k import TOP_K_FRACTIONS
-from speechbrain_lmac.models.base import check_clip_seconds
 from speechbrain_lmac.models.classifiers.yamnet import YAMNet
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.files import file_sha256
@@ -85,7 +84,8 @@ class BenchmarkConfig:
                 "valid_folds must name a fold if tune_baselines is True, got []. Name one, or give "
                 "--tune_baselines False"
             )
-        check_clip_seconds(hparams["audio_classifier"], hparams["clip_seconds"])
+        classifier = hparams["audio_classifier"]
+        classifier.window.check_seconds(hparams["clip_seconds"], classifier.sample_rate)
         for clip in tqdm([*clips.test, *clips.valid], "checking audio"):
             check_clip(clip.wav, hparams["clip_seconds"], clip.start, clip.stop)
 

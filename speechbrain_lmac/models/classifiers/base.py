@@ -24,6 +24,9 @@ from speechbrain_lmac.utils.errors import InputError
 
 SAME_CLASS = 1 - 1e-5
 """Cosine similarity of two query vectors of the same class."""
+LABEL_MIN_PRESENCE = 0.01
+"""Probability below which a label of a multi-label classifier counts as absent. Sigmoid heads with
+hundreds of labels give low probabilities to sounds that are there."""
 LABEL_CHANCE = 0.1
 """Probability from which a label of a multi-label classifier counts fully in training."""
 
@@ -114,6 +117,7 @@ class SupervisedClassifier(AudioClassifier):
         self.names = ClassNames(class_names, len(weight))
         self.class_names = self.names.names
         self.multilabel = multilabel
+        self.min_presence = LABEL_MIN_PRESENCE if multilabel else AudioClassifier.min_presence
         queries, self.logit_scale = head_queries(weight.detach(), bias)
         self.query_dim = queries.shape[1]
         self.register_buffer("head_queries", queries, persistent=False)
@@ -147,10 +151,18 @@ class SupervisedClassifier(AudioClassifier):
             If the head has no class of that name; with the nearest names. Also if two names are
             spellings of one class and ``distinct`` is true.
         """
+        return self.head_queries[self._indices(questions, distinct)]
+
+    def spell(self, questions: Sequence[str]) -> list[str]:
+        """Class names as in the head; InputError as in :meth:`queries`."""
+        return [self.class_names[i] for i in self._indices(questions, distinct=True)]
+
+    def _indices(self, questions: Sequence[str], distinct: bool) -> list[int]:
+        """Return the indices of class names; InputError as in :meth:`queries`."""
         indices = {name: self.names.index(name) for name in questions}
         if distinct and len(set(indices.values())) < len(indices):
             raise InputError(f"classes must be different, got two spellings in {[*indices]!r}")
-        return self.head_queries[[indices[name] for name in questions]]
+        return [indices[name] for name in questions]
 
     def class_queries(
         self, names: Sequence[str], templates: Sequence[str] | None = None

@@ -22,8 +22,9 @@ def any_interpreter(request, labels_source):
 
 
 def questions(interpreter, *names):
-    """Return the prompts of class names, or the names for a supervised classifier."""
-    return [interpreter.audio_classifier.question(name) for name in names]
+    """Return the prompts of class names, or the names in the head of a supervised classifier."""
+    classifier = interpreter.audio_classifier
+    return classifier.spell([classifier.question(name) for name in names])
 
 
 @pytest.fixture

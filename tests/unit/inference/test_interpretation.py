@@ -21,6 +21,21 @@ def test_absent_prompt_is_faded_out(interpreter, siren_file):
     assert result.level_db[1] < -20 < result.level_db[0]
 
 
+@pytest.mark.parametrize("factor", [0.9, 1.1])
+def test_absence_is_the_classifiers(any_interpreter, siren_file, monkeypatch, factor):
+    """A prompt is absent below ``min_presence``; clips and recordings agree."""
+    classifier = any_interpreter.audio_classifier
+    presence = factor * classifier.min_presence
+
+    def low(self, vector, queries):
+        return torch.full((len(vector), len(queries)), presence)
+
+    monkeypatch.setattr(type(classifier), "presence", low)
+    result = any_interpreter.interpret_file(siren_file, questions(any_interpreter, "siren"))
+    assert result.absent.tolist() == result.timeline.absent.tolist() == [factor < 1]
+    assert any("absent" in text for text in result.warnings) == (factor < 1)
+
+
 def test_score_sounds_of_the_clip(any_interpreter, siren_file):
     """The scores of the clip itself are those of the interpretation."""
     prompts = questions(any_interpreter, "siren", "rain")

@@ -184,4 +184,4 @@ def test_unwritable_folder_is_reported_first(any_interpreter):
     """The error names the folder before anything is explained."""
     sound = synthesize("siren", seed=2, seconds=6.0)
     with pytest.raises(InputError, match="/proc/nowhere"):
-        any_interpreter.interpret_recording(sound, "x", "/proc/nowhere", sample_rate=SAMPLE_RATE)
+        any_interpreter.interpret_recording(sound, "rain", "/proc/nowhere", sample_rate=SAMPLE_RATE)

@@ -52,6 +52,20 @@ def mel():
     return torch.rand(3, 9, 4, generator=torch.Generator().manual_seed(1))
 
 
+def test_min_presence_depends_on_the_head(bands):
+    """Labels that are there may have low probabilities, exclusive classes do not."""
+    assert bands.min_presence == (0.01 if bands.multilabel else 0.05)
+
+
+def test_spell_is_the_name_in_the_head(bands):
+    """Any case, underscores or spaces; other texts are refused."""
+    assert bands.spell(["dog", "church bells"]) == ["Dog", "Church_bells"]
+    with pytest.raises(InputError, match="Did you mean 'Dog'"):
+        bands.spell(["dogs"])
+    with pytest.raises(InputError, match="two spellings"):
+        bands.spell(["dog", "DOG"])
+
+
 def head_logits(classifier, mel):
     """Return the logits of the head as a linear layer computes them."""
     weight, bias = classifier.head
