@@ -36,9 +36,8 @@ class Interpretation(PlayableAreas):
     similarity : torch.Tensor
         Logit of each prompt, ``[prompts]``.
     probabilities : torch.Tensor
-        Probability of each prompt, ``[prompts]``. Prompts of a CLAP compete with each other, and
-        classes of a supervised classifier with all its classes. With ``against``, the probability
-        of each prompt against that text.
+        Probability of each prompt, ``[prompts]``. Prompts of a CLAP compete with each other,
+        classes of a supervised classifier with all its classes, and each with ``against`` if given.
     presence : torch.Tensor
         Probability that the sound of each prompt occurs, ``[prompts]``. Prompts of a CLAP compete
         with 50 everyday sounds; for a supervised classifier it is the probability of the class.
@@ -57,7 +56,7 @@ class Interpretation(PlayableAreas):
     model : InterpreterNetwork
         Network that was used, for :meth:`score_sounds`.
     file : str or None
-        Path of the sound, if it was read from a file.
+        Path of the sound, if any.
     """
 
     original: torch.Tensor
@@ -87,7 +86,7 @@ class Interpretation(PlayableAreas):
 
     @property
     def words(self) -> QuestionWords:
-        """Words for a prompt in texts for people: ``prompt`` or ``class``."""
+        """Words for a prompt in texts for people."""
         return self.model.classifier.audio_classifier.question_words
 
     @property

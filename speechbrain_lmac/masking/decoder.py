@@ -114,6 +114,10 @@ class MaskDecoder(nn.Module):
             nn.Conv2d(CHANNELS, width, 3, padding=1, bias=False)
             for width in widths[:gradient_features]
         )
+        self._initialize()
+
+    def _initialize(self) -> None:
+        """Start from log power, and store convolutions with their channels last."""
         assert self.head.bias is not None
         with torch.no_grad():  # random weights of log power would dominate the hidden maps
             self.head.weight[1:].zero_()
