@@ -55,8 +55,8 @@ def run(
     say("3. The new interpreters explain the same mixture")
     for trained in results.values():
         explain(trained, path, scene, trained / "mixture")
-    say("4. Train a supervised classifier of these sounds and its interpreter, explain the mixture")
-    say(f"   {train_and_explain(path, root / 'supervised', root / 'synthetic')}")
+    say("4. Train a supervised classifier of these sounds and its interpreter, explain a test clip")
+    say(f"   {train_and_explain(root / 'supervised', root / 'synthetic')}")
 
     say("5. Files")
     for trained in results.values():

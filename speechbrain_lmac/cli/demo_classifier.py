@@ -41,13 +41,13 @@ def train_classifier(data_folder: Path) -> "HookedClassifier":
     return HookedClassifier(network, "6", names, front_end, hidden=["3", "1"])
 
 
-def train_and_explain(path: Path, folder: Path, data_folder: Path) -> str:
-    """Train a classifier and its interpreter, and explain the predicted class of a sound.
+def train_and_explain(folder: Path, data_folder: Path) -> str:
+    """Train a classifier and its interpreter, and explain a clip of fold 5.
+
+    No training uses fold 5. Its first clip is taken whose class is predicted.
 
     Arguments
     ---------
-    path : Path
-        Sound to explain.
     folder : Path
         Output folder.
     data_folder : Path
@@ -59,6 +59,7 @@ def train_and_explain(path: Path, folder: Path, data_folder: Path) -> str:
         Line to print.
     """
     from speechbrain_lmac import Interpreter, train_interpreter
+    from speechbrain_lmac.data.datasets import read_clips
 
     classifier = train_classifier(data_folder)
     results = train_interpreter(
@@ -73,7 +74,13 @@ def train_and_explain(path: Path, folder: Path, data_folder: Path) -> str:
     interpreter = Interpreter.from_hparams(
         source=results, audio_classifier=classifier, run_opts={"device": "cpu"}
     )
-    result = interpreter.interpret_file(path)
-    (written,) = result.save(folder / "mixture")
-    probability = result.probabilities[0]
-    return f"predicted class “{result.prompts[0]}”, probability {probability:.2f}: {written}"
+    clips = [clip for clip in read_clips(data_folder) if clip.fold == 5]
+    correct = (c for c in clips if interpreter.classify_file(c.wav).best == c.label)
+    clip = next(correct, clips[0])
+    result = interpreter.interpret_file(clip.wav)
+    (written,) = result.save(folder / "clip")
+    prediction, probability = result.prompts[0], result.probabilities[0]
+    return (
+        f"{Path(clip.wav).name}, a test clip of “{clip.label}”: predicted class “{prediction}”, "
+        f"probability {probability:.2f}: {written}"
+    )

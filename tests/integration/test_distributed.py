@@ -14,13 +14,13 @@ from safetensors.torch import load_file
 from speechbrain_lmac.training import train
 from tests.helpers.runs import training_arguments
 
-STEPS = 6
+STEPS = 14
 """Training steps of two epochs."""
 
 
 def settings(small_set, output):
     """Return the arguments of a short training."""
-    return training_arguments(small_set, output, batch_size=8)
+    return training_arguments(small_set, output)
 
 
 def command(small_set, output):
