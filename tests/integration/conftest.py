@@ -1,16 +1,29 @@
-"""Fixtures of several modules: a pretrained interpreter and a folder of sounds."""
+"""Fixtures of several modules: a pretrained interpreter, a folder of sounds and a Hub."""
 
 import pytest
 import soundfile
+from huggingface_hub import constants
 
 from speechbrain_lmac import Interpreter
 from speechbrain_lmac.data.synthetic import SAMPLE_RATE, mixture
+from tests.helpers.fake_hub import TOKEN, FakeHub, point_at
 
 
 @pytest.fixture(scope="module")
 def interpreter():
     """Pretrained interpreter of the STFT domain."""
     return Interpreter.from_hparams(source="mini-stft")
+
+
+@pytest.fixture
+def hub(monkeypatch, tmp_path):
+    """Hub on loopback; the client has a valid token."""
+    fake_hub = FakeHub()
+    point_at(monkeypatch, fake_hub.endpoint, tmp_path / "cache")
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    yield fake_hub
+    fake_hub.close()
 
 
 @pytest.fixture

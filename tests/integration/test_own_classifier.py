@@ -5,28 +5,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from huggingface_hub import constants
 
 from speechbrain_lmac import Interpreter, train_interpreter
 from speechbrain_lmac.training.given import given_classifier
 from speechbrain_lmac.utils.errors import InputError
-from tests.helpers.fake_hub import TOKEN, FakeHub, point_at
 from tests.helpers.small_networks import hooked, small_cnn
 
 PAGE = Path(__file__).parents[2] / "docs" / "guide" / "own_classifier.md"
 CODE_LINES = 25
 """Lines of code in the tutorial, with imports."""
-
-
-@pytest.fixture
-def hub(monkeypatch, tmp_path):
-    """Run a Hub on loopback; the client has a valid token."""
-    fake_hub = FakeHub()
-    point_at(monkeypatch, fake_hub.endpoint, tmp_path / "cache")
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-    monkeypatch.setenv("HF_TOKEN", TOKEN)
-    yield fake_hub
-    fake_hub.close()
 
 
 def test_own_classifier_tutorial_runs(hub, monkeypatch, tmp_path):

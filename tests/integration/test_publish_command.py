@@ -1,14 +1,12 @@
 """The publish command, from a results folder to a Hub on loopback."""
 
 import pytest
-from huggingface_hub import constants
 
 from speechbrain_lmac.__main__ import main
 from speechbrain_lmac.masking.decoder import MaskDecoder
 from speechbrain_lmac.masking.domains import MelDomain
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
-from tests.helpers.fake_hub import TOKEN, FakeHub, point_at
 from tests.helpers.runs import finished_run
 
 REPO = "me/maps"
@@ -20,17 +18,6 @@ def results(clap, small_set, tmp_path):
     decoder = MaskDecoder(clap.hidden_channels, clap.query_dim, channels=8)
     model = InterpreterNetwork(MaskedClassifier(MelDomain(clap)), decoder)
     return finished_run(tmp_path / "results", model, small_set)
-
-
-@pytest.fixture
-def hub(monkeypatch, tmp_path):
-    """Local Hub; the client has a valid token."""
-    fake_hub = FakeHub()
-    point_at(monkeypatch, fake_hub.endpoint, tmp_path / "cache")
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-    monkeypatch.setenv("HF_TOKEN", TOKEN)
-    yield fake_hub
-    fake_hub.close()
 
 
 def test_publish_uploads_repository(results, hub, tmp_path, capsys):

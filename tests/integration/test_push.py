@@ -4,12 +4,10 @@ import re
 
 import pytest
 import torch
-from huggingface_hub import constants
 
 from speechbrain_lmac import Interpreter
 from speechbrain_lmac.publishing.upload import push
 from speechbrain_lmac.utils.errors import InputError
-from tests.helpers.fake_hub import TOKEN, FakeHub, point_at
 from tests.unit.publishing import conftest as publishing
 
 CPU = {"device": "cpu"}
@@ -18,17 +16,6 @@ REPO = publishing.REPO
 model = publishing.model
 results = publishing.results
 repository = publishing.repository
-
-
-@pytest.fixture
-def hub(monkeypatch, tmp_path):
-    """Run a Hub on loopback; the client has a valid token."""
-    fake_hub = FakeHub()
-    point_at(monkeypatch, fake_hub.endpoint, tmp_path / "cache")
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-    monkeypatch.setenv("HF_TOKEN", TOKEN)
-    yield fake_hub
-    fake_hub.close()
 
 
 def large_uploads(hub):

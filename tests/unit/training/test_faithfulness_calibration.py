@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from speechbrain_lmac.data.synthetic import KINDS, synthesize
-from speechbrain_lmac.evaluation.scoring import ClassPrompts
 from speechbrain_lmac.metrics.top_k import rank_bins, top_k_mask
 from speechbrain_lmac.training import faithfulness_calibration
 from speechbrain_lmac.training.calibration import check_calibrate
@@ -17,11 +16,6 @@ from speechbrain_lmac.training.faithfulness_calibration import (
 from speechbrain_lmac.utils.errors import InputError
 
 LABELS = list(KINDS)[:4]
-
-
-@pytest.fixture(scope="module")
-def prompts(clap):
-    return ClassPrompts(tuple(KINDS), clap.class_queries(tuple(KINDS), ["this is the sound of {}"]))
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from speechbrain_lmac.data.synthetic import KINDS, synthesize
-from speechbrain_lmac.evaluation.scoring import ClassPrompts
 from speechbrain_lmac.losses.objective import Objective
 from speechbrain_lmac.losses.pairs import PromptPairs
 from speechbrain_lmac.losses.terms import irm_regression, mask_area_prior, sparsity
@@ -21,11 +20,6 @@ from speechbrain_lmac.training.separation_calibration import (
 )
 
 LABELS = list(KINDS)[:4]
-
-
-@pytest.fixture(scope="module")
-def prompts(clap):
-    return ClassPrompts(tuple(KINDS), clap.class_queries(tuple(KINDS), ["this is the sound of {}"]))
 
 
 @pytest.fixture(scope="module")
