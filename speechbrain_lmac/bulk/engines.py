@@ -6,9 +6,8 @@ from typing import Any
 
 from speechbrain_lmac.bulk.failures import failed_units
 from speechbrain_lmac.bulk.job import JobSettings
-from speechbrain_lmac.bulk.known import KnownRows
 from speechbrain_lmac.bulk.manifest import Manifest
-from speechbrain_lmac.bulk.store import Store, open_store
+from speechbrain_lmac.bulk.store import Store
 from speechbrain_lmac.bulk.unit import UnitWorker, done_units
 from speechbrain_lmac.utils.device import check_device
 from speechbrain_lmac.utils.errors import InputError
@@ -143,7 +142,6 @@ def run_serial(
     progress : callable
         Function that counts entries.
     """
-    known = None if known_url is None else KnownRows(open_store(known_url))
-    worker = UnitWorker(store, interpreter, settings, known, retry)
+    worker = UnitWorker(store, interpreter, settings, known_url, retry)
     for unit in units:
         worker(unit, progress)

@@ -1,7 +1,6 @@
 """From an entry of the manifest to rows of the result."""
 
 import contextlib
-import warnings
 from collections.abc import Iterator
 from itertools import chain
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import torch
 
 from speechbrain_lmac.audio.files import display_name
-from speechbrain_lmac.bulk.hits import clip_hits, present
+from speechbrain_lmac.bulk.hits import clip_hits, present, shift_regions
 from speechbrain_lmac.bulk.job import JobSettings
 from speechbrain_lmac.bulk.manifest import Entry
 from speechbrain_lmac.bulk.reading import read_blocks
@@ -19,6 +18,7 @@ from speechbrain_lmac.inference.clip import ScoredClip, score_clip
 from speechbrain_lmac.inference.inputs import as_clip
 from speechbrain_lmac.inference.quality import level_warnings
 from speechbrain_lmac.inference.recording import MAX_CLIP_SECONDS
+from speechbrain_lmac.utils.collected_warnings import collected_warnings
 from speechbrain_lmac.utils.device import in_float32, is_out_of_memory
 from speechbrain_lmac.utils.errors import InputError, first_line
 
@@ -57,7 +57,7 @@ class Explainer:
             has one row with the reason.
         """
         try:
-            with _collected_warnings() as texts:
+            with collected_warnings() as texts:
                 rows = self._rows(entry, known)
         except Exception as error:  # noqa: BLE001 - one file must not end the job
             return [failed_row(entry, ERROR, _reason(error, entry))]
@@ -162,9 +162,7 @@ def _shift(hit: dict[str, Any], seconds: float) -> None:
     """Move the times of a hit from a segment to its file."""
     if seconds:
         hit["peak_start"] += seconds
-        for region in hit["regions"]:
-            region["start"] = round(region["start"] + seconds, 6)
-            region["stop"] = round(region["stop"] + seconds, 6)
+        shift_regions(hit, seconds)
 
 
 def _reason(error: Exception, entry: Entry) -> str:
@@ -174,16 +172,6 @@ def _reason(error: Exception, entry: Entry) -> str:
     if is_out_of_memory(error):
         return f"memory ran out ({first_line(error)}). Cut the file, or give fewer prompts"
     return f"{type(error).__name__}: {first_line(error)} ({display_name(entry.file)})"
-
-
-@contextlib.contextmanager
-def _collected_warnings() -> Iterator[list[str]]:
-    """Collect the texts of the warnings about a file, each once."""
-    texts: list[str] = []
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.filterwarnings("always", category=UserWarning)
-        yield texts
-    texts.extend(dict.fromkeys(str(each.message) for each in caught))
 
 
 @contextlib.contextmanager

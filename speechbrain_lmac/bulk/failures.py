@@ -1,13 +1,12 @@
 """Files that could not be explained: one file per unit, and one table of all."""
 
-import csv
-import io
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from speechbrain_lmac.bulk.rows import OK, Row
 from speechbrain_lmac.bulk.store import Store
+from speechbrain_lmac.utils.tables import csv_bytes
 
 FOLDER, TABLE = "errors", "errors.csv"
 COLUMNS = ("file", "start", "stop", "status", "error")
@@ -35,7 +34,7 @@ def write_failures(store: Store, unit: int, rows: Sequence[Row]) -> int:
 
 def failed_units(store: Store) -> list[int]:
     """Units with failed rows, in order."""
-    return [int(name.partition(".")[0]) for name in store.names(FOLDER)]
+    return store.units(FOLDER)
 
 
 def write_table(store: Store, done: set[int]) -> int:
@@ -50,9 +49,7 @@ def write_table(store: Store, done: set[int]) -> int:
     if not rows:
         store.remove(TABLE)
         return 0
-    text = io.StringIO(newline="")
-    csv.writer(text).writerows([COLUMNS, *rows])
-    store.write(TABLE, text.getvalue().encode("utf-8"))
+    store.write(TABLE, csv_bytes([COLUMNS, *rows]))
     return len(rows)
 
 

@@ -95,6 +95,13 @@ def timeline_hits(
     ]
 
 
+def shift_regions(hit: Hit, seconds: float) -> None:
+    """Move the regions of a hit in time."""
+    for region in hit["regions"]:
+        region["start"] = round(region["start"] + seconds, 6)
+        region["stop"] = round(region["stop"] + seconds, 6)
+
+
 def masked_in_sounds(
     interpreter: Any, scored: ScoredClip, masks: torch.Tensor, presence: torch.Tensor
 ) -> torch.Tensor:

@@ -2,7 +2,7 @@
 
 from speechbrain_lmac.bulk.job import JobSettings, read_job
 from speechbrain_lmac.bulk.manifest import FOLDER
-from speechbrain_lmac.bulk.rows import OK, Row, part_name, read_rows
+from speechbrain_lmac.bulk.rows import Row, explained_rows, part_name
 from speechbrain_lmac.bulk.store import Store
 from speechbrain_lmac.utils.errors import InputError
 
@@ -25,11 +25,7 @@ class KnownRows:
         """Return the rows of a unit without failed ones, by the identifier of their entry."""
         if not self.store.exists(part_name(unit)):
             return {}
-        rows: dict[str, list[Row]] = {}
-        for row in read_rows(self.store.read(part_name(unit)), COLUMNS).to_pylist():
-            if row["status"] == OK:
-                rows.setdefault(row["id"], []).append(row)
-        return rows
+        return explained_rows(self.store.read(part_name(unit)), COLUMNS)
 
 
 def check_known(store: Store, settings: JobSettings) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 from speechbrain_lmac.bulk.engines import EngineOptions, InterpreterSource
 from speechbrain_lmac.bulk.extras import require
 from speechbrain_lmac.bulk.job import JobSettings
-from speechbrain_lmac.bulk.known import KnownRows
 from speechbrain_lmac.bulk.store import open_store
 from speechbrain_lmac.bulk.unit import UnitWorker
 from speechbrain_lmac.utils.errors import InputError, first_line
@@ -48,8 +47,7 @@ class RayWorker:
         known_url: str | None,
         retry: bool,
     ):
-        known = None if known_url is None else KnownRows(open_store(known_url))
-        self.work = UnitWorker(open_store(url), source.load(), settings, known, retry)
+        self.work = UnitWorker(open_store(url), source.load(), settings, known_url, retry)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Explain the units of a batch and return their numbers."""

@@ -13,7 +13,7 @@ from torch.nn.functional import pad
 
 from speechbrain_lmac.audio.checks import is_silent
 from speechbrain_lmac.audio.overlap_add import Segment, segments
-from speechbrain_lmac.bulk.hits import Hit, present, timeline_hits
+from speechbrain_lmac.bulk.hits import Hit, present, shift_regions, timeline_hits
 from speechbrain_lmac.bulk.job import JobSettings
 from speechbrain_lmac.inference.activity import ActivityAccumulator
 from speechbrain_lmac.inference.clip import ScoredClip, predict_masks, score_clip
@@ -198,7 +198,5 @@ class StretchBuilder:
         hits = timeline_hits(activity, samples, self.presence[chosen], self.settings.threshold)
         for hit, index in zip(hits, chosen.tolist()):
             hit["peak_start"] = self.peaks[index]
-            for region in hit["regions"]:
-                region["start"] = round(region["start"] + start, 6)
-                region["stop"] = round(region["stop"] + start, 6)
+            shift_regions(hit, start)
         return hits

@@ -81,6 +81,15 @@ def write_rows(rows: Sequence[Row], columns: Any) -> bytes:
     return buffer.getvalue()
 
 
+def explained_rows(data: bytes, columns: Sequence[str] | None = None) -> dict[str, list[Row]]:
+    """Rows of a part that did not fail, by the identifier of their entry."""
+    rows: dict[str, list[Row]] = {}
+    for row in read_rows(data, columns).to_pylist():
+        if row["status"] == OK:
+            rows.setdefault(row["id"], []).append(row)
+    return rows
+
+
 def read_rows(data: bytes, columns: Sequence[str] | None = None) -> Any:
     """Table of a Parquet file in memory; all columns by default."""
     pq = require("pyarrow.parquet")

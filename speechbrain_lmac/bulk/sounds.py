@@ -1,6 +1,5 @@
 """Masked-in sounds of some hits as FLAC files: per prompt, the same ones whatever the engine."""
 
-import csv
 import hashlib
 import heapq
 import io
@@ -24,6 +23,7 @@ from speechbrain_lmac.inference.clip import predict_masks, score_clip
 from speechbrain_lmac.inference.inputs import as_clip
 from speechbrain_lmac.inference.recording import MAX_CLIP_SECONDS, WINDOW_SECONDS
 from speechbrain_lmac.utils.errors import InputError
+from speechbrain_lmac.utils.tables import csv_bytes
 
 FOLDER, TABLE = "sounds", "sounds.csv"
 COLUMNS = ("prompt", "file", "start", "presence", "sound")
@@ -94,9 +94,7 @@ def write_sounds(
             if not store.exists(name):
                 store.write(name, explanation(interpreter, sound))
             rows.append((sound.prompt, sound.file, sound.start, sound.presence, name))
-    text = io.StringIO(newline="")
-    csv.writer(text).writerows(rows)
-    store.write(TABLE, text.getvalue().encode("utf-8"))
+    store.write(TABLE, csv_bytes(rows))
 
 
 def choose(store: Store, prompt: str, options: SoundOptions) -> list[SoundOfHit]:

@@ -25,6 +25,10 @@ class Store(ABC):
     def names(self, folder: str = "") -> list[str]:
         """Sorted names of the files directly in a subfolder; empty if it does not exist."""
 
+    def units(self, folder: str) -> list[int]:
+        """Sorted numbers of the units that have a file in a subfolder."""
+        return [int(name.partition(".")[0]) for name in self.names(folder)]
+
     @abstractmethod
     def exists(self, name: str) -> bool:
         """Whether a file exists."""

@@ -12,21 +12,20 @@ from speechbrain_lmac.bulk.known import KnownRows
 from speechbrain_lmac.bulk.manifest import Entry, Manifest
 from speechbrain_lmac.bulk.rows import (
     CRASHED,
-    OK,
     PARTS,
     Row,
+    explained_rows,
     failed_row,
     part_name,
-    read_rows,
     schema,
     write_rows,
 )
-from speechbrain_lmac.bulk.store import Store
+from speechbrain_lmac.bulk.store import Store, open_store
 
 
 def done_units(store: Store) -> set[int]:
     """Units whose part exists."""
-    return {int(name.partition(".")[0]) for name in store.names(PARTS)}
+    return set(store.units(PARTS))
 
 
 class UnitWorker:
@@ -40,8 +39,8 @@ class UnitWorker:
         Interpreter to use.
     settings : JobSettings
         Settings of the job.
-    known : KnownRows
-        Embeddings of another job on the same sounds. Default: none.
+    known_url : str
+        Output folder of a job with embeddings of the same sounds. Default: none.
     retry : bool
         Whether units with failed rows are done again. Default: False.
     """
@@ -51,10 +50,11 @@ class UnitWorker:
         store: Store,
         interpreter: Any,
         settings: JobSettings,
-        known: KnownRows | None = None,
+        known_url: str | None = None,
         retry: bool = False,
     ):
-        self.store, self.settings, self.known, self.retry = store, settings, known, retry
+        self.store, self.settings, self.retry = store, settings, retry
+        self.known = None if known_url is None else KnownRows(open_store(known_url))
         self.explain = Explainer(interpreter, settings)
         self.manifest = Manifest(store)
         self.columns = schema(settings.embeddings, settings.metadata())
@@ -79,7 +79,7 @@ class UnitWorker:
         exists = self.store.exists(name)
         if exists and not self.retry:
             return len(entries)
-        previous = self._explained(name) if exists else {}
+        previous = explained_rows(self.store.read(name)) if exists else {}
         rows: list[Row] = []
         with single_thread(), Journal(self.store.journal_folder, unit) as journal:
             known = self.known.of(unit) if self.known is not None else {}
@@ -95,14 +95,6 @@ class UnitWorker:
         if reason is not None:
             return [failed_row(entry, CRASHED, reason)]
         return self.explain(entry, known)
-
-    def _explained(self, name: str) -> dict[str, list[Row]]:
-        """Rows of a part by the entries that did not fail."""
-        rows: dict[str, list[Row]] = {}
-        for row in read_rows(self.store.read(name)).to_pylist():
-            if row["status"] == OK:
-                rows.setdefault(row["id"], []).append(row)
-        return rows
 
     def _write(self, unit: int, rows: list[Row], exists: bool) -> None:
         """Write a part and its failures, in the order in which a kill loses neither."""

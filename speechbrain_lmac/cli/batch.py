@@ -1,12 +1,11 @@
 """Apply a command to many files: progress bar, text or JSON output, and one exit status."""
 
-import contextlib
 import json
 import sys
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from speechbrain_lmac.utils.collected_warnings import collected_warnings
 from speechbrain_lmac.utils.errors import InputError, printable
 
 SOME_FAILED = 1
@@ -55,16 +54,6 @@ def for_each(files: Sequence[str], work: Callable[[str, int], Result], as_json: 
     if failed:
         print(f"{failed} of {len(files)} files failed", file=sys.stderr)
     return SOME_FAILED if failed else 0
-
-
-@contextlib.contextmanager
-def collected_warnings() -> Iterator[list[str]]:
-    """Collect the texts of the warnings raised inside, each once."""
-    texts: list[str] = []
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.filterwarnings("always", category=UserWarning)
-        yield texts
-    texts.extend(dict.fromkeys(str(each.message) for each in caught))
 
 
 def _with_warnings(record: dict[str, Any], lines: Iterable[str], texts: list[str]) -> Result:

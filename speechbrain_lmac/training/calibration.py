@@ -20,7 +20,6 @@ from speechbrain_lmac.utils.errors import InputError
 
 CALIBRATION_CLIPS = 64
 """Validation clips that calibrate the decoder."""
-SEPARATION, FAITHFULNESS = "separation", "faithfulness"
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +82,7 @@ def _faithfulness(
 
 
 CALIBRATIONS: dict[str, tuple[Callable[..., Calibration | None], str]] = {
-    SEPARATION: (_separation, "mask terms"),
-    FAITHFULNESS: (_faithfulness, "in-out margin"),
+    "separation": (_separation, "mask terms"),
+    "faithfulness": (_faithfulness, "in-out margin"),
 }
 """Function of each calibration, and what it reports."""

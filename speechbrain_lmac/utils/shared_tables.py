@@ -8,6 +8,7 @@ from typing import Any
 
 from speechbrain_lmac.utils.files import temporary_path
 from speechbrain_lmac.utils.ownership import Ledger, folder_lock
+from speechbrain_lmac.utils.tables import csv_bytes
 
 
 def update_table(
@@ -36,19 +37,13 @@ def update_table(
     with folder_lock(path.parent), temporary_path(path.parent) as partial:
         ledger = Ledger(path.parent)
         ledger.check([path.name])
-        content = path.read_bytes() if path.exists() else _encode([("file", *columns)])
+        content = path.read_bytes() if path.exists() else csv_bytes([("file", *columns)])
         if any(_may_contain(content, file) for file in rows_by_file):
-            content = _encode(row for row in _decode(content) if row[0] not in rows_by_file)
-        partial.write_bytes(content + _encode(rows))
+            content = csv_bytes(row for row in _decode(content) if row[0] not in rows_by_file)
+        partial.write_bytes(content + csv_bytes(rows))
         ledger.add(path.name, partial)
         ledger.save()
         partial.replace(path)
-
-
-def _encode(rows: Iterable[Iterable[object]]) -> bytes:
-    text = io.StringIO(newline="")
-    csv.writer(text).writerows(rows)
-    return text.getvalue().encode("utf-8", "surrogateescape")
 
 
 def _decode(content: bytes) -> Iterable[list[str]]:
@@ -58,4 +53,4 @@ def _decode(content: bytes) -> Iterable[list[str]]:
 
 def _may_contain(content: bytes, file: str | None) -> bool:
     """Return whether a table may have rows of a file, without parsing it."""
-    return _encode([(file, "")])[:-2] in content
+    return csv_bytes([(file, "")])[:-2] in content

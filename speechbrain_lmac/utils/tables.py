@@ -1,6 +1,7 @@
 """CSV tables: one reader with checks, one atomic writer."""
 
 import csv
+import io
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, overload
@@ -118,3 +119,10 @@ def write_csv(
         open(partial, "w", newline="", encoding="utf-8", errors="surrogateescape") as file,
     ):
         csv.writer(file, delimiter=delimiter).writerows(rows)
+
+
+def csv_bytes(rows: Iterable[Iterable[Any]]) -> bytes:
+    """Rows as CSV in UTF-8; undecodable bytes of file names are kept."""
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(rows)
+    return text.getvalue().encode("utf-8", "surrogateescape")

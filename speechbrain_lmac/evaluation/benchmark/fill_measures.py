@@ -29,10 +29,10 @@ def measure_other_fills(
     """
     encoded, prompts = batch.batch.encoded, batch.batch.prompts.embeddings
     power, scores = valid_power(model.classifier, encoded), Scores()
+    fills = {fill: FILLS[fill](power) for fill in OTHER_FILLS}
     for fraction in fractions:
         mask = top_k_mask(attributions.ranks, fraction)
-        for fill in OTHER_FILLS:
-            filled = FILLS[fill](power)
+        for fill, filled in fills.items():
             found = model.classifier.masked_probabilities(encoded, mask, prompts, filled)
             outcome = masking_outcome(*found, mask, batch.batch.target)
             for name in TOP_K_METRICS:
