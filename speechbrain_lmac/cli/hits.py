@@ -53,12 +53,13 @@ def run(
 
 
 def write(rows: Iterable[list[Any]], delimiter: str, path: str | None) -> None:
-    """Write rows to a file, or to standard output."""
+    """Write rows to a file, or to standard output; InputError if the file is the user's own."""
     from speechbrain_lmac.utils.files import check_writable
+    from speechbrain_lmac.utils.ownership import owned_file
     from speechbrain_lmac.utils.tables import write_csv
 
     if path is None:
         csv.writer(sys.stdout, delimiter=delimiter, lineterminator="\n").writerows(rows)
     else:
         check_writable(path)
-        write_csv(path, rows, delimiter)
+        write_csv(path, rows, delimiter, owned_file)

@@ -60,6 +60,21 @@ def test_hits_as_raven_table(job, capsys, tmp_path):
     assert all(row["Begin Path"].endswith(".wav") for row in rows)
 
 
+def test_hits_replace_their_own_table_only(job, capsys, tmp_path):
+    """The same command again replaces its table. A file of the user, or an edited one, stays."""
+    path = tmp_path / "rain.csv"
+    words = ["hits", job / "out", "--above", "0.05", "--to", path]
+    for _ in range(2):
+        printed(capsys, *words)
+    edited = path.read_text() + "a note\n"
+    path.write_text(edited)
+    with pytest.raises(SystemExit) as stopped:
+        main([str(word) for word in words])
+    assert stopped.value.code == 2
+    assert "has changed since: it is left alone" in capsys.readouterr().err
+    assert path.read_text() == edited
+
+
 def test_duckdb_and_pandas_read_parts(job):
     """The documented query gives the hits of the parts."""
     import pandas as pd
