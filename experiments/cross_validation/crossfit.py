@@ -1,14 +1,14 @@
-"""Cross-validation of LMAC-ZS-D for EfficientAT CLAP over the five folds of ESC-10.
+"""Cross-validation of interpreters over the five folds of ESC-10.
 
-Usage: python -m experiments.cross_validation.crossfit --esc50 ESC10 --others others.csv
+Usage: python -m experiments.cross_validation.crossfit --clap mini --esc50 ESC10 --others others.csv
            [--tagger mn04_as_mAP_432.pt] [--judge yamnet.tflite] [--folds 1 2 3 4 5]
-           [--output_folder results/crossfit]
+           [--seeds 1986 1 2] [--output_folder results/crossfit]
 
 For each fold and masking domain, an interpreter is trained on three of the other folds. Its epoch
-is selected on the fourth. STFT interpreters continue to train on other sounds, which
-``experiments/pretrained_interpreters/others.py`` prepares. The benchmark compares the interpreters
-with every baseline on clean clips and two-source mixtures of the fold. The results of all folds are
-merged into one set of tables (400 clips). Two extra seeds are trained for fold 5.
+is selected on the fourth. :mod:`experiments.cross_validation.recipes` states the stages of the
+training; ``experiments/pretrained_interpreters/others.py`` prepares the other sounds. The benchmark
+compares the interpreters with baselines on clean clips and two-source mixtures of the fold. The
+results of all folds are merged into one set of tables (400 clips).
 
 The same command resumes an interrupted run, because finished steps are reused. Several processes
 can work on different folds.
@@ -22,26 +22,21 @@ from typing import Any
 
 import pandas as pd
 
+from experiments.cross_validation.recipes import RECIPES, Recipe
+from experiments.cross_validation.seeds_page import write_seeds_page
 from speechbrain_lmac.evaluation.benchmark.figures import draw_all
-from speechbrain_lmac.evaluation.benchmark.results import TABLE_FILE, read_table
+from speechbrain_lmac.evaluation.benchmark.results import read_table
 from speechbrain_lmac.evaluation.benchmark.run import main as evaluate
-from speechbrain_lmac.evaluation.benchmark.scores import drop_silenced, with_score_names
 from speechbrain_lmac.evaluation.benchmark.tables import write_summary
 from speechbrain_lmac.masking.domains import DOMAINS
-from speechbrain_lmac.metrics.registry import METRICS
 from speechbrain_lmac.pretrained.export import DECODER_FILE
 from speechbrain_lmac.training.train import main as train
 from speechbrain_lmac.utils.config import as_arguments
 from speechbrain_lmac.utils.errors import report_errors
 
 FOLDS = (1, 2, 3, 4, 5)
-SEED = 1986
-"""Seed of every fold."""
-EXTRA_SEEDS, EXTRA_SEEDS_FOLD = (1, 2), 5
-"""Extra seeds, and the fold for which they are trained."""
-EXTRA_TRAINING = {"stft": {"number_of_epochs": 24, "valid_interval": 6}}
-"""Masking domain -> settings of the training on other sounds. On fold 4, which selects for fold 5,
-this training raised the in-out margin in the STFT domain and lowered it in the mel domain."""
+SEEDS = (1986, 1, 2)
+"""Seeds of each fold; baselines are measured with the first."""
 LMAC_ONLY = {
     "explainers": ["lmac"],
     "subset_only_explainers": [],
@@ -50,32 +45,22 @@ LMAC_ONLY = {
 }
 """Settings of a benchmark without baselines."""
 CONDITIONS = ["clean", "two_source", "absent_prompt"]
-SCORES = (("AD", "mean"), ("FF", "mean"), ("Fid-In", "mean"), ("SI-SDRi", "raw"))
-"""Metrics and fractions of the table of seeds."""
-SEEDS_PAGE = """\
-# Three trainings that differ only in their seed
-
-Interpreters of EfficientAT CLAP for fold {} (`experiments/cross_validation`): 80 clips, and
-two-source mixtures of them at 0 dB (mixed). AD, FF and Fid-In are means over the top 5, 10, 20
-and 40 % of T-F bins. SI-SDRi is that of the soft mask, in dB.
-
-{}
-"""
 
 
 @report_errors
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the selected folds, then merge the results of all finished folds."""
     options = make_parser().parse_args(arguments)
-    root = Path(options.output_folder)
+    root, first = Path(options.output_folder), options.seeds[0]
     for fold in options.folds:
-        run_fold(options, fold, SEED)
-        if fold == EXTRA_SEEDS_FOLD:
-            for seed in EXTRA_SEEDS:
-                run_fold(options, fold, seed, with_baselines=False)
-    finished = [fold for fold in FOLDS if is_evaluated(benchmark_folder(root, fold, SEED))]
-    merge_folds(root, finished)
-    write_seeds_page(root)
+        for seed in options.seeds:
+            run_fold(options, fold, seed, with_baselines=seed == first)
+    finished = [fold for fold in FOLDS if is_evaluated(benchmark_folder(root, fold, first))]
+    merge_folds(root, finished, first, RECIPES[options.clap].name)
+    folders = {
+        seed: [benchmark_folder(root, fold, seed) for fold in finished] for seed in options.seeds
+    }
+    write_seeds_page(root / "seeds.md", folders, RECIPES[options.clap].name)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -84,6 +69,22 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--esc50", metavar="FOLDER", required=True, help="folder of ESC-10")
     parser.add_argument(
         "--others", metavar="FILE", required=True, help="manifest of other sounds for training"
+    )
+    parser.add_argument(
+        "--clap",
+        choices=sorted(RECIPES),
+        default="efficientat",
+        help="classifier (default: efficientat)",
+    )
+    parser.add_argument(
+        "--seeds",
+        type=int,
+        nargs="+",
+        default=list(SEEDS),
+        help="seeds of the trainings; baselines are measured with the first (default: 1986 1 2)",
+    )
+    parser.add_argument(
+        "--synthetic", metavar="FOLDER", help="folder of synthetic clips (default: write one)"
     )
     parser.add_argument(
         "--tagger", metavar="FILE", help="weights of EfficientAT (default: download them once)"
@@ -139,57 +140,61 @@ def run_fold(
     options: argparse.Namespace, fold: int, seed: int, with_baselines: bool = True
 ) -> None:
     """Train in both masking domains and evaluate, unless that is done."""
-    root = Path(options.output_folder)
-    common = {
-        "audio_classifier": {"weights": options.tagger} if options.tagger else {},
-        "data_folder": options.esc50,
-        "device": options.device,
-    }
+    root, recipe = Path(options.output_folder), RECIPES[options.clap]
+    common: dict[str, Any] = {"device": options.device}
+    if recipe.has_tagger and options.tagger:
+        common["audio_classifier"] = {"weights": options.tagger}
     folds = split_folds(fold)
     for masking in DOMAINS:
-        settings = {**common, **folds, "masking": masking, "seed": seed}
-        settings |= {"precision": "bf16", "baselines": ["energy"]}
-        train_interpreter(interpreter_folder(root, fold, seed, masking), settings, options.others)
+        settings = {**common, "masking": masking, "seed": seed, **recipe.settings}
+        train_interpreter(options, recipe, fold, settings)
     if is_evaluated(benchmark_folder(root, fold, seed)):
         return
     settings = {
         **common,
+        "data_folder": options.esc50,
         "valid_folds": folds["valid_folds"],
         "test_folds": folds["test_folds"],
         "interpreters": {m: str(interpreter_folder(root, fold, seed, m)) for m in DOMAINS},
         "conditions": CONDITIONS,
         "yamnet_weights": options.judge,
         "output_folder": str(benchmark_folder(root, fold, seed)),
+        **recipe.benchmark,
         **({} if with_baselines else LMAC_ONLY),
     }
-    evaluate(["evaluate_efficientat.yaml", *as_arguments(settings)])
+    evaluate([recipe.evaluation_file, *as_arguments(settings)])
 
 
-def train_interpreter(folder: Path, settings: dict[str, Any], others: str) -> None:
-    """Train on the folds, and on other sounds in the domains of ``EXTRA_TRAINING``."""
-    extra = EXTRA_TRAINING.get(settings["masking"])
-    if extra is None:
-        train_once(folder, settings)
-        return
-    first_folder = folder.with_name(f"{folder.name}-first")
-    train_once(first_folder, settings)
-    decoder = first_folder / "interpreter" / DECODER_FILE
-    start = {"pretrained_decoder": str(decoder), "extra_train_manifest": others}
-    train_once(folder, {**settings, **extra, **start})
+def train_interpreter(
+    options: argparse.Namespace, recipe: Recipe, fold: int, settings: dict[str, Any]
+) -> None:
+    """Run the stages of a training. Each continues from the decoder of the one before."""
+    root, masking, seed = Path(options.output_folder), settings["masking"], settings["seed"]
+    start: dict[str, Any] = {}
+    for stage in recipe.stages[masking]:
+        folder = interpreter_folder(root, fold, seed, masking)
+        data = {"data_folder": options.esc50, **split_folds(fold)}
+        if stage.is_shared:  # no clip of ESC-50: one training serves all folds
+            folder = root / f"{stage.name}-seed{seed}" / masking
+            data = {"data_folder": options.synthetic}
+        elif stage.name:
+            folder = folder.with_name(f"{masking}-{stage.name}")
+        extra = {"extra_train_manifest": options.others} if stage.has_others else {}
+        train_once(recipe, folder, {**settings, **data, **start, **extra, **stage.settings})
+        start = {"pretrained_decoder": str(folder / "interpreter" / DECODER_FILE)}
 
 
-def train_once(folder: Path, settings: dict[str, Any]) -> None:
+def train_once(recipe: Recipe, folder: Path, settings: dict[str, Any]) -> None:
     """Train, unless the run is finished."""
     if not (folder / "results.md").is_file():
-        settings = {**settings, "output_folder": str(folder)}
-        train(["lmac_zs_efficientat.yaml", *as_arguments(settings)])
+        train([recipe.training_file, *as_arguments({**settings, "output_folder": str(folder)})])
 
 
-def merge_folds(root: Path, finished: list[int]) -> None:
+def merge_folds(root: Path, finished: list[int], seed: int, clap: str) -> None:
     """Write tables and figures of the results of all finished folds together."""
     frames, tuning = [], []
     for fold in finished:
-        folder = benchmark_folder(root, fold, SEED)
+        folder = benchmark_folder(root, fold, seed)
         frames.append(read_table(folder).assign(snr_db=0.0))
         for domain in DOMAINS:
             rows = json.loads((folder / f"tuning_{domain}.json").read_text())
@@ -198,47 +203,11 @@ def merge_folds(root: Path, finished: list[int]) -> None:
         return
     results = pd.concat(frames, ignore_index=True)
     clips = results[results.condition == "clean"]["clip"].nunique()
-    description = (
-        f"EfficientAT CLAP, cross-validated: {clips} clips of folds {finished}, 50 classes"
-    )
+    description = f"{clap}, cross-validated: {clips} clips of folds {finished}, 50 classes"
     method = next(name for name in results.method.unique() if name.startswith("LMAC-ZS"))
     report = write_summary(root, results, tuning, description, method)
     draw_all(root / "figures", results, report)
     print(f"results, tables and figures of folds {finished}: {root}")
-
-
-def write_seeds_page(root: Path) -> None:
-    """Write a table of three trainings for one fold that differ only in their seed."""
-    folders = {
-        seed: benchmark_folder(root, EXTRA_SEEDS_FOLD, seed) for seed in (SEED, *EXTRA_SEEDS)
-    }
-    if not all((folder / TABLE_FILE).is_file() for folder in folders.values()):
-        return
-    lines = [
-        {"domain": domain, "seed": seed, **scores}
-        for seed, folder in folders.items()
-        for domain, scores in seed_scores(folder).items()
-    ]
-    table = pd.DataFrame(lines).sort_values("domain", kind="stable")
-    text = table.to_markdown(index=False, disable_numparse=True)
-    (root / "seeds.md").write_text(SEEDS_PAGE.format(EXTRA_SEEDS_FOLD, text), encoding="utf-8")
-
-
-def seed_scores(folder: Path) -> dict[str, dict[str, str]]:
-    """Return the rounded mean scores of one training: masking domain -> column -> score."""
-    results = read_table(folder)
-    scores = drop_silenced(with_score_names(results[results.method.str.startswith("LMAC-ZS")]))
-    means = scores.groupby(["domain", "condition", "metric", "fraction"]).value.mean()
-    table: dict[str, dict[str, str]] = {}
-    for domain in DOMAINS:
-        line = table.setdefault(domain, {})
-        for condition, suffix in (("clean", ""), ("two_source", ", mixed")):
-            values = means[domain, condition]
-            for metric, fraction in SCORES:
-                if (metric, fraction) in values.index:
-                    decimals = METRICS[metric].decimals
-                    line[metric + suffix] = f"{values[metric, fraction]:.{decimals}f}"
-    return table
 
 
 if __name__ == "__main__":
