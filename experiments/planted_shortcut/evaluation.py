@@ -20,8 +20,9 @@ from experiments.planted_shortcut.tone import (
 from speechbrain_lmac.data.prompts import class_prompt
 from speechbrain_lmac.data.synthetic import KINDS
 from speechbrain_lmac.explainers.base import Explainer, ExplainerInputs
+from speechbrain_lmac.masking.encoded_clips import EncodedClips
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
-from speechbrain_lmac.masking.masked_classifier import EncodedClips, MaskedClassifier
+from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 from speechbrain_lmac.masking.ranking import rank_valid_bins
 from speechbrain_lmac.utils.errors import InputError
 

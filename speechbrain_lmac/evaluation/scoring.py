@@ -10,8 +10,8 @@ import torch
 from speechbrain_lmac.evaluation.encoder_passes import EncoderPasses
 from speechbrain_lmac.evaluation.long_format import Scores
 from speechbrain_lmac.explainers.base import Explainer, ExplainerInputs, OptionalInputs
+from speechbrain_lmac.masking.encoded_clips import EncodedClips
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
-from speechbrain_lmac.masking.masked_classifier import EncodedClips
 from speechbrain_lmac.masking.ranking import rank_valid_bins
 from speechbrain_lmac.metrics.faithfulness import masking_outcome
 from speechbrain_lmac.metrics.registry import MASK_METRICS, TOP_K_METRICS

@@ -6,9 +6,10 @@ from typing import ClassVar, NamedTuple, TypedDict
 
 import torch
 
-from speechbrain_lmac.masking.decoder import DecoderFeatures
+from speechbrain_lmac.masking.decoder_features import DecoderFeatures
+from speechbrain_lmac.masking.encoded_clips import EncodedClips
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
-from speechbrain_lmac.masking.masked_classifier import EncodedClips, MaskedClassifier
+from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 
 
 class ExplainerInputs(NamedTuple):

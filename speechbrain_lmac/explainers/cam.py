@@ -7,10 +7,10 @@ import torch
 from torch.nn.functional import relu
 
 from speechbrain_lmac.explainers.base import Explainer, ExplainerInputs
+from speechbrain_lmac.masking.encoded_clips import EncodedClips
 from speechbrain_lmac.masking.grid import upsample_to_grid
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
-from speechbrain_lmac.masking.masked_classifier import EncodedClips, MaskedClassifier
-from speechbrain_lmac.models.base import AudioEncoding
+from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 from speechbrain_lmac.utils.errors import InputError
 
 
@@ -31,12 +31,12 @@ class LayerMap(Explainer):
     ) -> torch.Tensor:
         raise NotImplementedError
 
-    def hidden(self, encoding: AudioEncoding) -> torch.Tensor:
+    def hidden(self, maps: Sequence[torch.Tensor]) -> torch.Tensor:
         """Hidden map of an encoding, ``[batch, channels, frames', bins']``."""
-        layers = len(encoding.hidden)
+        layers = len(maps)
         if not 0 <= self.layer < layers:
             raise InputError(f"layer must be 0 to {layers - 1}, got {self.layer}")
-        return encoding.hidden[self.layer]
+        return maps[self.layer]
 
     def map_and_gradient(
         self, classifier: MaskedClassifier, encoded: EncodedClips, query: torch.Tensor
@@ -44,7 +44,7 @@ class LayerMap(Explainer):
         """Hidden map, and the gradient of each clip's logit with respect to it."""
         with torch.enable_grad():
             encoding = classifier.encode_with_graph(encoded.encoder_power)
-            maps = self.hidden(encoding)
+            maps = self.hidden(encoding.hidden)
             logits = classifier.audio_classifier.paired_logits(encoding.vector, query)
             (gradient,) = torch.autograd.grad(logits.sum(), maps)
         return maps.detach().float(), gradient.float()  # an encoder may run in bfloat16

@@ -7,8 +7,8 @@ import torch
 from torch.nn.functional import conv2d, pad
 
 from speechbrain_lmac.explainers.base import Explainer, ExplainerInputs
+from speechbrain_lmac.masking.encoded_clips import EncodedClips
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
-from speechbrain_lmac.masking.masked_classifier import EncodedClips
 from speechbrain_lmac.metrics.top_k import normalize_attributions
 
 

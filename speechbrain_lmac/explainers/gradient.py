@@ -3,18 +3,19 @@
 captum is imported at its use: it imports matplotlib, which takes as long as all other explainers.
 """
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import ClassVar, NamedTuple, Self
 
 import torch
-from torch.nn.functional import conv2d, pad, relu
+from torch.nn.functional import relu
 
 from speechbrain_lmac.explainers.base import Explainer, ExplainerInputs
+from speechbrain_lmac.masking.encoded_clips import EncodedClips
+from speechbrain_lmac.masking.gradients import blur
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
-from speechbrain_lmac.masking.masked_classifier import EncodedClips, MaskedClassifier
+from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 from speechbrain_lmac.utils.errors import InputError
 
 SIGNS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {"absolute": torch.abs, "positive": relu}
@@ -204,29 +205,3 @@ def _gradient(classifier: MaskedClassifier, clips: Clips, added: torch.Tensor) -
         added.requires_grad_(), abs=False, additional_forward_args=arguments
     )
     return gradient.detach()
-
-
-def blur(maps: torch.Tensor, deviation: float) -> torch.Tensor:
-    """Blur maps by a Gaussian; edge values repeat beyond the edges.
-
-    Arguments
-    ---------
-    maps : torch.Tensor
-        Maps, ``[batch, frames, bins]``.
-    deviation : float
-        Standard deviation, in bins; 0 returns the maps.
-
-    Example
-    -------
-    >>> blur(torch.tensor([[[0.0, 1.0, 0.0]]]), 0.5)
-    tensor([[[0.1065, 0.7866, 0.1065]]])
-    """
-    if not deviation:
-        return maps
-    radius = math.ceil(3 * deviation)
-    offsets = torch.arange(-radius, radius + 1, device=maps.device, dtype=maps.dtype)
-    kernel = torch.exp(-0.5 * (offsets / deviation).square())
-    kernel = kernel / kernel.sum()
-    blurred = pad(maps.unsqueeze(1), (radius,) * 4, mode="replicate")
-    blurred = conv2d(conv2d(blurred, kernel.view(1, 1, -1, 1)), kernel.view(1, 1, 1, -1))
-    return blurred.squeeze(1)

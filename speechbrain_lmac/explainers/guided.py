@@ -15,8 +15,9 @@ from torch import nn
 from speechbrain_lmac.explainers.base import ExplainerInputs
 from speechbrain_lmac.explainers.cam import GradCAM
 from speechbrain_lmac.explainers.gradient import Clips, Gradient, Logit, logit_of_gains
+from speechbrain_lmac.masking.encoded_clips import EncodedClips
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
-from speechbrain_lmac.masking.masked_classifier import EncodedClips, MaskedClassifier
+from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 
 
 class LogitOfGains(nn.Module):

@@ -7,7 +7,8 @@ import torch
 
 from speechbrain_lmac.explainers.base import ExplainerInputs
 from speechbrain_lmac.explainers.gradient import Clips, Gradient, logit_of_gains, split
-from speechbrain_lmac.masking.masked_classifier import EncodedClips, MaskedClassifier
+from speechbrain_lmac.masking.encoded_clips import EncodedClips
+from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 from speechbrain_lmac.utils.errors import InputError
 
 

@@ -10,10 +10,11 @@ from torch.nn.functional import logsigmoid
 
 from speechbrain_lmac.explainers.base import Explainer, ExplainerInputs
 from speechbrain_lmac.losses.mask_gate import SoftTopK
+from speechbrain_lmac.masking.encoded_clips import EncodedClips
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 from speechbrain_lmac.masking.log_power import normalized_log_power
 from speechbrain_lmac.masking.mask_logits import bounded
-from speechbrain_lmac.masking.masked_classifier import EncodedClips, MaskedClassifier
+from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 from speechbrain_lmac.metrics.top_k import TOP_K_FRACTIONS
 from speechbrain_lmac.utils.errors import InputError
 

@@ -7,9 +7,10 @@ from torch.nn.functional import relu
 
 from speechbrain_lmac.explainers.base import ExplainerInputs
 from speechbrain_lmac.explainers.cam import LayerMap
+from speechbrain_lmac.masking.encoded_clips import EncodedClips
 from speechbrain_lmac.masking.grid import upsample_to_grid
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
-from speechbrain_lmac.masking.masked_classifier import EncodedClips, MaskedClassifier
+from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 from speechbrain_lmac.utils.errors import InputError
 
 
@@ -50,7 +51,7 @@ class ScoreCAM(LayerMap):
         self, classifier: MaskedClassifier, encoded: EncodedClips, query: torch.Tensor
     ) -> torch.Tensor:
         """Maps of the channels in use, ``[batch, channels, frames', bins']``."""
-        return self.hidden(encoded.encoding).float()
+        return self.hidden(encoded.encoding.hidden).float()
 
     def passes(self, classifier: MaskedClassifier) -> int:
         return classifier.audio_classifier.hidden_channels[self.layer]

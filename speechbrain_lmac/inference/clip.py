@@ -10,7 +10,8 @@ from speechbrain_lmac.inference.interpretation import Interpretation
 from speechbrain_lmac.inference.prediction import class_probabilities, probable_prompts
 from speechbrain_lmac.inference.presence import LIKELY
 from speechbrain_lmac.inference.prompts import PromptQuery
-from speechbrain_lmac.masking.masked_classifier import EncodedClips, MaskedClassifier
+from speechbrain_lmac.masking.encoded_clips import EncodedClips
+from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 
 
 def fade_gains(presence: torch.Tensor, absent: torch.Tensor, min_presence: float) -> torch.Tensor:

@@ -2,14 +2,20 @@
 
 from collections.abc import Sequence
 from itertools import pairwise, zip_longest
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
 from torch.nn.functional import gelu, interpolate
 
-from speechbrain_lmac.masking.decoder_scales import count_gradients, scale_widths, used_maps
-from speechbrain_lmac.masking.gradients import CHANNELS
+from speechbrain_lmac.masking.decoder_features import DecoderFeatures
+from speechbrain_lmac.masking.decoder_scales import (
+    check_path_weight,
+    count_gradients,
+    scale_widths,
+    used_maps,
+)
+from speechbrain_lmac.masking.gradients import CHANNELS, add_path
 from speechbrain_lmac.masking.grid import Grid, pool_to_grid, upsample_to_grid
 from speechbrain_lmac.masking.mask_logits import logits_to_mask, reuse
 
@@ -17,22 +23,6 @@ QUERIES_AT_ONCE = 4
 """Queries whose masks are computed together; more do not fit into a processor's cache."""
 INITIAL_WEIGHTS = (0.3, 0.0)
 """Weights of log power and of its contrast in an untrained decoder: loud bins come first."""
-
-
-class DecoderFeatures(NamedTuple):
-    """Input of the decoder."""
-
-    hidden: tuple[torch.Tensor, ...]
-    """Hidden maps of the encoder, ``[batch, channels, frames', bins']``, deepest first."""
-    log_power: torch.Tensor
-    """Normalized log power of the clips in the masking domain, ``[batch, frames, bins]``."""
-    gradients: tuple[torch.Tensor, ...] = ()
-    """Relevance maps of the deepest hidden maps, ``[queries, batch, 2, frames', bins']`` each, from
-    :func:`~speechbrain_lmac.masking.gradients.relevance_maps`. Without them, they count as 0."""
-
-    def of_queries(self, part: slice) -> "DecoderFeatures":
-        """Features for a part of the queries."""
-        return self._replace(gradients=tuple(maps[part] for maps in self.gradients))
 
 
 class MaskDecoder(nn.Module):
@@ -63,6 +53,9 @@ class MaskDecoder(nn.Module):
     gradient_features : int
         Number of hidden maps, from the deepest, whose relevance maps for the query are an input.
         Default: 0.
+    gradient_path : float
+        Weight of input times gradient in the mask logits, in their standard deviations. Nothing is
+        trained: the weight can be set after training. Default: 0.
 
     Example
     -------
@@ -84,10 +77,12 @@ class MaskDecoder(nn.Module):
         channels: int | Sequence[int] = 32,
         scales: int | None = None,
         gradient_features: int = 0,
+        gradient_path: float = 0.0,
     ):
         super().__init__()
         hidden_channels = used_maps(list(hidden_channels), scales)
         self.gradient_features = count_gradients(gradient_features, len(hidden_channels))
+        self.gradient_path = check_path_weight(gradient_path)
         widths = scale_widths(channels, len(hidden_channels))
         steps = list(pairwise(widths))
         self.config: dict[str, Any] = {
@@ -95,6 +90,7 @@ class MaskDecoder(nn.Module):
             "query_dim": query_dim,
             "channels": channels,
             **({"gradient_features": gradient_features} if gradient_features else {}),
+            **({"gradient_path": gradient_path} if gradient_path else {}),
         }
         self.laterals = nn.ModuleList(
             nn.Sequential(nn.Conv2d(hidden, width, 1), nn.GroupNorm(4, width))
@@ -116,14 +112,18 @@ class MaskDecoder(nn.Module):
         )
         self._initialize()
 
+    @property
+    def uses_gradients(self) -> bool:
+        """Whether gradients of the query's logit are an input."""
+        return bool(self.gradient_features or self.gradient_path)
+
     def _initialize(self) -> None:
         """Start from log power, and store convolutions with their channels last."""
         assert self.head.bias is not None
         with torch.no_grad():  # random weights of log power would dominate the hidden maps
             self.head.weight[1:].zero_()
             self.head.bias[1:] = torch.tensor(INITIAL_WEIGHTS)
-        # the stubs of ``to`` lack ``memory_format``
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # stubs lack it
 
     def forward(self, features: DecoderFeatures, queries: torch.Tensor, grid: Grid) -> torch.Tensor:
         """Predict the masks of every clip for every query.
@@ -173,7 +173,8 @@ class MaskDecoder(nn.Module):
         coarse = torch.stack([logit - contrast_weight * around, weight + contrast_weight])
         fine = upsample_to_grid(coarse.flatten(0, 2), grid)
         offset, slope = fine.unflatten(0, coarse.shape[:3])
-        return torch.addcmul(offset, slope, features.log_power, out=reuse(offset))
+        logits = torch.addcmul(offset, slope, features.log_power, out=reuse(offset))
+        return add_path(logits, features.path, self.gradient_path, grid.valid)
 
     def to_mask(self, logits: torch.Tensor, grid: Grid) -> torch.Tensor:
         """Mask ``[..., frames, bins]`` of logits: :func:`logits_to_mask`."""

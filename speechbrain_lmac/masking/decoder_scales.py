@@ -1,4 +1,4 @@
-"""Scales of a mask decoder: hidden maps in use, width at each scale, maps with gradients."""
+"""Checked settings of a mask decoder: scales, widths and gradients."""
 
 from typing import Any
 
@@ -37,3 +37,10 @@ def count_gradients(count: Any, scales: int) -> int:
             "hidden maps"
         )
     return int(count)
+
+
+def check_path_weight(weight: Any) -> float:
+    """Return the weight of the gradient path; 0 to 10."""
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight <= 10:
+        raise InputError(f"gradient_path must be 0 to 10, got {weight!r}. Give 0 to leave it out")
+    return float(weight)

@@ -1,14 +1,21 @@
-"""Gradient features: how the logit of a query depends on an encoder's hidden maps."""
+"""Gradient features: how the logit of a query depends on hidden maps and on the encoder input."""
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
+from torch.nn.functional import conv2d, pad, relu
 
 CHANNELS = 2
 """Relevance maps per hidden map and query."""
 TINY = 1e-30
 """Smallest root mean square that a map is divided by, so that a map of zeros stays 0."""
-
+BLUR = 2.0
+"""Standard deviation of the blur of input times gradient, in bins."""
+SMALLEST_DEVIATION = 1e-6
+"""Smallest standard deviation that a map is divided by, so that a constant map stays 0."""
+FLOOR = 0.03
+"""Fraction of the mean that is added to input times gradient before its logarithm."""
 
 PairedLogits = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """Function that scores clip vectors against their own queries."""
@@ -51,19 +58,119 @@ def relevance_maps(
     >>> relevance_maps(vector, [hidden], torch.tensor([[[1.0, 0.0]]]), dot)[0].shape
     torch.Size([1, 1, 2, 1, 2])
     """
-    with torch.enable_grad():
-        logits = [paired_logits(vector, query).sum() for query in queries]
-    gradients = [torch.autograd.grad(logit, list(hidden), retain_graph=True) for logit in logits]
-    return tuple(
-        torch.stack([_relevance(maps.detach().float(), gradient.float()) for gradient in each])
-        for maps, each in zip(hidden, zip(*gradients))
-    )
+    each = query_gradients(vector, hidden, queries, paired_logits)
+    rows = [[relevance(*pair) for pair in zip(hidden, gradients)] for gradients in each]
+    return tuple(torch.stack(maps) for maps in zip(*rows))
 
 
-def _relevance(maps: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
+def query_gradients(
+    vector: torch.Tensor,
+    inputs: Sequence[torch.Tensor],
+    queries: torch.Tensor,
+    paired_logits: PairedLogits,
+) -> Iterator[tuple[torch.Tensor, ...]]:
+    """Yield the gradients of each query's logit with respect to some inputs, by one backward pass.
+
+    The arguments are those of :func:`relevance_maps`.
+    """
+    for query in queries:
+        with torch.enable_grad():
+            logit = paired_logits(vector, query).sum()
+        yield torch.autograd.grad(logit, list(inputs), retain_graph=True)
+
+
+def relevance(maps: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
     """Two normalized maps ``[batch, 2, frames', bins']`` of a hidden map and its gradient."""
+    maps, gradient = maps.detach().float(), gradient.float()
     gradient = gradient / gradient.abs().amax(dim=(1, 2, 3), keepdim=True).clamp(min=TINY)
     mean = gradient.mean(dim=(2, 3), keepdim=True)
     both = torch.stack([(gradient * maps).sum(dim=1), (mean * maps).sum(dim=1)], dim=1)
     scale = both.square().mean(dim=(2, 3), keepdim=True).sqrt()
     return both / scale.clamp(min=TINY)
+
+
+def log_attribution(attribution: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+    """Standard scores of the logarithm of a blurred, positive attribution.
+
+    Arguments
+    ---------
+    attribution : torch.Tensor
+        Signed attributions, such as input times gradient, ``[batch, frames, bins]``.
+    valid : torch.Tensor
+        1 for each bin that reaches the encoder, else 0, ``[frames, bins]``.
+
+    Returns
+    -------
+    torch.Tensor
+        Maps ``[batch, frames, bins]`` of mean 0 and variance 1 over valid bins, and 0 in others.
+        A map without positive values is 0.
+    """
+    positive = blur(relu(attribution), BLUR) * valid
+    mean = positive.sum(dim=(1, 2), keepdim=True) / valid.sum()
+    logs = (positive / mean.clamp(min=TINY)).add_(FLOOR).log_()
+    return standardize(logs, valid) * (mean > 0)
+
+
+def standardize(maps: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+    """Standard scores ``[batch, frames, bins]`` over valid bins; 0 in others."""
+    mean = (maps * valid).sum(dim=(-2, -1), keepdim=True) / valid.sum()
+    deviation = valid_deviation(maps, valid)
+    return (maps - mean) * valid / deviation.clamp(min=SMALLEST_DEVIATION)
+
+
+def valid_deviation(maps: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+    """Standard deviation over valid bins, ``[..., 1, 1]`` of maps ``[..., frames, bins]``."""
+    mean = (maps * valid).sum(dim=(-2, -1), keepdim=True) / valid.sum()
+    return ((maps - mean).square().mul_(valid).sum(dim=(-2, -1), keepdim=True) / valid.sum()).sqrt()
+
+
+def add_path(
+    logits: torch.Tensor, path: torch.Tensor | None, weight: float, valid: torch.Tensor
+) -> torch.Tensor:
+    """Add a map of :func:`log_attribution` to mask logits, in their own standard deviations.
+
+    Arguments
+    ---------
+    logits : torch.Tensor
+        Mask logits, ``[..., frames, bins]``.
+    path : torch.Tensor or None
+        Standard scores with the shape of ``logits``. None adds nothing.
+    weight : float
+        Weight of the path. 0 returns ``logits`` themselves.
+    valid : torch.Tensor
+        1 for each bin that reaches the encoder, else 0, ``[frames, bins]``.
+
+    Returns
+    -------
+    torch.Tensor
+        Mask logits, with unchanged means over valid bins.
+    """
+    if path is None or not weight:
+        return logits
+    return logits + weight * valid_deviation(logits.detach(), valid) * path
+
+
+def blur(maps: torch.Tensor, deviation: float) -> torch.Tensor:
+    """Blur maps by a Gaussian; edge values repeat beyond the edges.
+
+    Arguments
+    ---------
+    maps : torch.Tensor
+        Maps, ``[batch, frames, bins]``.
+    deviation : float
+        Standard deviation, in bins; 0 returns the maps.
+
+    Example
+    -------
+    >>> blur(torch.tensor([[[0.0, 1.0, 0.0]]]), 0.5)
+    tensor([[[0.1065, 0.7866, 0.1065]]])
+    """
+    if not deviation:
+        return maps
+    radius = math.ceil(3 * deviation)
+    offsets = torch.arange(-radius, radius + 1, device=maps.device, dtype=maps.dtype)
+    kernel = torch.exp(-0.5 * (offsets / deviation).square())
+    kernel = kernel / kernel.sum()
+    blurred = pad(maps.unsqueeze(1), (radius,) * 4, mode="replicate")
+    blurred = conv2d(conv2d(blurred, kernel.view(1, 1, -1, 1)), kernel.view(1, 1, 1, -1))
+    return blurred.squeeze(1)

@@ -3,10 +3,12 @@
 import torch
 from torch import nn
 
-from speechbrain_lmac.masking.decoder import DecoderFeatures, MaskDecoder
-from speechbrain_lmac.masking.gradients import relevance_maps
+from speechbrain_lmac.masking.decoder import MaskDecoder
+from speechbrain_lmac.masking.decoder_features import DecoderFeatures
+from speechbrain_lmac.masking.encoded_clips import EncodedClips
+from speechbrain_lmac.masking.gradients import log_attribution, query_gradients, relevance
 from speechbrain_lmac.masking.log_power import normalized_log_power
-from speechbrain_lmac.masking.masked_classifier import EncodedClips, MaskedClassifier
+from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 from speechbrain_lmac.masking.psi_decoder import PsiDecoder
 from speechbrain_lmac.utils.errors import InputError
 
@@ -41,7 +43,7 @@ class InterpreterNetwork(nn.Module):
         super().__init__()
         self.classifier = classifier
         self.decoder = decoder
-        if getattr(decoder, "gradient_features", 0):  # explainers may go without a decoder
+        if decoder is not None and decoder.uses_gradients:  # explainers may go without a decoder
             classifier.keeps_graph = True
 
     def features(
@@ -62,17 +64,28 @@ class InterpreterNetwork(nn.Module):
         DecoderFeatures
         """
         log_power = normalized_log_power(encoded.power)
-        gradients = () if queries is None else self._gradients(encoded, queries)
-        return DecoderFeatures(encoded.encoding.hidden, log_power, gradients)
+        features = DecoderFeatures(encoded.encoding.hidden, log_power)
+        if queries is None or not self.decoder.uses_gradients:
+            return features
+        return self._with_gradients(features, encoded, queries)
 
-    def _gradients(self, encoded: EncodedClips, queries: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Relevance maps of the deepest hidden maps, as many as the decoder takes."""
-        count = self.decoder.gradient_features
-        if not count:
-            return ()
+    def _with_gradients(
+        self, features: DecoderFeatures, encoded: EncodedClips, queries: torch.Tensor
+    ) -> DecoderFeatures:
+        """Add the relevance maps of the deepest hidden maps, and the gradient path."""
         graph = encoded.graph or self.classifier.encode_with_graph(encoded.encoder_power)
+        hidden = graph.hidden[: self.decoder.gradient_features]
+        inputs = [*hidden, *([graph.power] if self.decoder.gradient_path else [])]
         paired_logits = self.classifier.audio_classifier.paired_logits
-        return relevance_maps(graph.vector, graph.hidden[:count], queries, paired_logits)
+        valid = self.classifier.grid(encoded).valid
+        relevances, paths = [], []
+        for gradients in query_gradients(graph.vector, inputs, queries, paired_logits):
+            relevances.append([relevance(*pair) for pair in zip(hidden, gradients)])
+            if self.decoder.gradient_path:
+                attribution = self.classifier.gain_gradient(encoded, gradients[-1])
+                paths.append(log_attribution(attribution, valid))
+        maps = tuple(torch.stack(each) for each in zip(*relevances))
+        return features._replace(gradients=maps, path=torch.stack(paths) if paths else None)
 
     def forward(
         self,

@@ -1,40 +1,15 @@
 """Classifier with a mask on its input: encoding, scores and differentiable objectives."""
 
-from typing import NamedTuple
-
 import torch
 from torch import nn
 
 from speechbrain_lmac.losses.objective import PairValue
 from speechbrain_lmac.masking.base import MaskingDomain
+from speechbrain_lmac.masking.encoded_clips import EncodedClips, EncodingGraph, MaskedScores
 from speechbrain_lmac.masking.grid import Grid
 from speechbrain_lmac.masking.pair_values import PairValues
 from speechbrain_lmac.models.base import AudioClassifier, AudioEncoding
 from speechbrain_lmac.models.class_set import ClassSet
-
-
-class EncodedClips(NamedTuple):
-    """Batch of clips, encoded once."""
-
-    wavs: torch.Tensor
-    """Waveforms, ``[batch, time]``."""
-    power: torch.Tensor
-    """Power of the clips in the masking domain, ``[batch, frames, bins]``."""
-    encoder_power: torch.Tensor
-    """Power of the encoder input, ``[batch, encoder frames, bins]``."""
-    encoding: AudioEncoding
-    stft: torch.Tensor | None = None
-    """Complex STFT of the clips, ``[batch, frames, n_fft // 2 + 1]``; None if it is not encoded."""
-    graph: AudioEncoding | None = None
-    """``encoding`` with the graph of its computation, for gradients; None if it is not kept."""
-
-
-class MaskedScores(NamedTuple):
-    """Logits or probabilities of clips and of their parts, ``[batch, queries]`` each."""
-
-    original: torch.Tensor
-    masked_in: torch.Tensor
-    masked_out: torch.Tensor
 
 
 class MaskedClassifier(nn.Module):
@@ -90,10 +65,35 @@ class MaskedClassifier(nn.Module):
         encoding = AudioEncoding(graph.vector.detach(), tuple(x.detach() for x in graph.hidden))
         return EncodedClips(wavs, power, encoder_power, encoding, reusable, graph)
 
-    def encode_with_graph(self, encoder_power: torch.Tensor) -> AudioEncoding:
+    def encode_with_graph(self, encoder_power: torch.Tensor) -> EncodingGraph:
         """Encode power and record the graph, from which gradients are computed."""
+        power = encoder_power.detach().requires_grad_()
         with torch.enable_grad():
-            return self.domain.encode(encoder_power.detach().requires_grad_())
+            encoding = self.domain.encode(power)
+        return EncodingGraph(power, encoding.vector, encoding.hidden)
+
+    def gain_gradient(self, encoded: EncodedClips, power_gradient: torch.Tensor) -> torch.Tensor:
+        """Gradient with respect to the gains of a mask that is open, by the chain rule.
+
+        In power domains it is input times gradient, times a constant.
+
+        Arguments
+        ---------
+        encoded : EncodedClips
+            Clips.
+        power_gradient : torch.Tensor
+            Gradient with respect to the encoder input, ``[batch, encoder frames, bins]``.
+
+        Returns
+        -------
+        torch.Tensor
+            Gradient with respect to the gains on the clips' own frames, ``[batch, frames, bins]``.
+        """
+        with torch.enable_grad():
+            gains = torch.ones_like(encoded.power).requires_grad_()
+            masked = self._masked_power(encoded.encoder_power, gains, encoded.wavs.shape[-1])[0]
+        (gradient,) = torch.autograd.grad(masked, gains, self.domain.covered(power_gradient))
+        return gradient
 
     def apply_mask(self, encoded: EncodedClips, mask: torch.Tensor) -> torch.Tensor:
         """Masked-in waveforms ``[..., batch, time]`` of masks ``[..., batch, frames, bins]``."""
@@ -136,11 +136,17 @@ class MaskedClassifier(nn.Module):
         -------
         AudioEncoding
         """
-        gains = self.domain.covered(self.audio_classifier.window.align_mask(mask, samples))
-        masked_in = self.domain.masked(self.domain.covered(encoder_power), gains)
+        masked_in, gains = self._masked_power(encoder_power, mask, samples)
         if fill is not None:
             masked_in = masked_in + fill * (1 - gains.square())
         return self.domain.encode(masked_in)
+
+    def _masked_power(
+        self, encoder_power: torch.Tensor, mask: torch.Tensor, samples: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Masked power of the encoder input, and the gains of its bins."""
+        gains = self.domain.covered(self.audio_classifier.window.align_mask(mask, samples))
+        return self.domain.masked(self.domain.covered(encoder_power), gains), gains
 
     def logits(self, vector: torch.Tensor, queries: torch.Tensor) -> torch.Tensor:
         """Logits ``[batch, queries]`` of clip vectors and query vectors."""

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn.functional import pad, relu
 
-from speechbrain_lmac.masking.decoder import DecoderFeatures
+from speechbrain_lmac.masking.decoder_features import DecoderFeatures
 from speechbrain_lmac.masking.grid import Grid
 from speechbrain_lmac.utils.errors import InputError
 
@@ -54,6 +54,8 @@ class PsiDecoder(nn.Module):
 
     conditioned: ClassVar[bool] = False
     gradient_features: ClassVar[int] = 0
+    gradient_path: ClassVar[float] = 0.0
+    uses_gradients: ClassVar[bool] = False
 
     def __init__(self, hidden_channels: Sequence[int], query_dim: int):
         super().__init__()

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import torch
 
-from speechbrain_lmac.masking.masked_classifier import EncodedClips, MaskedClassifier
+from speechbrain_lmac.masking.encoded_clips import EncodedClips
+from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 from speechbrain_lmac.metrics.top_k import rank_bins
 
 

@@ -10,7 +10,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch.nn.functional import normalize
 
-from speechbrain_lmac.masking.decoder import DecoderFeatures, MaskDecoder
+from speechbrain_lmac.masking.decoder import MaskDecoder
+from speechbrain_lmac.masking.decoder_features import DecoderFeatures
 from speechbrain_lmac.masking.gradients import CHANNELS
 from speechbrain_lmac.masking.grid import Grid
 from speechbrain_lmac.masking.psi_decoder import PsiDecoder

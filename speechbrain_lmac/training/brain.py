@@ -21,8 +21,8 @@ from speechbrain_lmac.evaluation.scoring import (
 )
 from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.losses.pairs import PromptPairs
+from speechbrain_lmac.masking.encoded_clips import EncodedClips
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
-from speechbrain_lmac.masking.masked_classifier import EncodedClips
 from speechbrain_lmac.training.feature_dropout import channel_dropout
 from speechbrain_lmac.training.loop import TrainingLoop
 from speechbrain_lmac.training.pairs import (

@@ -13,9 +13,9 @@ import torch
 from tqdm import tqdm
 
 from speechbrain_lmac.evaluation.scoring import ClassPrompts
+from speechbrain_lmac.masking.encoded_clips import EncodedClips
 from speechbrain_lmac.masking.grid import Grid
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
-from speechbrain_lmac.masking.masked_classifier import EncodedClips
 from speechbrain_lmac.training.separation_calibration import Calibration, LabeledBatch
 
 TEMPERATURES = tuple(2.0**-step for step in range(8))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import torch
 
-from speechbrain_lmac.masking.decoder import DecoderFeatures
+from speechbrain_lmac.masking.decoder_features import DecoderFeatures
 
 
 def channel_dropout(

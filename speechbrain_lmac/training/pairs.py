@@ -7,8 +7,9 @@ import torch
 from torch.nn.functional import normalize
 
 from speechbrain_lmac.losses.pairs import PromptPairs
+from speechbrain_lmac.masking.encoded_clips import EncodedClips
 from speechbrain_lmac.masking.log1p import log1p_magnitude
-from speechbrain_lmac.masking.masked_classifier import EncodedClips, MaskedClassifier
+from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 from speechbrain_lmac.metrics.fills import fill_power
 
 POSSIBLE = 0.01

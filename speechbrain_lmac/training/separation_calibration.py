@@ -16,8 +16,9 @@ from speechbrain_lmac.audio.mixing import mix
 from speechbrain_lmac.evaluation.scoring import ClassPrompts
 from speechbrain_lmac.losses.objective import Objective
 from speechbrain_lmac.losses.pairs import PromptPairs
+from speechbrain_lmac.masking.encoded_clips import EncodedClips
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
-from speechbrain_lmac.masking.masked_classifier import EncodedClips, MaskedClassifier
+from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 from speechbrain_lmac.training.pairs import build_pairs, source_power
 
 TEMPERATURES = tuple(2 ** (step / 2) for step in range(-2, 13))

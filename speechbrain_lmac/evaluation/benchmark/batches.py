@@ -12,9 +12,9 @@ from speechbrain_lmac.evaluation.scoring import (
     clip_seed,
     make_batch,
 )
-from speechbrain_lmac.masking.decoder import DecoderFeatures
+from speechbrain_lmac.masking.decoder_features import DecoderFeatures
+from speechbrain_lmac.masking.encoded_clips import EncodedClips
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
-from speechbrain_lmac.masking.masked_classifier import EncodedClips
 
 Item = TypeVar("Item")
 

@@ -31,7 +31,7 @@ from speechbrain_lmac.evaluation.benchmark.tasks import (
 from speechbrain_lmac.evaluation.long_format import Record
 from speechbrain_lmac.evaluation.scoring import EvaluationBatch, clip_seed
 from speechbrain_lmac.explainers.base import Explainer
-from speechbrain_lmac.masking.decoder import DecoderFeatures
+from speechbrain_lmac.masking.decoder_features import DecoderFeatures
 from speechbrain_lmac.metrics.fills import FILLS
 from speechbrain_lmac.utils.files import write_text
 

@@ -18,7 +18,7 @@ from speechbrain_lmac.evaluation.benchmark.systems import SystemUnderTest
 from speechbrain_lmac.evaluation.long_format import Record, to_records
 from speechbrain_lmac.evaluation.scoring import ClassPrompts, explain
 from speechbrain_lmac.explainers.base import Explainer
-from speechbrain_lmac.masking.decoder import DecoderFeatures
+from speechbrain_lmac.masking.decoder_features import DecoderFeatures
 
 
 class Task(NamedTuple):

@@ -16,7 +16,8 @@ from speechbrain_lmac.evaluation.scoring import (
 )
 from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.masking.domains import MelDomain
-from speechbrain_lmac.masking.masked_classifier import EncodedClips, MaskedClassifier
+from speechbrain_lmac.masking.encoded_clips import EncodedClips
+from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 from speechbrain_lmac.metrics.smallest_areas import AREA_FRACTIONS, area_mask
 from speechbrain_lmac.metrics.top_k import rank_bins
 from tests.unit.models.classifiers.test_base import NAMES, MeanBands

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from speechbrain_lmac.explainers.base import ExplainerInputs
-from speechbrain_lmac.masking.decoder import DecoderFeatures
+from speechbrain_lmac.masking.decoder_features import DecoderFeatures
 from speechbrain_lmac.masking.log_power import normalized_log_power
 
 ONLY_MEL = pytest.mark.parametrize("domain", ["mel"], indirect=True)

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from speechbrain_lmac.explainers.base import ExplainerInputs
-from speechbrain_lmac.explainers.gradient import InputXGradient, Saliency, SmoothGrad, blur
+from speechbrain_lmac.explainers.gradient import InputXGradient, Saliency, SmoothGrad
 from speechbrain_lmac.explainers.integrated_gradients import IntegratedGradients
+from speechbrain_lmac.masking.gradients import blur
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 from speechbrain_lmac.metrics.top_k import normalize_attributions
 from tests.unit.explainers.conftest import ONLY_MEL, masked_logits, negated

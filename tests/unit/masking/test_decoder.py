@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from speechbrain_lmac.masking.decoder import DecoderFeatures, MaskDecoder
+from speechbrain_lmac.masking.decoder import MaskDecoder
+from speechbrain_lmac.masking.decoder_features import DecoderFeatures
 from speechbrain_lmac.masking.grid import pool_to_grid, upsample_to_grid
 from speechbrain_lmac.masking.log_power import normalized_log_power
 from speechbrain_lmac.masking.mask_logits import bounded, logits_to_mask

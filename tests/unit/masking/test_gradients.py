@@ -5,11 +5,13 @@ import torch
 from safetensors.torch import save_file
 
 from speechbrain_lmac.losses.objective import method_name
-from speechbrain_lmac.masking.decoder import DecoderFeatures, MaskDecoder
-from speechbrain_lmac.masking.domains import MelDomain
-from speechbrain_lmac.masking.gradients import relevance_maps
+from speechbrain_lmac.masking.decoder import MaskDecoder
+from speechbrain_lmac.masking.decoder_features import DecoderFeatures
+from speechbrain_lmac.masking.domains import MelDomain, StftDomain
+from speechbrain_lmac.masking.gradients import add_path, log_attribution, relevance_maps
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
+from speechbrain_lmac.models.clap.mini import MiniCLAP
 from speechbrain_lmac.pretrained.decoder_weights import load_decoder
 from speechbrain_lmac.utils.errors import InputError
 from tests.conftest import even_grid
@@ -162,3 +164,82 @@ def test_method_with_gradients_has_a_name():
     decision += ["irm_regression", "top_k_gate", "gradient_features"]
     assert method_name(decision) == "LMAC-ZS-G"
     assert method_name(decision, "L-MAC") == "L-MAC-G"
+
+
+@pytest.fixture(params=[MelDomain, StftDomain])
+def masked(request):
+    """MiniCLAP with masks on mel bands or STFT bins, and two encoded clips of 3 s."""
+    classifier = MaskedClassifier(request.param(MiniCLAP()))
+    return classifier, classifier.encode_clips(0.1 * torch.randn(2, 96000))
+
+
+def test_gain_gradient_is_input_times_gradient(masked):
+    """The chain rule through power equals the gradient with respect to gains by autograd."""
+    classifier, encoded = masked
+    (query,) = classifier.audio_classifier.queries(["rain"])
+    graph = classifier.encode_with_graph(encoded.encoder_power)
+    (gradient,) = torch.autograd.grad((graph.vector @ query).sum(), graph.power)
+    gains = torch.ones_like(encoded.power).requires_grad_()
+    vector = classifier.encode_masked_vector(encoded, gains)
+    (expected,) = torch.autograd.grad((vector @ query).sum(), gains)
+    assert expected.abs().max() > 0
+    torch.testing.assert_close(classifier.gain_gradient(encoded, gradient), expected)
+
+
+def test_log_attribution_has_standard_scores():
+    """Valid bins have mean 0 and variance 1, others 0; neither scale nor negative parts count."""
+    valid = torch.ones(20, 12)
+    valid[:, 9:] = 0
+    attribution = torch.randn(2, 20, 12)
+    scores = log_attribution(attribution, valid)
+    inside = scores[:, :, :9].flatten(1)
+    torch.testing.assert_close(inside.mean(dim=1), torch.zeros(2), atol=1e-5, rtol=0)
+    torch.testing.assert_close(inside.var(dim=1, correction=0), torch.ones(2))
+    assert scores[:, :, 9:].eq(0).all()
+    torch.testing.assert_close(log_attribution(1e-6 * attribution, valid), scores)
+    torch.testing.assert_close(log_attribution(attribution.relu(), valid), scores)
+
+
+def test_log_attribution_peaks_where_the_evidence_is():
+    """The largest score is at the only positive bin; negative evidence alone gives zeros."""
+    attribution = torch.zeros(1, 15, 15)
+    attribution[0, 4, 11] = 3.0
+    assert log_attribution(attribution, torch.ones(15, 15)).argmax() == 4 * 15 + 11
+    assert log_attribution(-attribution, torch.ones(15, 15)).eq(0).all()
+
+
+def test_path_adds_standard_deviations():
+    """``l + w std(l) s`` over valid bins; a weight of 0 is the logits themselves."""
+    logits, path, valid = torch.randn(3, 2, 8, 6), torch.randn(3, 2, 8, 6), torch.ones(8, 6)
+    valid[:3] = 0
+    spread = logits[:, :, 3:].flatten(2).std(dim=2, correction=0)[..., None, None]
+    torch.testing.assert_close(add_path(logits, path, 0.5, valid), logits + 0.5 * spread * path)
+    assert add_path(logits, path, 0.0, valid) is logits
+    assert add_path(logits, None, 0.5, valid) is logits
+
+
+def test_path_without_weights_moves_masks_to_the_evidence(masked):
+    """A decoder without trained weights follows input times gradient if the path dominates."""
+    classifier, encoded = masked
+    clap = classifier.audio_classifier
+    queries = clap.queries(["rain", "a dog"]).unsqueeze(1)
+    masks = {}
+    for weight in (0.0, 10.0):
+        torch.manual_seed(0)
+        decoder = MaskDecoder(clap.hidden_channels, clap.query_dim, 8, gradient_path=weight)
+        network = InterpreterNetwork(classifier, decoder)
+        masks[weight] = network(encoded, queries)
+        features = network.features(encoded, queries)
+    valid = classifier.grid(encoded).valid.bool()
+    for mask, path in zip(masks[10.0].flatten(0, 1), features.path.flatten(0, 1)):
+        assert torch.corrcoef(torch.stack([mask[valid].logit(), path[valid]]))[0, 1] > 0.9
+    assert not torch.equal(masks[0.0], masks[10.0])
+    parts = torch.cat([network(encoded, query.unsqueeze(1)) for query in queries])
+    torch.testing.assert_close(parts, masks[10.0])
+
+
+@pytest.mark.parametrize("weight", [-0.1, 11, True, "1"])
+def test_path_weight_must_be_valid(weight):
+    """A wrong weight is refused with its value."""
+    with pytest.raises(InputError, match="gradient_path must be 0 to 10, got"):
+        MaskDecoder((16, 12, 8), 10, 8, gradient_path=weight)

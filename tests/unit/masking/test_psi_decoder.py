@@ -7,7 +7,8 @@ from speechbrain.lobes.models.Cnn14 import CNN14PSI_stft
 from speechbrain_lmac import Interpreter
 from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.explainers.base import ExplainerInputs
-from speechbrain_lmac.masking.decoder import DecoderFeatures, MaskDecoder
+from speechbrain_lmac.masking.decoder import MaskDecoder
+from speechbrain_lmac.masking.decoder_features import DecoderFeatures
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 from speechbrain_lmac.masking.psi_decoder import PsiDecoder

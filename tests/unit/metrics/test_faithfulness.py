@@ -7,7 +7,7 @@ import pytest
 import quantus
 import torch
 
-from speechbrain_lmac.masking.masked_classifier import MaskedScores
+from speechbrain_lmac.masking.encoded_clips import MaskedScores
 from speechbrain_lmac.metrics import faithfulness
 from speechbrain_lmac.metrics.registry import MASK_METRICS
 

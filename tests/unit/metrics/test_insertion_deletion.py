@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from speechbrain_lmac.masking.domains import MelDomain
-from speechbrain_lmac.masking.masked_classifier import EncodedClips, MaskedClassifier
+from speechbrain_lmac.masking.encoded_clips import EncodedClips
+from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 from speechbrain_lmac.metrics.insertion_deletion import (
     CURVE_FRACTIONS,
     FILLS,

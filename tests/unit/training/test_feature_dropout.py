@@ -5,7 +5,7 @@ import random
 import pytest
 import torch
 
-from speechbrain_lmac.masking.decoder import DecoderFeatures
+from speechbrain_lmac.masking.decoder_features import DecoderFeatures
 from speechbrain_lmac.training.feature_dropout import channel_dropout
 
 
