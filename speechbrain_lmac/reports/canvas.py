@@ -13,12 +13,9 @@ from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from speechbrain_lmac.reports.fonts import FALLBACK_FONTS
 from speechbrain_lmac.utils.files import atomic_write
 
-FALLBACK_FONTS = (
-    *("Noto Sans CJK JP", "Noto Sans CJK SC", "Hiragino Sans", "Microsoft YaHei", "Arial"),
-)
-"""Fonts with letters of many scripts, used if they are installed."""
 TICKS_KHZ = (0.25, 0.5, 1, 2, 4, 8, 16)
 DPI = 110
 

@@ -1,20 +1,40 @@
-"""A figure of two columns of images with titles and frequencies, without matplotlib's axes.
+"""A figure of two columns of images with titles, axes and color bars, drawn by Pillow.
 
-Drawing axes takes seconds if there are many prompts.
+A panel is one raster, so a figure takes milliseconds. Its colors are those of one palette.
 """
 
-from typing import Any
+from functools import cache
+from pathlib import Path
 
+import numpy as np
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
+from matplotlib import colormaps
+from PIL import Image, ImageDraw
 
-from speechbrain_lmac.reports.canvas import DPI
-from speechbrain_lmac.reports.raster import AXIS_HZ, HEIGHT, WIDTH, height_of, pixels
+from speechbrain_lmac.reports.fonts import fit_text, text_image
+from speechbrain_lmac.reports.raster import AXIS_HZ, HEIGHT, WIDTH, height_of, shades
+from speechbrain_lmac.utils.files import atomic_write
 
-LEFT, GAP, TITLE, BOTTOM = 60, 90, 26, 34
-"""Pixels left of a panel, between two panels, for a title, and below the last row."""
+LEFT, GAP, RIGHT = 60, 126, 66
+"""Pixels left of the panels, between two panels, and right of them."""
+TITLE, ROW_GAP, BOTTOM = 26, 8, 34
+"""Pixels of a title, between two rows, and below the last row."""
+TITLE_WIDTH = WIDTH + RIGHT
+"""Largest width of a title, in pixels."""
+TICK = 4
+"""Length of a tick, in pixels."""
+BAR_GAP, BAR_WIDTH = 8, 10
+"""Pixels between a panel and its color bar, and the width of the bar."""
+TITLE_SIZE, LABEL_SIZE, SMALL_SIZE = 13.75, 12.0, 11.0
+"""Font sizes, in pixels."""
+SHADES, GRAYS = 112, 31
+"""Colors of each color map, and grays of texts, in the palette."""
+COLORS = ("magma", "viridis")
+"""Color maps of the palette."""
+BLUE = (0x4C, 0x78, 0xA8)
+"""Color of bars, the last one of the palette."""
+FIRST_GRAY = SHADES * len(COLORS)
+BLUE_INDEX = FIRST_GRAY + GRAYS
 
 
 class PanelGrid:
@@ -32,31 +52,43 @@ class PanelGrid:
 
     def __init__(self, rows: int, seconds: float, nyquist: float):
         self.rows, self.seconds, self.nyquist = rows, seconds, nyquist
-        self.width = LEFT + 2 * WIDTH + GAP + 20
-        self.height = rows * (TITLE + HEIGHT + 8) + BOTTOM
-        self.figure = Figure(figsize=(self.width / DPI, self.height / DPI), dpi=DPI)
-        FigureCanvasAgg(self.figure)
+        width = LEFT + 2 * WIDTH + GAP + RIGHT
+        self.ink = Image.new("L", (width, rows * (TITLE + HEIGHT + ROW_GAP) + BOTTOM), 255)
+        self.draw = ImageDraw.Draw(self.ink)
+        self.rasters: list[tuple[int, int, np.ndarray]] = []
 
     def corner(self, row: int, column: int) -> tuple[int, int]:
-        """Return the lower left corner of a panel, in pixels."""
-        left = LEFT + column * (WIDTH + GAP)
-        return left, self.height - (row + 1) * (TITLE + HEIGHT + 8) + 8
+        """Return the upper left corner of a panel, in pixels."""
+        return LEFT + column * (WIDTH + GAP), row * (TITLE + HEIGHT + ROW_GAP) + TITLE
 
-    def text(self, x: float, y: float, text: str, **style: Any) -> None:
-        """Write a text at a position in pixels."""
-        style = {"fontsize": 8, "va": "center", **style}
-        self.figure.text(x / self.width, y / self.height, text, **style)
+    def text(
+        self, x: float, y: float, text: str, size: float = LABEL_SIZE, anchor: float = 0.0
+    ) -> None:
+        """Write a text, vertically centered.
+
+        Arguments
+        ---------
+        x, y : float
+            Position in pixels.
+        text : str
+            Text in one line.
+        size : float
+            Font size, in pixels. Default: ``LABEL_SIZE``.
+        anchor : float
+            Fraction of the text that is left of ``x``. Default: 0.
+        """
+        image = text_image(text, size)
+        self.ink.paste(image, (round(x - anchor * image.width), round(y) - image.height // 2))
 
     def title(self, row: int, column: int, text: str) -> None:
-        """Write the title of a panel."""
-        left, bottom = self.corner(row, column)
-        self.text(left, bottom + HEIGHT + TITLE / 2 - 2, text, fontsize=9)
+        """Write the title of a panel, cut to the width of the panel and its color bar."""
+        left, top = self.corner(row, column)
+        self.text(left, top - TITLE / 2, fit_text(text, TITLE_SIZE, TITLE_WIDTH), TITLE_SIZE)
 
     def bar(self, x: float, y: float, width: float, height: float) -> None:
-        """Draw a horizontal bar at a position in pixels."""
-        corner = (x / self.width, y / self.height)
-        size = (width / self.width, height / self.height)
-        self.figure.add_artist(Rectangle(corner, *size, color="#4c78a8", linewidth=0))
+        """Draw a horizontal bar with its upper left corner at a position in pixels."""
+        shape = (max(1, round(height)), round(width))
+        self.rasters.append((round(x), round(y), np.full(shape, BLUE_INDEX, np.uint8)))
 
     def panel(
         self,
@@ -66,17 +98,74 @@ class PanelGrid:
         colors: str,
         limits: tuple[float, float],
         title: str,
+        legend: tuple[str, str],
     ) -> None:
-        """Draw values ``[frames, bins]`` with a title, frequencies and times."""
-        left, bottom = self.corner(row, column)
-        self.figure.figimage(pixels(values, self.nyquist, colors, limits), left, bottom)
+        """Draw a panel.
+
+        Arguments
+        ---------
+        row, column : int
+            Place of the panel.
+        values : torch.Tensor
+            Values on a linear frequency axis, ``[frames, bins]``.
+        colors : str
+            Color map, one of ``COLORS``.
+        limits : tuple of float
+            Values at the two ends of the color map.
+        title : str
+            Title above the panel.
+        legend : tuple of str
+            Labels of the lower and the upper end of the color bar.
+        """
+        left, top = self.corner(row, column)
+        first = SHADES * COLORS.index(colors)
+        raster = first + np.rint((SHADES - 1) * shades(values, self.nyquist, limits))
+        self.rasters.append((left, top, raster.astype(np.uint8)))
         self.title(row, column, title)
+        self._axes(row, left, top)
+        x = left + WIDTH + BAR_GAP
+        ramp = first + np.rint(np.linspace(SHADES - 1, 0, HEIGHT)).astype(np.uint8)
+        self.rasters.append((x, top, np.repeat(ramp[:, None], BAR_WIDTH, axis=1)))
+        for label, y in zip(legend, (top + HEIGHT - 6, top + 6)):
+            self.text(x + BAR_WIDTH + 5, y, label, SMALL_SIZE)
+
+    def _axes(self, row: int, left: int, top: int) -> None:
+        """Draw the ticks of a panel: its frequencies, and in the last row its times."""
         for hertz in AXIS_HZ:
             if hertz < self.nyquist:
-                y = bottom + HEIGHT * height_of(hertz, self.nyquist)
-                self.text(left - 5, y, f"{hertz / 1000:g}", ha="right")
-        self.text(left - 40, bottom + HEIGHT / 2, "kHz", rotation=90, ha="center")
-        if row == self.rows - 1:
-            for quarter in range(5):
+                y = round(top + HEIGHT * (1 - height_of(hertz, self.nyquist)))
+                self.draw.line([(left - TICK, y), (left - 1, y)], fill=0)
+                self.text(left - TICK - 4, y, f"{hertz / 1000:g}", anchor=1)
+        unit = text_image("kHz", LABEL_SIZE).transpose(Image.Transpose.ROTATE_90)
+        self.ink.paste(unit, (left - 60, top + (HEIGHT - unit.height) // 2))
+        for quarter in range(5):
+            x, bottom = left + (WIDTH - 1) * quarter // 4, top + HEIGHT
+            self.draw.line([(x, bottom), (x, bottom + TICK - 1)], fill=0)
+            if row == self.rows - 1:
                 label = f"{quarter / 4 * self.seconds:.3g}" + " s" * (quarter == 4)
-                self.text(left + WIDTH * quarter / 4, bottom - 14, label, ha="center")
+                self.text(x, bottom + 15, label, anchor=0.5)
+
+    def save(self, path: str | Path) -> None:
+        """Write the figure atomically, as PNG with a palette or in the format of the suffix."""
+        grays = FIRST_GRAY + np.rint(np.linspace(0, GRAYS - 1, 256)).astype(np.uint8)
+        pixels = grays[np.asarray(self.ink)]
+        for left, top, raster in self.rasters:
+            height, width = raster.shape
+            pixels[top : top + height, left : left + width] = raster
+        image = Image.fromarray(pixels)
+        image.putpalette(_palette())
+        form = Path(path).suffix.removeprefix(".") or "png"
+        with atomic_write(path) as partial:
+            if form == "png":
+                image.save(partial, format="PNG", compress_level=1)
+            else:
+                image.convert("RGB").save(partial, format=form)
+
+
+@cache
+def _palette() -> bytes:
+    """Return the colors of the palette: the color maps, the grays from black on, and blue."""
+    maps = [colormaps[name](np.linspace(0, 1, SHADES))[:, :3] for name in COLORS]
+    grays = np.repeat(np.linspace(0, 1, GRAYS)[:, None], 3, axis=1)
+    colors = np.concatenate([*maps, grays, np.array([BLUE]) / 255])
+    return np.rint(255 * colors).astype(np.uint8).tobytes()

@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from speechbrain_lmac.audio.stft import power_of
 from speechbrain_lmac.reports.annotations import Region
 from speechbrain_lmac.reports.canvas import draw_time_frequency, save_figure, shorten
-from speechbrain_lmac.reports.panels import PanelGrid
+from speechbrain_lmac.reports.fonts import fit_text, text_width
+from speechbrain_lmac.reports.panels import SMALL_SIZE, TITLE_SIZE, TITLE_WIDTH, PanelGrid
 from speechbrain_lmac.reports.raster import HEIGHT, RANGE_DB, WIDTH
 from speechbrain_lmac.utils.percent import percent
 
@@ -37,19 +38,33 @@ def draw_interpretation(interpretation: Any, path: str | Path) -> None:
     classifier, rate = interpretation.model.classifier, interpretation.sample_rate
     chosen, note = _select(interpretation.detection_probability)
     grid = PanelGrid(1 + len(chosen), len(interpretation.original) / rate, rate / 2)
-    clip = _decibels(classifier.audio_classifier.spectrogram, interpretation.original)
-    limits = (float(clip.max()) - RANGE_DB, float(clip.max()))
-    grid.panel(0, 0, clip, "magma", limits, f"Clip ({RANGE_DB} dB)")
-    _draw_probabilities(grid, interpretation, chosen, note)
-    device = classifier.audio_classifier.filterbank.device
+    sounds = torch.stack([interpretation.original, *interpretation.waveform[chosen]])
+    clip, *masked_in = _decibels(classifier.audio_classifier.spectrogram, sounds)
+    loudest = float(clip.max())
+    level = ("magma", (loudest - RANGE_DB, loudest))
+    legend = (f"\N{MINUS SIGN}{RANGE_DB} dB", "0 dB")
+    grid.panel(0, 0, clip, *level, "Clip, relative to its loudest bin", legend)
+    _draw_probabilities(grid, interpretation, note)
+    masks = interpretation.mask[chosen].to(classifier.audio_classifier.filterbank.device)
+    gains = classifier.domain.gains(masks)
     for row, i in enumerate(chosen, start=1):
-        masked_in = _decibels(classifier.audio_classifier.spectrogram, interpretation.waveform[i])
-        absent = " (absent, faded out)" if interpretation.absent[i] else ""
-        title = f"Masked-in for “{shorten(interpretation.prompts[i])}”{absent}"
-        grid.panel(row, 0, masked_in, "magma", limits, title)
-        gains = classifier.domain.gains(interpretation.mask[i : i + 1].to(device))[0]
-        grid.panel(row, 1, gains, "viridis", (0, 1), "Mask, 0 to 1")
-    save_figure(grid.figure, path)
+        title = _title(interpretation, i)
+        grid.panel(row, 0, masked_in[row - 1], *level, title, legend)
+        grid.panel(row, 1, gains[row - 1], "viridis", (0, 1), "Mask: gain of each bin", ("0", "1"))
+    grid.save(path)
+
+
+def _title(interpretation: Any, i: int) -> str:
+    """Return the title of the masked-in clip of prompt ``i``."""
+    against, presence = interpretation.against, percent(interpretation.presence[i].item())
+    chance = f"{interpretation.words.presence} {presence}"
+    if against is not None:
+        chance = f"probability {percent(interpretation.probabilities[i].item())}"
+    if interpretation.absent[i]:
+        chance = f"absent: {chance}, faded out"
+    start, end = "Masked-in for “", f"” ({chance})"
+    room = TITLE_WIDTH - text_width(start + end, TITLE_SIZE)
+    return start + fit_text(interpretation.prompts[i], TITLE_SIZE, room) + end
 
 
 def _select(values: torch.Tensor) -> tuple[list[int], str]:
@@ -61,9 +76,9 @@ def _select(values: torch.Tensor) -> tuple[list[int], str]:
     return best, f"{MAX_PROMPTS} most likely of {count}"
 
 
-def _draw_probabilities(grid: PanelGrid, interpretation: Any, chosen: list[int], note: str) -> None:
-    """Draw the probabilities of the prompts as bars to the right of the clip."""
-    left, bottom = grid.corner(0, 1)
+def _draw_probabilities(grid: PanelGrid, interpretation: Any, note: str) -> None:
+    """Draw the highest probabilities of the prompts as bars to the right of the clip."""
+    left, top = grid.corner(0, 1)
     words, against = interpretation.words, interpretation.against
     title = words.probability_among or words.presence_among
     if against is not None:
@@ -72,19 +87,20 @@ def _draw_probabilities(grid: PanelGrid, interpretation: Any, chosen: list[int],
     with_presence = against is not None or words.probability_among is not None
     probabilities = interpretation.probabilities.tolist()
     presence = interpretation.presence.tolist()
-    best = sorted(chosen, key=lambda i: -probabilities[i])[:MAX_BARS]
+    best = sorted(range(len(probabilities)), key=lambda i: -probabilities[i])[:MAX_BARS]
     step = min(32, HEIGHT / len(best))
     for place, i in enumerate(sorted(best)):
-        y = bottom + HEIGHT - (place + 1) * step
-        grid.bar(left, y, WIDTH * probabilities[i], 0.35 * step)
-        text = f"{shorten(interpretation.prompts[i], 40)}: {percent(probabilities[i])}"
+        y = top + place * step
         extra = f" ({words.presence} {percent(presence[i])})" if with_presence else ""
-        grid.text(left, y + 0.68 * step, text + extra, fontsize=7)
+        absent = ", absent" if interpretation.absent[i] else ""
+        text = f"{shorten(interpretation.prompts[i], 40)}: {percent(probabilities[i])}"
+        grid.text(left, y + 0.32 * step, text + extra + absent, SMALL_SIZE)
+        grid.bar(left, y + 0.65 * step, WIDTH * probabilities[i], 0.3 * step)
 
 
-def _decibels(spectrogram: Any, wav: torch.Tensor) -> torch.Tensor:
-    power = power_of(spectrogram(wav.unsqueeze(0).to(spectrogram.window.device)))
-    return 10 * power.squeeze(0).clamp(min=1e-8).log10()
+def _decibels(spectrogram: Any, wavs: torch.Tensor) -> torch.Tensor:
+    power = power_of(spectrogram(wavs.to(spectrogram.window.device)))
+    return 10 * power.clamp(min=1e-8).log10()
 
 
 def draw_timeline(timeline: Any, path: str | Path, threshold: float) -> None:

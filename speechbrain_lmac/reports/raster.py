@@ -1,5 +1,7 @@
 """Time-frequency values as pixels on a mel axis."""
 
+from functools import lru_cache
+
 import numpy as np
 import torch
 from matplotlib import colormaps
@@ -33,10 +35,26 @@ def pixels(
     numpy.ndarray
         uint8 ``[HEIGHT, WIDTH, 3]``.
     """
+    levels = shades(values, nyquist, limits)
+    return (255 * colormaps[colors](levels)[..., :3]).astype(np.uint8)
+
+
+def shades(values: torch.Tensor, nyquist: float, limits: tuple[float, float]) -> np.ndarray:
+    """Return values as shades in [0, 1] with low frequencies at the bottom.
+
+    Arguments
+    ---------
+    values, nyquist, limits
+        As for :func:`pixels`.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``[HEIGHT, WIDTH]``.
+    """
     image = on_mel_axis(values.cpu().float(), nyquist).numpy()
     low, high = limits
-    shades = np.clip((image - low) / (high - low), 0, 1)
-    return (255 * colormaps[colors](shades)[::-1, :, :3]).astype(np.uint8)
+    return np.clip((image - low) / (high - low), 0, 1)[::-1]
 
 
 def height_of(hertz: float, nyquist: float) -> float:
@@ -47,13 +65,21 @@ def height_of(hertz: float, nyquist: float) -> float:
 def on_mel_axis(values: torch.Tensor, nyquist: float) -> torch.Tensor:
     """Resample ``[frames, bins]`` to ``[HEIGHT, WIDTH]``, equidistant in mel.
 
-    A pixel is the mean of its bins.
+    A pixel is the mean of its bins and frames. A frame wider than a pixel is repeated.
     """
-    bins = values.shape[1]
+    rows = values @ _mean_of_bins(values.shape[1], nyquist).to(values)  # [frames, HEIGHT]
+    frames = len(rows)
+    if frames <= WIDTH:
+        return rows[torch.arange(WIDTH, device=rows.device) * frames // WIDTH].T
+    return torch.nn.functional.adaptive_avg_pool1d(rows.T.unsqueeze(0), WIDTH).squeeze(0)
+
+
+@lru_cache(maxsize=8)
+def _mean_of_bins(bins: int, nyquist: float) -> torch.Tensor:
+    """Return the weight of each bin in each row of an image, ``[bins, HEIGHT]``."""
     hertz = 700 * np.expm1(np.linspace(0, np.log1p(nyquist / 700), HEIGHT + 1))
     edges = torch.from_numpy(hertz / nyquist * (bins - 1))
     low = edges[:-1].long()
     high = torch.maximum(edges[1:].ceil().long(), low + 1)
-    below = torch.nn.functional.pad(values.double().cumsum(dim=1), (1, 0))
-    rows = (below[:, high] - below[:, low]) / (high - low)  # [frames, HEIGHT]
-    return torch.nn.functional.adaptive_avg_pool1d(rows.T.unsqueeze(0), WIDTH).squeeze(0)
+    index = torch.arange(bins).unsqueeze(1)
+    return ((index >= low) & (index < high)) / (high - low)
