@@ -47,6 +47,7 @@ class ActivityAccumulator:
         mask: torch.Tensor | None,
         probability: torch.Tensor | None,
         counted: slice = slice(None),
+        filtered: torch.Tensor | None = None,
     ) -> None:
         """Add a window.
 
@@ -62,10 +63,13 @@ class ActivityAccumulator:
             Probability of each prompt in the window, ``[prompts]``; None for digital silence.
         counted : slice
             Samples of the window that count here and not in a neighboring window. Default: all.
+        filtered : torch.Tensor
+            Samples without offset, ``[time]``. Default: they are computed from ``wav``.
         """
         spectrogram = self.audio_classifier.spectrogram
         device = self.audio_classifier.device
-        filtered = self.audio_classifier.without_offset(wav)
+        if filtered is None:
+            filtered = self.audio_classifier.without_offset(wav)
         power = power_of(spectrogram(filtered.unsqueeze(0).to(device)))[0].cpu()
         samples = torch.arange(len(power)) * spectrogram.hop_length
         first, end, _ = counted.indices(len(wav) + spectrogram.hop_length)

@@ -10,17 +10,11 @@ from typing import NamedTuple
 
 import torch
 
+from speechbrain_lmac.inference.decisions import PromptDecisions, RankedMasks
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
-from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
-from speechbrain_lmac.masking.ranking import rank_valid_bins
-from speechbrain_lmac.metrics.smallest_areas import area_mask, smallest_areas
-from speechbrain_lmac.models.base import AudioClassifier
-from speechbrain_lmac.models.class_set import ClassSet
+from speechbrain_lmac.metrics.smallest_areas import smallest_areas
 from speechbrain_lmac.utils.device import in_float32
 from speechbrain_lmac.utils.errors import InputError
-
-CHUNK_SIZE = 16
-"""Sounds that are encoded at once."""
 
 
 class PromptAreas(NamedTuple):
@@ -63,6 +57,7 @@ class PlayableAreas:
     mask: torch.Tensor
     prompts: tuple[str, ...]
     against: str | None
+    explained: torch.Tensor
     target: int
     model: InterpreterNetwork
 
@@ -74,9 +69,10 @@ class PlayableAreas:
         The areas of :data:`~speechbrain_lmac.metrics.smallest_areas.AREA_FRACTIONS` are tried in
         ascending order. The competing classes are those of the presence: everyday sounds of another
         meaning for a CLAP, all other classes of a softmax head, and the absence of a label for a
-        sigmoid head. With ``against``, that text is the only one.
+        sigmoid head. With ``against``, that text is the only one. A prompt that is not explained
+        has no areas.
         """
-        return find_areas(self._ranked, self.prompts, self.against)
+        return find_areas(self._ranked, self.prompts, self.against, self.explained)
 
     @in_float32
     def waveform_at(self, area: float, prompt: int | str | None = None) -> torch.Tensor:
@@ -97,7 +93,7 @@ class PlayableAreas:
         Raises
         ------
         InputError
-            If the area is not in [0, 1], or the prompt was not explained.
+            If the area is not in [0, 1], or the prompt is not explained.
 
         Example
         -------
@@ -111,7 +107,13 @@ class PlayableAreas:
         """
         if not isinstance(area, int | float) or not 0 <= area <= 1:
             raise InputError(f"area must be a number from 0 to 1, got {area!r}")
-        return self._ranked.sound(area, self.prompt_index(prompt))
+        i = self.prompt_index(prompt)
+        if not self.explained[i]:
+            raise InputError(
+                f"prompt must be explained, got “{self.prompts[i]}”, whose presence is below "
+                "explain_above. Lower it"
+            )
+        return self._ranked.sound(area, i)
 
     @in_float32
     def residual_at(self, area: float, prompt: int | str | None = None) -> torch.Tensor:
@@ -119,7 +121,7 @@ class PlayableAreas:
         return self.original - self.waveform_at(area, prompt)
 
     @cached_property
-    def _ranked(self) -> "RankedMasks":
+    def _ranked(self) -> RankedMasks:
         return RankedMasks(self.model.classifier, self.original, self.mask)
 
     def prompt_index(self, prompt: int | str | None = None) -> int:
@@ -128,7 +130,7 @@ class PlayableAreas:
         Raises
         ------
         InputError
-            If the prompt was not explained.
+            If the prompt is not one of the interpretation.
         """
         if prompt is None:
             return self.target
@@ -140,44 +142,14 @@ class PlayableAreas:
         return choices.index(prompt)
 
 
-class RankedMasks:
-    """Clip with the ranked bins of its masks.
-
-    Arguments
-    ---------
-    classifier : MaskedClassifier
-        Classifier that is explained.
-    wav : torch.Tensor
-        Clip, ``[time]``, on the CPU.
-    masks : torch.Tensor
-        Mask of each prompt, ``[prompts, frames, bins]``.
-    """
-
-    @torch.no_grad()
-    def __init__(self, classifier: MaskedClassifier, wav: torch.Tensor, masks: torch.Tensor):
-        self.classifier, self.wav = classifier, wav
-        filtered = classifier.audio_classifier.without_offset(wav.unsqueeze(0))
-        self.encoded = classifier.encode_clips(filtered.to(classifier.device))
-        seeds = [0] * len(masks)  # one order of equal bins for all prompts
-        self.ranks = rank_valid_bins(classifier, self.encoded, masks.to(classifier.device), seeds)
-        self.num_bins = int(classifier.grid(self.encoded).valid.sum())
-
-    def sound(self, area: float, i: int) -> torch.Tensor:
-        """Return the sound ``[time]`` of the best bins of mask ``i``."""
-        return self.play(area_mask(self.ranks[i : i + 1], area, self.num_bins)).squeeze(0)
-
-    @torch.no_grad()
-    def play(self, masks: torch.Tensor) -> torch.Tensor:
-        """Return the masked-in sounds of masks ``[sounds, frames, bins]``, ``[sounds, time]``."""
-        encoded = self.encoded
-        domain = self.classifier.domain
-        return domain.apply_mask(encoded.wavs, masks.unsqueeze(1), encoded.stft).squeeze(1).cpu()
-
-
+@torch.no_grad()
 def find_areas(
-    ranked: RankedMasks, prompts: Sequence[str], against: str | None
+    ranked: RankedMasks,
+    prompts: Sequence[str],
+    against: str | None,
+    explained: torch.Tensor | None = None,
 ) -> tuple[PromptAreas, ...]:
-    """Find the smallest areas of all prompts of a clip.
+    """Find the smallest areas of the prompts of a clip.
 
     Arguments
     ---------
@@ -187,59 +159,29 @@ def find_areas(
         Prompts.
     against : str or None
         Text that each prompt is contrasted with.
+    explained : torch.Tensor
+        Whether each prompt is explained, ``[prompts]`` of bool. Default: all are.
 
     Returns
     -------
     tuple of PromptAreas
+        One for each prompt. Masks of prompts that do not lead in the clip are not ranked.
     """
-    classifier = ranked.classifier.audio_classifier
-    others = [] if against is None else [against]
-    queries = classifier.queries([*prompts, *others])
-    contrast = queries[-1] if others else None
-    classes = [competing_classes(classifier, query, contrast) for query in queries[: len(prompts)]]
-
-    def decide(vectors: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
-        decisions = [
-            classes[i].leads(vector, queries[i], torch.zeros_like(index[0]))
-            for vector, i in zip(vectors, index.tolist())
-        ]
-        return torch.stack(decisions)
+    decisions = PromptDecisions(ranked, prompts, against)
+    candidates = range(len(prompts)) if explained is None else explained.nonzero().flatten()
+    vector = ranked.encoded.encoding.vector[0]
+    leading = [int(i) for i in candidates if decisions.leads(vector, int(i))]
+    areas = [PromptAreas(None, None)] * len(prompts)
+    if not leading:
+        return tuple(areas)
 
     def leads(top: torch.Tensor, removed: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
-        parts = zip(*(values.split(CHUNK_SIZE) for values in (top, removed, index)))
-        return torch.cat([decide(encode(*part), i) for *part, i in parts])
+        chosen = [leading[i] for i in index.tolist()]
+        return decisions.on_parts(top, removed, chosen).to(removed.device)
 
-    def encode(top: torch.Tensor, removed: torch.Tensor) -> torch.Tensor:
-        sounds = ranked.play(top)
-        sounds = torch.where(removed.cpu().unsqueeze(1), ranked.wav - sounds, sounds)
-        return classifier(classifier.without_offset(sounds).to(classifier.device)).vector
-
-    every = torch.arange(len(prompts), device=classifier.device)
-    leading = decide(ranked.encoded.encoding.vector.expand(len(prompts), -1), every)
-    found = smallest_areas(ranked.ranks, ranked.num_bins, leads, leading)
-    columns = ([value if value <= 1 else None for value in area.tolist()] for area in found)
-    return tuple(PromptAreas(*pair) for pair in zip(*columns))
-
-
-def competing_classes(
-    classifier: AudioClassifier, query: torch.Tensor, against: torch.Tensor | None
-) -> ClassSet:
-    """Return the classes that a prompt competes with, as in its presence.
-
-    Arguments
-    ---------
-    classifier : AudioClassifier
-        Classifier that is explained.
-    query : torch.Tensor
-        Query vector of the prompt, ``[dim]``.
-    against : torch.Tensor or None
-        Query vector of the text that the prompt is contrasted with, ``[dim]``.
-
-    Returns
-    -------
-    ClassSet
-        Classes with the prompt as the first one, unless the classifier has classes of its own.
-    """
-    if against is not None:
-        return ClassSet(torch.stack([query, against]), classifier)
-    return classifier.competing(classifier.competing_queries(query.unsqueeze(0)))
+    ranks = torch.stack([ranked.ranks(i) for i in leading])
+    every = torch.ones(len(leading), dtype=torch.bool)
+    found = smallest_areas(ranks, ranked.num_bins, leads, every)
+    for i, *pair in zip(leading, *(area.tolist() for area in found)):
+        areas[i] = PromptAreas(*(value if value <= 1 else None for value in pair))
+    return tuple(areas)

@@ -1,15 +1,16 @@
 """Explanation of one clip."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 
 from speechbrain_lmac.inference.inputs import check_finite
 from speechbrain_lmac.inference.interpretation import Interpretation
-from speechbrain_lmac.inference.prediction import class_probabilities, probable_prompts
 from speechbrain_lmac.inference.presence import LIKELY
 from speechbrain_lmac.inference.prompts import PromptQuery
+from speechbrain_lmac.inference.scored_clip import ScoredClip, score_clip
+from speechbrain_lmac.inference.scores import CHUNK_SIZE, with_fill
 from speechbrain_lmac.masking.encoded_clips import EncodedClips
 from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 
@@ -37,64 +38,13 @@ def fade_gains(presence: torch.Tensor, absent: torch.Tensor, min_presence: float
     return torch.where(absent, presence / min_presence, torch.ones_like(presence))
 
 
-class ScoredClip(NamedTuple):
-    """Clip that is encoded and scored for prompts, before any mask is predicted."""
-
-    wav: torch.Tensor
-    """Checked samples, ``[time]``."""
-    prompts: tuple[str, ...]
-    """Prompts."""
-    against: str | None
-    """Text that each prompt is contrasted with."""
-    encoded: EncodedClips
-    """The clip as a batch of one."""
-    query: PromptQuery
-    """Query vectors of the prompts."""
-    similarity: torch.Tensor
-    """Logit of each prompt, ``[prompts]``."""
-    presence: torch.Tensor
-    """Probability that the sound of each prompt occurs, ``[prompts]``."""
-    can_be_absent: bool
-    """Whether a prompt can count as absent: not the prediction, and not with ``against``."""
-
-
-@torch.no_grad()
-def score_clip(
-    interpreter: Any, wav: torch.Tensor, prompts: Sequence[str] | None, against: str | None = None
-) -> ScoredClip:
-    """Encode a clip and score it for prompts.
-
-    Arguments
-    ---------
-    interpreter, wav, prompts, against
-        As for :func:`explain_clip`.
-
-    Returns
-    -------
-    ScoredClip
-    """
-    classifier, audio_classifier = interpreter.model.classifier, interpreter.audio_classifier
-    encoded = classifier.encode_clips(interpreter.encoder_input(wav))
-    vector = encoded.encoding.vector
-    can_be_absent = against is None and prompts is not None  # the prediction is not absent
-    if prompts is None:
-        prompts = probable_prompts(audio_classifier, class_probabilities(audio_classifier, vector))
-    query = interpreter.query(prompts, against)
-    similarity = classifier.logits(vector, query.queries).squeeze(0).cpu()
-    presence = audio_classifier.presence(vector, query.queries).squeeze(0).cpu()
-    check_finite("scores", similarity, presence)
-    return ScoredClip(
-        wav, tuple(prompts), against, encoded, query, similarity, presence, can_be_absent
-    )
-
-
-@torch.no_grad()
 def explain_clip(
     interpreter: Any,
     wav: torch.Tensor,
     prompts: Sequence[str] | None,
     against: str | None = None,
     recheck_absent: bool = True,
+    explain_above: float | None = None,
 ) -> Interpretation:
     """Explain a clip.
 
@@ -111,32 +61,116 @@ def explain_clip(
     recheck_absent : bool
         Whether a prompt that seems absent from the clip is looked for in its masked-in sound.
         Default: True.
+    explain_above : float
+        Presence from which a prompt is explained. It has no effect on the prediction, and none
+        with ``against``. Default: all prompts are explained.
 
     Returns
     -------
     Interpretation
     """
     scored = score_clip(interpreter, wav, prompts, against)
+    index = explained_prompts(scored, explain_above)
+    queries = scored.query.decoder_queries[index.to(interpreter.device)]
+    ((masks, sounds),) = decode(interpreter, scored.encoded, queries)
+    return interpret_decoded(interpreter, scored, index, masks, sounds, recheck_absent)
+
+
+def explained_prompts(scored: ScoredClip, explain_above: float | None) -> torch.Tensor:
+    """Return the indices of the prompts that are explained, ``[explained]``."""
+    if explain_above is None or not scored.can_be_absent:
+        return torch.arange(len(scored.prompts))
+    return (scored.presence >= explain_above).nonzero().flatten()
+
+
+@torch.no_grad()
+def decode(
+    interpreter: Any, encoded: EncodedClips, queries: torch.Tensor
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Yield the masks and the masked-in sounds of each clip, on the CPU.
+
+    Arguments
+    ---------
+    interpreter : Interpreter
+        Interpreter to use.
+    encoded : EncodedClips
+        Batch of clips.
+    queries : torch.Tensor
+        Query vectors for the mask decoder, ``[queries, dim]``, for all clips.
+
+    Yields
+    ------
+    torch.Tensor, torch.Tensor
+        Masks ``[queries, frames, bins]`` and sounds ``[queries, time]``.
+
+    Raises
+    ------
+    InputError
+        If a mask or a sound is not finite.
+    """
+    batch, samples = encoded.wavs.shape
+    if not len(queries):
+        masks = encoded.power.new_zeros(0, *encoded.power.shape)
+        sounds = encoded.wavs.new_zeros(0, batch, samples)
+    else:
+        masks = interpreter.model(encoded, queries.unsqueeze(1))
+        check_finite("masks", masks)
+        sounds = interpreter.model.classifier.apply_mask(encoded, masks).cpu()
+        check_finite("masks", sounds)
+    masks = masks.cpu()
+    for i in range(batch):  # a copy: a clip must not hold the masks of the batch
+        yield masks[:, i].contiguous(), sounds[:, i].contiguous()
+
+
+def interpret_decoded(
+    interpreter: Any,
+    scored: ScoredClip,
+    index: torch.Tensor,
+    masks: torch.Tensor,
+    sounds: torch.Tensor,
+    recheck_absent: bool,
+) -> Interpretation:
+    """Return the interpretation of a scored clip.
+
+    Arguments
+    ---------
+    interpreter : Interpreter
+        Interpreter to use.
+    scored : ScoredClip
+        Clip.
+    index : torch.Tensor
+        Indices of the prompts that are explained, ``[explained]``.
+    masks, sounds : torch.Tensor
+        Results of :func:`decode` for these prompts.
+    recheck_absent : bool
+        As for :func:`explain_clip`.
+
+    Returns
+    -------
+    Interpretation
+    """
     classifier, query = interpreter.model.classifier, scored.query
     min_presence = interpreter.audio_classifier.min_presence
-    masks = predict_masks(interpreter, scored, query.decoder_queries)
-    sounds = classifier.apply_mask(scored.encoded, masks.unsqueeze(1)).squeeze(1).cpu()
-    check_finite("masks", sounds)
     absent = (scored.presence < min_presence) & scored.can_be_absent
     if recheck_absent:
-        absent = _still_absent(interpreter, absent, sounds, query.queries)
+        absent[index] = _still_absent(
+            interpreter, absent[index], sounds, query.queries[index.to(interpreter.device)]
+        )
+    gains = fade_gains(scored.presence, absent, min_presence)[index]
     vector = scored.encoded.encoding.vector
+    count = len(scored.prompts)
     return Interpretation(
-        original=wav,
-        waveform=fade_gains(scored.presence, absent, min_presence).unsqueeze(1) * sounds,
-        mask=masks.cpu(),
+        original=scored.wav,
+        waveform=with_fill(gains.unsqueeze(1) * sounds, index, count, 0.0),
+        mask=with_fill(masks, index, count, 0.0),
         similarity=scored.similarity,
         probabilities=_probabilities(classifier, vector, query, scored.similarity),
         presence=scored.presence,
         absent=absent,
+        explained=with_fill(torch.ones_like(absent[index]), index, count, False),
         target=int(scored.similarity.argmax()),
         prompts=scored.prompts,
-        against=against,
+        against=scored.against,
         sample_rate=interpreter.sample_rate,
         model=interpreter.model,
     )
@@ -180,14 +214,15 @@ def _probabilities(
     return (similarity - classifier.logits(vector, query.against[None]).item()).sigmoid()
 
 
+@torch.no_grad()
 def _still_absent(
     interpreter: Any, absent: torch.Tensor, sounds: torch.Tensor, queries: torch.Tensor
 ) -> torch.Tensor:
     """Return whether prompts are absent from the clip and from their masked-in sounds."""
     audio_classifier = interpreter.audio_classifier
-    absent = absent.clone()
-    for i in absent.nonzero().flatten().tolist():
-        vector = audio_classifier(sounds[i : i + 1].to(interpreter.device)).vector
-        presence = audio_classifier.presence(vector, queries[i : i + 1])
-        absent[i] = presence.item() < LIKELY
+    absent, found = absent.clone(), absent.nonzero().flatten()
+    for index in found.split(CHUNK_SIZE) if len(found) else ():
+        vectors = audio_classifier(sounds[index].to(interpreter.device)).vector
+        presence = audio_classifier.presence(vectors, queries[index.to(queries.device)])
+        absent[index] = presence.diagonal().cpu() < LIKELY
     return absent

@@ -1,28 +1,24 @@
 """Explanation of a clip: an immutable value that can be played, drawn and saved."""
 
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from speechbrain_lmac.inference.activity import ActivityAccumulator
-from speechbrain_lmac.inference.areas import PlayableAreas
 from speechbrain_lmac.inference.inputs import check_folder_name, check_threshold
+from speechbrain_lmac.inference.measured_sounds import MeasuredSounds
 from speechbrain_lmac.inference.outputs import explanation_files, output_names, writing_to
-from speechbrain_lmac.inference.presence import LIKELY
 from speechbrain_lmac.inference.quality import interpretation_warnings
 from speechbrain_lmac.inference.saving import interpretation_rows, write_interpretation
-from speechbrain_lmac.inference.scores import PromptScores, score_sounds
-from speechbrain_lmac.inference.timeline import THRESHOLD, Timeline
+from speechbrain_lmac.inference.timeline import THRESHOLD
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 from speechbrain_lmac.models.question_words import QuestionWords
 from speechbrain_lmac.utils.device import in_float32
 
 
 @dataclass(frozen=True, eq=False)
-class Interpretation(PlayableAreas):
+class Interpretation(MeasuredSounds):
     """Explanation of a classifier's scores of a clip for each prompt.
 
     Arguments
@@ -30,9 +26,10 @@ class Interpretation(PlayableAreas):
     original : torch.Tensor
         Clip, ``[time]``.
     waveform : torch.Tensor
-        Masked-in sound of each prompt, ``[prompts, time]``. That of an absent prompt is faded out.
+        Masked-in sound of each prompt, ``[prompts, time]``. That of an absent prompt is faded out,
+        and 0 if the prompt is not explained.
     mask : torch.Tensor
-        Mask of each prompt in [0, 1], ``[prompts, frames, bins]``.
+        Mask of each prompt in [0, 1], ``[prompts, frames, bins]``; 0 if it is not explained.
     similarity : torch.Tensor
         Logit of each prompt, ``[prompts]``.
     probabilities : torch.Tensor
@@ -45,6 +42,9 @@ class Interpretation(PlayableAreas):
         Whether each prompt is absent, ``[prompts]`` of bool: its presence is below ``min_presence``
         in the clip and below 0.5 in its masked-in sound. In windows of a recording only the former
         counts. With ``against`` no prompt is absent, and neither is the prediction of a clip.
+    explained : torch.Tensor
+        Whether each prompt is explained, ``[prompts]`` of bool; see ``explain_above`` of
+        :meth:`~speechbrain_lmac.inference.interpreter.Interpreter.interpret_file`.
     target : int
         Index of the prompt with the highest logit.
     prompts : tuple of str
@@ -66,6 +66,7 @@ class Interpretation(PlayableAreas):
     probabilities: torch.Tensor
     presence: torch.Tensor
     absent: torch.Tensor
+    explained: torch.Tensor
     target: int
     prompts: tuple[str, ...]
     against: str | None
@@ -93,91 +94,6 @@ class Interpretation(PlayableAreas):
     def min_presence(self) -> float:
         """Presence below which the classifier counts a prompt as absent."""
         return self.model.classifier.audio_classifier.min_presence
-
-    @cached_property
-    def contrast_holds(self) -> torch.Tensor:
-        """Whether each masked-in sound favors its prompt over ``against``, ``[prompts]`` of bool.
-
-        All are True without ``against``.
-        """
-        if self.against is None:
-            return torch.ones(len(self.prompts), dtype=torch.bool)
-        return self.score_sounds(self.waveform).probability > LIKELY
-
-    @property
-    def detection_probability(self) -> torch.Tensor:
-        """Probability that each prompt occurs, ``[prompts]``: its presence.
-
-        With ``against``, it is the probability against that text, and 0 if the contrast does not
-        hold.
-        """
-        if self.against is None:
-            return self.presence
-        return self.probabilities * self.contrast_holds
-
-    @cached_property
-    @in_float32
-    def timeline(self) -> Timeline:
-        """Activity over time, and its regions."""
-        samples = len(self.original)
-        domain = self.model.classifier.domain
-        activity = ActivityAccumulator(domain, self.prompts, samples / self.sample_rate)
-        activity.add(0, self.original, self.mask, self.detection_probability)
-        return activity.timeline(samples, self.against, file=self.file)
-
-    @cached_property
-    @in_float32
-    def scores(self) -> dict[str, torch.Tensor]:
-        """Scores of the clip, of the masked-in and of the masked-out sounds, ``[prompts]`` each.
-
-        The sounds are encoded, not the masked spectrograms, because sounds are what people hear.
-
-        Returns
-        -------
-        dict
-            ``probability`` and ``presence`` of each prompt in the clip; ``similarity_masked_in``,
-            ``probability_masked_in`` and ``presence_masked_in``; ``similarity_masked_out``,
-            ``probability_masked_out`` and ``presence_masked_out``. Similarities are logits.
-        """
-        scores = {"probability": self.probabilities, "presence": self.presence}
-        for version, sounds in (("masked_in", self.waveform), ("masked_out", self.residual)):
-            found = self.score_sounds(sounds)
-            scores[f"similarity_{version}"] = found.logit
-            scores[f"probability_{version}"] = found.probability
-            scores[f"presence_{version}"] = found.presence
-        return scores
-
-    @in_float32
-    def score_sounds(self, sounds: torch.Tensor, prompt: int | str | None = None) -> PromptScores:
-        """Score sounds, each for its own prompt, or all for one prompt.
-
-        Arguments
-        ---------
-        sounds : torch.Tensor
-            Sound for each prompt, ``[prompts, time]``, or any number of sounds for one prompt.
-        prompt : int or str
-            Index or text of the prompt of all sounds. Default: each sound has its own.
-
-        Returns
-        -------
-        PromptScores
-        """
-        prompts = self.prompts
-        if prompt is not None:
-            prompts = (self.prompts[self.prompt_index(prompt)],) * len(sounds)
-        return score_sounds(self.model.classifier, sounds, prompts, self.against)
-
-    @cached_property
-    @in_float32
-    def level_db(self) -> torch.Tensor:
-        """Level of each masked-in sound relative to the clip in dB, ``[prompts]``.
-
-        It is minus infinity for silence. Energy that is not encoded, such as a constant offset,
-        does not count.
-        """
-        energy = self.model.classifier.audio_classifier.encoded_energy
-        tiny = torch.finfo(torch.float32).tiny
-        return 10 * (energy(self.waveform) / energy(self.original[None]).clamp(min=tiny)).log10()
 
     @property
     def warnings(self) -> list[str]:

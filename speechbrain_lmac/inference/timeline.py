@@ -1,6 +1,6 @@
 """Activity of prompts over the time of a sound."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import torch
 from speechbrain_lmac.inference.inputs import check_folder_name, check_threshold
 from speechbrain_lmac.inference.outputs import table_names, timeline_names, writing_to
 from speechbrain_lmac.inference.saving import write_tables, write_timeline
+from speechbrain_lmac.inference.scores import with_fill
 from speechbrain_lmac.reports.annotations import Region, find_regions
 
 STEP_SECONDS = 0.1
@@ -98,6 +99,39 @@ class Timeline:
     def seconds(self) -> torch.Tensor:
         """Start of each step in seconds, ``[steps]``, in double precision."""
         return torch.arange(self.probability.shape[-1], dtype=torch.float64) * STEP_SECONDS
+
+    def with_others(
+        self, prompts: tuple[str, ...], index: torch.Tensor, probability: torch.Tensor
+    ) -> "Timeline":
+        """Return this timeline with other prompts, which have no activity.
+
+        Arguments
+        ---------
+        prompts : tuple of str
+            All prompts.
+        index : torch.Tensor
+            Indices of the prompts of this timeline, ``[explained]``.
+        probability : torch.Tensor
+            Probability of each of all prompts, ``[prompts]``.
+
+        Returns
+        -------
+        Timeline
+        """
+        if len(index) == len(prompts):
+            return self
+        count, steps = len(prompts), self.probability.shape[-1]
+        everywhere = probability.unsqueeze(1).repeat(1, steps)
+        everywhere[index] = self.probability
+        fraction = with_fill(self.masked_in_fraction, index, count, 0.0)
+        bands = with_fill(self.bands, index, count, 0.0)
+        return replace(
+            self,
+            prompts=prompts,
+            probability=everywhere,
+            masked_in_fraction=fraction,
+            bands=bands,
+        )
 
     def regions(
         self, threshold: float = THRESHOLD, gap_seconds: float = GAP_SECONDS

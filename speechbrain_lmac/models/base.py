@@ -6,6 +6,7 @@ CLAP, or rows of a supervised classifier's head. Nothing outside the adapters de
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -210,15 +211,18 @@ class AudioClassifier(nn.Module, ScaledDotProduct, OwnWeights, ABC):
         """
         samples = wavs.shape[-1]
         lowest = self.encoded_bins.argmax().item() * self.sample_rate / self.spectrogram.n_fft
-        hertz = torch.fft.rfftfreq(samples, 1 / self.sample_rate, device=wavs.device)
-        place = ((hertz / max(lowest, 1.0) - 0.4) / 0.4).clamp(0, 1)
-        gains = (1 - torch.cos(torch.pi * place)) / 2
+        gains = _high_pass_gains(samples, lowest, self.sample_rate, wavs.device)
         return torch.fft.irfft(gains * torch.fft.rfft(wavs), samples)
 
     @torch.no_grad()
     def encoded_energy(self, wavs: torch.Tensor) -> torch.Tensor:
         """Energy ``[batch]`` of ``wavs`` ``[batch, time]`` in the encoded bins, on the CPU."""
-        power = power_of(self.spectrogram(self.without_offset(wavs).to(self.filterbank)))
+        return self.filtered_energy(self.without_offset(wavs))
+
+    @torch.no_grad()
+    def filtered_energy(self, filtered: torch.Tensor) -> torch.Tensor:
+        """Energy as in :meth:`encoded_energy` of results of :meth:`without_offset`."""
+        power = power_of(self.spectrogram(filtered.to(self.filterbank)))
         return (power @ self.encoded_bins).sum(dim=-1).cpu()
 
     def forward(self, wavs: torch.Tensor) -> AudioEncoding:
@@ -233,3 +237,13 @@ class AudioClassifier(nn.Module, ScaledDotProduct, OwnWeights, ABC):
     def train(self, mode: bool = True) -> Self:
         """Stay in evaluation mode, also inside a training Brain."""
         return super().train(False)
+
+
+@lru_cache(maxsize=1)
+def _high_pass_gains(
+    samples: int, lowest: float, sample_rate: int, device: torch.device
+) -> torch.Tensor:
+    """Gains of :meth:`AudioClassifier.without_offset`; those of the last length are cached."""
+    hertz = torch.fft.rfftfreq(samples, 1 / sample_rate, dtype=torch.float32, device=device)
+    place = ((hertz / max(lowest, 1.0) - 0.4) / 0.4).clamp(0, 1)
+    return (1 - torch.cos(torch.pi * place)) / 2

@@ -8,7 +8,8 @@ import torch
 
 from speechbrain_lmac.data.synthetic import mixture
 from speechbrain_lmac.evaluation.encoder_passes import EncoderPasses
-from speechbrain_lmac.inference.areas import PromptAreas, competing_classes
+from speechbrain_lmac.inference.areas import PromptAreas
+from speechbrain_lmac.inference.decisions import competing_classes
 from speechbrain_lmac.metrics.smallest_areas import AREA_FRACTIONS
 from speechbrain_lmac.utils.errors import InputError
 from tests.unit.inference.conftest import PROMPTS, questions

@@ -10,7 +10,8 @@ import torch
 
 from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.explainers.base import ExplainerInputs
-from speechbrain_lmac.inference.areas import RankedMasks, competing_classes, find_areas
+from speechbrain_lmac.inference.areas import find_areas
+from speechbrain_lmac.inference.decisions import RankedMasks, competing_classes
 from speechbrain_lmac.masking.decoder import MaskDecoder
 from speechbrain_lmac.masking.decoder_features import DecoderFeatures
 from speechbrain_lmac.masking.domains import DOMAINS

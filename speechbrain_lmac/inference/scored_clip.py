@@ -1,0 +1,80 @@
+"""Encoding of clips and their scores for prompts, before any mask is predicted."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+
+from speechbrain_lmac.inference.inputs import check_finite
+from speechbrain_lmac.inference.prediction import class_probabilities, probable_prompts
+from speechbrain_lmac.inference.prompts import PromptQuery
+from speechbrain_lmac.masking.encoded_clips import EncodedClips
+
+
+class ScoredClip(NamedTuple):
+    """Clip that is encoded and scored for prompts, before any mask is predicted."""
+
+    wav: torch.Tensor
+    """Checked samples, ``[time]``."""
+    prompts: tuple[str, ...]
+    """Prompts."""
+    against: str | None
+    """Text that each prompt is contrasted with."""
+    encoded: EncodedClips
+    """The clip as a batch of one."""
+    query: PromptQuery
+    """Query vectors of the prompts."""
+    similarity: torch.Tensor
+    """Logit of each prompt, ``[prompts]``."""
+    presence: torch.Tensor
+    """Probability that the sound of each prompt occurs, ``[prompts]``."""
+    can_be_absent: bool
+    """Whether a prompt can count as absent: not the prediction, and not with ``against``."""
+
+
+def score_clip(
+    interpreter: Any, wav: torch.Tensor, prompts: Sequence[str] | None, against: str | None = None
+) -> ScoredClip:
+    """Encode a clip and score it for prompts.
+
+    Arguments
+    ---------
+    interpreter, wav, prompts, against
+        As for :func:`~speechbrain_lmac.inference.clip.explain_clip`.
+
+    Returns
+    -------
+    ScoredClip
+    """
+    encoded = encode(interpreter, wav.unsqueeze(0))
+    return score_encoded(interpreter, wav, encoded, prompts, against)
+
+
+@torch.no_grad()
+def encode(interpreter: Any, wavs: torch.Tensor) -> EncodedClips:
+    """Encode checked clips of one length, ``[batch, time]``."""
+    filtered = interpreter.audio_classifier.without_offset(wavs)
+    return interpreter.model.classifier.encode_clips(filtered.to(interpreter.device))
+
+
+@torch.no_grad()
+def score_encoded(
+    interpreter: Any,
+    wav: torch.Tensor,
+    encoded: EncodedClips,
+    prompts: Sequence[str] | None,
+    against: str | None = None,
+) -> ScoredClip:
+    """Score an encoded clip, a batch of one, for prompts; see :func:`score_clip`."""
+    classifier, audio_classifier = interpreter.model.classifier, interpreter.audio_classifier
+    vector = encoded.encoding.vector
+    can_be_absent = against is None and prompts is not None  # the prediction is not absent
+    if prompts is None:
+        prompts = probable_prompts(audio_classifier, class_probabilities(audio_classifier, vector))
+    query = interpreter.query(prompts, against)
+    similarity = classifier.logits(vector, query.queries).squeeze(0).cpu()
+    presence = audio_classifier.presence(vector, query.queries).squeeze(0).cpu()
+    check_finite("scores", similarity, presence)
+    return ScoredClip(
+        wav, tuple(prompts), against, encoded, query, similarity, presence, can_be_absent
+    )
