@@ -1,6 +1,6 @@
 """Interpreter: classify sounds and explain the scores."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ import torch
 
 from speechbrain_lmac.inference.classifying import ClassifyingInterpreter
 from speechbrain_lmac.inference.clip import explain_clip
+from speechbrain_lmac.inference.clip_batches import explain_clips
 from speechbrain_lmac.inference.inputs import (
     as_clip,
     as_clips,
@@ -53,6 +54,7 @@ class Interpreter(ClassifyingInterpreter):
         prompts: str | Sequence[str] | None = None,
         against: str | None = None,
         sample_rate: int | None = None,
+        explain_above: float | None = None,
     ) -> Interpretation:
         """Explain a clip in one piece.
 
@@ -70,6 +72,10 @@ class Interpreter(ClassifyingInterpreter):
             Default: none.
         sample_rate : int
             Sample rate of an array, in Hz.
+        explain_above : float
+            Presence from which a prompt is explained, such as 0.05. No time is spent on the masks
+            and sounds of other prompts; see ``Interpretation.explained``. It has no effect on the
+            prediction, and none with ``against``. Default: all prompts are explained.
 
         Returns
         -------
@@ -79,7 +85,8 @@ class Interpreter(ClassifyingInterpreter):
         self._spelled(prompts, against)  # an invalid prompt fails before the sound is read
         wav = source.read(self.sample_rate)
         self._warn_of_partial_input(len(wav))
-        return replace(self.interpret(wav, prompts, against), file=source.path)
+        result = self.interpret(wav, prompts, against, explain_above=explain_above)
+        return replace(result, file=source.path)
 
     @in_float32
     def interpret_recording(
@@ -131,8 +138,9 @@ class Interpreter(ClassifyingInterpreter):
         prompts: str | Sequence[str] | None = None,
         wav_lens: torch.Tensor | None = None,
         against: str | None = None,
+        explain_above: float | None = None,
     ) -> list[Interpretation]:
-        """Explain waveforms.
+        """Explain waveforms in chunks. :meth:`interpret_clips` does not hold all results.
 
         Arguments
         ---------
@@ -143,8 +151,8 @@ class Interpreter(ClassifyingInterpreter):
         wav_lens : torch.Tensor
             Length of each clip as a fraction of the longest, ``[batch]``, as in SpeechBrain.
             Default: no padding.
-        against : str
-            Text that each prompt is contrasted with. Default: none.
+        against, explain_above
+            As for :meth:`interpret_file`.
 
         Returns
         -------
@@ -153,7 +161,43 @@ class Interpreter(ClassifyingInterpreter):
         """
         clips = as_clips(wavs, wav_lens)
         self._warn_of_partial_input(max(map(len, clips)))
-        return [self.interpret(clip, prompts, against) for clip in clips]
+        texts, rather = self._spelled(prompts, against)
+        return list(explain_clips(self, clips, texts, rather, explain_above))
+
+    def interpret_clips(
+        self,
+        clips: Iterable[torch.Tensor],
+        prompts: str | Sequence[str] | None = None,
+        against: str | None = None,
+        explain_above: float | None = None,
+    ) -> Iterator[Interpretation]:
+        """Explain any number of clips, one result after the other.
+
+        Clips are read as results are taken, and explained in chunks of a fixed size, so memory
+        does not grow with their number. The chunk of a clip changes the last digits of its result.
+
+        Arguments
+        ---------
+        clips : iterable of torch.Tensor
+            Waveforms at :attr:`sample_rate`, ``[time]`` each.
+        prompts, against, explain_above
+            As for :meth:`interpret_file`.
+
+        Returns
+        -------
+        iterator of Interpretation
+            One per clip, in order.
+
+        Example
+        -------
+        >>> from speechbrain_lmac.data.synthetic import synthesize
+        >>> interpreter = Interpreter.from_hparams(source="mini-stft")
+        >>> clips = (synthesize("siren", seed, seconds=1.0) for seed in range(3))
+        >>> [len(result.mask) for result in interpreter.interpret_clips(clips, "siren")]
+        [1, 1, 1]
+        """
+        texts, rather = self._spelled(prompts, against)
+        return explain_clips(self, map(as_clip, clips), texts, rather, explain_above)
 
     def forward(
         self,
@@ -172,6 +216,7 @@ class Interpreter(ClassifyingInterpreter):
         prompts: str | Sequence[str] | None = None,
         against: str | None = None,
         recheck_absent: bool = True,
+        explain_above: float | None = None,
     ) -> Interpretation:
         """Explain one clip.
 
@@ -184,15 +229,16 @@ class Interpreter(ClassifyingInterpreter):
         against : str
             Text that each prompt is contrasted with. Default: none.
         recheck_absent : bool
-            Whether a prompt that seems absent from the clip is looked for in its masked-in sound.
-            Default: True.
+            Whether a prompt that seems absent is looked for in its masked-in sound. Default: True.
+        explain_above : float
+            As for :meth:`interpret_file`.
 
         Returns
         -------
         Interpretation
         """
         texts, rather = self._spelled(prompts, against)
-        return explain_clip(self, as_clip(wav), texts, rather, recheck_absent)
+        return explain_clip(self, as_clip(wav), texts, rather, recheck_absent, explain_above)
 
     def _spelled(
         self, prompts: str | Sequence[str] | None, against: str | None

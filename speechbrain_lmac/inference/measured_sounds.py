@@ -108,8 +108,11 @@ class MeasuredSounds(PlayableAreas):
 
         The filter is linear, so the masked-out sound is the difference.
         """
-        sounds = torch.cat([self.original.unsqueeze(0), with_only(self.waveform, self._index)])
-        return self.model.classifier.audio_classifier.without_offset(sounds)
+        without_offset = self.model.classifier.audio_classifier.without_offset
+        original = without_offset(self.original).unsqueeze(0)
+        if not len(self._index):
+            return original
+        return torch.cat([original, without_offset(with_only(self.waveform, self._index))])
 
     @in_float32
     def score_sounds(self, sounds: torch.Tensor, prompt: int | str | None = None) -> PromptScores:
