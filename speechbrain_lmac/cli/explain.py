@@ -1,18 +1,17 @@
 """``speechbrain-lmac explain``: write what the mask of each prompt or class lets through."""
 
-from collections.abc import Iterator
-from functools import partial
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from typer import Option
 
 from speechbrain_lmac.cli.batch import Result, for_each
-from speechbrain_lmac.cli.explain_text import Record, describe_clip, describe_recording, lines
+from speechbrain_lmac.cli.explain_file import AREA_FIELDS, Settings, explain
+from speechbrain_lmac.cli.explain_text import Record
 from speechbrain_lmac.cli.files import expand, folders_for, take_folder
 from speechbrain_lmac.cli.inputs import (
     check_prompts,
-    chosen_prompts,
     load_interpreter,
     read_prompts,
 )
@@ -21,6 +20,8 @@ from speechbrain_lmac.cli.options import (
     AllClasses,
     Areas,
     Device,
+    ExplainAbove,
+    Figures,
     Files,
     Json,
     Prompts,
@@ -31,8 +32,7 @@ from speechbrain_lmac.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from speechbrain_lmac.audio.source import AudioSource
-    from speechbrain_lmac.inference.interpreter import Interpreter
+    pass
 
 EXAMPLES = """\
 \b
@@ -42,17 +42,8 @@ Examples:
   speechbrain-lmac explain pet.wav --prompt dog --against cat
   speechbrain-lmac explain street.wav --all                  all recognized classes
 """
-AREA_FIELDS = ("sufficient_area", "necessary_area")
-"""Fields of the smallest areas of a prompt."""
-REPORTED = (
-    "prompt",
-    *("probability", "probability_masked_in", "probability_masked_out"),
-    *("presence", "presence_masked_in", "presence_masked_out"),
-    *("absent", *AREA_FIELDS, "activity", "regions"),
-)
-"""Fields of a prompt's JSON object, null if not measured. All fields are in scores.json."""
-FULL_BAND_RATE = 48000
-"""Highest sample rate, in Hz, of recordings that cover only what people can hear."""
+MAX_FIGURES = 20
+"""Number of files up to which figures are drawn by default."""
 
 
 def run(
@@ -62,7 +53,9 @@ def run(
     every: AllClasses = False,
     against: Against = None,
     threshold: Threshold = 0.1,
+    explain_above: ExplainAbove = None,
     areas: Areas = True,
+    figures: Figures = None,
     output: Annotated[str, Option(metavar="FOLDER", help="Output folder.")] = "explanations",
     source: Source = "mini-stft",
     revision: Revision = None,
@@ -81,7 +74,8 @@ def run(
     Regions of activity are in regions.csv and in a selection table for Raven. OUTPUT/regions.csv
     collects the regions of all files, and OUTPUT/areas.csv the smallest areas of their prompts.
 
-    Sounds up to 15 s also get the masked-out sounds and their scores. Longer recordings are
+    Sounds up to 15 s also get the masked-out sounds and their scores. Prompts that are absent from
+    them are listed as absent and get no sound; see --explain-above. Longer recordings are
     processed in overlapping 5 s windows. Windows in which a prompt is absent are silenced.
 
     Existing files are replaced only if this program wrote them and they have not changed since.
@@ -97,18 +91,37 @@ def run(
     from speechbrain_lmac.inference.outputs import release
 
     taken: set[str] = set()
+    num_figures = count_figures(figures, len(sounds))
+    settings = Settings(against, threshold, every, areas, explain_above)
 
-    def explain_one(file: str, _: int) -> Result:
+    def explain_one(file: str, index: int) -> Result:
         folder = take_folder(file, root, taken)
         try:
-            settings = (against, threshold, folder, every, areas)
-            record, lines = explain(interpreter, file, prompts, *settings)
+            record, lines = explain(
+                interpreter, file, prompts, folder, settings._replace(figure=index < num_figures)
+            )
             update_tables(root, record)
         finally:
             release(folder, made=folder not in existing)
         return record, lines
 
-    return for_each(sounds, explain_one, json)
+    status = for_each(sounds, explain_one, json)
+    if figures is None and not num_figures:
+        print(f"no figures of more than {MAX_FIGURES} files: see --figures", file=sys.stderr)
+    return status
+
+
+def count_figures(figures: str | None, num_files: int) -> int:
+    """Return the number of files that get a figure, the first ones.
+
+    Example
+    -------
+    >>> count_figures(None, 20), count_figures(None, 21), count_figures("3", 21)
+    (20, 0, 3)
+    """
+    if figures is None:
+        return num_files if num_files <= MAX_FIGURES else 0
+    return {"all": num_files, "none": 0}[figures] if figures.isalpha() else int(figures)
 
 
 def check_outputs(
@@ -145,60 +158,3 @@ def update_tables(root: Path, record: Record) -> None:
     columns = ("prompt", *AREA_FIELDS)
     areas = [[row[name] for name in columns] for row in rows if row["sufficient_area"] is not None]
     update_table(root / AREAS, columns, {file: areas})
-
-
-def explain(
-    interpreter: "Interpreter",
-    file: str,
-    prompts: list[str] | None,
-    against: str | None,
-    threshold: float,
-    folder: Path,
-    every: bool = False,
-    areas: bool = True,
-) -> Result:
-    """Explain one file and write the explanation to a folder.
-
-    Without prompts, the prediction is explained, or every probable class. Recordings that are
-    processed in windows have no smallest areas.
-
-    Returns
-    -------
-    dict, iterable of str
-        JSON record and lines to print.
-    """
-    from speechbrain_lmac.audio.source import AudioSource
-    from speechbrain_lmac.inference.recording import needs_windowing
-
-    sound = AudioSource(file)
-    prompts = chosen_prompts(interpreter, sound, prompts, every)
-    if windowed := needs_windowing(interpreter, sound):
-        timeline = interpreter.interpret_recording(
-            sound, prompts, folder, against, threshold=threshold
-        )
-        paths, rows, warnings = timeline.files, timeline.rows(threshold), timeline.warnings
-        against = timeline.against
-    else:
-        clip = interpreter.interpret_file(sound, prompts, against)
-        paths, rows = tuple(clip.save(folder, threshold, areas)), clip.rows(threshold, areas)
-        warnings, against = clip.warnings, clip.against
-    record = {
-        **{"file": str(file), "folder": str(folder), "seconds": sound.seconds},
-        "against": against,
-        "prompts": [
-            {**{name: row.get(name) for name in REPORTED}, "explanation": str(path)}
-            for row, path in zip(rows, paths)
-        ],
-        "warnings": [*_bandwidth_warning(sound, interpreter), *warnings],
-    }
-    describe = describe_recording if windowed else partial(describe_clip, areas=areas)
-    return record, lines(record, describe, interpreter.audio_classifier.question_words)
-
-
-def _bandwidth_warning(sound: "AudioSource", interpreter: "Interpreter") -> Iterator[str]:
-    """Yield a warning if the recording has content above the classifier's bandwidth."""
-    if sound.rate > FULL_BAND_RATE > interpreter.sample_rate:
-        yield (
-            f"the classifier uses frequencies up to {interpreter.sample_rate / 2000:g} kHz; "
-            f"this file has frequencies up to {sound.rate / 2000:g} kHz"
-        )

@@ -19,7 +19,7 @@ def lines(
     describe: Callable[[Record, Record, "QuestionWords"], Iterator[str]],
     words: "QuestionWords",
 ) -> Iterator[str]:
-    """Yield the lines about a file.
+    """Yield the lines about a file. Prompts that are not explained are listed in one line.
 
     Arguments
     ---------
@@ -31,12 +31,18 @@ def lines(
         Words for a prompt.
     """
     yield record["file"]
-    for row in record["prompts"]:
+    for row in (row for row in record["prompts"] if row["explained"]):
         rather = f" rather than “{record['against']}”" if record["against"] else ""
         first, *others = describe(row, record, words)
         yield f"  “{row['prompt']}”{rather}: {first}"
         yield from (f"    {other}" for other in others)
         yield f"    {row['explanation']}"
+    unexplained = [row for row in record["prompts"] if not row["explained"]]
+    for absent, name in ((True, "absent"), (False, "not explained")):
+        listed = [row for row in unexplained if row["absent"] == absent]
+        if listed:
+            texts = (f"“{row['prompt']}” ({percent(row['presence'])})" for row in listed)
+            yield f"  {name}: {', '.join(texts)}"
     for warning in record["warnings"]:
         yield f"  warning: {warning}"
 

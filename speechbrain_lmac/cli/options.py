@@ -19,6 +19,13 @@ def check_positive(value: float | None) -> float | None:
     return value
 
 
+def check_figures(value: str | None) -> str | None:
+    """Raise BadParameter unless a value is None, ``all``, ``none`` or a number of files."""
+    if value in (None, "all", "none") or (value.isascii() and value.isdigit()):
+        return value
+    raise BadParameter(f"must be all, none or a number of files, got {value!r}")
+
+
 Files = Annotated[
     list[str],
     Argument(metavar="FILE", help="Sound files, folders, glob patterns or hf:// files."),
@@ -58,6 +65,25 @@ Areas = Annotated[
         "--areas/--no-areas",
         help="Find the smallest areas that suffice for the decision and that change it. This takes "
         "about ten encoder passes per prompt.",
+    ),
+]
+ExplainAbove = Annotated[
+    float | None,
+    Option(
+        metavar="X",
+        min=0,
+        max=1,
+        help="Presence from which a prompt is explained in sounds up to 15 s; 0 explains all. "
+        "Default: the presence below which it is absent, 0.05 for a CLAP.",
+    ),
+]
+Figures = Annotated[
+    str | None,
+    Option(
+        metavar="all|none|N",
+        callback=check_figures,
+        help="Files that get figure.png: all, none, or the first N. Default: all of up to 20 "
+        "files, none of more.",
     ),
 ]
 Source = Annotated[

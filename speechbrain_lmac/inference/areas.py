@@ -54,6 +54,7 @@ class PlayableAreas:
     """
 
     original: torch.Tensor
+    filtered: torch.Tensor
     mask: torch.Tensor
     prompts: tuple[str, ...]
     against: str | None
@@ -122,7 +123,7 @@ class PlayableAreas:
 
     @cached_property
     def _ranked(self) -> RankedMasks:
-        return RankedMasks(self.model.classifier, self.original, self.mask)
+        return RankedMasks(self.model.classifier, self.filtered, self.mask)
 
     def prompt_index(self, prompt: int | str | None = None) -> int:
         """Return the index of a prompt, given as its index or text, or of the highest logit.

@@ -161,6 +161,7 @@ def interpret_decoded(
     count = len(scored.prompts)
     return Interpretation(
         original=scored.wav,
+        filtered=scored.encoded.wavs[0].cpu(),
         waveform=with_fill(gains.unsqueeze(1) * sounds, index, count, 0.0),
         mask=with_fill(masks, index, count, 0.0),
         similarity=scored.similarity,

@@ -19,17 +19,16 @@ class RankedMasks:
     ---------
     classifier : MaskedClassifier
         Classifier that is explained.
-    wav : torch.Tensor
-        Clip, ``[time]``, on the CPU.
+    filtered : torch.Tensor
+        Clip without offset, ``[time]``, on the CPU.
     masks : torch.Tensor
         Mask of each prompt, ``[prompts, frames, bins]``.
     """
 
     @torch.no_grad()
-    def __init__(self, classifier: MaskedClassifier, wav: torch.Tensor, masks: torch.Tensor):
-        self.classifier, self.wav, self.masks = classifier, wav, masks
-        filtered = classifier.audio_classifier.without_offset(wav.unsqueeze(0))
-        self.encoded = classifier.encode_clips(filtered.to(classifier.device))
+    def __init__(self, classifier: MaskedClassifier, filtered: torch.Tensor, masks: torch.Tensor):
+        self.classifier, self.masks = classifier, masks
+        self.encoded = classifier.encode_clips(filtered.unsqueeze(0).to(classifier.device))
         self.num_bins = int(classifier.grid(self.encoded).valid.sum())
         self._ranks: dict[int, torch.Tensor] = {}
 

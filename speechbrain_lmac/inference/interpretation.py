@@ -8,9 +8,13 @@ import torch
 
 from speechbrain_lmac.inference.inputs import check_folder_name, check_threshold
 from speechbrain_lmac.inference.measured_sounds import MeasuredSounds
-from speechbrain_lmac.inference.outputs import explanation_files, output_names, writing_to
+from speechbrain_lmac.inference.outputs import output_names, writing_to
 from speechbrain_lmac.inference.quality import interpretation_warnings
-from speechbrain_lmac.inference.saving import interpretation_rows, write_interpretation
+from speechbrain_lmac.inference.saving import (
+    explained_files,
+    interpretation_rows,
+    write_interpretation,
+)
 from speechbrain_lmac.inference.timeline import THRESHOLD
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 from speechbrain_lmac.models.question_words import QuestionWords
@@ -25,6 +29,8 @@ class Interpretation(MeasuredSounds):
     ---------
     original : torch.Tensor
         Clip, ``[time]``.
+    filtered : torch.Tensor
+        Clip without offset and hum, as it is encoded, ``[time]``.
     waveform : torch.Tensor
         Masked-in sound of each prompt, ``[prompts, time]``. That of an absent prompt is faded out,
         and 0 if the prompt is not explained.
@@ -60,6 +66,7 @@ class Interpretation(MeasuredSounds):
     """
 
     original: torch.Tensor
+    filtered: torch.Tensor = field(repr=False)
     waveform: torch.Tensor
     mask: torch.Tensor
     similarity: torch.Tensor
@@ -118,12 +125,16 @@ class Interpretation(MeasuredSounds):
 
     @in_float32
     def save(
-        self, folder: str | Path, threshold: float = THRESHOLD, areas: bool = True
+        self,
+        folder: str | Path,
+        threshold: float = THRESHOLD,
+        areas: bool = True,
+        figure: bool = True,
     ) -> list[Path]:
         """Write sounds, figure, scores and tables.
 
         The folder gets ``original.wav``, ``{i}-{prompt}-explanation.wav`` and ``-residual.wav``
-        for each prompt, ``figure.png``, ``scores.json`` and the tables of
+        for each explained prompt, ``figure.png``, ``scores.json`` and the tables of
         :meth:`~speechbrain_lmac.inference.timeline.Timeline.save_tables`. One gain, in
         ``scores.json``, keeps all sounds from clipping. Explanations of other prompts are removed
         unless they have changed since.
@@ -137,11 +148,13 @@ class Interpretation(MeasuredSounds):
         areas : bool
             Whether to find the smallest areas, which takes about ten encoder passes per prompt.
             Default: True.
+        figure : bool
+            Whether to draw ``figure.png``. Default: True.
 
         Returns
         -------
         list of Path
-            Files of the masked-in sounds, in the order of the prompts.
+            Files of the masked-in sounds of the explained prompts, in their order.
 
         Raises
         ------
@@ -153,8 +166,8 @@ class Interpretation(MeasuredSounds):
         check_threshold(threshold)
         names = output_names(self.prompts, self.file)
         with writing_to(folder, names, [self.file], self.file, keep=()) as stage:
-            write_interpretation(self, stage, threshold, areas)
-        return explanation_files(Path(folder), self.prompts)
+            write_interpretation(self, stage, threshold, areas, figure)
+        return explained_files(self, Path(folder))
 
     @in_float32
     def _repr_html_(self) -> str:
@@ -162,5 +175,5 @@ class Interpretation(MeasuredSounds):
         from speechbrain_lmac.reports.clip import clip_section
         from speechbrain_lmac.reports.page import embedded_report
 
-        height = f"{26 + 46 * len(self.prompts)}rem"
+        height = f"{26 + 46 * int(self.explained.sum())}rem"
         return embedded_report([clip_section("Clip", self, areas=())], "", height)

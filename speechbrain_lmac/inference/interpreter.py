@@ -97,6 +97,7 @@ class Interpreter(ClassifyingInterpreter):
         against: str | None = None,
         sample_rate: int | None = None,
         threshold: float = THRESHOLD,
+        figure: bool = True,
     ) -> Timeline:
         """Explain a recording of any length, in overlapping windows of 5 s.
 
@@ -119,6 +120,8 @@ class Interpreter(ClassifyingInterpreter):
             Sample rate of an array, in Hz.
         threshold : float
             Activity from which a region starts, above 0 and at most 1. Default: 0.1.
+        figure : bool
+            Whether to draw ``figure.png``. Default: True.
 
         Returns
         -------
@@ -129,7 +132,7 @@ class Interpreter(ClassifyingInterpreter):
         check_folder_name(save_to)
         texts, rather = self._spelled(prompts, against)
         texts = self.predicted_prompts(source) if texts is None else texts
-        return explain_recording(self, source, texts, rather, Path(save_to), threshold)
+        return explain_recording(self, source, texts, rather, Path(save_to), threshold, figure)
 
     @in_float32
     def interpret_batch(

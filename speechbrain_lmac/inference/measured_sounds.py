@@ -24,6 +24,7 @@ class MeasuredSounds(PlayableAreas):
     They are those of the explained prompts. Sounds are encoded, and filtered, once for all of them.
     """
 
+    filtered: torch.Tensor
     waveform: torch.Tensor
     probabilities: torch.Tensor
     presence: torch.Tensor
@@ -64,7 +65,7 @@ class MeasuredSounds(PlayableAreas):
         if len(index):
             mask = with_only(self.mask, index)
             probability = with_only(self.detection_probability, index)
-        activity.add(0, self.original, mask, probability, filtered=self._filtered[0])
+        activity.add(0, self.original, mask, probability, filtered=self.filtered)
         timeline = activity.timeline(samples, self.against, file=self.file)
         return timeline.with_others(self.prompts, index, self.detection_probability)
 
@@ -108,29 +109,33 @@ class MeasuredSounds(PlayableAreas):
 
         The filter is linear, so the masked-out sound is the difference.
         """
-        without_offset = self.model.classifier.audio_classifier.without_offset
-        original = without_offset(self.original).unsqueeze(0)
         if not len(self._index):
-            return original
-        return torch.cat([original, without_offset(with_only(self.waveform, self._index))])
+            return self.filtered.unsqueeze(0)
+        masked_in = self.model.classifier.audio_classifier.without_offset(
+            with_only(self.waveform, self._index)
+        )
+        return torch.cat([self.filtered.unsqueeze(0), masked_in])
 
     @in_float32
-    def score_sounds(self, sounds: torch.Tensor, prompt: int | str | None = None) -> PromptScores:
+    def score_sounds(
+        self, sounds: torch.Tensor, prompt: int | str | torch.Tensor | None = None
+    ) -> PromptScores:
         """Score sounds, each for its own prompt, or all for one prompt.
 
         Arguments
         ---------
         sounds : torch.Tensor
             Sound for each prompt, ``[prompts, time]``, or any number of sounds for one prompt.
-        prompt : int or str
-            Index or text of the prompt of all sounds. Default: each sound has its own.
+        prompt : int, str or torch.Tensor
+            Index or text of the prompt of all sounds, or index of the prompt of each sound,
+            ``[sounds]``. Default: there is a sound for each prompt.
 
         Returns
         -------
         PromptScores
         """
-        index = None
-        if prompt is not None:
+        index = prompt if isinstance(prompt, torch.Tensor) else None
+        if isinstance(prompt, int | str):
             index = torch.full((len(sounds),), self.prompt_index(prompt))
         return score_sounds(self.model.classifier, sounds, self.prompts, self.against, index)
 

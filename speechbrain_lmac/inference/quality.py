@@ -39,7 +39,8 @@ def interpretation_warnings(interpretation: Any) -> list[str]:
         Empty if there is nothing to warn of.
     """
     found = level_warnings(interpretation.original)
-    for i, prompt in enumerate(interpretation.prompts):
+    for i in interpretation.explained.nonzero().flatten().tolist():
+        prompt = interpretation.prompts[i]
         found.extend(f"“{prompt}”: {warning}" for warning in _prompt_warnings(interpretation, i))
     highest = interpretation.probabilities.max()
     if len(interpretation.prompts) > 1 and highest < LIKELY and interpretation.against is None:

@@ -49,6 +49,7 @@ def explain_recording(
     against: str | None,
     folder: Path,
     threshold: float,
+    figure: bool = True,
 ) -> Timeline:
     """Explain a recording window by window and write the explanations.
 
@@ -67,6 +68,8 @@ def explain_recording(
         :func:`~speechbrain_lmac.inference.outputs.output_names`.
     threshold : float
         Activity from which a region starts, above 0 and at most 1.
+    figure : bool
+        Whether to draw ``figure.png``. Default: True.
 
     Returns
     -------
@@ -80,7 +83,7 @@ def explain_recording(
     names = output_names(prompts, sound.path, windowed=True)
     with writing_to(folder, names, [sound.path], sound.path, keep=()) as stage:
         timeline = _explain_windows(interpreter, sound, prompts, against, stage)
-        write_timeline(timeline, stage, threshold)
+        write_timeline(timeline, stage, threshold, figure)
     return replace(timeline, files=tuple(explanation_files(folder, prompts)))
 
 

@@ -24,22 +24,14 @@ MIN_LEVEL_DB = -120
 
 
 def write_interpretation(
-    interpretation: Any, folder: Path, threshold: float, areas: bool = True
+    interpretation: Any, folder: Path, threshold: float, areas: bool, figure: bool
 ) -> None:
     """Write the sounds, figure, tables and scores of an interpretation to an empty folder."""
-    from speechbrain_lmac.reports.plots import draw_interpretation
+    gain = _write_sounds(interpretation, folder)
+    if figure:
+        from speechbrain_lmac.reports.plots import draw_interpretation
 
-    waveform, residual = interpretation.waveform, interpretation.residual
-    gain = safe_gain(interpretation.original, waveform, residual)
-    explanations = explanation_files(folder, interpretation.prompts)
-    sounds = {
-        folder / ORIGINAL: interpretation.original,
-        **dict(zip(explanations, waveform)),
-        **dict(zip(map(residual_of, explanations), residual)),
-    }
-    for path, sound in sounds.items():
-        save_audio(path, gain * sound, interpretation.sample_rate)
-    draw_interpretation(interpretation, folder / FIGURE)
+        draw_interpretation(interpretation, folder / FIGURE)
     write_tables(interpretation.timeline, folder, threshold)
     scores = {
         "file": interpretation.file,
@@ -54,18 +46,45 @@ def write_interpretation(
     _write_scores(folder, scores)
 
 
+def _write_sounds(interpretation: Any, folder: Path) -> float:
+    """Write the clip and the sounds of the explained prompts, and return their gain."""
+    explained = interpretation.explained
+    waveform, original = interpretation.waveform[explained], interpretation.original
+    residual = original - waveform
+    gain = safe_gain(original, *waveform, *residual)
+    files = explained_files(interpretation, folder)
+    sounds = {
+        folder / ORIGINAL: original,
+        **dict(zip(files, waveform)),
+        **dict(zip(map(residual_of, files), residual)),
+    }
+    for path, sound in sounds.items():
+        save_audio(path, gain * sound, interpretation.sample_rate)
+    return gain
+
+
+def explained_files(interpretation: Any, folder: Path) -> list[Path]:
+    """Return the paths of the masked-in sounds of the explained prompts, in their order."""
+    files = explanation_files(folder, interpretation.prompts)
+    return [path for path, is_explained in zip(files, interpretation.explained) if is_explained]
+
+
 def interpretation_rows(
     interpretation: Any, threshold: float, areas: bool = True
 ) -> list[dict[str, Any]]:
-    """Return the entries of ``scores.json`` for an interpretation, one per prompt."""
+    """Return the entries of ``scores.json`` for an interpretation, one per prompt.
+
+    Measurements of a prompt that is not explained are None.
+    """
     scores = {name: values.tolist() for name, values in interpretation.scores.items()}
     timeline = interpretation.timeline.rows(threshold)
-    return [
+    rows = [
         {
             "prompt": prompt,
             "similarity": interpretation.similarity[i].item(),
             **{name: values[i] for name, values in scores.items()},
             "absent": interpretation.absent[i].item(),
+            "explained": interpretation.explained[i].item(),
             "level_db": max(MIN_LEVEL_DB, interpretation.level_db[i].item()),
             "mask_mean": interpretation.mask[i].mean().item(),
             **(area_fields(interpretation.areas[i]) if areas else {}),
@@ -74,6 +93,11 @@ def interpretation_rows(
         }
         for i, prompt in enumerate(interpretation.prompts)
     ]
+    measured = ("level_db", "mask_mean", "activity", *(n for n in scores if "_masked_" in n))
+    for row in rows:
+        if not row["explained"]:
+            row.update(dict.fromkeys(measured))
+    return rows
 
 
 def area_fields(areas: Any) -> dict[str, float | None]:
@@ -81,12 +105,13 @@ def area_fields(areas: Any) -> dict[str, float | None]:
     return {f"{name}_area": value for name, value in areas._asdict().items()}
 
 
-def write_timeline(timeline: Any, folder: Path, threshold: float) -> None:
+def write_timeline(timeline: Any, folder: Path, threshold: float, figure: bool = True) -> None:
     """Write the figure, tables and scores of a timeline to an empty folder."""
-    from speechbrain_lmac.reports.plots import draw_timeline
-
     write_tables(timeline, folder, threshold)
-    draw_timeline(timeline, folder / FIGURE, threshold)
+    if figure:
+        from speechbrain_lmac.reports.plots import draw_timeline
+
+        draw_timeline(timeline, folder / FIGURE, threshold)
     scores = {
         "file": timeline.file,
         "seconds": timeline.duration,

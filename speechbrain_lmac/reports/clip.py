@@ -8,6 +8,7 @@ import torch
 from speechbrain_lmac.models.question_words import QuestionWords
 from speechbrain_lmac.reports.areas import SHOWN_AREAS, AreaSlider, area_slider
 from speechbrain_lmac.reports.players import Axis, ClipRenderer, Player
+from speechbrain_lmac.utils.percent import percent
 
 ScoreRow = tuple[Any, ...]
 """Name, whether the value is a probability, and one value for each sound."""
@@ -72,30 +73,51 @@ def clip_section(
     classifier = interpretation.model.classifier
     renderer = ClipRenderer(classifier.audio_classifier, interpretation.original)
     original, decoded = renderer.player("Clip", interpretation.original, name)
-    pairs = [_render_pair(renderer, interpretation, i) for i in range(len(interpretation.prompts))]
+    cards = tuple(_cards(renderer, interpretation, decoded, areas))
+    seconds = len(interpretation.original) / interpretation.sample_rate
+    notes = (*_not_explained(interpretation), *interpretation.warnings)
+    against = interpretation.against
+    shown = (original, cards, notes, renderer.axis, interpretation.words)
+    return ClipSection(name, seconds, against, *shown)
+
+
+def _cards(
+    renderer: ClipRenderer,
+    interpretation: Any,
+    decoded: torch.Tensor,
+    areas: tuple[float, ...] | None,
+) -> Iterator[PromptCard]:
+    """Yield the cards of the explained prompts; ``decoded`` is the clip that a browser plays."""
+    explained = interpretation.explained.nonzero().flatten()
+    if not len(explained):
+        return
+    domain = interpretation.model.classifier.domain
+    pairs = [_render_pair(renderer, interpretation, i) for i in explained.tolist()]
     masked_in, masked_out = torch.stack([sounds for _, sounds in pairs], dim=1)
     versions = (decoded.expand_as(masked_in), masked_in, masked_out)
-    scores = [interpretation.score_sounds(sounds) for sounds in versions]
-    gains = classifier.domain.gains(
-        interpretation.mask.to(classifier.audio_classifier.filterbank.device)
-    )
-    cards = tuple(
-        PromptCard(
-            prompt,
+    scores = [interpretation.score_sounds(sounds, explained) for sounds in versions]
+    masks = interpretation.mask[explained].to(domain.audio_classifier.filterbank.device)
+    gains = domain.gains(masks)
+    for place, i in enumerate(explained.tolist()):
+        yield PromptCard(
+            interpretation.prompts[i],
             None if areas is None else area_slider(renderer, interpretation, i, areas),
-            pairs[i][0],
-            renderer.mask_image(gains[i]),
+            pairs[place][0],
+            renderer.mask_image(gains[place]),
             interpretation.level_db[i].item(),
             interpretation.absent[i].item(),
-            tuple(_score_rows(interpretation, i, *scores)),
+            tuple(_score_rows(interpretation, place, *scores)),
         )
-        for i, prompt in enumerate(interpretation.prompts)
-    )
-    seconds = len(interpretation.original) / interpretation.sample_rate
-    warnings = tuple(interpretation.warnings)
-    against = interpretation.against
-    shown = (original, cards, warnings, renderer.axis, interpretation.words)
-    return ClipSection(name, seconds, against, *shown)
+
+
+def _not_explained(interpretation: Any) -> Iterator[str]:
+    """Yield a note on each prompt that is not explained."""
+    for i in (~interpretation.explained).nonzero().flatten().tolist():
+        presence = percent(interpretation.presence[i].item())
+        yield (
+            f"“{interpretation.prompts[i]}” is not explained "
+            f"({interpretation.words.presence} {presence})"
+        )
 
 
 def _render_pair(
@@ -113,7 +135,7 @@ def _render_pair(
 
 
 def _score_rows(interpretation: Any, i: int, *scores: Any) -> Iterator[ScoreRow]:
-    """Yield the rows of the table of scores of prompt ``i``."""
+    """Yield the rows of the table of scores of the explained prompt ``i``."""
     names, words = {"logit": "similarity (logit)"}, interpretation.words
     if interpretation.against is not None:
         names["probability"] = f"probability rather than “{interpretation.against}”"

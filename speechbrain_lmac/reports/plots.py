@@ -31,12 +31,14 @@ def draw_interpretation(interpretation: Any, path: str | Path) -> None:
     Arguments
     ---------
     interpretation : Interpretation
-        Explanations to draw, at most ``MAX_PROMPTS`` of them.
+        Explanations to draw, at most ``MAX_PROMPTS`` of them. Other prompts are listed only.
     path : str or Path
         Image file to write.
     """
     classifier, rate = interpretation.model.classifier, interpretation.sample_rate
-    chosen, note = _select(interpretation.detection_probability)
+    explained = interpretation.explained.nonzero().flatten()
+    chosen, note = _select(interpretation.detection_probability[explained])
+    chosen = explained[chosen].tolist()
     grid = PanelGrid(1 + len(chosen), len(interpretation.original) / rate, rate / 2)
     sounds = torch.stack([interpretation.original, *interpretation.waveform[chosen]])
     clip, *masked_in = _decibels(classifier.audio_classifier.spectrogram, sounds)
@@ -93,6 +95,7 @@ def _draw_probabilities(grid: PanelGrid, interpretation: Any, note: str) -> None
         y = top + place * step
         extra = f" ({words.presence} {percent(presence[i])})" if with_presence else ""
         absent = ", absent" if interpretation.absent[i] else ""
+        absent += "" if interpretation.explained[i] else ", not explained"
         text = f"{shorten(interpretation.prompts[i], 40)}: {percent(probabilities[i])}"
         grid.text(left, y + 0.32 * step, text + extra + absent, SMALL_SIZE)
         grid.bar(left, y + 0.65 * step, WIDTH * probabilities[i], 0.3 * step)

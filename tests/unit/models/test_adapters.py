@@ -181,7 +181,7 @@ def test_areas_certify_the_classifier(any_classifier, masking):
     classifier = MaskedClassifier(DOMAINS[masking](any_classifier))
     wav = clips(any_classifier)[0]
     encoded = classifier.encode_clips(any_classifier.without_offset(wav.unsqueeze(0)))
-    ranked = RankedMasks(classifier, wav, encoded.power.expand(len(NAMES), -1, -1))
+    ranked = RankedMasks(classifier, encoded.wavs[0], encoded.power.expand(len(NAMES), -1, -1))
     names = questions(any_classifier)
 
     def leads(sound, query):
