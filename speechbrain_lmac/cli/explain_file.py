@@ -82,7 +82,8 @@ def _explain_clip(
 ) -> tuple[list[Record], str | None, list[str]]:
     """Explain a clip; return the rows of its prompts, the spelled ``against`` and warnings."""
     above = settings.explain_above
-    above = interpreter.audio_classifier.min_presence if above is None else above
+    if above is None:  # predicted classes are explained whatever their presence
+        above = 0.0 if settings.every else interpreter.audio_classifier.min_presence
     clip = interpreter.interpret_file(sound, prompts, settings.against, explain_above=above)
     written = iter(clip.save(folder, settings.threshold, settings.areas, settings.figure))
     rows = [

@@ -20,7 +20,7 @@ def test_explain_writes_a_folder_per_file(sound_folder, tmp_path, capsys):
     """One of the three files is not a sound: status 1."""
     out = tmp_path / "why"
     command = ["explain", str(sound_folder), "--prompts-file", str(sound_folder / "notes.txt")]
-    assert main([*command, "--output", str(out), *MEL]) == 1
+    assert main([*command, "--explain-above", "0", "--output", str(out), *MEL]) == 1
     output = capsys.readouterr()
     assert "cannot read" in output.err and "1 of 3 files failed" in output.err
     assert "“siren”: presence" in output.out and "masked-in" in output.out
