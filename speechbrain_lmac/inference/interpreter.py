@@ -177,7 +177,7 @@ class Interpreter(ClassifyingInterpreter):
         """Explain any number of clips, one result after the other.
 
         Clips are read as results are taken, and explained in chunks of a fixed size, so memory
-        does not grow with their number. The chunk of a clip changes the last digits of its result.
+        does not grow. The chunk of a clip changes the last digits of its result.
 
         Arguments
         ---------
@@ -229,12 +229,10 @@ class Interpreter(ClassifyingInterpreter):
             Waveform at :attr:`sample_rate`, ``[time]``.
         prompts : str or list of str
             Prompts to explain, or class names of a supervised classifier. Default: the prediction.
-        against : str
-            Text that each prompt is contrasted with. Default: none.
+        against, explain_above
+            As for :meth:`interpret_file`.
         recheck_absent : bool
             Whether a prompt that seems absent is looked for in its masked-in sound. Default: True.
-        explain_above : float
-            As for :meth:`interpret_file`.
 
         Returns
         -------
