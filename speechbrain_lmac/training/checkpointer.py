@@ -79,11 +79,14 @@ class AtomicCheckpointer(Checkpointer):
         ckpt_predicate: Callable[[Checkpoint], bool] | None = None,
         verbosity: int = logging.INFO,
     ) -> None:
-        """Delete all but the best checkpoints by each key, and incomplete ones."""
+        """Delete all but the best checkpoints by each key, and incomplete ones.
+
+        SpeechBrain repeats a key once for each earlier checkpoint of the process.
+        """
         orders: list[dict[str, Any]] = [
             *({"min_key": key} for key in min_keys or ()),
             *({"max_key": key} for key in max_keys or ()),
-            *({"importance_key": key} for key in importance_keys),
+            *({"importance_key": key} for key in dict.fromkeys(importance_keys)),
         ]
         ddp_barrier()
         if if_main_process():

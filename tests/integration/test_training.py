@@ -18,7 +18,6 @@ from speechbrain_lmac.pretrained.export import DECODER_FILE
 from speechbrain_lmac.pretrained.finding import PRETRAINED
 from speechbrain_lmac.training import train
 from speechbrain_lmac.training.brain import LMACBrain
-from speechbrain_lmac.training.checkpointer import AtomicCheckpointer
 from speechbrain_lmac.training.schedules import CosineAnnealing
 from tests.helpers.runs import stop_after
 from tests.helpers.runs import training_arguments as arguments
@@ -86,22 +85,6 @@ def test_training_saves_between_validations(small_set, tmp_path, monkeypatch):
     intervals = {"valid_interval": 3, "ckpt_interval_minutes": 30, "ckpt_interval_steps": 0}
     train.main(arguments(small_set, tmp_path, number_of_epochs=3, **intervals))
     assert saved == [2]
-
-
-def test_checkpointer_keeps_best_and_last(tmp_path):
-    """The best checkpoint is recovered, and torn checkpoints are removed."""
-    decoder = torch.nn.Linear(2, 2)
-    checkpointer = AtomicCheckpointer(tmp_path, {"decoder": decoder})
-    torn = tmp_path / "CKPT+torn"
-    torn.mkdir()
-    (torn / "decoder.ckpt").write_bytes(b"half")
-    for score in (1.0, 3.0, 2.0):
-        torch.nn.init.constant_(decoder.weight, score)
-        checkpointer.save_and_keep_only({"score": score}, max_keys=["score"])
-    assert sorted(c.meta["score"] for c in checkpointer.list_checkpoints()) == [2.0, 3.0]
-    assert len(list(tmp_path.iterdir())) == 2
-    checkpointer.recover_if_possible(max_key="score")
-    assert (decoder.weight == 3).all()
 
 
 def test_training_exports_best_epoch(small_set, tmp_path, monkeypatch):
