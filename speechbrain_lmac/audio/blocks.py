@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
+import soxr
 import torch
 from torch import Tensor
 
@@ -48,16 +49,44 @@ def mono_blocks(file: AudioFile, start: int = 0, stop: int = 0) -> Iterator[Tens
 def _join_to(blocks: Iterator[np.ndarray], samples: int) -> Iterator[np.ndarray]:
     """Join blocks ``[time, channels]`` of equal channels to at least ``samples`` samples."""
     parts: list[np.ndarray] = []
+    count = 0
     for block in blocks:
         if parts and parts[0].shape[1] != block.shape[1]:
             yield np.concatenate(parts)
-            parts = []
+            parts, count = [], 0
         parts.append(block)
-        if sum(map(len, parts)) >= samples:
+        count += len(block)
+        if count >= samples:
             yield np.concatenate(parts)
-            parts = []
+            parts, count = [], 0
     if parts:
         yield np.concatenate(parts)
+
+
+def resample_blocks(blocks: Iterator[Tensor], rate: int, sample_rate: int) -> Iterator[Tensor]:
+    """Resample a stream of blocks; the samples do not depend on where a block ends.
+
+    Arguments
+    ---------
+    blocks : iterator of torch.Tensor
+        Blocks, ``[time]`` each.
+    rate, sample_rate : int
+        Sample rates of the blocks and of the result, in Hz.
+
+    Yields
+    ------
+    torch.Tensor
+        ``[time]``.
+    """
+    if rate == sample_rate:
+        yield from blocks
+        return
+    stream = soxr.ResampleStream(rate, sample_rate, 1, dtype="float32")
+    for block in blocks:
+        block = torch.from_numpy(stream.resample_chunk(block.numpy()))
+        if len(block):
+            yield block
+    yield torch.from_numpy(stream.resample_chunk(np.zeros(0, np.float32), last=True))
 
 
 def join_blocks(

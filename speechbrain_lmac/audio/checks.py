@@ -63,7 +63,8 @@ class SampleCheck:
         mean = samples.mean(dim=1)
         if not len(samples):
             return mean
-        low, high = torch.aminmax(samples, dim=0)
+        mean_range = torch.aminmax(mean)
+        low, high = mean_range if samples.shape[1] == 1 else torch.aminmax(samples, dim=0)
         peak = torch.maximum(high, -low).amax().item()
         if not np.isfinite(peak):
             raise InputError(f"{self.name} holds NaN or infinite samples. Export it again")
@@ -73,7 +74,7 @@ class SampleCheck:
                 f"got {peak:g}. Divide them by their full scale"
             )
         self._range = _widen(self._range, low, high)
-        self._mean_range = _widen(self._mean_range, *torch.aminmax(mean))
+        self._mean_range = _widen(self._mean_range, *mean_range)
         return mean
 
     def finish(self) -> None:

@@ -9,13 +9,17 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
-import soxr
 import torch
 from torch import Tensor
 
 from speechbrain_lmac.audio import blocks
 from speechbrain_lmac.audio.arrays import as_channels
-from speechbrain_lmac.audio.blocks import MAX_WHOLE_SECONDS, join_blocks, mono_blocks
+from speechbrain_lmac.audio.blocks import (
+    MAX_WHOLE_SECONDS,
+    join_blocks,
+    mono_blocks,
+    resample_blocks,
+)
 from speechbrain_lmac.audio.checks import SampleCheck
 from speechbrain_lmac.audio.decoding import AudioFile
 from speechbrain_lmac.audio.files import check_rate, display_name
@@ -119,16 +123,7 @@ class AudioSource:
         InputError
             If :meth:`read` raises it; within the blocks or at their end.
         """
-        rate = self._reader.rate
-        if rate == sample_rate:
-            yield from self._reader.blocks()
-            return
-        stream = soxr.ResampleStream(rate, sample_rate, 1, dtype="float32")
-        for block in self._reader.blocks():
-            block = torch.from_numpy(stream.resample_chunk(block.numpy()))
-            if len(block):
-                yield block
-        yield torch.from_numpy(stream.resample_chunk(np.zeros(0, np.float32), last=True))
+        return resample_blocks(self._reader.blocks(), self._reader.rate, sample_rate)
 
     def read_segments(self, sample_rate: int, segments: Sequence[tuple[int, int]]) -> list[Tensor]:
         """Read several segments in one pass.

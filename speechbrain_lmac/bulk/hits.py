@@ -50,7 +50,7 @@ def clip_hits(
     prompts, presence = [scored.prompts[i] for i in chosen], scored.presence[chosen]
     rate, domain = interpreter.sample_rate, interpreter.model.classifier.domain
     activity = ActivityAccumulator(domain, prompts, len(scored.wav) / rate)
-    activity.add(0, scored.wav, masks.cpu(), presence)
+    activity.add(0, scored.wav, masks.cpu(), presence, power=scored.power)
     hits = timeline_hits(activity, len(scored.wav), presence, threshold)
     if scores:
         _add_scores(interpreter, scored, masks, presence, hits)

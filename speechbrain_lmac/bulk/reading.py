@@ -6,9 +6,8 @@ from typing import Any
 
 from torch import Tensor
 
+from speechbrain_lmac.audio.blocks import mono_blocks, resample_blocks
 from speechbrain_lmac.audio.decoding import AudioFile
-from speechbrain_lmac.audio.io import read_mono
-from speechbrain_lmac.audio.source import AudioSource
 from speechbrain_lmac.bulk.manifest import Entry
 from speechbrain_lmac.bulk.store import filesystem, is_url, remote_errors
 from speechbrain_lmac.utils.errors import InputError
@@ -40,18 +39,17 @@ def read_blocks(entry: Entry, sample_rate: int) -> Iterator[Tensor]:
     if entry.problem is not None:
         raise InputError(entry.problem)
     source = _open_remote(entry.file) if is_url(entry.file) else entry.file
-    yield from _source(source, entry.start, entry.stop).blocks(sample_rate)
-
-
-def _source(source: Any, start: float | None, stop: float | None) -> AudioSource:
-    if start is None and stop is None:
-        return AudioSource(source)
     with AudioFile(source) as file:
-        rate = file.rate
+        span = _span(entry.start, entry.stop, file.rate)
+        yield from resample_blocks(mono_blocks(file, *span), file.rate, sample_rate)
+
+
+def _span(start: float | None, stop: float | None, rate: int) -> tuple[int, int]:
+    """First sample of a segment and the sample after the last one, 0 for the end of the file."""
     first, end = round((start or 0) * rate), round((stop or 0) * rate)
     if first < 0 or (stop is not None and end <= first):
         raise InputError(f"start must be at least 0 and before stop, got {start} and {stop}")
-    return AudioSource(*read_mono(source, first, end))
+    return first, end
 
 
 def _open_remote(url: str) -> Any:

@@ -149,7 +149,8 @@ class StretchBuilder:
         second = segment.start // self.rate
         counted = own_samples(segment, self.hop)
         start = segment.start - second * self.rate
-        activity.add(start, segment.wav, masks.cpu(), scored.presence[chosen], counted)
+        presence = scored.presence[chosen]
+        activity.add(start, segment.wav, masks.cpu(), presence, counted, power=scored.power)
         self._add_sums(chosen, activity.sums, second * STEPS_PER_SECOND - self.first_step)
 
     def _accumulator(self, chosen: torch.Tensor) -> ActivityAccumulator:

@@ -48,6 +48,7 @@ class ActivityAccumulator:
         probability: torch.Tensor | None,
         counted: slice = slice(None),
         filtered: torch.Tensor | None = None,
+        power: torch.Tensor | None = None,
     ) -> None:
         """Add a window.
 
@@ -65,12 +66,15 @@ class ActivityAccumulator:
             Samples of the window that count here and not in a neighboring window. Default: all.
         filtered : torch.Tensor
             Samples without offset, ``[time]``. Default: they are computed from ``wav``.
+        power : torch.Tensor
+            Power of the filtered samples, ``[frames, bins]``. Default: it is computed.
         """
         spectrogram = self.audio_classifier.spectrogram
         device = self.audio_classifier.device
-        if filtered is None:
-            filtered = self.audio_classifier.without_offset(wav)
-        power = power_of(spectrogram(filtered.unsqueeze(0).to(device)))[0].cpu()
+        if power is None:
+            if filtered is None:
+                filtered = self.audio_classifier.without_offset(wav)
+            power = power_of(spectrogram(filtered.unsqueeze(0).to(device)))[0].cpu()
         samples = torch.arange(len(power)) * spectrogram.hop_length
         first, end, _ = counted.indices(len(wav) + spectrogram.hop_length)
         in_window = (samples >= first) & (samples < end)

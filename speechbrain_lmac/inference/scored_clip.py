@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from speechbrain_lmac.audio.stft import power_of
 from speechbrain_lmac.inference.inputs import check_finite
 from speechbrain_lmac.inference.prediction import class_probabilities, probable_prompts
 from speechbrain_lmac.inference.prompts import PromptQuery
@@ -30,6 +31,12 @@ class ScoredClip(NamedTuple):
     """Probability that the sound of each prompt occurs, ``[prompts]``."""
     can_be_absent: bool
     """Whether a prompt can count as absent: not the prediction, and not with ``against``."""
+
+    @property
+    def power(self) -> torch.Tensor | None:
+        """Power of the clip without offset, ``[frames, bins]``; None if its STFT is not encoded."""
+        stft = self.encoded.stft
+        return None if stft is None else power_of(stft[0]).cpu()
 
 
 def score_clip(

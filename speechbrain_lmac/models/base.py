@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
+from scipy.fft import next_fast_len
 from torch import nn
 
-from speechbrain_lmac.audio.stft import Spectrogram, power_of
+from speechbrain_lmac.audio.stft import Spectrogram, continue_mirrored, power_of
 from speechbrain_lmac.data.prompts import TEMPLATE
 from speechbrain_lmac.models.class_set import ScaledDotProduct
 from speechbrain_lmac.models.input_window import VariableLengthInput
@@ -207,12 +208,14 @@ class AudioClassifier(nn.Module, ScaledDotProduct, OwnWeights, ABC):
         """High-pass ``wavs`` ``[..., time]`` below the lowest encoded bin, without phase shift.
 
         Offset and hum are not encoded, but a mask that changes over time makes them audible. The
-        gain rises, as half a cosine, from 0.4 to 0.8 of the frequency of that bin.
+        gain rises, as half a cosine, from 0.4 to 0.8 of the frequency of that bin. A transform of
+        160 032 samples takes five times as long as one of 160 000, so waveforms are continued.
         """
-        samples = wavs.shape[-1]
+        samples = next_fast_len(wavs.shape[-1], real=True)
         lowest = self.encoded_bins.argmax().item() * self.sample_rate / self.spectrogram.n_fft
         gains = _high_pass_gains(samples, lowest, self.sample_rate, wavs.device)
-        return torch.fft.irfft(gains * torch.fft.rfft(wavs), samples)
+        spectrum = gains * torch.fft.rfft(continue_mirrored(wavs, samples))
+        return torch.fft.irfft(spectrum, samples)[..., : wavs.shape[-1]]
 
     @torch.no_grad()
     def encoded_energy(self, wavs: torch.Tensor) -> torch.Tensor:
