@@ -17,6 +17,7 @@ from speechbrain_lmac.bulk.hits import masked_in_sounds
 from speechbrain_lmac.bulk.job import JobSettings
 from speechbrain_lmac.bulk.manifest import Entry
 from speechbrain_lmac.bulk.reading import read_blocks
+from speechbrain_lmac.bulk.rows import Row
 from speechbrain_lmac.bulk.store import Store
 from speechbrain_lmac.bulk.tables import read_hits
 from speechbrain_lmac.inference.clip import predict_masks, score_clip
@@ -105,11 +106,16 @@ def choose(store: Store, prompt: str, options: SoundOptions) -> list[SoundOfHit]
 
 def _candidates(store: Store, prompt: str, above: float) -> Iterator[SoundOfHit]:
     for row, hit in read_hits(store, prompt, above):
-        start, stop = row["start"], row["stop"]
-        if stop - start > MAX_CLIP_SECONDS:  # the window with the highest presence
-            start = hit["peak_start"]
-            stop = min(stop, start + WINDOW_SECONDS)
-        yield SoundOfHit(prompt, row["id"], row["file"], start, stop, hit["presence"])
+        yield sound_of_hit(row, hit)
+
+
+def sound_of_hit(row: Row, hit: Any) -> SoundOfHit:
+    """Return the sound that a hit of a row has, whether it is written or not."""
+    start, stop = row["start"], row["stop"]
+    if stop - start > MAX_CLIP_SECONDS:  # the window with the highest presence
+        start = hit["peak_start"]
+        stop = min(stop, start + WINDOW_SECONDS)
+    return SoundOfHit(hit["prompt"], row["id"], row["file"], start, stop, hit["presence"])
 
 
 @torch.no_grad()

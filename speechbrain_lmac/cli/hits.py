@@ -14,6 +14,7 @@ EXAMPLES = """\
 Examples:
   speechbrain-lmac hits out --prompt rain --above 0.5 --csv --to rain.csv
   speechbrain-lmac hits out --prompt rain --raven --to rain.selections.txt
+  speechbrain-lmac hits out --prompt rain --report --to rain.html
 """
 
 
@@ -32,21 +33,33 @@ def run(
     raven: Annotated[
         bool, Option("--raven", help="Selection table for Raven, over all files.")
     ] = False,
+    report: Annotated[
+        bool,
+        Option("--report", help="HTML page with the 200 hits of highest presence, and sounds."),
+    ] = False,
     to: Annotated[
-        str | None, Option(metavar="FILE", help="File to write. Default: standard output.")
+        str | None,
+        Option(metavar="FILE", help="File to write. Default: standard output, or hits.html."),
     ] = None,
 ) -> int:
     """Print the hits of a job: where each prompt is present.
 
     A region that crosses two stretches of a recording is one region. Times are seconds of the file.
     """
-    if as_csv + regions + raven > 1:
-        raise InputError("--csv, --regions and --raven must be given one at a time")
+    if as_csv + regions + raven + report > 1:
+        raise InputError("--csv, --regions, --raven and --report must be given one at a time")
     from speechbrain_lmac.bulk import tables
     from speechbrain_lmac.bulk.store import open_store
 
     store = open_store(output)
     tables.check_prompt(store, prompt)
+    if report:
+        from speechbrain_lmac.bulk.hit_report import write_report
+        from speechbrain_lmac.reports.page import check_page
+
+        check_page(to or "hits.html")
+        print(write_report(to or "hits.html", store, prompt, above))
+        return 0
     kind = tables.raven_rows if raven else tables.region_rows if regions else tables.hit_rows
     write(kind(store, prompt, above), "\t" if raven else ",", to)
     return 0

@@ -2,7 +2,10 @@
 
 import os
 import random
+import resource
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -10,6 +13,7 @@ import pytest
 pytest.importorskip("pyarrow")
 
 from speechbrain_lmac import Interpreter, explain_dataset
+from speechbrain_lmac.utils.errors import InputError
 from tests.helpers.killing import KillTest, check_complete, kill_at_points
 from tests.unit.bulk.conftest import PROMPTS, read_parts, write_clips
 
@@ -58,6 +62,50 @@ def test_random_kills_change_nothing(interpreter, tmp_path):
     assert killed >= 3
     result = explain(interpreter, tmp_path / "clips", tmp_path / "out")
     assert result.complete and not result.failed
+    assert read_parts(tmp_path / "out") == read_parts(tmp_path / "whole")
+
+
+def test_sigterm_changes_nothing(tmp_path):
+    """A scheduler's SIGTERM ends the command at once; the same command completes the job."""
+    write_clips(tmp_path / "clips", 40)
+    words = [tmp_path / "clips", "--output", tmp_path / "out", "--unit-files", "2"]
+    prompts = [word for prompt in PROMPTS[:2] for word in ("--prompt", prompt)]
+    command = [sys.executable, "-m", "speechbrain_lmac", "explain-many", *map(str, words), *prompts]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    while process.poll() is None and not list((tmp_path / "out").glob("parts/*")):
+        time.sleep(0.02)
+    process.terminate()
+    process.communicate(timeout=60)
+    assert process.returncode != 0
+    done = len(list((tmp_path / "out").glob("parts/*")))
+    interpreter = "mini-stft"
+    assert 0 < done < 20
+    assert explain(interpreter, tmp_path / "clips", tmp_path / "out").complete
+    explain(interpreter, tmp_path / "clips", tmp_path / "whole")
+    assert read_parts(tmp_path / "out") == read_parts(tmp_path / "whole")
+
+
+def test_file_size_limit_is_one_sentence(interpreter, tmp_path):
+    """A part that exceeds a limit of the system is one sentence, and no part is torn."""
+    write_clips(tmp_path / "clips", 4)
+    explain(interpreter, tmp_path / "clips", tmp_path / "whole")
+
+    def work():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+        try:
+            explain(interpreter, tmp_path / "clips", tmp_path / "out")
+        except InputError as error:
+            os._exit(7 if "parts" in str(error) and "\n" not in str(error) else 8)
+
+    child = os.fork()
+    if not child:
+        try:
+            work()
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    assert not list((tmp_path / "out").glob("parts/*"))
+    assert explain(interpreter, tmp_path / "clips", tmp_path / "out").complete
     assert read_parts(tmp_path / "out") == read_parts(tmp_path / "whole")
 
 

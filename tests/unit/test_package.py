@@ -9,7 +9,7 @@ def test_import_loads_no_heavy_package():
     """The package costs nothing until something of it is used."""
     code = (
         "import sys, speechbrain_lmac, speechbrain_lmac.utils.device; "
-        "heavy = {'torch', 'speechbrain', 'laion_clap', 'transformers'}; "
+        "heavy = {'torch', 'speechbrain', 'laion_clap', 'transformers', 'pyarrow', 'ray'}; "
         "print(sorted(heavy & set(sys.modules)))"
     )
     assert run_code(code) == "[]"
