@@ -65,7 +65,7 @@ class Manifest:
 
     def unit_sizes(self) -> list[int]:
         """Number of entries of each unit."""
-        metadata = [self._open_file(name).metadata for name in self.files]
+        metadata = (self._open_file(name).metadata for name in self.files)  # large: one at a time
         return [
             each.row_group(group).num_rows
             for each in metadata

@@ -16,6 +16,8 @@ from speechbrain_lmac.utils.errors import InputError, first_line
 
 CONNECTION_SECONDS = 25
 """Time after which a cluster that does not answer is an error."""
+MAX_BLOCKS = 10_000
+"""Largest number of tasks of Ray; more units than that share them. Each takes memory and time."""
 PROBE = "import ray, sys; ray.init(address=sys.argv[1], log_to_driver=False)"
 """Code that joins a cluster and leaves it."""
 
@@ -91,7 +93,8 @@ def run_ray(
         workers = min(_worker_count(ray, options), len(units))
         context = data.DataContext.get_current()
         context.enable_progress_bars = False
-        blocks = data.from_items([{"unit": u} for u in units], override_num_blocks=len(units))
+        count = min(len(units), MAX_BLOCKS)
+        blocks = data.from_items([{"unit": u} for u in units], override_num_blocks=count)
         done = blocks.map_batches(
             RayWorker,
             fn_constructor_args=(url, source, settings, known_url, retry),
