@@ -189,12 +189,12 @@ def test_baseline_records_serve_all_decoders(small_set, frame, tmp_path, added):
         run.main(arguments(small_set, folder, interpreters=interpreters, **fewer))
         frames.append(read_records(folder))
         if source is not None:
-            assert {record["method"] for record in added} <= {"LMAC-ZS-D", "shuffled-clip"}
+            assert {record["method"] for record in added} <= {"LMAC-ZS-G", "shuffled-clip"}
     assert not added, "the records of the first decoder are reused"
     assert_same(select(frame, frames[1]), frames[1], atol=2e-3)
     baselines = [f[f.decoder == ""] for f in frames[1:3]]
     assert_same(*baselines, atol=0)
-    drops = [value_of(f[f.method == "LMAC-ZS-D"], "AD") for f in frames[1:3]]
+    drops = [value_of(f[f.method == "LMAC-ZS-G"], "AD") for f in frames[1:3]]
     assert (drops[0] - drops[1]).abs().max() > 0.1
 
 
@@ -211,7 +211,7 @@ def test_parallel_domains_equal_single_runs(small_set, frame, tmp_path):
 def test_passes_are_those_of_the_encoder(frame):
     """Encoder passes are measured: none for controls and LMAC, two for Grad-CAM."""
     passes = value_of(frame, "passes").groupby("method").mean()
-    assert passes["energy"] == passes["LMAC-ZS-D"] == 0
+    assert passes["energy"] == passes["LMAC-ZS-G"] == 0
     assert passes["gradcam"] == 2 and passes["scorecam"] > 20
 
 
