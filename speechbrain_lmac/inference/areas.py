@@ -15,6 +15,7 @@ from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 from speechbrain_lmac.metrics.smallest_areas import smallest_areas
 from speechbrain_lmac.utils.device import in_float32
 from speechbrain_lmac.utils.errors import InputError
+from speechbrain_lmac.utils.percent import percent
 
 
 class PromptAreas(NamedTuple):
@@ -34,16 +35,16 @@ class PromptAreas(NamedTuple):
         Example
         -------
         >>> PromptAreas(0.07, 0.15).summary
-        '7% of the sound suffices; removing 15% changes the decision'
+        '7 % of the sound suffices; removing 15 % changes the decision'
         """
         if self.sufficient is None:
             return "not the classifier's decision in the clip, so no area suffices"
         removed = (
             "all of it does not change"
             if self.necessary is None
-            else (f"{self.necessary:.0%} changes")
+            else (f"{percent(self.necessary)} changes")
         )
-        return f"{self.sufficient:.0%} of the sound suffices; removing {removed} the decision"
+        return f"{percent(self.sufficient)} of the sound suffices; removing {removed} the decision"
 
 
 class PlayableAreas:

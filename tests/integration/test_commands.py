@@ -12,6 +12,7 @@ import soundfile
 from speechbrain_lmac.__main__ import main
 from speechbrain_lmac.audio.io import load_audio
 from speechbrain_lmac.data.synthetic import SAMPLE_RATE, synthesize
+from speechbrain_lmac.utils.percent import percent
 
 MEL = ["--source", "mini-mel"]
 
@@ -87,7 +88,7 @@ def test_explain_states_the_smallest_areas(sound_folder, tmp_path, capsys):
     assert (row["file"], row["prompt"]) == (street, "siren")
     assert [float(row["sufficient_area"]), float(row["necessary_area"])] == areas[0]
     assert main(command) == 0
-    assert capsys.readouterr().out.count(f"    {areas[0][0]:.0%} of the sound suffices;") == 1
+    assert capsys.readouterr().out.count(f"    {percent(areas[0][0])} of the sound suffices;") == 1
     assert main([*command, "--no-areas"]) == 0
     assert "suffices" not in capsys.readouterr().out
     assert len((out / "areas.csv").read_text().splitlines()) == 1
