@@ -7,13 +7,16 @@ import pandas as pd
 import pytest
 from safetensors.torch import load_file, save_file
 
-from speechbrain_lmac.evaluation.benchmark import results, run
+from speechbrain_lmac.evaluation.benchmark import figures, results, run, tables
 from speechbrain_lmac.evaluation.benchmark.results import KEY, RecordFile
 from speechbrain_lmac.evaluation.benchmark.systems import DEFAULT
 from speechbrain_lmac.pretrained.export import DECODER_FILE
 from speechbrain_lmac.pretrained.finding import PRETRAINED
 from tests.helpers.records import decoder_of, items_of, read_records, value_of
 from tests.helpers.runs import benchmark_arguments as arguments
+
+NO_SANITY_CHECK = "{clips: 4, valid_clips: 2, subset: 2, randomized: 0}"
+"""Numbers of clips of the uninterrupted run, with no clip of randomized models."""
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +123,13 @@ def test_tables_and_figures_are_written(uninterrupted):
 
 
 @pytest.fixture
+def records_only(monkeypatch):
+    """Write no summaries and no figures, which take as long as the records of few clips."""
+    monkeypatch.setattr(tables, "write_summary", lambda *facts: None)
+    monkeypatch.setattr(figures, "draw_all", lambda *facts: None)
+
+
+@pytest.fixture
 def added(monkeypatch):
     """Records that a run adds to its files."""
     records, add = [], RecordFile.add
@@ -144,11 +154,13 @@ def select(frame, other):
     return frame[pd.MultiIndex.from_frame(frame[list(KEY)]).isin(keys)]
 
 
+@pytest.mark.usefixtures("records_only")
 def test_batch_size_has_no_effect(small_set, frame, tmp_path):
     """Also for attribution maps that need several clips or many passes."""
     fewer = {
         "explainers": "[lmac, gradcam, scorecam, shuffled-clip, energy]",
         "conditions": "[clean, two_source]",
+        "num_clips": NO_SANITY_CHECK,
         "gallery": False,
     }
     run.main(arguments(small_set, tmp_path, batch_size=1, **fewer))
@@ -157,6 +169,7 @@ def test_batch_size_has_no_effect(small_set, frame, tmp_path):
     assert_same(select(frame, again), again, atol=2e-3)
 
 
+@pytest.mark.usefixtures("records_only")
 def test_interrupted_run_resumes(small_set, uninterrupted, frame, tmp_path, added):
     """A truncated line and the lines after it are measured again, complete lines are not."""
     folder = tmp_path / "bench"
@@ -166,11 +179,12 @@ def test_interrupted_run_resumes(small_set, uninterrupted, frame, tmp_path, adde
     lines = (uninterrupted / "results_mel.jsonl").read_text().splitlines(keepends=True)
     complete = len(lines) * 3 // 4
     (folder / "results_mel.jsonl").write_text("".join(lines[:complete]) + lines[complete][:50])
-    run.main(arguments(small_set, folder))
+    run.main(arguments(small_set, folder, gallery=False))
     assert len(added) == len(lines) - complete
     assert_same(frame, read_records(folder), atol=1e-6)
 
 
+@pytest.mark.usefixtures("records_only")
 def test_baseline_records_serve_all_decoders(small_set, frame, tmp_path, added):
     """Baselines measured without an interpreter are not measured again."""
     other = shutil.copytree(PRETRAINED / "mini-mel", tmp_path / "other")
@@ -180,7 +194,7 @@ def test_baseline_records_serve_all_decoders(small_set, frame, tmp_path, added):
     fewer = {
         "explainers": "[lmac, shuffled-clip, gradcam, energy]",
         "conditions": "[clean]",
-        "num_clips": "{clips: 4, valid_clips: 2, subset: 2, randomized: 0}",
+        "num_clips": NO_SANITY_CHECK,
         "gallery": False,
     }
     for source in (None, PRETRAINED / "mini-mel", other, PRETRAINED / "mini-mel"):
@@ -198,9 +212,11 @@ def test_baseline_records_serve_all_decoders(small_set, frame, tmp_path, added):
     assert (drops[0] - drops[1]).abs().max() > 0.1
 
 
+@pytest.mark.usefixtures("records_only")
 def test_parallel_domains_equal_single_runs(small_set, frame, tmp_path):
     """Two processes give the scores of one."""
     fewer = {"explainers": "[energy, gradcam]", "conditions": "[clean]", "gallery": False}
+    fewer["num_clips"] = NO_SANITY_CHECK
     run.main(arguments(small_set, tmp_path, maskings="[mel, stft]", **fewer))
     both = read_records(tmp_path)
     assert set(both.domain) == {"mel", "stft"}
