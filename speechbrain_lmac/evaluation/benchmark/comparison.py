@@ -109,11 +109,12 @@ def compare(
         If the reference has no rows, a clip appears twice, or a metric has no better direction.
     """
     wide, recordings = _by_clip(frame, reference, scores)
+    values = dict(zip(cast("pd.MultiIndex", wide.columns), wide.to_numpy().T))  # faster than wide
     rows = []
-    for metric, fraction, method in cast("pd.MultiIndex", wide.columns):
+    for (metric, fraction, method), others in values.items():
         if method == reference:
             continue
-        pair = wide[[(metric, fraction, reference), (metric, fraction, method)]].to_numpy().T
+        pair = np.stack([values[metric, fraction, reference], others])
         shared = int((~np.isnan(pair).any(axis=0)).sum())
         if shared:
             result = paired_difference(pair[0], pair[1], recordings, resamples, seed)
