@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from importlib.metadata import version
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -17,49 +18,30 @@ import soundfile
 
 from speechbrain_lmac.__main__ import main
 from speechbrain_lmac.data.synthetic import SAMPLE_RATE, synthesize
+from speechbrain_lmac.evaluation.benchmark import figures, tables
 from speechbrain_lmac.training import train as training
+from speechbrain_lmac.training.brain import LMACBrain
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.files import atomic_write, write_text
 from speechbrain_lmac.utils.run_metadata import METADATA_FILE
+from tests.helpers.forked import Forked, finish, run
 from tests.helpers.runs import training_arguments as arguments
 
 KILLS = int(os.environ.get("SPEECHBRAIN_LMAC_RANDOM_KILLS", "2"))
 """Number of kills of each long job, at random moments. test_kills.py kills at file operations."""
-ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
-def kill_at_random(words, seed, max_seconds):
+def kill_at_random(words, seed, max_seconds, log):
     """Start a command and kill it after a random time from 0.1 s to ``max_seconds``."""
-    running = subprocess.Popen(
-        [sys.executable, "-m", "speechbrain_lmac", *words],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=ONE_THREAD,
-        start_new_session=True,
-    )
+    running = Forked(words, log, prepare=summarize_nothing)
     time.sleep(random.Random(seed).uniform(0.1, max_seconds))
-    if running.poll() is None:
-        os.killpg(running.pid, signal.SIGKILL)
-    running.wait()
+    running.kill()
 
 
-def run(words, **options):
-    """Run a command to its end; return the completed process."""
-    output = {"capture_output": True, "text": True, "check": False, "env": ONE_THREAD}
-    return subprocess.run([sys.executable, "-m", "speechbrain_lmac", *words], **output, **options)
-
-
-def finish(words):
-    """Run a command that must succeed."""
-    done = run(words)
-    assert done.returncode == 0, done.stderr[-2000:]
-
-
-def seconds_of(words):
-    """Run a command that must succeed; return its duration."""
-    begin = time.monotonic()
-    finish(words)
-    return time.monotonic() - begin
+def summarize_nothing(set_attribute=setattr):
+    """Leave out the summary and the figures of a benchmark, which no score depends on."""
+    set_attribute(tables, "write_summary", lambda *facts: None)
+    set_attribute(figures, "draw_all", lambda *facts: None)
 
 
 def hashes(folder, patterns):
@@ -88,29 +70,37 @@ def evaluate(small_set, output):
     ]
 
 
+@pytest.fixture
+def log(tmp_path_factory):
+    """File for the output of a process."""
+    return tmp_path_factory.mktemp("log") / "output.txt"
+
+
 @pytest.fixture(scope="module")
 def trained(small_set, tmp_path_factory):
     """Output folder of an uninterrupted training, and its duration."""
     output = tmp_path_factory.mktemp("trained")
-    return output, seconds_of(train(small_set, output))
+    log = tmp_path_factory.mktemp("log") / "train.txt"
+    return output, finish(train(small_set, output), log).seconds
 
 
-def test_training_killed_gives_equal_bits(small_set, trained, tmp_path):
+def test_training_killed_gives_equal_bits(small_set, trained, tmp_path, log):
     """Weights, metrics and manifests equal those of an uninterrupted training."""
     undisturbed, seconds = trained
     for seed in range(KILLS):
-        kill_at_random(train(small_set, tmp_path), seed, seconds)
+        kill_at_random(train(small_set, tmp_path), seed, seconds, log)
     assert main(train(small_set, tmp_path)) == 0
     patterns = ["interpreter/*", "metrics.csv", "results.md", "*.csv"]
     assert hashes(tmp_path, patterns) == hashes(undisturbed, patterns)
 
 
-def test_evaluation_killed_gives_equal_rows(small_set, tmp_path):
+def test_evaluation_killed_gives_equal_rows(small_set, tmp_path, log, monkeypatch):
     """All scores equal those of an uninterrupted evaluation, which records one command."""
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
-    seconds = seconds_of(evaluate(small_set, undisturbed))
+    seconds = finish(evaluate(small_set, undisturbed), log, prepare=summarize_nothing).seconds
     for seed in range(KILLS):
-        kill_at_random(evaluate(small_set, killed), seed, seconds)
+        kill_at_random(evaluate(small_set, killed), seed, seconds, log)
+    summarize_nothing(monkeypatch.setattr)
     assert main(evaluate(small_set, killed)) == 0
     assert rows_of(killed) == rows_of(undisturbed)
     (entry,) = json.loads((undisturbed / METADATA_FILE).read_text())
@@ -174,23 +164,23 @@ def limit_file_size():
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
 
 
-def test_training_resumes_after_full_disk(small_set, tmp_path):
+def test_training_resumes_after_full_disk(small_set, tmp_path, log):
     """A full disk is an error; the same command completes when there is room."""
-    words = train(small_set, tmp_path)
-    done = run(words, preexec_fn=limit_file_size)
-    assert done.returncode == 2, done.stderr[-1000:]
-    assert "error: no checkpoint can be written" in done.stderr and "Traceback" not in done.stderr
+    words = ["train", *arguments(small_set, tmp_path, number_of_epochs=1)]
+    done = run(words, log, prepare=limit_file_size)
+    assert done.status == 2, done.output[-1000:]
+    assert "error: no checkpoint can be written" in done.output and "Traceback" not in done.output
     assert main(words) == 0
     assert (tmp_path / "results.md").is_file()
 
 
-def test_explain_full_disk_leaves_no_sound(tmp_path):
+def test_explain_full_disk_leaves_no_sound(tmp_path, log):
     """A full disk is an error, and no WAV file remains."""
     sound = synthesize("siren", seed=1, seconds=5.0).repeat(4)
     soundfile.write(tmp_path / "long.wav", sound.numpy(), SAMPLE_RATE)
     words = ["explain", str(tmp_path / "long.wav"), "--prompt", "siren", "--source", "mini-mel"]
-    done = run([*words, "--output", str(tmp_path / "why")], preexec_fn=limit_file_size)
-    assert done.returncode != 0 and "Traceback" not in done.stderr
+    done = run([*words, "--output", str(tmp_path / "why")], log, prepare=limit_file_size)
+    assert done.status != 0 and "Traceback" not in done.output
     assert not list((tmp_path / "why").rglob("*.wav*"))
 
 
@@ -203,25 +193,22 @@ def test_training_nan_loss_names_clips(small_set, tmp_path, monkeypatch, capsys)
     assert sum(clip.stem in error for clip in (small_set / "audio").iterdir()) == 4
 
 
-def test_training_out_of_memory_names_settings(small_set, tmp_path):
+def limit_memory():
+    """Give each training step 100 MiB."""
+    forward = LMACBrain.compute_forward
+
+    def limited(self, *args):
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        limit = pages * resource.getpagesize() + (100 << 20)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        return forward(self, *args)
+
+    LMACBrain.compute_forward = limited
+
+
+def test_training_out_of_memory_names_settings(small_set, tmp_path, log):
     """The error has the epoch and the settings to lower."""
-    code = (
-        "import resource, sys\nfrom speechbrain_lmac.training.brain import LMACBrain\n"
-        "from speechbrain_lmac.training.train import main\nforward = LMACBrain.compute_forward\n"
-        "def limited(self, *args):\n"
-        "    pages = int(open('/proc/self/statm').read().split()[0])\n"
-        "    limit = pages * resource.getpagesize() + (100 << 20)\n"
-        "    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))\n"
-        "    return forward(self, *args)\n"
-        "LMACBrain.compute_forward = limited\nmain(sys.argv[1:])"
-    )
-    words = arguments(small_set, tmp_path, batch_size=16, clip_seconds=20)
-    done = subprocess.run(
-        [sys.executable, "-c", code, *words],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=ONE_THREAD,
-    )
-    assert done.returncode == 2, done.stderr[-1500:]
-    assert "got an out-of-memory error in epoch 1" in done.stderr and "batch_size" in done.stderr
+    words = ["train", *arguments(small_set, tmp_path, batch_size=16, clip_seconds=20)]
+    done = run(words, log, prepare=limit_memory)
+    assert done.status == 2, done.output[-1500:]
+    assert "got an out-of-memory error in epoch 1" in done.output and "batch_size" in done.output
