@@ -5,12 +5,13 @@ Usage: python -m experiments.gradient_features.compare_fills DATA
 
 Clips are explained for the predicted class. Integrated gradients have the sign and the blur that
 the benchmark chose on fold 4, and in a second row positive signs and a blur of 2 bins. The tables
-have the mean of AD, FF and Fid-In over the top 5, 10, 20 and 40 % of T-F bins, and the paired
+have the mean of AD, FF and Fid-In over the top 5, 10, 20 and 40 % of T-F bins, the mean of the
+smallest areas that suffice and whose removal changes the decision (under silence), and the paired
 differences of the first interpreter to each row.
 """
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import pandas as pd
 import torch
@@ -21,6 +22,7 @@ from speechbrain_lmac.audio.io import load_clip
 from speechbrain_lmac.data.datasets import class_names, read_clips
 from speechbrain_lmac.data.manifest import Clip
 from speechbrain_lmac.data.prompts import TEMPLATE
+from speechbrain_lmac.evaluation.area_scores import score_areas
 from speechbrain_lmac.evaluation.benchmark.clips import stratify
 from speechbrain_lmac.evaluation.scoring import (
     ClassPrompts,
@@ -110,8 +112,10 @@ def score(
     model: InterpreterNetwork, explainer: Explainer, batch: EvaluationBatch
 ) -> Iterator[dict[str, object]]:
     """Yield the scores of one explainer on a batch."""
-    ranks = explain(model, explainer, batch).ranks
-    power = valid_power(model.classifier, batch.encoded)
+    attributions = explain(model, explainer, batch)
+    ranks, power = attributions.ranks, valid_power(model.classifier, batch.encoded)
+    for (metric, _), areas in score_areas(model, batch, attributions).items():
+        yield from _rows(batch, "silence", metric, areas)
     for fraction in TOP_K_FRACTIONS:
         mask = top_k_mask(ranks, fraction)
         for fill, function in FILLS.items():
@@ -120,12 +124,15 @@ def score(
             )
             outcome = masking_outcome(*found, mask, batch.target)
             for metric in METRICS:
-                values = MASK_METRICS[metric].function(outcome).tolist()
-                for place, (clip, value) in enumerate(zip(batch.ids, values)):
-                    yield {
-                        **{"place": place, "clip": clip, "fill": fill, "metric": metric},
-                        "value": value,
-                    }
+                yield from _rows(batch, fill, metric, MASK_METRICS[metric].function(outcome))
+
+
+def _rows(
+    batch: EvaluationBatch, fill: str, metric: str, values: Iterable[float]
+) -> Iterator[dict[str, object]]:
+    for place, (clip, value) in enumerate(zip(batch.ids, values)):
+        row = {"place": place, "clip": clip, "fill": fill, "metric": metric}
+        yield {**row, "value": float(value)}
 
 
 def tabulate(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
