@@ -2,13 +2,13 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from typer import Option
 
 from speechbrain_lmac.cli.batch import Result, for_each
-from speechbrain_lmac.cli.explain_file import AREA_FIELDS, Settings, explain
-from speechbrain_lmac.cli.explain_text import Record
+from speechbrain_lmac.cli.explain_file import Settings, explain
+from speechbrain_lmac.cli.explain_tables import FileTables
 from speechbrain_lmac.cli.files import expand, folders_for, take_folder
 from speechbrain_lmac.cli.inputs import (
     check_prompts,
@@ -30,9 +30,6 @@ from speechbrain_lmac.cli.options import (
     Source,
     Threshold,
 )
-
-if TYPE_CHECKING:
-    pass
 
 EXAMPLES = """\
 \b
@@ -72,7 +69,8 @@ def run(
     the fraction of energy that its mask lets through. The probability is that of the class, or
     that of a CLAP's prompt among 50 everyday sounds. With --against, it is between the two texts.
     Regions of activity are in regions.csv and in a selection table for Raven. OUTPUT/regions.csv
-    collects the regions of all files, and OUTPUT/areas.csv the smallest areas of their prompts.
+    collects the regions of all files, OUTPUT/areas.csv the smallest areas of their prompts, and
+    OUTPUT/scores.csv the scores of all prompts, also of absent ones.
 
     Sounds up to 15 s also get the masked-out sounds and their scores. Prompts that are absent from
     them are listed as absent and get no sound; see --explain-above. Longer recordings are
@@ -100,12 +98,13 @@ def run(
             record, lines = explain(
                 interpreter, file, prompts, folder, settings._replace(figure=index < num_figures)
             )
-            update_tables(root, record)
+            tables.add(record)
         finally:
             release(folder, made=folder not in existing)
         return record, lines
 
-    status = for_each(sounds, explain_one, json)
+    with FileTables(root) as tables:
+        status = for_each(sounds, explain_one, json)
     if figures is None and not num_figures:
         print(f"no figures of more than {MAX_FIGURES} files: see --figures", file=sys.stderr)
     return status
@@ -135,26 +134,17 @@ def check_outputs(
         If a file would be replaced that is an input or was not written by this program.
     """
     from speechbrain_lmac.audio.source import canonical_path
-    from speechbrain_lmac.inference.outputs import AREAS, REGIONS, check_output, output_names
+    from speechbrain_lmac.inference.outputs import (
+        ALL_SCORES,
+        AREAS,
+        REGIONS,
+        check_output,
+        output_names,
+    )
 
     inputs = [*files, prompts_file]
-    check_output(root, [REGIONS, AREAS], inputs)
+    check_output(root, [REGIONS, AREAS, ALL_SCORES], inputs)
     folders = folders_for(files, root)
     for file, folder in zip(files, folders):
         check_output(folder, output_names(prompts, canonical_path(file)), inputs)
     return {folder for folder in folders if folder.exists()}
-
-
-def update_tables(root: Path, record: Record) -> None:
-    """Update the tables of all files with a record of :func:`explain`."""
-    from speechbrain_lmac.audio.source import canonical_path
-    from speechbrain_lmac.inference.outputs import AREAS, REGIONS
-    from speechbrain_lmac.reports.annotations import Region, update_csv
-    from speechbrain_lmac.utils.shared_tables import update_table
-
-    file, rows = canonical_path(record["file"]), record["prompts"]
-    regions = [Region(row["prompt"], **region) for row in rows for region in row["regions"]]
-    update_csv(root / REGIONS, {file: regions})
-    columns = ("prompt", *AREA_FIELDS)
-    areas = [[row[name] for name in columns] for row in rows if row["sufficient_area"] is not None]
-    update_table(root / AREAS, columns, {file: areas})

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from speechbrain_lmac.cli.batch import Result
+from speechbrain_lmac.cli.explain_tables import AREA_FIELDS
 from speechbrain_lmac.cli.explain_text import Record, describe_clip, describe_recording, lines
 from speechbrain_lmac.cli.inputs import chosen_prompts
 
@@ -13,12 +14,11 @@ if TYPE_CHECKING:
     from speechbrain_lmac.audio.source import AudioSource
     from speechbrain_lmac.inference.interpreter import Interpreter
 
-AREA_FIELDS = ("sufficient_area", "necessary_area")
-"""Fields of the smallest areas of a prompt."""
 REPORTED = (
     "prompt",
     *("probability", "probability_masked_in", "probability_masked_out"),
     *("presence", "presence_masked_in", "presence_masked_out"),
+    *("similarity", "mask_mean"),
     *("absent", "explained", *AREA_FIELDS, "activity", "regions"),
 )
 """Fields of a prompt's JSON object, null if not measured. All fields are in scores.json."""

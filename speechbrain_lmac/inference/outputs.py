@@ -16,8 +16,8 @@ ORIGINAL = "original.wav"
 SCORES = "scores.json"
 """Names the explained file, among others. It is written last and marks a complete explanation."""
 FIGURE, ACTIVITY, REGIONS = "figure.png", "activity.csv", "regions.csv"
-AREAS = "areas.csv"
-"""Name of the table of the smallest areas of many files."""
+AREAS, ALL_SCORES = "areas.csv", "scores.csv"
+"""Names of the tables of the smallest areas and of the scores of many files."""
 MAX_NAME_BYTES = 200
 """Maximum size of a prompt or a stem in a file name, which has room for 255 bytes."""
 

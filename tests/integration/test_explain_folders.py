@@ -1,0 +1,110 @@
+"""explain on folders: the common table of scores."""
+
+import csv
+import json
+
+import pytest
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from speechbrain_lmac.__main__ import main
+from speechbrain_lmac.cli import explain
+from speechbrain_lmac.cli.explain_tables import SCORE_FIELDS, FileTables
+from speechbrain_lmac.data.synthetic import SAMPLE_RATE, synthesize
+
+PROMPTS = ["--prompt", "siren", "--prompt", "a dog"]
+
+
+@pytest.fixture
+def loaded(interpreter, monkeypatch):
+    """The command uses one interpreter, which is loaded once."""
+    monkeypatch.setattr(explain, "load_interpreter", lambda *options: interpreter)
+
+
+@pytest.fixture
+def recordings(tmp_path):
+    """A folder with two sounds of one name in two subfolders, and one above them."""
+    folder = tmp_path / "recordings"
+    for name, kind in (("a/b", "siren"), ("c/b", "rain"), ("top", "siren")):
+        path = folder / f"{name}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, synthesize(kind, seed=2, seconds=1.0).numpy(), SAMPLE_RATE)
+    return folder
+
+
+def explain_folder(recordings, *options, status=0):
+    """Explain a folder of recordings with two prompts; return the output folder."""
+    out = recordings.parent / "why"
+    command = ["explain", str(recordings), *PROMPTS, "--no-areas", "--figures", "none"]
+    assert main([*command, "--output", str(out), *options]) == status
+    return out
+
+
+def read_table(out):
+    """Return the rows of the table of scores."""
+    with open(out / "scores.csv", newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def cells(value):
+    """Return a value of scores.json as text of a table."""
+    return "" if value is None else str(value)
+
+
+def test_scores_of_all_files_are_in_one_table(recordings, loaded):
+    """Each file has a row per prompt, equal to scores.json, also if all prompts are absent."""
+    soundfile.write(
+        recordings / "long.wav", synthesize("siren", seed=2, seconds=15.5).numpy(), SAMPLE_RATE
+    )
+    out = explain_folder(recordings)
+    rows = read_table(out)
+    expected = []
+    for path in out.rglob("scores.json"):
+        scores = json.loads(path.read_text())
+        for row in scores["prompts"]:
+            row = {"explained": True, **row}
+            values = {name: cells(row.get(name)) for name in SCORE_FIELDS}
+            expected.append({"file": scores["file"], "prompt": row["prompt"], **values})
+    assert len(rows) == 8 and sorted(rows, key=str) == sorted(expected, key=str)
+    rain = [row for row in rows if row["file"].endswith("c/b.wav")]
+    assert [row["explained"] for row in rain] == ["False", "False"]
+    assert all(float(row["presence"]) < 0.05 and row["mask_mean"] == "" for row in rain)
+
+
+def test_table_is_whole_after_an_interruption(recordings, loaded, monkeypatch):
+    """The table has all prompts of the files that are complete, and no others."""
+    explain_file, files = explain.explain, []
+
+    def interrupt_third(interpreter, file, *options):
+        files.append(file)
+        if len(files) == 3:
+            raise KeyboardInterrupt
+        return explain_file(interpreter, file, *options)
+
+    monkeypatch.setattr(explain, "explain", interrupt_third)
+    with pytest.raises(SystemExit):
+        explain_folder(recordings)
+    rows = read_table(recordings.parent / "why")
+    assert [row["file"] for row in rows] == [name for name in files[:2] for _ in range(2)]
+
+
+def record(file, presence):
+    """Return a record of one prompt."""
+    row = dict.fromkeys([*SCORE_FIELDS, "sufficient_area", "necessary_area"])
+    return {"file": file, "prompts": [{**row, "prompt": "x", "presence": presence, "regions": []}]}
+
+
+@settings(max_examples=10, deadline=None)
+@given(numbers=st.lists(st.integers(0, 99), max_size=150), split=st.integers(0, 150))
+def test_tables_hold_the_last_row_of_a_file(tmp_path_factory, numbers, split):
+    """Rows of an earlier run or of an earlier record are replaced; no row is lost."""
+    root = tmp_path_factory.mktemp("tables")
+    for part in numbers[:split], numbers[split:]:
+        with FileTables(root) as tables:
+            for number in part:
+                tables.add(record(f"/{number}.wav", number / 100))
+    rows = read_table(root) if numbers else []
+    assert sorted((row["file"], row["presence"]) for row in rows) == sorted(
+        (f"/{number}.wav", str(number / 100)) for number in set(numbers)
+    )
