@@ -2,12 +2,13 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Option
 
 from speechbrain_lmac.cli.batch import Result, for_each
 from speechbrain_lmac.cli.explain_file import Settings, explain
+from speechbrain_lmac.cli.explain_resume import existing_record, mark_complete, question_of
 from speechbrain_lmac.cli.explain_tables import FileTables
 from speechbrain_lmac.cli.files import expand, folders_for, take_folder
 from speechbrain_lmac.cli.inputs import (
@@ -27,9 +28,13 @@ from speechbrain_lmac.cli.options import (
     Prompts,
     PromptsFile,
     Revision,
+    SkipExisting,
     Source,
     Threshold,
 )
+
+if TYPE_CHECKING:
+    from speechbrain_lmac.inference.interpreter import Interpreter
 
 EXAMPLES = """\
 \b
@@ -53,6 +58,7 @@ def run(
     explain_above: ExplainAbove = None,
     areas: Areas = True,
     figures: Figures = None,
+    skip_existing: SkipExisting = False,
     output: Annotated[str, Option(metavar="FOLDER", help="Output folder.")] = "explanations",
     source: Source = "mini-stft",
     revision: Revision = None,
@@ -78,7 +84,7 @@ def run(
 
     Existing files are replaced only if this program wrote them and they have not changed since.
     The hidden file .speechbrain-lmac.json lists what was written. A folder with the explanation of
-    another file is not used.
+    another file is not used. With --skip-existing, the same command resumes after an interruption.
     """
     prompts = read_prompts(prompt, prompts_file, against, every)
     sounds = expand(files, output)
@@ -94,10 +100,9 @@ def run(
 
     def explain_one(file: str, index: int) -> Result:
         folder = take_folder(file, root, taken)
+        options = settings._replace(figure=index < num_figures)
         try:
-            record, lines = explain(
-                interpreter, file, prompts, folder, settings._replace(figure=index < num_figures)
-            )
+            record, lines = explain_new(interpreter, file, prompts, folder, options, skip_existing)
             tables.add(record)
         finally:
             release(folder, made=folder not in existing)
@@ -108,6 +113,25 @@ def run(
     if figures is None and not num_figures:
         print(f"no figures of more than {MAX_FIGURES} files: see --figures", file=sys.stderr)
     return status
+
+
+def explain_new(
+    interpreter: "Interpreter",
+    file: str,
+    prompts: list[str] | None,
+    folder: Path,
+    settings: Settings,
+    skip_existing: bool,
+) -> Result:
+    """Explain one file, unless its folder has the explanation already; see :func:`explain`."""
+    question = question_of(interpreter, file, prompts, settings)
+    if skip_existing:
+        existing = existing_record(file, folder, question, settings.figure)
+        if existing is not None:
+            return existing, [f"{file}", f"  skipped: explained before in {folder}"]
+    record, lines = explain(interpreter, file, prompts, folder, settings)
+    mark_complete(folder, question, record)
+    return record, lines
 
 
 def count_figures(figures: str | None, num_files: int) -> int:

@@ -67,6 +67,7 @@ def explain(
         **{"file": str(file), "folder": str(folder), "seconds": sound.seconds},
         "against": against,
         "prompts": rows,
+        "skipped": False,
         "warnings": [*_bandwidth_warning(sound, interpreter), *warnings],
     }
     describe = describe_recording if windowed else partial(describe_clip, areas=settings.areas)
@@ -87,7 +88,7 @@ def _explain_clip(
     clip = interpreter.interpret_file(sound, prompts, settings.against, explain_above=above)
     written = iter(clip.save(folder, settings.threshold, settings.areas, settings.figure))
     rows = [
-        _reported(row, next(written) if row["explained"] else None)
+        reported(row, next(written) if row["explained"] else None)
         for row in clip.rows(settings.threshold, settings.areas)
     ]
     return rows, clip.against, clip.warnings
@@ -109,12 +110,24 @@ def _explain_recording(
         threshold=settings.threshold,
         figure=settings.figure,
     )
-    rows = map(_reported, timeline.rows(settings.threshold), timeline.files)
+    rows = map(reported, timeline.rows(settings.threshold), timeline.files)
     return list(rows), timeline.against, timeline.warnings
 
 
-def _reported(row: Record, path: Path | None) -> Record:
-    """Return the JSON object of a prompt."""
+def reported(row: Record, path: Path | None) -> Record:
+    """Return the JSON object of a prompt, from its entry in ``scores.json``.
+
+    Arguments
+    ---------
+    row : dict
+        Entry in ``scores.json``.
+    path : Path or None
+        Path of the masked-in sound. None for a prompt that is not explained.
+
+    Returns
+    -------
+    dict
+    """
     row = {"explained": True, **row}
     values = {name: row.get(name) for name in REPORTED}
     return {**values, "explanation": None if path is None else str(path)}

@@ -77,6 +77,14 @@ ExplainAbove = Annotated[
         "Default: the presence below which it is absent, 0.05 for a CLAP.",
     ),
 ]
+SkipExisting = Annotated[
+    bool,
+    Option(
+        "--skip-existing",
+        help="Skip files whose explanation in the output folder is complete and was made from the "
+        "same sound with the same interpreter, prompts and settings.",
+    ),
+]
 Figures = Annotated[
     str | None,
     Option(

@@ -63,6 +63,15 @@ class Ledger:
     def kind(self, kind: str | None) -> None:
         self.content["of"] = kind
 
+    @property
+    def question(self) -> Any:
+        """JSON value that describes what the files answer; None while they are written."""
+        return self.content.get("question")
+
+    @question.setter
+    def question(self, question: Any) -> None:
+        self.content["question"] = question
+
     def is_owned(self, name: str) -> bool:
         """Whether a file is absent, or is listed and unchanged."""
         path = self.folder / name
@@ -81,7 +90,9 @@ class Ledger:
                 )
 
     def add(self, name: str, source: Path) -> None:
-        """List a new content for a file; an existing owned content stays listed.
+        """List a new content for a file, and remove the question.
+
+        An existing owned content of the file stays listed.
 
         Arguments
         ---------
@@ -92,6 +103,7 @@ class Ledger:
         """
         path = self.folder / name
         before = [file_sha256(path)] if os.path.lexists(path) and self.is_owned(name) else []
+        self.content.pop("question", None)
         self.files[name] = list(dict.fromkeys([*before, file_sha256(source)]))
 
     def save(self) -> None:
@@ -115,7 +127,8 @@ def _read(path: Path) -> dict[str, Any]:
             for name, digests in content["files"].items()
             if _is_inside(str(name))
         }
-        return {"of": content["of"], "files": files}
+        question = {"question": content["question"]} if "question" in content else {}
+        return {"of": content["of"], "files": files, **question}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {"of": None, "files": {}}
 
@@ -171,6 +184,7 @@ def remove_owned_file(path: str | Path) -> None:
         ledger.check([path.name])
         path.unlink(missing_ok=True)
         ledger.files.pop(path.name, None)
+        ledger.content.pop("question", None)
         ledger.save()
 
 

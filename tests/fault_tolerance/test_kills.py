@@ -73,13 +73,14 @@ def write_inputs(folder, seconds=0.5):
         (folder / name / "figure.png.partial").write_text("keep me")
 
 
-def run_explain(folder, prompt, *files, output="why"):
+def run_explain(folder, prompt, *files, output="why", options=()):
     """Explain one or both inputs."""
     paths = [str(folder / name / "rec.wav") for name in files]
-    assert main(["explain", *paths, "--prompt", prompt, "--output", str(folder / output)]) == 0
+    command = ["explain", *paths, "--prompt", prompt, *options]
+    assert main([*command, "--output", str(folder / output)]) == 0
 
 
-def explain_test(folder, *files, seconds=0.5, earlier_prompts=()):
+def explain_test(folder, *files, seconds=0.5, earlier_prompts=(), options=()):
     """Return a KillTest of explain, over the explanations of earlier prompts."""
 
     def build(folder):
@@ -88,16 +89,16 @@ def explain_test(folder, *files, seconds=0.5, earlier_prompts=()):
         for prompt in earlier_prompts:
             run_explain(folder, prompt, *files)
 
-    work = partial(run_explain, folder, "siren", *files)
+    work = partial(run_explain, folder, "siren", *files, options=options)
     return KillTest(folder, build, work, check_explanations)
 
 
 def check_explanations(remaining, before, after):
-    """Check that scores match the sounds next to them, and that the table has complete rows."""
-    table = "why/regions.csv"
-    rows = [(tree.get(table) or b"").splitlines(keepends=True) for tree in (before, after)]
-    remaining_rows = remaining.pop(table, b"").splitlines(keepends=True)
-    assert set(remaining_rows) <= {*rows[0], *rows[1]}
+    """Check that scores match the sounds next to them, and that the tables have complete rows."""
+    for table in ("why/regions.csv", "why/scores.csv"):
+        rows = [(tree.get(table) or b"").splitlines(keepends=True) for tree in (before, after)]
+        remaining_rows = remaining.pop(table, b"").splitlines(keepends=True)
+        assert set(remaining_rows) <= {*rows[0], *rows[1]}
     check_complete(remaining, before, after)
     for name in [name for name in remaining if name.endswith("scores.json")]:
         folder = name.removesuffix("scores.json")
@@ -115,6 +116,11 @@ def test_kill_explain_two_files(cached_interpreter, tmp_path):
 def test_kill_explain_second_run(cached_interpreter, tmp_path):
     """Another prompt replaces an earlier explanation."""
     kill_at_points(explain_test(tmp_path / "s", "a", earlier_prompts=["rain"]))
+
+
+def test_kill_explain_skip_existing(cached_interpreter, tmp_path):
+    """After a kill, ``--skip-existing`` skips complete explanations only."""
+    kill_at_points(explain_test(tmp_path / "s", "a", "b", options=["--skip-existing"]))
 
 
 def test_kill_explain_long_recording(cached_interpreter, tmp_path):

@@ -1,7 +1,9 @@
-"""explain on folders: the common table of scores."""
+"""explain on folders: the common table of scores, and resuming."""
 
 import csv
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 import soundfile
@@ -12,6 +14,8 @@ from speechbrain_lmac.__main__ import main
 from speechbrain_lmac.cli import explain
 from speechbrain_lmac.cli.explain_tables import SCORE_FIELDS, FileTables
 from speechbrain_lmac.data.synthetic import SAMPLE_RATE, synthesize
+from speechbrain_lmac.utils.ownership import LEDGER
+from tests.helpers.killing import is_auxiliary, read_tree
 
 PROMPTS = ["--prompt", "siren", "--prompt", "a dog"]
 
@@ -36,9 +40,28 @@ def recordings(tmp_path):
 def explain_folder(recordings, *options, status=0):
     """Explain a folder of recordings with two prompts; return the output folder."""
     out = recordings.parent / "why"
-    command = ["explain", str(recordings), *PROMPTS, "--no-areas", "--figures", "none"]
+    figures = [] if "--figures" in options else ["--figures", "none"]
+    command = ["explain", str(recordings), *PROMPTS, "--no-areas", *figures]
     assert main([*command, "--output", str(out), *options]) == status
     return out
+
+
+@pytest.fixture
+def explained(monkeypatch):
+    """Names of the files that are explained, in order."""
+    explain_file, names = explain.explain, []
+
+    def count(interpreter, file, *options):
+        names.append(Path(file).relative_to(Path(file).parents[1]).as_posix())
+        return explain_file(interpreter, file, *options)
+
+    monkeypatch.setattr(explain, "explain", count)
+    return names
+
+
+def results(folder):
+    """Return path -> content of the files below a folder, without auxiliary files."""
+    return {name: content for name, content in read_tree(folder).items() if not is_auxiliary(name)}
 
 
 def read_table(out):
@@ -87,6 +110,94 @@ def test_table_is_whole_after_an_interruption(recordings, loaded, monkeypatch):
         explain_folder(recordings)
     rows = read_table(recordings.parent / "why")
     assert [row["file"] for row in rows] == [name for name in files[:2] for _ in range(2)]
+
+
+def test_skip_existing_completes_a_run(recordings, loaded, explained, capsys):
+    """Only missing explanations are made; all files are those of a run in one go."""
+    out = recordings.parent / "why"
+    records = [json.loads(line) for line in json_lines(recordings, capsys)]
+    expected = results(out)
+    shutil.rmtree(out / folder_of(records, "c/b.wav"))
+    (out / "scores.csv").unlink()
+    explained.clear()
+    capsys.readouterr()
+    resumed = [json.loads(line) for line in json_lines(recordings, capsys, "--skip-existing")]
+    assert explained == ["c/b.wav"] and results(out) == expected
+    assert [record.pop("skipped") for record in resumed] == [True, False, True]
+    assert resumed == [{k: v for k, v in record.items() if k != "skipped"} for record in records]
+
+
+def json_lines(recordings, capsys, *options):
+    """Explain a folder; return the lines of JSON."""
+    capsys.readouterr()
+    explain_folder(recordings, "--json", *options)
+    return capsys.readouterr().out.splitlines()
+
+
+def folder_of(records, name):
+    """Return the name of the output folder of a file."""
+    (folder,) = [record["folder"] for record in records if record["file"].endswith(name)]
+    return folder
+
+
+def test_skip_existing_trusts_whole_folders_only(recordings, loaded, explained):
+    """A folder without one of its files is explained again, and files of the user stay."""
+    out = explain_folder(recordings)
+    expected = results(out)
+    folder = out / "top"
+    (folder / "notes.txt").write_text("mine")
+    names = sorted(path.name for path in folder.iterdir() if not is_auxiliary(path.name))
+    for name in set(names) - {"notes.txt"}:
+        (folder / name).unlink()
+        explained.clear()
+        explain_folder(recordings, "--skip-existing")
+        assert explained == ["recordings/top.wav"], name
+        assert results(out) == {**expected, "top/notes.txt": b"mine"}
+    (folder / LEDGER).unlink()  # without a ledger, all files are the user's
+    with pytest.raises(SystemExit):
+        explain_folder(recordings, "--skip-existing")
+    assert results(out) == {**expected, "top/notes.txt": b"mine"}
+
+
+@pytest.mark.parametrize(
+    "options", [["--threshold", "0.2"], ["--prompt", "rain"], ["--against", "wind"]]
+)
+def test_skip_existing_asks_the_same_question(recordings, loaded, explained, options):
+    """Other settings, prompts or sounds are explained again, as without earlier results."""
+    out = explain_folder(recordings)
+    explained.clear()
+    explain_folder(recordings, *options, "--skip-existing")
+    assert len(explained) == 3
+    explain_folder(recordings, *options, "--skip-existing")
+    assert len(explained) == 3
+    shutil.copy(recordings / "c" / "b.wav", recordings / "top.wav")
+    explain_folder(recordings, *options, "--skip-existing")
+    assert explained[3:] == ["recordings/top.wav"]
+    resumed = results(out)
+    shutil.rmtree(out)
+    explain_folder(recordings, *options)
+    assert results(out) == resumed
+
+
+def test_skip_existing_refuses_edited_files(recordings, loaded, explained, capsys):
+    """A result that the user has edited is neither skipped nor replaced."""
+    out = explain_folder(recordings)
+    (out / "top" / "regions.csv").write_text("my notes")
+    explained.clear()
+    with pytest.raises(SystemExit):
+        explain_folder(recordings, "--skip-existing")
+    assert "has changed since" in " ".join(capsys.readouterr().err.split())
+    assert (out / "top" / "regions.csv").read_text() == "my notes" and not explained
+
+
+def test_skip_existing_adds_figures(recordings, loaded, explained):
+    """An explanation without a figure is made again if it needs one, and not the reverse."""
+    out = explain_folder(recordings)
+    explained.clear()
+    explain_folder(recordings, "--skip-existing", "--figures", "1")
+    assert len(explained) == 1 and len(list(out.rglob("figure.png"))) == 1
+    explain_folder(recordings, "--skip-existing")
+    assert len(explained) == 1 and len(list(out.rglob("figure.png"))) == 1
 
 
 def record(file, presence):
