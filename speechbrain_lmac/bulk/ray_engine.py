@@ -16,8 +16,8 @@ from speechbrain_lmac.utils.errors import InputError, first_line
 
 CONNECTION_SECONDS = 25
 """Time after which a cluster that does not answer is an error."""
-MAX_BLOCKS = 10_000
-"""Largest number of tasks of Ray; more units than that share them. Each takes memory and time."""
+MAX_BLOCKS = 1000
+"""Largest number of blocks of units. Each takes memory and time in the driver."""
 PROBE = "import ray, sys; ray.init(address=sys.argv[1], log_to_driver=False)"
 """Code that joins a cluster and leaves it."""
 
