@@ -10,7 +10,13 @@ from speechbrain_lmac.cli.batch import Result, for_each
 from speechbrain_lmac.cli.explain_file import Settings, explain
 from speechbrain_lmac.cli.explain_resume import existing_record, mark_complete, question_of
 from speechbrain_lmac.cli.explain_tables import FileTables
-from speechbrain_lmac.cli.files import expand, folders_for, take_folder
+from speechbrain_lmac.cli.files import (
+    SoundFile,
+    find_sounds,
+    folders_for,
+    remove_empty,
+    take_folder,
+)
 from speechbrain_lmac.cli.inputs import (
     check_prompts,
     load_interpreter,
@@ -70,13 +76,14 @@ def run(
     A supervised classifier explains its classes, in any case; a CLAP explains any text. Without
     prompts, the most probable class is explained. A CLAP predicts one of the classes of ESC-50.
 
-    Each file gets a folder in OUTPUT with the masked-in sound of each prompt, figure.png,
-    scores.json and tables. activity.csv holds, for each 0.1 s, the probability of the prompt times
-    the fraction of energy that its mask lets through. The probability is that of the class, or
-    that of a CLAP's prompt among 50 everyday sounds. With --against, it is between the two texts.
-    Regions of activity are in regions.csv and in a selection table for Raven. OUTPUT/regions.csv
-    collects the regions of all files, OUTPUT/areas.csv the smallest areas of their prompts, and
-    OUTPUT/scores.csv the scores of all prompts, also of absent ones.
+    Each file gets a folder in OUTPUT, in the subfolder of its input, with the masked-in sound of
+    each prompt, figure.png, scores.json and tables. activity.csv holds, for each 0.1 s, the
+    probability of the prompt times the fraction of energy that its mask lets through. The
+    probability is that of the class, or that of a CLAP's prompt among 50 everyday sounds. With
+    --against, it is between the two texts. Regions of activity are in regions.csv and in a
+    selection table for Raven. OUTPUT/regions.csv collects the regions of all files,
+    OUTPUT/areas.csv the smallest areas of their prompts, and OUTPUT/scores.csv the scores of all
+    prompts, also of absent ones.
 
     Sounds up to 15 s also get the masked-out sounds and their scores. Prompts that are absent from
     them are listed as absent and get no sound; see --explain-above. Longer recordings are
@@ -87,7 +94,7 @@ def run(
     another file is not used. With --skip-existing, the same command resumes after an interruption.
     """
     prompts = read_prompts(prompt, prompts_file, against, every)
-    sounds = expand(files, output)
+    sounds = find_sounds(files, output)
     root = Path(output)
     existing = check_outputs(sounds, prompts or [], prompts_file, root)
     interpreter = load_interpreter(source, revision, device)
@@ -99,17 +106,18 @@ def run(
     settings = Settings(against, threshold, every, areas, explain_above)
 
     def explain_one(file: str, index: int) -> Result:
-        folder = take_folder(file, root, taken)
+        folder = take_folder(sounds[index], root, taken)
         options = settings._replace(figure=index < num_figures)
         try:
             record, lines = explain_new(interpreter, file, prompts, folder, options, skip_existing)
             tables.add(record)
         finally:
             release(folder, made=folder not in existing)
+            remove_empty(folder.parent, root, existing)
         return record, lines
 
     with FileTables(root) as tables:
-        status = for_each(sounds, explain_one, json)
+        status = for_each([sound.path for sound in sounds], explain_one, json)
     if figures is None and not num_figures:
         print(f"no figures of more than {MAX_FIGURES} files: see --figures", file=sys.stderr)
     return status
@@ -148,9 +156,9 @@ def count_figures(figures: str | None, num_files: int) -> int:
 
 
 def check_outputs(
-    files: list[str], prompts: list[str], prompts_file: str | None, root: Path
+    files: list[SoundFile], prompts: list[str], prompts_file: str | None, root: Path
 ) -> set[Path]:
-    """Return the output folders that exist.
+    """Return the output folders that exist, and the folders above them.
 
     Raises
     ------
@@ -166,9 +174,9 @@ def check_outputs(
         output_names,
     )
 
-    inputs = [*files, prompts_file]
+    inputs = [*(file.path for file in files), prompts_file]
     check_output(root, [REGIONS, AREAS, ALL_SCORES], inputs)
     folders = folders_for(files, root)
     for file, folder in zip(files, folders):
-        check_output(folder, output_names(prompts, canonical_path(file)), inputs)
-    return {folder for folder in folders if folder.exists()}
+        check_output(folder, output_names(prompts, canonical_path(file.path)), inputs)
+    return {path for folder in folders for path in (folder, *folder.parents) if path.exists()}

@@ -2,16 +2,31 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from glob import glob, has_magic
-from itertools import chain, count
+from itertools import chain, count, takewhile
 from pathlib import Path
+from typing import NamedTuple
 from unicodedata import normalize
 
 from speechbrain_lmac.utils.errors import InputError
 
 
+class SoundFile(NamedTuple):
+    """A sound file and its place below the folder or pattern that it was found by."""
+
+    path: str
+    subfolder: str = ""
+    """Folder of the file, relative to the named folder; empty for a file that is named itself."""
+
+
 def expand(names: Sequence[str], output: str | Path | None = None) -> list[str]:
+    """Return the paths of the sound files that names stand for; see :func:`find_sounds`."""
+    return [sound.path for sound in find_sounds(names, output)]
+
+
+def find_sounds(names: Sequence[str], output: str | Path | None = None) -> list[SoundFile]:
     """Return the sound files that names stand for, in order and each once.
 
     Arguments
@@ -25,7 +40,7 @@ def expand(names: Sequence[str], output: str | Path | None = None) -> list[str]:
 
     Returns
     -------
-    list of str
+    list of SoundFile
 
     Raises
     ------
@@ -34,21 +49,41 @@ def expand(names: Sequence[str], output: str | Path | None = None) -> list[str]:
     """
     from speechbrain_lmac.audio.locations import canonical_path
 
-    files: list[str] = []
+    files: list[SoundFile] = []
     skipped = 0
     for name in names:
         sounds, others = _find(name)
         inputs = [path for path in sounds if sounds == [name] or not _is_inside(path, output)]
         if not inputs:
             raise InputError(_not_found(name, others))
-        files.extend(inputs)
+        files.extend(SoundFile(path, _subfolder(path, name)) for path in inputs)
         skipped += others
     if skipped:
         print(f"skipped {skipped} files that are not sounds", file=sys.stderr)
-    unique: dict[str | None, str] = {}
+    unique: dict[str | None, SoundFile] = {}
     for file in files:
-        unique.setdefault(canonical_path(file), file)
+        unique.setdefault(canonical_path(file.path), file)
     return list(unique.values())
+
+
+def _subfolder(path: str, name: str) -> str:
+    """Return the folder of a file, relative to the name that it was found by.
+
+    Example
+    -------
+    >>> _subfolder("in/a/b.wav", "in"), _subfolder("in/a/b.wav", "in/*/b.wav")
+    ('a', 'a')
+    >>> _subfolder("in/a/b.wav", "in/a/b.wav"), _subfolder("a/../b.wav", "*/../b.wav")
+    ('', '')
+    """
+    if path == name:
+        return ""
+    parts: Iterable[str] = Path(name).parts
+    if not Path(name).is_dir():  # a pattern
+        parts = takewhile(lambda part: not has_magic(part), parts)
+    root = Path(*parts)
+    folder = Path(path).relative_to(root).parent
+    return "" if ".." in folder.parts or folder == Path() else str(folder)
 
 
 def _find(name: str) -> tuple[list[str], int]:
@@ -79,32 +114,33 @@ def _not_found(name: str, others: int) -> str:
     return f"no such sound file: {name}"
 
 
-def folders_for(files: Sequence[str], root: Path) -> list[Path]:
+def folders_for(files: Sequence[SoundFile], root: Path) -> list[Path]:
     """Return an output folder for each file.
 
-    Folders are named after the files. A number is added if several files have the same name, or if
-    a folder holds the explanation of another file.
+    Folders are named after the files and lie in the same subfolders. A number is added if several
+    files would have the same folder, or if a folder holds the explanation of another file.
 
     Example
     -------
-    >>> [str(folder) for folder in folders_for(["a/dog.wav", "b/dog.wav", "cat.ogg"], Path("out"))]
-    ['out/dog', 'out/dog-2', 'out/cat']
+    >>> files = [SoundFile("in/a/dog.wav", "a"), SoundFile("dog.wav"), SoundFile("b/dog.wav")]
+    >>> [str(folder) for folder in folders_for(files, Path("out"))]
+    ['out/a/dog', 'out/dog', 'out/dog-2']
     """
     taken: set[str] = set()
     return [_first_free(file, root, taken, lambda folder, _: True) for file in files]
 
 
-def take_folder(file: str, root: Path, taken: set[str]) -> Path:
+def take_folder(file: SoundFile, root: Path, taken: set[str]) -> Path:
     """Return the output folder of a file and reserve it against other processes.
 
     Arguments
     ---------
-    file : str
+    file : SoundFile
         File to explain.
     root : Path
-        Parent of the output folder.
+        Output folder of all files.
     taken : set of str
-        Folder names of earlier files. The new name is added.
+        Folder names of earlier files, relative to the root. The new name is added.
 
     Returns
     -------
@@ -115,14 +151,24 @@ def take_folder(file: str, root: Path, taken: set[str]) -> Path:
     return _first_free(file, root, taken, reserve)
 
 
+def remove_empty(folder: Path, root: Path, existing: Collection[Path]) -> None:
+    """Remove a folder and the folders above it, up to the root, if they are new and empty."""
+    for path in (folder, *folder.parents):
+        if path == root or path in existing or not path.is_relative_to(root):
+            return
+        with suppress(OSError):  # the folder is not empty
+            path.rmdir()
+
+
 def _first_free(
-    file: str, root: Path, taken: set[str], take: Callable[[Path, str | None], bool]
+    file: SoundFile, root: Path, taken: set[str], take: Callable[[Path, str | None], bool]
 ) -> Path:
     from speechbrain_lmac.audio.locations import canonical_path
 
-    stem = Path(file).stem.strip(". ") or "sound"  # no way out of the root
-    identity = canonical_path(file)
-    for name in chain([stem], (f"{stem}-{number}" for number in count(2))):
+    stem = Path(file.path).stem.strip(". ") or "sound"  # no way out of the root
+    identity = canonical_path(file.path)
+    path = (Path(file.subfolder) / stem).as_posix()
+    for name in chain([path], (f"{path}-{number}" for number in count(2))):
         folder, key = root / name, normalize("NFC", name).casefold()
         if key in taken or _explains_another(folder, identity):
             continue

@@ -10,7 +10,7 @@ import torch
 
 from speechbrain_lmac.__main__ import main
 from speechbrain_lmac.cli import explain
-from speechbrain_lmac.cli.files import take_folder
+from speechbrain_lmac.cli.files import SoundFile, take_folder
 from speechbrain_lmac.inference.timeline import Timeline
 from speechbrain_lmac.reports.annotations import Region, update_csv
 from speechbrain_lmac.utils.errors import InputError
@@ -133,7 +133,7 @@ def test_take_folder_gives_each_file_its_own(tmp_path):
     folders = []
     threads = [
         threading.Thread(
-            target=lambda f=file: folders.append(take_folder(f, tmp_path / "why", set()))
+            target=lambda f=file: folders.append(take_folder(SoundFile(f), tmp_path / "why", set()))
         )
         for file in files
     ]
@@ -142,7 +142,7 @@ def test_take_folder_gives_each_file_its_own(tmp_path):
     for thread in threads:
         thread.join()
     assert len(set(folders)) == 4
-    assert take_folder(files[0], tmp_path / "why", set()) in folders
+    assert take_folder(SoundFile(files[0]), tmp_path / "why", set()) in folders
 
 
 def test_update_csv_keeps_rows_of_other_files(tmp_path):

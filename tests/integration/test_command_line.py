@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from speechbrain_lmac.__main__ import COMMANDS, main
-from speechbrain_lmac.cli.files import expand, folders_for
+from speechbrain_lmac.cli.files import SoundFile, expand, folders_for
 from speechbrain_lmac.utils.errors import InputError
 
 MEL = ["--source", "mini-mel"]
@@ -92,7 +92,7 @@ def test_expand_refuses_names_without_sounds(tmp_path, monkeypatch, name, messag
 def test_folders_for_gives_each_file_its_own(tmp_path):
     """Output folders differ, also on file systems that ignore case."""
     files = ["a/x.wav", "b/x.wav", "X.ogg", "x-2.wav", "...wav"]
-    folders = folders_for(files, tmp_path)
+    folders = folders_for([SoundFile(file) for file in files], tmp_path)
     assert len({str(folder).lower() for folder in folders}) == 5
     assert all(folder.resolve().parent == tmp_path.resolve() for folder in folders)
 

@@ -25,7 +25,7 @@ def test_explain_writes_a_folder_per_file(sound_folder, tmp_path, capsys):
     output = capsys.readouterr()
     assert "cannot read" in output.err and "1 of 3 files failed" in output.err
     assert "“siren”: presence" in output.out and "masked-in" in output.out
-    for folder in (out / "street", out / "street-2"):
+    for folder in (out / "street", out / "below" / "street"):
         scores = json.loads((folder / "scores.json").read_text())
         assert [row["prompt"] for row in scores["prompts"]] == ["siren", "rain"]
         for prompt in ("0-siren", "1-rain"):

@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 from pathlib import Path
+from unicodedata import normalize
 
 import pytest
 import soundfile
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from speechbrain_lmac.__main__ import main
 from speechbrain_lmac.cli import explain
 from speechbrain_lmac.cli.explain_tables import SCORE_FIELDS, FileTables
+from speechbrain_lmac.cli.files import SoundFile, folders_for
 from speechbrain_lmac.data.synthetic import SAMPLE_RATE, synthesize
 from speechbrain_lmac.utils.ownership import LEDGER
 from tests.helpers.killing import is_auxiliary, read_tree
@@ -62,6 +64,53 @@ def explained(monkeypatch):
 def results(folder):
     """Return path -> content of the files below a folder, without auxiliary files."""
     return {name: content for name, content in read_tree(folder).items() if not is_auxiliary(name)}
+
+
+def test_output_mirrors_the_folders(recordings, loaded, monkeypatch):
+    """Folders and patterns keep their subfolders; an order or a new file changes nothing."""
+    out = explain_folder(recordings)
+    expected = {"a/b", "c/b", "top"}
+    assert explained_folders(out) == expected
+    explain_folder(recordings, str(recordings / "c" / "b.wav"))  # found by the folder first
+    monkeypatch.chdir(recordings)
+    command = ["explain", *PROMPTS, "--no-areas", "--figures", "none", "--output", str(out)]
+    assert main([*command, "*/b.wav"]) == main([*command, "./c/../**/b.wav"]) == 0
+    assert explained_folders(out) == expected
+    for name in expected:
+        scores = json.loads((out / name / "scores.json").read_text())
+        assert scores["file"] == str(recordings / f"{name}.wav")
+
+
+def test_folders_of_failures_are_removed(recordings, loaded):
+    """A subfolder in which no file is explained is not left behind; one of the user stays."""
+    for name in ("d/e/f", "g/h"):
+        path = recordings / f"{name}.wav"
+        path.parent.mkdir(parents=True)
+        path.write_text("no sound")
+    out = recordings.parent / "why"
+    (out / "g").mkdir(parents=True)
+    explain_folder(recordings, status=1)
+    assert sorted(path.name for path in out.iterdir() if path.is_dir()) == ["a", "c", "g", "top"]
+    assert not list((out / "g").iterdir())
+
+
+NAMES = st.sampled_from(["a", "A", "a-2", "b", "...", "é", "e\u0301"])
+
+
+@given(st.lists(st.tuples(st.lists(NAMES, max_size=2), NAMES), max_size=12, unique_by=str))
+def test_folders_of_files_never_collide(paths):
+    """Any files have different folders in their subfolders, in any case or Unicode form."""
+    files = [SoundFile("/".join(["in", *sub, f"{n}.wav"]), "/".join(sub)) for sub, n in paths]
+    root = Path("/nowhere/out")
+    folders = folders_for(files, root)
+    assert len({normalize("NFC", str(folder)).casefold() for folder in folders}) == len(files)
+    for file, folder in zip(files, folders):
+        assert folder.parent == root / file.subfolder and root in folder.resolve().parents
+
+
+def explained_folders(out):
+    """Return the names of the folders with an explanation."""
+    return {path.parent.relative_to(out).as_posix() for path in out.rglob("scores.json")}
 
 
 def read_table(out):
