@@ -16,32 +16,6 @@ def _pad_to(wavs: Tensor, samples: int) -> Tensor:
     return pad(wavs, (0, missing)) if missing > 0 else wavs
 
 
-def continue_mirrored(wavs: Tensor, samples: int) -> Tensor:
-    """Continue waveforms as a circle that is mirrored at both of their ends.
-
-    Arguments
-    ---------
-    wavs : torch.Tensor
-        Waveforms, ``[..., time]``.
-    samples : int
-        Length of the result, less than twice that of the waveforms.
-
-    Returns
-    -------
-    torch.Tensor
-        ``[..., samples]``; the waveforms, then the mirrored end, then the mirrored start.
-
-    Example
-    -------
-    >>> continue_mirrored(torch.tensor([1, 2, 3, 4, 5]), 8)
-    tensor([1, 2, 3, 4, 5, 4, 3, 2])
-    """
-    missing = samples - wavs.shape[-1]
-    after = missing // 2
-    end, start = wavs[..., -after - 1 : -1], wavs[..., 1 : missing - after + 1]
-    return torch.cat([wavs, end.flip(-1), start.flip(-1)], dim=-1) if missing else wavs
-
-
 class Spectrogram(nn.Module):
     """Complex STFT with centered frames, by default with a Hann window and reflected edges.
 

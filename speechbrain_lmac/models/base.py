@@ -6,15 +6,14 @@ CLAP, or rows of a supervised classifier's head. Nothing outside the adapters de
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
-from scipy.fft import next_fast_len
 from torch import nn
 
-from speechbrain_lmac.audio.stft import Spectrogram, continue_mirrored, power_of
+from speechbrain_lmac.audio.high_pass import high_pass
+from speechbrain_lmac.audio.stft import Spectrogram, power_of
 from speechbrain_lmac.data.prompts import TEMPLATE
 from speechbrain_lmac.models.class_set import ScaledDotProduct
 from speechbrain_lmac.models.input_window import VariableLengthInput
@@ -208,14 +207,10 @@ class AudioClassifier(nn.Module, ScaledDotProduct, OwnWeights, ABC):
         """High-pass ``wavs`` ``[..., time]`` below the lowest encoded bin, without phase shift.
 
         Offset and hum are not encoded, but a mask that changes over time makes them audible. The
-        gain rises, as half a cosine, from 0.4 to 0.8 of the frequency of that bin. A transform of
-        160 032 samples takes five times as long as one of 160 000, so waveforms are continued.
+        gain rises, as half a cosine, from 0.4 to 0.8 of the frequency of that bin.
         """
-        samples = next_fast_len(wavs.shape[-1], real=True)
         lowest = self.encoded_bins.argmax().item() * self.sample_rate / self.spectrogram.n_fft
-        gains = _high_pass_gains(samples, lowest, self.sample_rate, wavs.device)
-        spectrum = gains * torch.fft.rfft(continue_mirrored(wavs, samples))
-        return torch.fft.irfft(spectrum, samples)[..., : wavs.shape[-1]]
+        return high_pass(wavs, self.sample_rate, lowest)
 
     @torch.no_grad()
     def encoded_energy(self, wavs: torch.Tensor) -> torch.Tensor:
@@ -240,13 +235,3 @@ class AudioClassifier(nn.Module, ScaledDotProduct, OwnWeights, ABC):
     def train(self, mode: bool = True) -> Self:
         """Stay in evaluation mode, also inside a training Brain."""
         return super().train(False)
-
-
-@lru_cache(maxsize=1)
-def _high_pass_gains(
-    samples: int, lowest: float, sample_rate: int, device: torch.device
-) -> torch.Tensor:
-    """Gains of :meth:`AudioClassifier.without_offset`; those of the last length are cached."""
-    hertz = torch.fft.rfftfreq(samples, 1 / sample_rate, dtype=torch.float32, device=device)
-    place = ((hertz / max(lowest, 1.0) - 0.4) / 0.4).clamp(0, 1)
-    return (1 - torch.cos(torch.pi * place)) / 2

@@ -11,12 +11,10 @@ pytest.importorskip("pyarrow")
 pytest.importorskip("ray")
 
 from speechbrain_lmac import explain_dataset
+from speechbrain_lmac.bulk.ray_engine import CONNECTION_SECONDS
 from speechbrain_lmac.utils.errors import InputError
 from tests.integration.test_bulk_ray import start
 from tests.unit.bulk.conftest import PROMPTS, read_parts, write_clips
-
-MAX_SECONDS = 60
-"""Longest wait for a refusal, with the start of Python and the interpreter on a busy machine."""
 
 
 @contextmanager
@@ -76,30 +74,32 @@ def test_driver_kills_change_nothing(tmp_path):
     check_equals_serial(tmp_path / "clips", tmp_path / "out")
 
 
-def refusal(process):
-    """Return the text of a command that must fail soon."""
-    begin = time.monotonic()
-    text, _ = process.communicate(timeout=300)
-    assert process.returncode == 2, text
-    assert time.monotonic() - begin < MAX_SECONDS
-    return text
-
-
-def test_silent_address_is_one_sentence(tmp_path):
-    """An address that accepts connections and never answers is an error, not a wait."""
+@pytest.mark.parametrize("answers", [False, True], ids=["closed", "silent"])
+def test_unusable_address_is_one_sentence(tmp_path, monkeypatch, answers):
+    """A closed address, or one that accepts and never answers, is an error and not a wait."""
+    assert CONNECTION_SECONDS < 30
+    monkeypatch.setattr("speechbrain_lmac.bulk.ray_engine.CONNECTION_SECONDS", 5)
     write_clips(tmp_path / "clips", 1)
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"127.0.0.1:{server.getsockname()[1]}"
-        text = refusal(start(tmp_path / "clips", tmp_path / "out", "--address", address))
-    assert text.splitlines()[-1].startswith(f"error: Ray at {address} ")
+        if not answers:
+            server.close()
+        options = {"engine": "ray", "address": address, "progress": False}
+        begin = time.monotonic()
+        with pytest.raises(InputError, match=f"Ray at {address} (cannot|does not)"):
+            explain_dataset(str(tmp_path / "clips"), PROMPTS, str(tmp_path / "out"), **options)
+        assert time.monotonic() - begin < 30
 
 
+@pytest.mark.exhaustive
 def test_too_few_cpus_are_refused(tmp_path):
     """Workers that a cluster has no CPUs for are refused: Ray would wait without a word."""
     write_clips(tmp_path / "clips", 12)
     with cluster([2]) as nodes:
         options = ("--address", nodes.address, "--workers", "3")
-        text = refusal(start(tmp_path / "clips", tmp_path / "out", *options))
+        process = start(tmp_path / "clips", tmp_path / "out", *options)
+        text, _ = process.communicate(timeout=300)
+    assert process.returncode == 2
     assert "workers must be at most 1 on 2 CPUs" in text
 
 
