@@ -71,7 +71,7 @@ def test_wheel_explains_and_reports(run):
     mixed = mixture("siren", "rain", seed=5)
     soundfile.write(run.folder / "my.wav", 0.5 * mixed.mixture.numpy(), SAMPLE_RATE)
     prompts = ["--prompt", "an ambulance that wails"]  # in no table of embeddings
-    done = run("-m", "speechbrain_lmac", "explain", "my.wav", *prompts)
+    done = run("-m", "speechbrain_lmac", "explain", "my.wav", *prompts, "--explain-above", "0")
     assert done.returncode == 0, done.stderr
     folder = run.folder / "explanations" / "my"
     assert soundfile.info(folder / "0-an-ambulance-that-wails-explanation.wav").duration == 5
