@@ -2,7 +2,6 @@
 
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -12,15 +11,16 @@ import pytest
 from safetensors.torch import load_file
 
 from speechbrain_lmac.training import train
+from tests.helpers.forked import Forked
 from tests.helpers.runs import training_arguments
 
-STEPS = 14
+STEPS = 10
 """Training steps of two epochs."""
 
 
 def settings(small_set, output):
     """Return the arguments of a short training."""
-    return training_arguments(small_set, output)
+    return training_arguments(small_set, output, train_folds="[1, 2]")
 
 
 def command(small_set, output):
@@ -30,11 +30,6 @@ def command(small_set, output):
     return [*program, *settings(small_set, output)]
 
 
-def environment():
-    """Return the environment of the processes, with one thread each."""
-    return {**os.environ, "OMP_NUM_THREADS": "1"}
-
-
 def free_port():
     """Return an unused port."""
     with socket.socket() as listener:
@@ -42,17 +37,16 @@ def free_port():
         return listener.getsockname()[1]
 
 
-def run(small_set, output):
-    """Run a training with two processes that must succeed."""
-    done = subprocess.run(
-        command(small_set, output),
-        capture_output=True,
-        text=True,
-        check=False,
-        env=environment(),
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
+def ranks(small_set, output, folder):
+    """Start the two processes of the same training without the launcher."""
+    common = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2"}
+    words = ["train", *settings(small_set, output)]
+    return [
+        Forked(
+            words, folder / f"{rank}.txt", variables={**common, "RANK": rank, "LOCAL_RANK": rank}
+        )
+        for rank in "01"
+    ]
 
 
 def weights(output):
@@ -64,7 +58,15 @@ def weights(output):
 def two_processes(small_set, tmp_path_factory):
     """Output folder of a training with two processes."""
     output = tmp_path_factory.mktemp("two")
-    run(small_set, output)
+    done = subprocess.run(
+        command(small_set, output),
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
     return output
 
 
@@ -79,24 +81,19 @@ def test_two_processes_train_like_one(small_set, two_processes, tmp_path):
     assert losses[0] == pytest.approx(losses[1], rel=0.02)
 
 
-def test_killed_process_resumes(small_set, two_processes, tmp_path):
+def test_killed_process_resumes(small_set, two_processes, tmp_path, tmp_path_factory):
     """If one of two processes is killed, the same command ends with the same weights."""
-    running = subprocess.Popen(
-        command(small_set, tmp_path),
-        env=environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    logs = tmp_path_factory.mktemp("logs")
+    other, killed = ranks(small_set, tmp_path, logs)
     while len(list(tmp_path.glob("save/CKPT*/CKPT.yaml"))) < 1:
-        assert running.poll() is None
+        assert other.process.is_alive() and killed.process.is_alive(), other.log.read_text()[-2000:]
         time.sleep(0.05)
-    children = subprocess.run(
-        ["pgrep", "-P", str(running.pid)], capture_output=True, text=True, check=True
-    )
-    os.kill(int(children.stdout.split()[-1]), signal.SIGKILL)
-    assert running.wait(timeout=120) != 0
+    killed.kill()
+    assert other.wait(timeout=120).status != 0
     assert not (tmp_path / "results.md").exists()
-    run(small_set, tmp_path)
+    for process in ranks(small_set, tmp_path, logs):
+        done = process.wait()
+        assert done.status == 0, done.output[-2000:]
     expected, trained = weights(two_processes), weights(tmp_path)
     for name in expected:
         assert (trained[name] - expected[name]).abs().max() < 1e-6, name
