@@ -43,6 +43,9 @@ needs_esc10 = pytest.mark.skipif(
 
 FOLDERS = ("integration", "security", "fault_tolerance", "reference")
 """Folders whose tests are marked with the name of the folder and as slow."""
+CLAPS = ("clap", "efficientat", "laion_htsat")
+CLASSIFIERS = (*CLAPS, "efficientat_labels", "hooked_cnn", "small_ast")
+"""Fixtures of classifiers of every architecture."""
 
 
 def pytest_xdist_auto_num_workers(config):
@@ -174,16 +177,13 @@ def small_ast(tmp_path_factory):
     return TransformersAST(write_ast(tmp_path_factory.mktemp("small_ast"), longest=204, layers=6))
 
 
-@pytest.fixture(scope="session", params=["clap", "efficientat", "laion_htsat"])
+@pytest.fixture(scope="session", params=CLAPS)
 def any_clap(request):
     """CLAP with variable-length or fixed-length input, convolutional or transformer."""
     return request.getfixturevalue(request.param)
 
 
-@pytest.fixture(
-    scope="session",
-    params=["clap", "efficientat", "laion_htsat", "efficientat_labels", "hooked_cnn", "small_ast"],
-)
+@pytest.fixture(scope="session", params=CLASSIFIERS)
 def any_classifier(request):
     """CLAP or supervised classifier, with input of any, fixed or limited length."""
     return request.getfixturevalue(request.param)

@@ -4,9 +4,12 @@ The weights are random, except those of MiniCLAP. Unit tests that take ``any_cla
 ``any_classifier`` are repeated here with all adapters.
 """
 
+import itertools
+
 import pytest
 
 from speechbrain_lmac.utils.errors import InputError
+from tests.conftest import CLASSIFIERS
 from tests.unit.metrics import test_insertion_deletion as curves
 from tests.unit.metrics import test_randomization as randomization
 from tests.unit.models import test_adapters as adapters
@@ -23,7 +26,6 @@ test_mask_of_ones_is_identity = adapters.test_mask_of_ones_is_identity
 test_masks_agree_in_both_domains = adapters.test_masks_agree_in_both_domains
 test_decoder_fits_the_classifier = adapters.test_decoder_fits_the_classifier
 explained = adapters.explained
-test_areas_certify_the_classifier = adapters.test_areas_certify_the_classifier
 test_explainer_runs_on_the_classifier = adapters.test_explainer_runs_on_the_classifier
 
 test_audio_blocks_hold_every_used_weight = randomization.test_audio_blocks_hold_every_used_weight
@@ -34,6 +36,23 @@ ranks = curves.ranks
 test_curve_ends_are_clip_and_fill = curves.test_curve_ends_are_clip_and_fill
 test_curve_ignores_the_batch = curves.test_curve_ignores_the_batch
 test_fills_use_valid_frames_only = curves.test_fills_use_valid_frames_only
+
+
+SLOW = ("laion_htsat", "mel")
+"""Classifier of 10 s and masking domain whose search of areas is left to ``make exhaustive``."""
+
+
+@pytest.mark.parametrize(
+    ("any_classifier", "masking"),
+    [
+        pytest.param(*pair, marks=pytest.mark.exhaustive if pair == SLOW else ())
+        for pair in itertools.product(CLASSIFIERS, ("mel", "stft"))
+    ],
+    indirect=["any_classifier"],
+)
+def test_areas_certify_the_classifier(any_classifier, masking):
+    """The areas of a question hold for its sounds, in both masking domains."""
+    adapters.test_areas_certify_the_classifier(any_classifier, masking)
 
 
 @pytest.fixture

@@ -12,7 +12,9 @@ CLIPS = 20
 
 
 @needs_esc10
-@pytest.mark.parametrize("source", ["mini-stft", "mini-mel"])
+@pytest.mark.parametrize(
+    "source", ["mini-stft", pytest.param("mini-mel", marks=pytest.mark.exhaustive)]
+)
 def test_written_sounds_certify_real_clips(source, tmp_path):
     """Files of the sounds at both areas keep, and lose, the decision in 95 % of ESC-10 clips."""
     interpreter = Interpreter.from_hparams(source=source, run_opts={"device": "cpu"})
