@@ -10,6 +10,7 @@ import pytest
 from speechbrain_lmac.__main__ import COMMANDS, main
 from speechbrain_lmac.cli.files import SoundFile, expand, folders_for
 from speechbrain_lmac.utils.errors import InputError
+from tests.helpers.processes import run_code
 
 MEL = ["--source", "mini-mel"]
 
@@ -193,20 +194,33 @@ def test_source_error_lists_the_pretrained(sound_folder, capsys):
     assert "mini-mel, mini-stft" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])
-def test_help_imports_nothing_heavy(command):
+SHOW_EACH = """
+import os, sys
+from speechbrain_lmac.__main__ import main
+for words in sys.argv[1:]:
+    if not os.fork():
+        try:
+            main(words.split())
+        except SystemExit as done:
+            assert not done.code
+        print(sorted({'torch', 'speechbrain', 'transformers', 'rich'} & set(sys.modules)))
+        print('END', flush=True)
+        os._exit(0)
+    assert os.wait()[1] == 0, words
+"""
+"""Show the help of every command in a process of its own, and the heavy packages it loads."""
+
+
+def test_help_imports_nothing_heavy():
     """Help is quick and writes options with hyphens."""
-    code = (
-        "import sys\nfrom speechbrain_lmac.__main__ import main\n"
-        f"try:\n    main({[*command, '--help']!r})\nexcept SystemExit as done:\n"
-        "    assert not done.code\n"
-        "print(sorted({'torch', 'speechbrain', 'transformers', 'rich'} & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "Usage: speechbrain-lmac" in done.stdout
-    options = done.stdout.partition("Options:")[2].partition("Examples:")[0]
-    assert "_" not in options.replace("lmac_zs", "")
-    assert done.stdout.splitlines()[-1] == "[]"
+    commands = ["--help", *(f"{name} --help" for name in COMMANDS)]
+    pages = run_code(SHOW_EACH, *commands).split("END\n")
+    assert len(pages) == len(commands)
+    for words, page in zip(commands, pages):
+        assert "Usage: speechbrain-lmac" in page, words
+        options = page.partition("Options:")[2].partition("Examples:")[0]
+        assert "_" not in options.replace("lmac_zs", ""), words
+        assert page.removesuffix("END").splitlines()[-1] == "[]", words
 
 
 def test_train_passes_settings_through(monkeypatch):

@@ -2,8 +2,6 @@
 
 import csv
 import json
-import subprocess
-import sys
 import time
 
 import pytest
@@ -13,6 +11,7 @@ from speechbrain_lmac.__main__ import main
 from speechbrain_lmac.audio.io import load_audio
 from speechbrain_lmac.data.synthetic import SAMPLE_RATE, synthesize
 from speechbrain_lmac.utils.percent import percent
+from tests.helpers.forked import Forked
 
 MEL = ["--source", "mini-mel"]
 
@@ -169,17 +168,13 @@ def test_explain_leaves_nothing_on_termination(tmp_path):
     sound = synthesize("rain", seed=2, seconds=20.0).repeat(30)
     soundfile.write(tmp_path / "long.wav", sound.numpy(), SAMPLE_RATE)
     out = tmp_path / "why"
-    command = [sys.executable, "-m", "speechbrain_lmac", "explain", str(tmp_path / "long.wav")]
-    running = subprocess.Popen(
-        [*command, "--prompt", "rain", "--output", str(out), *MEL],
-        stderr=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-    )
+    words = ["explain", tmp_path / "long.wav", "--prompt", "rain", "--output", out, *MEL]
+    running = Forked(words, tmp_path / "log.txt")
     while not list(out.glob("long/.speechbrain-lmac-*/.speechbrain-lmac-*.partial")):
-        assert running.poll() is None
+        assert running.process.is_alive()
         time.sleep(0.05)
-    running.terminate()
-    assert running.wait(timeout=60) == 143
+    running.process.terminate()
+    assert running.wait(timeout=60).status == 143
     assert not (out / "long").exists()
 
 
