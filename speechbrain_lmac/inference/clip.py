@@ -143,7 +143,7 @@ def interpret_decoded(
     masks, sounds : torch.Tensor
         Results of :func:`decode` for these prompts.
     recheck_absent : bool
-        As for :func:`explain_clip`.
+        Arguments of :func:`explain_clip`.
 
     Returns
     -------

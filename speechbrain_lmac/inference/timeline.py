@@ -108,7 +108,7 @@ class Timeline:
         Arguments
         ---------
         prompts : tuple of str
-            All prompts.
+            Prompts of the clip, explained or not.
         index : torch.Tensor
             Indices of the prompts of this timeline, ``[explained]``.
         probability : torch.Tensor

@@ -106,10 +106,7 @@ class MaskDecoder(nn.Module):
         self.mixers = nn.ModuleList(nn.Conv2d(below, width, 1) for below, width in steps)
         self.loudness = nn.Conv2d(1, widths[-1], 1)
         self.head = nn.Conv2d(widths[-1], 3, 1)
-        self.relevances = nn.ModuleList(
-            nn.Conv2d(CHANNELS, width, 3, padding=1, bias=False)
-            for width in widths[:gradient_features]
-        )
+        self.relevances = nn.ModuleList(_relevance(width) for width in widths[:gradient_features])
         self._initialize()
 
     @property
@@ -153,10 +150,7 @@ class MaskDecoder(nn.Module):
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def logits(self, features: DecoderFeatures, queries: torch.Tensor, grid: Grid) -> torch.Tensor:
-        """Mask logits ``[queries, batch, frames, bins]``, the input of :func:`logits_to_mask`.
-
-        The arguments are those of :meth:`forward`.
-        """
+        """Mask logits ``[queries, batch, frames, bins]`` with the arguments of :meth:`forward`."""
         return self._logits(self.encode_features(features, grid), features, queries, grid)
 
     def _logits(
@@ -240,6 +234,10 @@ def _merge(channels: int) -> nn.Sequential:
     return nn.Sequential(
         _convolution(channels), nn.GroupNorm(4, channels), nn.GELU(), _convolution(channels)
     )
+
+
+def _relevance(channels: int) -> nn.Conv2d:
+    return nn.Conv2d(CHANNELS, channels, 3, padding=1, bias=False)
 
 
 def _convolution(channels: int) -> nn.Conv2d:

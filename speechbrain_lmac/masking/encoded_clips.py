@@ -31,7 +31,7 @@ class EncodedClips(NamedTuple):
     stft: torch.Tensor | None = None
     """Complex STFT of the clips, ``[batch, frames, n_fft // 2 + 1]``; None if it is not encoded."""
     graph: EncodingGraph | None = None
-    """``encoding`` with the graph of its computation, for gradients; None if it is not kept."""
+    """``encoding`` with the graph of its computation, for gradients, or None."""
 
 
 class MaskedScores(NamedTuple):

@@ -87,8 +87,8 @@ def _predicted_logits(
     queries = prompts.embeddings.to(encoded.power.device)
     target = model.classifier.logits(encoded.encoding.vector, queries).argmax(dim=1)
     grid = model.classifier.grid(encoded)
-    asked = queries[target].unsqueeze(0)
-    logits = model.decoder.logits(model.features(encoded, asked), asked, grid)
+    query = queries[target].unsqueeze(0)
+    logits = model.decoder.logits(model.features(encoded, query), query, grid)
     return PredictedLogits(encoded, logits.squeeze(0), target, grid)
 
 
