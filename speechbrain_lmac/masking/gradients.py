@@ -1,7 +1,7 @@
 """Gradient features: how the logit of a query depends on hidden maps and on the encoder input."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch.nn.functional import conv2d, pad, relu
@@ -19,6 +19,8 @@ FLOOR = 0.03
 
 PairedLogits = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """Function that scores clip vectors against their own queries."""
+Attribution = Callable[[torch.Tensor], torch.Tensor]
+"""Function of the gradient with respect to the encoder input that returns a map of the clips."""
 
 
 def relevance_maps(
@@ -26,8 +28,10 @@ def relevance_maps(
     hidden: Sequence[torch.Tensor],
     queries: torch.Tensor,
     paired_logits: PairedLogits,
+    power: torch.Tensor | None = None,
+    attribution: Attribution | None = None,
 ) -> tuple[torch.Tensor, ...]:
-    """Compute the relevance maps of hidden maps for queries.
+    """Compute the relevance maps of hidden maps for queries, by one backward pass per query.
 
     With a hidden map ``A`` and the gradient ``g`` of the query's logit with respect to it, the two
     maps are ``sum_c g_c A_c``, gradient times activation, and ``sum_c mean(g_c) A_c``, GradCAM
@@ -44,11 +48,16 @@ def relevance_maps(
         Query vectors: ``[queries, 1, dim]`` for all clips, or ``[queries, batch, dim]``.
     paired_logits : callable
         Function ``(vectors, queries) -> logits [batch]``.
+    power : torch.Tensor
+        Encoder input, the leaf of the graph. Default: its gradients are not computed.
+    attribution : callable
+        Function of the gradient with respect to ``power`` that returns a map.
 
     Returns
     -------
     tuple of torch.Tensor
-        For each hidden map, ``[queries, batch, 2, frames', bins']``, without gradients.
+        For each hidden map, ``[queries, batch, 2, frames', bins']``, without gradients; then the
+        attributions ``[queries, ...]`` of ``power``, if it is given.
 
     Example
     -------
@@ -58,28 +67,19 @@ def relevance_maps(
     >>> relevance_maps(vector, [hidden], torch.tensor([[[1.0, 0.0]]]), dot)[0].shape
     torch.Size([1, 1, 2, 1, 2])
     """
-    each = query_gradients(vector, hidden, queries, paired_logits)
-    rows = [[relevance(*pair) for pair in zip(hidden, gradients)] for gradients in each]
-    return tuple(torch.stack(maps) for maps in zip(*rows))
-
-
-def query_gradients(
-    vector: torch.Tensor,
-    inputs: Sequence[torch.Tensor],
-    queries: torch.Tensor,
-    paired_logits: PairedLogits,
-) -> Iterator[tuple[torch.Tensor, ...]]:
-    """Yield the gradients of each query's logit with respect to some inputs, by one backward pass.
-
-    The arguments are those of :func:`relevance_maps`.
-    """
+    inputs = [*hidden] if power is None else [*hidden, power]
+    rows = []
     for query in queries:
         with torch.enable_grad():
             logit = paired_logits(vector, query).sum()
-        yield torch.autograd.grad(logit, list(inputs), retain_graph=True)
+        gradients = torch.autograd.grad(logit, inputs, retain_graph=True)
+        rows.append([*map(_relevance, hidden, gradients)])
+        if attribution is not None:
+            rows[-1].append(attribution(gradients[-1]))
+    return tuple(torch.stack(maps) for maps in zip(*rows))
 
 
-def relevance(maps: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
+def _relevance(maps: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
     """Two normalized maps ``[batch, 2, frames', bins']`` of a hidden map and its gradient."""
     maps, gradient = maps.detach().float(), gradient.float()
     gradient = gradient / gradient.abs().amax(dim=(1, 2, 3), keepdim=True).clamp(min=TINY)
@@ -108,20 +108,19 @@ def log_attribution(attribution: torch.Tensor, valid: torch.Tensor) -> torch.Ten
     positive = blur(relu(attribution), BLUR) * valid
     mean = positive.sum(dim=(1, 2), keepdim=True) / valid.sum()
     logs = (positive / mean.clamp(min=TINY)).add_(FLOOR).log_()
-    return standardize(logs, valid) * (mean > 0)
+    centered, deviation = _center(logs, valid)
+    return centered / deviation.clamp(min=SMALLEST_DEVIATION) * (mean > 0)
 
 
-def standardize(maps: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
-    """Standard scores ``[batch, frames, bins]`` over valid bins; 0 in others."""
+def _center(maps: torch.Tensor, valid: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Maps ``[..., frames, bins]`` minus their mean over valid bins, 0 in others; and deviations.
+
+    The standard deviations over valid bins are ``[..., 1, 1]``.
+    """
     mean = (maps * valid).sum(dim=(-2, -1), keepdim=True) / valid.sum()
-    deviation = valid_deviation(maps, valid)
-    return (maps - mean) * valid / deviation.clamp(min=SMALLEST_DEVIATION)
-
-
-def valid_deviation(maps: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
-    """Standard deviation over valid bins, ``[..., 1, 1]`` of maps ``[..., frames, bins]``."""
-    mean = (maps * valid).sum(dim=(-2, -1), keepdim=True) / valid.sum()
-    return ((maps - mean).square().mul_(valid).sum(dim=(-2, -1), keepdim=True) / valid.sum()).sqrt()
+    centered = (maps - mean) * valid
+    deviation = (centered.square().sum(dim=(-2, -1), keepdim=True) / valid.sum()).sqrt()
+    return centered, deviation
 
 
 def add_path(
@@ -147,7 +146,7 @@ def add_path(
     """
     if path is None or not weight:
         return logits
-    return logits + weight * valid_deviation(logits.detach(), valid) * path
+    return logits + weight * _center(logits.detach(), valid)[1] * path
 
 
 def blur(maps: torch.Tensor, deviation: float) -> torch.Tensor:

@@ -6,7 +6,7 @@ from torch import nn
 from speechbrain_lmac.masking.decoder import MaskDecoder
 from speechbrain_lmac.masking.decoder_features import DecoderFeatures
 from speechbrain_lmac.masking.encoded_clips import EncodedClips
-from speechbrain_lmac.masking.gradients import log_attribution, query_gradients, relevance
+from speechbrain_lmac.masking.gradients import log_attribution, relevance_maps
 from speechbrain_lmac.masking.log_power import normalized_log_power
 from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 from speechbrain_lmac.masking.psi_decoder import PsiDecoder
@@ -75,17 +75,19 @@ class InterpreterNetwork(nn.Module):
         """Add the relevance maps of the deepest hidden maps, and the gradient path."""
         graph = encoded.graph or self.classifier.encode_with_graph(encoded.encoder_power)
         hidden = graph.hidden[: self.decoder.gradient_features]
-        inputs = [*hidden, *([graph.power] if self.decoder.gradient_path else [])]
         paired_logits = self.classifier.audio_classifier.paired_logits
+        if not self.decoder.gradient_path:
+            maps = relevance_maps(graph.vector, hidden, queries, paired_logits)
+            return features._replace(gradients=maps)
         valid = self.classifier.grid(encoded).valid
-        relevances, paths = [], []
-        for gradients in query_gradients(graph.vector, inputs, queries, paired_logits):
-            relevances.append([relevance(*pair) for pair in zip(hidden, gradients)])
-            if self.decoder.gradient_path:
-                attribution = self.classifier.gain_gradient(encoded, gradients[-1])
-                paths.append(log_attribution(attribution, valid))
-        maps = tuple(torch.stack(each) for each in zip(*relevances))
-        return features._replace(gradients=maps, path=torch.stack(paths) if paths else None)
+
+        def attribution(gradient: torch.Tensor) -> torch.Tensor:
+            return log_attribution(self.classifier.gain_gradient(encoded, gradient), valid)
+
+        *relevances, path = relevance_maps(
+            graph.vector, hidden, queries, paired_logits, graph.power, attribution
+        )
+        return features._replace(gradients=tuple(relevances), path=path)
 
     def forward(
         self,
