@@ -24,6 +24,7 @@ from speechbrain_lmac.data.manifest import Clip
 from speechbrain_lmac.data.prompts import TEMPLATE
 from speechbrain_lmac.evaluation.area_scores import score_areas
 from speechbrain_lmac.evaluation.benchmark.clips import stratify
+from speechbrain_lmac.evaluation.benchmark.fill_measures import score_fills
 from speechbrain_lmac.evaluation.scoring import (
     ClassPrompts,
     EvaluationBatch,
@@ -35,15 +36,10 @@ from speechbrain_lmac.explainers.base import Explainer
 from speechbrain_lmac.explainers.integrated_gradients import IntegratedGradients
 from speechbrain_lmac.masking.domains import StftDomain
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
-from speechbrain_lmac.metrics.faithfulness import masking_outcome
-from speechbrain_lmac.metrics.fills import FILLS
-from speechbrain_lmac.metrics.insertion_deletion import valid_power
-from speechbrain_lmac.metrics.registry import MASK_METRICS
 from speechbrain_lmac.metrics.statistics import paired_difference
-from speechbrain_lmac.metrics.top_k import TOP_K_FRACTIONS, top_k_mask
+from speechbrain_lmac.metrics.top_k import TOP_K_FRACTIONS
 from speechbrain_lmac.utils.errors import report_errors
 
-METRICS = ("AD", "FF", "Fid-In")
 SECONDS = 5.0
 BATCH = 8
 TUNED = {
@@ -107,24 +103,16 @@ def measure(
                 yield {"method": name, "recording": recording, **row}
 
 
-@torch.no_grad()
 def score(
     model: InterpreterNetwork, explainer: Explainer, batch: EvaluationBatch
 ) -> Iterator[dict[str, object]]:
     """Yield the scores of one explainer on a batch."""
     attributions = explain(model, explainer, batch)
-    ranks, power = attributions.ranks, valid_power(model.classifier, batch.encoded)
     for (metric, _), areas in score_areas(model, batch, attributions).items():
         yield from _rows(batch, "silence", metric, areas)
-    for fraction in TOP_K_FRACTIONS:
-        mask = top_k_mask(ranks, fraction)
-        for fill, function in FILLS.items():
-            found = model.classifier.masked_probabilities(
-                batch.encoded, mask, batch.prompts.embeddings, function(power)
-            )
-            outcome = masking_outcome(*found, mask, batch.target)
-            for metric in METRICS:
-                yield from _rows(batch, fill, metric, MASK_METRICS[metric].function(outcome))
+    scores = score_fills(model, batch, attributions, TOP_K_FRACTIONS)
+    for (metric, fill, _), values in scores.items():
+        yield from _rows(batch, fill, metric, values)
 
 
 def _rows(

@@ -6,7 +6,7 @@ import torch
 
 from speechbrain_lmac.evaluation.benchmark.batches import ItemBatch
 from speechbrain_lmac.evaluation.long_format import Scores
-from speechbrain_lmac.evaluation.scoring import Attributions, masking_outcome
+from speechbrain_lmac.evaluation.scoring import Attributions, EvaluationBatch, masking_outcome
 from speechbrain_lmac.explainers.base import Explainer
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 from speechbrain_lmac.metrics.fills import FILLS
@@ -15,7 +15,6 @@ from speechbrain_lmac.metrics.registry import MASK_METRICS, OTHER_FILLS, TOP_K_M
 from speechbrain_lmac.metrics.top_k import top_k_mask
 
 
-@torch.no_grad()
 def measure_other_fills(
     model: InterpreterNetwork,
     explainer: Explainer,
@@ -27,15 +26,50 @@ def measure_other_fills(
 
     An explanation that holds under silence alone describes how the classifier reacts to silence.
     """
-    encoded, prompts = batch.batch.encoded, batch.batch.prompts.embeddings
-    power, scores = valid_power(model.classifier, encoded), Scores()
-    fills = {fill: FILLS[fill](power) for fill in OTHER_FILLS}
+    found = score_fills(model, batch.batch, attributions, fractions, OTHER_FILLS)
+    return {
+        (fill_metric(name, fill), fraction): values
+        for (name, fill, fraction), values in found.items()
+    }
+
+
+@torch.no_grad()
+def score_fills(
+    model: InterpreterNetwork,
+    batch: EvaluationBatch,
+    attributions: Attributions,
+    fractions: Sequence[float],
+    fills: Sequence[str] = tuple(FILLS),
+) -> dict[tuple[str, str, float], list[float]]:
+    """Score top-k masks with masked-out bins replaced by fills.
+
+    Arguments
+    ---------
+    model : InterpreterNetwork
+        Model to explain.
+    batch : EvaluationBatch
+        Clips and the classes to explain.
+    attributions : Attributions
+        Output of an explainer for the batch.
+    fractions : sequence of float
+        Mask areas of the top-k masks.
+    fills : sequence of str
+        Keys of ``FILLS``. Default: all.
+
+    Returns
+    -------
+    dict
+        (metric of ``TOP_K_METRICS``, fill, fraction) -> one value per clip.
+    """
+    encoded, prompts = batch.encoded, batch.prompts.embeddings
+    power = valid_power(model.classifier, encoded)
+    filled = {fill: FILLS[fill](power) for fill in fills}
+    scores: dict[tuple[str, str, float], list[float]] = {}
     for fraction in fractions:
         mask = top_k_mask(attributions.ranks, fraction)
-        for fill, filled in fills.items():
-            found = model.classifier.masked_probabilities(encoded, mask, prompts, filled)
-            outcome = masking_outcome(*found, mask, batch.batch.target)
+        for fill in fills:
+            found = model.classifier.masked_probabilities(encoded, mask, prompts, filled[fill])
+            outcome = masking_outcome(*found, mask, batch.target)
             for name in TOP_K_METRICS:
-                values = MASK_METRICS[name].function(outcome)
-                scores[fill_metric(name, fill), fraction] = values.tolist()
+                scores[name, fill, fraction] = MASK_METRICS[name].function(outcome).tolist()
     return scores
