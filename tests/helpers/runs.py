@@ -11,6 +11,7 @@ from speechbrain_lmac.metrics.registry import TOP_K_METRICS
 from speechbrain_lmac.pretrained.export import export_interpreter
 from speechbrain_lmac.training.brain import LMACBrain
 from speechbrain_lmac.utils.config import hparams_path
+from tests.helpers.interruptions import interrupt_after
 
 EXPLAINERS = (
     "[lmac, gradcam, scorecam, shuffled-clip, mean-features, shuffled-prompt, energy, full-mask, "
@@ -86,13 +87,4 @@ def contents(folder):
 
 def stop_after(monkeypatch, steps):
     """Interrupt training after ``steps`` steps, or never; return the list of the steps."""
-    fit_batch, taken = LMACBrain.fit_batch, []
-
-    def interrupted(self, batch):
-        if len(taken) == steps:
-            raise KeyboardInterrupt
-        taken.append(batch)
-        return fit_batch(self, batch)
-
-    monkeypatch.setattr(LMACBrain, "fit_batch", interrupted)
-    return taken
+    return interrupt_after(monkeypatch, LMACBrain, "fit_batch", steps)

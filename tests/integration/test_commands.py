@@ -12,6 +12,7 @@ from speechbrain_lmac.audio.io import load_audio
 from speechbrain_lmac.data.synthetic import SAMPLE_RATE, synthesize
 from speechbrain_lmac.utils.percent import percent
 from tests.helpers.forked import Forked
+from tests.helpers.interruptions import interrupt_after
 
 MEL = ["--source", "mini-mel"]
 
@@ -145,15 +146,7 @@ def test_report_is_written_on_interruption(sound_folder, tmp_path, monkeypatch, 
     """After Ctrl-C, the page has the files that are complete."""
     from speechbrain_lmac.cli import report
 
-    show_file, files_shown = report.show, []
-
-    def show(interpreter, file, *options):
-        files_shown.append(file)
-        if len(files_shown) == 2:
-            raise KeyboardInterrupt
-        return show_file(interpreter, file, *options)
-
-    monkeypatch.setattr(report, "show", show)
+    interrupt_after(monkeypatch, report, "show", 1)
     files = [str(sound_folder / "street.wav"), str(sound_folder / "below" / "street.flac")]
     path = tmp_path / "page.html"
     with pytest.raises(SystemExit) as stopped:

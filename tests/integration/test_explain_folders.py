@@ -17,6 +17,7 @@ from speechbrain_lmac.cli.explain_tables import SCORE_FIELDS, FileTables
 from speechbrain_lmac.cli.files import SoundFile, folders_for
 from speechbrain_lmac.data.synthetic import SAMPLE_RATE, synthesize
 from speechbrain_lmac.utils.ownership import LEDGER
+from tests.helpers.interruptions import interrupt_after
 from tests.helpers.killing import is_auxiliary, read_tree
 
 PROMPTS = ["--prompt", "siren", "--prompt", "a dog"]
@@ -146,19 +147,11 @@ def test_scores_of_all_files_are_in_one_table(recordings, loaded):
 
 def test_table_is_whole_after_an_interruption(recordings, loaded, monkeypatch):
     """The table has all prompts of the files that are complete, and no others."""
-    explain_file, files = explain.explain, []
-
-    def interrupt_third(interpreter, file, *options):
-        files.append(file)
-        if len(files) == 3:
-            raise KeyboardInterrupt
-        return explain_file(interpreter, file, *options)
-
-    monkeypatch.setattr(explain, "explain", interrupt_third)
+    complete = interrupt_after(monkeypatch, explain, "explain", 2)
     with pytest.raises(SystemExit):
         explain_folder(recordings)
     rows = read_table(recordings.parent / "why")
-    assert [row["file"] for row in rows] == [name for name in files[:2] for _ in range(2)]
+    assert [row["file"] for row in rows] == [file for _, file, *_ in complete for _ in range(2)]
 
 
 def test_skip_existing_completes_a_run(recordings, loaded, explained, capsys):
