@@ -46,6 +46,7 @@ def high_pass(wavs: torch.Tensor, sample_rate: int, hertz: float) -> torch.Tenso
     return torch.from_numpy(array - _below(array, _low_pass(samples, sample_rate, hertz)))
 
 
+@functools.lru_cache(maxsize=4)
 def _gains(samples: int, sample_rate: int, hertz: float) -> Any:
     """Gain of each frequency, ``[samples // 2 + 1]``."""
     place = (fft.rfftfreq(samples, 1 / sample_rate) / max(hertz, 1.0) - 0.4) / 0.4

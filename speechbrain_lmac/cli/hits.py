@@ -57,8 +57,9 @@ def run(
         from speechbrain_lmac.bulk.hit_report import write_report
         from speechbrain_lmac.reports.page import check_page
 
-        check_page(to or "hits.html")
-        print(write_report(to or "hits.html", store, prompt, above))
+        page = to or "hits.html"
+        check_page(page)
+        print(write_report(page, store, prompt, above))
         return 0
     kind = tables.raven_rows if raven else tables.region_rows if regions else tables.hit_rows
     write(kind(store, prompt, above), "\t" if raven else ",", to)

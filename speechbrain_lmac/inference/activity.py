@@ -6,7 +6,6 @@ from pathlib import Path
 import torch
 from torch.nn.functional import pad
 
-from speechbrain_lmac.audio.stft import power_of
 from speechbrain_lmac.inference.timeline import STEP_SECONDS, Timeline
 from speechbrain_lmac.masking.domains import MaskingDomain
 
@@ -47,7 +46,6 @@ class ActivityAccumulator:
         mask: torch.Tensor | None,
         probability: torch.Tensor | None,
         counted: slice = slice(None),
-        filtered: torch.Tensor | None = None,
         power: torch.Tensor | None = None,
     ) -> None:
         """Add a window.
@@ -64,19 +62,15 @@ class ActivityAccumulator:
             Probability of each prompt in the window, ``[prompts]``; None for digital silence.
         counted : slice
             Samples of the window that count here and not in a neighboring window. Default: all.
-        filtered : torch.Tensor
-            Samples without offset, ``[time]``. Default: they are computed from ``wav``.
         power : torch.Tensor
-            Power of the filtered samples, ``[frames, bins]``. Default: it is computed.
+            Power of the samples without offset, ``[frames, bins]``. Default: it is computed.
         """
-        spectrogram = self.audio_classifier.spectrogram
-        device = self.audio_classifier.device
+        hop, device = self.audio_classifier.spectrogram.hop_length, self.audio_classifier.device
         if power is None:
-            if filtered is None:
-                filtered = self.audio_classifier.without_offset(wav)
-            power = power_of(spectrogram(filtered.unsqueeze(0).to(device)))[0].cpu()
-        samples = torch.arange(len(power)) * spectrogram.hop_length
-        first, end, _ = counted.indices(len(wav) + spectrogram.hop_length)
+            filtered = self.audio_classifier.without_offset(wav)
+            power = self.audio_classifier.filtered_power(filtered.unsqueeze(0))[0].cpu()
+        samples = torch.arange(len(power)) * hop
+        first, end, _ = counted.indices(len(wav) + hop)
         in_window = (samples >= first) & (samples < end)
         power, seconds = power[in_window], (samples[in_window] + start).double() / self.rate
         self._add_columns(power, seconds)

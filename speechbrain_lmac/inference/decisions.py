@@ -28,7 +28,8 @@ class RankedMasks:
     @torch.no_grad()
     def __init__(self, classifier: MaskedClassifier, filtered: torch.Tensor, masks: torch.Tensor):
         self.classifier, self.masks = classifier, masks
-        self.encoded = classifier.encode_clips(filtered.unsqueeze(0).to(classifier.device))
+        encoded = classifier.encode_clips(filtered.unsqueeze(0).to(classifier.device))
+        self.encoded = encoded._replace(graph=None)  # no gradients here; a graph holds much memory
         self.num_bins = int(classifier.grid(self.encoded).valid.sum())
         self._ranks: dict[int, torch.Tensor] = {}
 

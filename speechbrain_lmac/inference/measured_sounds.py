@@ -65,7 +65,8 @@ class MeasuredSounds(PlayableAreas):
         if len(index):
             mask = with_only(self.mask, index)
             probability = with_only(self.detection_probability, index)
-        activity.add(0, self.original, mask, probability, filtered=self.filtered)
+        power = domain.audio_classifier.filtered_power(self.filtered.unsqueeze(0))[0].cpu()
+        activity.add(0, self.original, mask, probability, power=power)
         timeline = activity.timeline(samples, self.against, file=self.file)
         return timeline.with_others(self.prompts, index, self.detection_probability)
 

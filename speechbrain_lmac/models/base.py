@@ -218,10 +218,14 @@ class AudioClassifier(nn.Module, ScaledDotProduct, OwnWeights, ABC):
         return self.filtered_energy(self.without_offset(wavs))
 
     @torch.no_grad()
+    def filtered_power(self, filtered: torch.Tensor) -> torch.Tensor:
+        """Power ``[batch, frames, bins]`` of results of :meth:`without_offset`."""
+        return power_of(self.spectrogram(filtered.to(self.filterbank)))
+
+    @torch.no_grad()
     def filtered_energy(self, filtered: torch.Tensor) -> torch.Tensor:
         """Energy as in :meth:`encoded_energy` of results of :meth:`without_offset`."""
-        power = power_of(self.spectrogram(filtered.to(self.filterbank)))
-        return (power @ self.encoded_bins).sum(dim=-1).cpu()
+        return (self.filtered_power(filtered) @ self.encoded_bins).sum(dim=-1).cpu()
 
     def forward(self, wavs: torch.Tensor) -> AudioEncoding:
         """Encode waveforms ``[batch, time]``."""
