@@ -50,8 +50,9 @@ def explain_dataset(
         Prompts, or class names of a supervised classifier.
     output : str
         Output folder, as a path or URL. It must be empty or hold the same job.
-    interpreter : str or Interpreter
-        Source of an interpreter, or a loaded one for the serial engine. Default: ``mini-stft``.
+    interpreter : str, InterpreterSource or Interpreter
+        Source of an interpreter, its description, or a loaded one for the serial engine. Default:
+        ``mini-stft``.
     revision : str
         Git revision of a Hub repository. Default: ``main``.
     device : str

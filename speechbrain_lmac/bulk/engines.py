@@ -9,38 +9,9 @@ from speechbrain_lmac.bulk.job import JobSettings
 from speechbrain_lmac.bulk.manifest import Manifest
 from speechbrain_lmac.bulk.store import Store
 from speechbrain_lmac.bulk.unit import UnitWorker, done_units
-from speechbrain_lmac.utils.device import check_device
 from speechbrain_lmac.utils.errors import InputError
 
 ENGINES = ("serial", "ray")
-
-
-@dataclass(frozen=True)
-class InterpreterSource:
-    """Interpreter that each worker loads.
-
-    Arguments
-    ---------
-    source : str
-        Source, as for ``Interpreter.from_hparams``.
-    revision : str or None
-        Git revision of a Hub repository.
-    device : str
-        Torch device.
-    """
-
-    source: str
-    revision: str | None = None
-    device: str = "cpu"
-
-    def load(self) -> Any:
-        """Load the interpreter."""
-        from speechbrain_lmac.inference.interpreter import Interpreter
-
-        check_device(self.device)
-        return Interpreter.from_hparams(
-            source=self.source, revision=self.revision, run_opts={"device": self.device}
-        )
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,12 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from speechbrain_lmac.bulk.engines import EngineOptions, InterpreterSource
+from speechbrain_lmac.bulk.engines import EngineOptions
 from speechbrain_lmac.bulk.extras import require
 from speechbrain_lmac.bulk.job import JobSettings
 from speechbrain_lmac.bulk.store import open_store
 from speechbrain_lmac.bulk.unit import UnitWorker
+from speechbrain_lmac.inference.sources import InterpreterSource
 from speechbrain_lmac.utils.errors import InputError, first_line
 
 CONNECTION_SECONDS = 25

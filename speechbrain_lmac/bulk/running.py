@@ -8,7 +8,6 @@ from typing import Any
 
 from speechbrain_lmac.bulk.engines import (
     EngineOptions,
-    InterpreterSource,
     check_options,
     run_serial,
     units_to_do,
@@ -23,6 +22,7 @@ from speechbrain_lmac.bulk.progress import shown_progress
 from speechbrain_lmac.bulk.sounds import SoundOptions, write_sounds
 from speechbrain_lmac.bulk.store import open_store
 from speechbrain_lmac.bulk.unit import done_units
+from speechbrain_lmac.inference.sources import InterpreterSource
 from speechbrain_lmac.utils.errors import InputError
 
 
@@ -68,8 +68,8 @@ class Job:
     ---------
     output : str
         Output folder, as a path or URL.
-    interpreter : str or Interpreter
-        Source of an interpreter, or a loaded one.
+    interpreter : str, InterpreterSource or Interpreter
+        Source of an interpreter, its description, or a loaded one.
     revision : str or None
         Git revision of a Hub repository.
     device : str
@@ -93,6 +93,8 @@ class Job:
         self.source: InterpreterSource | None = None
         if isinstance(interpreter, str | Path):
             self.source = InterpreterSource(str(interpreter), revision, device)
+        elif isinstance(interpreter, InterpreterSource):
+            self.source = interpreter
         elif options.engine != "serial":
             raise InputError("interpreter must be a name or folder for the engine ray")
         else:
@@ -125,7 +127,7 @@ class Job:
         """
         check_settings(settings)
         self.interpreter.query(settings.prompts)  # an invalid prompt fails once
-        if settings.explain_above is not None and not self.interpreter.model.decoder.conditioned:
+        if settings.explain_above is not None and not self.interpreter.model.explains_any_query:
             raise InputError(
                 "the interpreter must have a conditioned decoder, got one that explains the "
                 "predicted class only. Classify only, or use another interpreter"

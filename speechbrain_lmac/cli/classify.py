@@ -7,7 +7,7 @@ from typer import Option
 from speechbrain_lmac.cli.batch import Result, for_each
 from speechbrain_lmac.cli.files import expand, read_lines
 from speechbrain_lmac.cli.inputs import load_interpreter
-from speechbrain_lmac.cli.options import Device, Files, Json, Revision, Source
+from speechbrain_lmac.cli.options import Classifier, Device, Files, Json, Revision, Source
 from speechbrain_lmac.data.prompts import TEMPLATE
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.percent import percent
@@ -41,6 +41,7 @@ def run(
     top: Annotated[int, Option(min=1, metavar="N", help="Labels printed per file.")] = 3,
     source: Source = "mini-stft",
     revision: Revision = None,
+    classifier: Classifier = None,
     device: Device = "cpu",
     json: Json = False,
 ) -> int:
@@ -49,7 +50,7 @@ def run(
     if choices and len(choices) == 1:
         raise InputError(f"at least two labels must be given, got {choices[0]!r} only")
     sounds = expand(files)
-    interpreter = load_interpreter(source, revision, device)
+    interpreter = load_interpreter(source, revision, device, classifier)
     interpreter.label_queries(choices, template)  # invalid labels fail once
 
     def classify(file: str, _: int) -> Result:

@@ -8,7 +8,7 @@ from typer import Argument, Option
 from speechbrain_lmac.cli.batch import json_line
 from speechbrain_lmac.cli.files import expand
 from speechbrain_lmac.cli.inputs import load_interpreter
-from speechbrain_lmac.cli.options import Device, Json, Revision, Source
+from speechbrain_lmac.cli.options import Classifier, Device, Json, Masking, Revision, Source
 from speechbrain_lmac.utils.errors import InputError, printable
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ def run(
     output: Annotated[str, Option(metavar="FILE", help="HTML file to write.")] = "comparison.html",
     source: Source = "mini-stft",
     revision: Revision = None,
+    classifier: Classifier = None,
+    masking: Masking = None,
     device: Device = "cpu",
     json: Json = False,
 ) -> int:
@@ -67,7 +69,7 @@ def run(
     check_page(output, [path])
     if blind:
         check_new_key(output)
-    interpreter = load_interpreter(source, revision, device)
+    interpreter = load_interpreter(source, revision, device, classifier, masking=masking)
     prompt, (original, takes, axis) = _takes(interpreter, path, prompt, methods)
     seed = secrets.randbits(32) if seed is None else seed
     name = printable(Path(path).name)
@@ -96,7 +98,7 @@ def _takes(
 ) -> tuple[str, tuple["Player", list["Take"], "Axis"]]:
     """Return the prompt, or the prediction, and the results of ``listening_test.takes``."""
     from speechbrain_lmac.audio.source import AudioSource
-    from speechbrain_lmac.evaluation.listening_test import METHODS, takes
+    from speechbrain_lmac.evaluation.listening_test import default_methods, takes
     from speechbrain_lmac.inference.recording import needs_windowing
     from speechbrain_lmac.utils.device import wrap_memory_errors
 
@@ -107,4 +109,4 @@ def _takes(
         text = interpreter.predicted_prompts(sound)[0] if prompt is None else prompt
         (text,) = interpreter.audio_classifier.spell([text])
         wav = sound.read(interpreter.sample_rate)
-        return text, takes(interpreter, wav, text, methods or METHODS)
+        return text, takes(interpreter, wav, text, methods or default_methods(interpreter.model))

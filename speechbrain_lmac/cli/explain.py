@@ -20,17 +20,21 @@ from speechbrain_lmac.cli.files import (
 from speechbrain_lmac.cli.inputs import (
     check_prompts,
     load_interpreter,
+    print_notice,
     read_prompts,
 )
 from speechbrain_lmac.cli.options import (
     Against,
     AllClasses,
     Areas,
+    Classifier,
     Device,
     ExplainAbove,
+    Explainer,
     Figures,
     Files,
     Json,
+    Masking,
     Prompts,
     PromptsFile,
     Revision,
@@ -68,6 +72,9 @@ def run(
     output: Annotated[str, Option(metavar="FOLDER", help="Output folder.")] = "explanations",
     source: Source = "mini-stft",
     revision: Revision = None,
+    classifier: Classifier = None,
+    explainer: Explainer = None,
+    masking: Masking = None,
     device: Device = "cpu",
     json: Json = False,
 ) -> int:
@@ -97,7 +104,8 @@ def run(
     sounds = find_sounds(files, output)
     root = Path(output)
     existing = check_outputs(sounds, prompts or [], prompts_file, root)
-    interpreter = load_interpreter(source, revision, device)
+    interpreter = load_interpreter(source, revision, device, classifier, explainer, masking)
+    print_notice(interpreter)
     check_prompts(interpreter, prompts, against)  # an invalid prompt fails once
     from speechbrain_lmac.inference.outputs import release
 

@@ -7,7 +7,17 @@ from typer import Argument, BadParameter, Context, Option
 
 from speechbrain_lmac.cli.batch import SOME_FAILED
 from speechbrain_lmac.cli.inputs import read_prompts, silence_libraries
-from speechbrain_lmac.cli.options import Device, Prompts, PromptsFile, Revision, Source, Threshold
+from speechbrain_lmac.cli.options import (
+    Classifier,
+    Device,
+    Explainer,
+    Masking,
+    Prompts,
+    PromptsFile,
+    Revision,
+    Source,
+    Threshold,
+)
 from speechbrain_lmac.utils.errors import InputError
 
 if TYPE_CHECKING:
@@ -78,6 +88,9 @@ def run(
     ] = None,
     source: Source = "mini-stft",
     revision: Revision = None,
+    classifier: Classifier = None,
+    explainer: Explainer = None,
+    masking: Masking = None,
     device: Device = "cpu",
     explain_above: Annotated[
         float,
@@ -141,14 +154,13 @@ def run(
     prompts = checked_prompts(prompt, prompts_file, output)
     silence_libraries()
     from speechbrain_lmac.bulk.api import explain_dataset
+    from speechbrain_lmac.inference.sources import InterpreterSource
 
     result = explain_dataset(
         sources or [],
         prompts,
         str(output),
-        interpreter=source,
-        revision=revision,
-        device=device,
+        interpreter=InterpreterSource(source, revision, device, classifier, explainer, masking),
         explain_above=None if classify_only else explain_above,
         threshold=threshold,
         stretch_seconds=stretch,

@@ -82,28 +82,37 @@ def chosen_prompts(
     return interpreter.predicted_prompts(sound, LIKELY) if every else prompts
 
 
-def load_interpreter(source: str, revision: str | None, device: str) -> "Interpreter":
+def load_interpreter(
+    source: str,
+    revision: str | None,
+    device: str,
+    classifier: str | None = None,
+    explainer: str | None = None,
+    masking: str | None = None,
+) -> "Interpreter":
     """Load the interpreter that a command line names.
 
     Arguments
     ---------
-    source : str
-        Value of ``--source``.
-    revision : str
-        Value of ``--revision``.
-    device : str
-        Value of ``--device``.
+    source, revision, device, classifier, explainer, masking
+        Values of the options; see :class:`~speechbrain_lmac.inference.sources.InterpreterSource`.
 
     Returns
     -------
     Interpreter
     """
-    from speechbrain_lmac.inference.interpreter import Interpreter
-    from speechbrain_lmac.utils.device import check_device
-
     silence_libraries()
-    check_device(device)
-    return Interpreter.from_hparams(source=source, revision=revision, run_opts={"device": device})
+    from speechbrain_lmac.inference.sources import InterpreterSource
+
+    return InterpreterSource(source, revision, device, classifier, explainer, masking).load()
+
+
+def print_notice(interpreter: "Interpreter") -> None:
+    """Say on stderr what an explainer without training costs, and what training would add."""
+    from speechbrain_lmac.explainers.network import ExplainerNetwork
+
+    if isinstance(interpreter.model, ExplainerNetwork):
+        print(interpreter.model.notice, file=sys.stderr)
 
 
 def silence_libraries() -> None:

@@ -102,6 +102,27 @@ Source = Annotated[
         "folder, or a Hub repository USER/NAME.",
     ),
 ]
+Classifier = Annotated[
+    str | None,
+    Option(
+        "--classifier",
+        "--clap",
+        metavar="MODEL",
+        help="Classifier in place of --source, explained without training: NAME[:WEIGHTS], such as "
+        "laion:FILE, or a Hub id or folder of a CLAP of transformers.",
+    ),
+]
+Explainer = Annotated[
+    str | None,
+    Option(
+        metavar="NAME",
+        help="Explainer without training: integrated-gradients, gradcam++, smoothgrad ... Default: "
+        "the decoder of --source, or integrated-gradients of --classifier.",
+    ),
+]
+Masking = Annotated[
+    str | None, Option(metavar="NAME", help="Masks of --classifier: stft (default) or mel.")
+]
 Revision = Annotated[
     str | None, Option(metavar="COMMIT", help="Git revision of the Hub repository.")
 ]

@@ -11,15 +11,19 @@ from speechbrain_lmac.cli.inputs import (
     check_prompts,
     chosen_prompts,
     load_interpreter,
+    print_notice,
     read_prompts,
 )
 from speechbrain_lmac.cli.options import (
     Against,
     AllClasses,
     Areas,
+    Classifier,
     Device,
+    Explainer,
     Files,
     Json,
+    Masking,
     Prompts,
     PromptsFile,
     Revision,
@@ -53,6 +57,9 @@ def run(
     title: Annotated[str, Option(metavar="TEXT", help="Title of the page.")] = "Listening report",
     source: Source = "mini-stft",
     revision: Revision = None,
+    classifier: Classifier = None,
+    explainer: Explainer = None,
+    masking: Masking = None,
     device: Device = "cpu",
     json: Json = False,
 ) -> int:
@@ -68,7 +75,8 @@ def run(
     from speechbrain_lmac.reports.page import check_page, write_report
 
     check_page(output, [*sounds, prompts_file])
-    interpreter = load_interpreter(source, revision, device)
+    interpreter = load_interpreter(source, revision, device, classifier, explainer, masking)
+    print_notice(interpreter)
     check_prompts(interpreter, prompts, against)  # an invalid prompt fails once
     sections: list[Section] = []
     headings, shown = _headings(sounds), shown_areas(len(sounds)) if areas else None
@@ -86,8 +94,7 @@ def run(
             raise InputError(f"{output} is not written: no file could be explained")
     finally:
         if sections:
-            classifier = interpreter.hparams.classifier_name
-            about = f"Interpreter {_name(source)}, audio classifier {classifier}"
+            about = _about(interpreter, None if classifier or explainer else source)
             path = write_report(output, sections, about, printable(title))
             if not json:
                 print(path)
@@ -117,6 +124,13 @@ def _headings(files: list[str]) -> list[str]:
     """Return the name of each file, or its path if several files have that name."""
     names = [Path(file).name for file in files]
     return [printable(name if names.count(name) == 1 else file) for name, file in zip(names, files)]
+
+
+def _about(interpreter: "Interpreter", source: str | None) -> str:
+    """Return what explained what; ``source`` is None without a trained decoder."""
+    name = interpreter.explainer_name
+    name = name if source is None else f"{name}, interpreter {_name(source)}"
+    return f"Explained by {name}. Classifier {interpreter.hparams.classifier_name}"
 
 
 def _name(source: str) -> str:

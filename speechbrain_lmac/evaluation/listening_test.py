@@ -12,6 +12,7 @@ import torch
 from speechbrain_lmac.evaluation.protocols import InterpreterLike
 from speechbrain_lmac.evaluation.scoring import ClassPrompts, explain, make_batch
 from speechbrain_lmac.explainers import EXPLAINERS
+from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 from speechbrain_lmac.metrics.top_k import top_k_mask
 from speechbrain_lmac.models.question_words import PROMPT, QuestionWords
 from speechbrain_lmac.reports.page import render, write_page
@@ -28,6 +29,11 @@ METHODS = (
 FRACTION = 0.2
 """Mask area of every method, as a fraction of the T-F bins."""
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+def default_methods(model: InterpreterNetwork) -> tuple[str, ...]:
+    """Return ``METHODS``, without the trained decoder if there is none."""
+    return METHODS if model.decoder is not None else METHODS[1:]
 
 
 class Take(NamedTuple):
@@ -67,9 +73,9 @@ def takes(
     Player, list of Take, tuple
         Player of the clip, sounds of the methods, and the frequency axis.
     """
-    unknown = [name for name in methods if name not in METHODS]
-    if unknown:
-        raise InputError(f"methods must be from {', '.join(METHODS)}, got {unknown[0]!r}")
+    known = default_methods(interpreter.model)
+    if unknown := [name for name in methods if name not in known]:
+        raise InputError(f"methods must be from {', '.join(known)}, got {unknown[0]!r}")
     model, classifier = interpreter.model, interpreter.model.classifier
     audio_classifier = classifier.audio_classifier
     encoded = classifier.encode_clips(wav.unsqueeze(0).to(interpreter.device))

@@ -174,6 +174,7 @@ def interpret_decoded(
         against=scored.against,
         sample_rate=interpreter.sample_rate,
         model=interpreter.model,
+        explainer=interpreter.explainer_name,
     )
 
 

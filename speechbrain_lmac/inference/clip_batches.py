@@ -8,8 +8,6 @@ import torch
 from speechbrain_lmac.inference.clip import decode, explained_prompts, interpret_decoded
 from speechbrain_lmac.inference.interpretation import Interpretation
 from speechbrain_lmac.inference.scored_clip import encode, score_encoded
-from speechbrain_lmac.masking.encoded_clips import EncodedClips
-from speechbrain_lmac.models.base import AudioEncoding
 from speechbrain_lmac.utils.device import in_float32
 
 MAX_CLIPS = 8
@@ -76,7 +74,7 @@ def _explain_chunk(
     encoded = encode(interpreter, torch.stack(clips))
     scored = [
         score_encoded(interpreter, clip, part, prompts, against)
-        for clip, part in zip(clips, _parts(encoded))
+        for clip, part in zip(clips, encoded.split())
     ]
     chosen = [explained_prompts(clip, explain_above) for clip in scored]
     queries = [
@@ -92,20 +90,3 @@ def _explain_chunk(
         interpret_decoded(interpreter, clip, index, *each, recheck_absent=True)
         for clip, index, each in zip(scored, chosen, decoded)
     ]
-
-
-def _parts(encoded: EncodedClips) -> Iterator[EncodedClips]:
-    """Yield each clip of a batch as a batch of one."""
-    if len(encoded.wavs) == 1:
-        yield encoded
-        return
-    for i in range(len(encoded.wavs)):
-        one = slice(i, i + 1)
-        hidden = tuple(maps[one] for maps in encoded.encoding.hidden)
-        yield EncodedClips(
-            encoded.wavs[one],
-            encoded.power[one],
-            encoded.encoder_power[one],
-            AudioEncoding(encoded.encoding.vector[one], hidden),
-            None if encoded.stft is None else encoded.stft[one],
-        )

@@ -63,6 +63,8 @@ class Interpretation(MeasuredSounds):
         Network that was used, for :meth:`score_sounds`.
     file : str or None
         Path of the sound, if any.
+    explainer : str or None
+        Name of the method that predicted the masks, such as ``LMAC-ZS-G``.
     """
 
     original: torch.Tensor
@@ -80,6 +82,7 @@ class Interpretation(MeasuredSounds):
     sample_rate: int
     model: InterpreterNetwork = field(repr=False)
     file: str | None = None
+    explainer: str | None = None
 
     def __repr__(self) -> str:
         pairs = zip(self.prompts, self.presence.tolist())

@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import torch
-from speechbrain.inference.interfaces import Pretrained
 
 from speechbrain_lmac.audio.source import fetch_audio
 from speechbrain_lmac.data.prompts import TEMPLATE
+from speechbrain_lmac.explainers.network import find_explainer
+from speechbrain_lmac.inference.frozen import FrozenInterpreter
 from speechbrain_lmac.inference.prompts import PromptQuery, label_queries, prompt_query
-from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
+from speechbrain_lmac.inference.training_free import EXPLAINER, build_domain, training_free
 from speechbrain_lmac.models.base import AudioClassifier
 from speechbrain_lmac.pretrained.checkpoint import load_interpreter
 from speechbrain_lmac.pretrained.config import HPARAMS_FILE
@@ -21,19 +22,12 @@ PRETRAINED_OPTIONS = ("run_opts", "freeze_params")
 """Arguments of SpeechBrain's ``Pretrained`` that are passed on."""
 
 
-class PretrainedInterpreter(Pretrained):
+class PretrainedInterpreter(FrozenInterpreter):
     """Interpreter loaded from the package, a folder or the Hugging Face Hub.
 
     :class:`~speechbrain_lmac.inference.interpreter.Interpreter` adds the methods that classify and
     explain sounds.
     """
-
-    fingerprint: str | None = None
-    """SHA-256 of the files that the interpreter was loaded from."""
-    device: str
-    """Device of the modules."""
-    HPARAMS_NEEDED: ClassVar = ["classifier_sha256"]
-    MODULES_NEEDED: ClassVar = ["model"]
 
     @classmethod
     @in_float32
@@ -102,10 +96,68 @@ class PretrainedInterpreter(Pretrained):
             )
         loading = (source, overrides, revision, savedir, sha256, trust_source, audio_classifier)
         hparams, fingerprint = load_interpreter(*loading)
-        interpreter = cls(hparams["modules"], hparams, **kwargs)
-        interpreter.fingerprint = fingerprint
-        interpreter.mods.eval()  # also if parameters are not frozen
-        return interpreter
+        return cls._built(hparams, fingerprint, **kwargs)
+
+    @classmethod
+    @in_float32
+    def from_classifier(
+        cls,
+        classifier: AudioClassifier | str,
+        masking: str = "stft",
+        explainer: str = EXPLAINER,
+        **kwargs: Any,
+    ) -> Self:
+        """Explain a classifier by an explainer that needs no training.
+
+        Arguments
+        ---------
+        classifier : AudioClassifier or str
+            Classifier, or its description: ``mini``, ``laion:FILE``, a Hub id or a folder of a CLAP
+            of transformers; see :func:`~speechbrain_lmac.models.registry.load_described`.
+        masking : str
+            Masking domain, ``stft`` or ``mel``. Default: ``stft``.
+        explainer : str
+            Explainer, such as ``gradcam++``; see
+            :data:`~speechbrain_lmac.explainers.network.TRAINING_FREE`. Default:
+            ``integrated-gradients``.
+        **kwargs
+            ``run_opts`` and ``freeze_params``, as for :meth:`from_hparams`.
+
+        Returns
+        -------
+        Interpreter
+
+        Raises
+        ------
+        InputError
+            If the classifier cannot be loaded, or no domain or explainer has that name.
+
+        Example
+        -------
+        >>> from speechbrain_lmac import Interpreter
+        >>> from speechbrain_lmac.data.synthetic import synthesize
+        >>> interpreter = Interpreter.from_classifier("mini", explainer="gradcam++")
+        >>> interpreter.interpret(synthesize("siren", 0, seconds=1.0), "siren").waveform.shape
+        torch.Size([1, 32000])
+        """
+        find_explainer(explainer)
+        domain = build_domain(classifier, masking)
+        return cls._built(*training_free(domain, explainer), **kwargs)
+
+    def with_explainer(self, explainer: str) -> Self:
+        """Return an interpreter of the same classifier with an explainer without training.
+
+        Arguments
+        ---------
+        explainer : str
+            Explainer, as for :meth:`from_classifier`.
+
+        Returns
+        -------
+        Interpreter
+        """
+        hparams, fingerprint = training_free(self.model.classifier.domain, explainer)
+        return self._built(hparams, fingerprint, run_opts={"device": self.device})
 
     @in_float32
     def load_audio(self, path: Any, savedir: str | Path | None = None) -> torch.Tensor:
@@ -129,48 +181,6 @@ class PretrainedInterpreter(Pretrained):
             If the sound cannot be downloaded, read or explained.
         """
         return fetch_audio(path, savedir, self.sample_rate).to(self.device)
-
-    def train(self, mode: bool = True) -> Self:
-        """Refuse training mode, which would change the frozen encoders."""
-        if mode:
-            raise InputError("an interpreter cannot be trained. Train a decoder by train.py")
-        return super().train(mode)
-
-    def _apply(self, fn: Any, *args: Any, **kwargs: Any) -> Self:
-        """Move to another device; refuse another precision."""
-        moved = fn(torch.zeros(1, dtype=torch.float32, device=self.device))
-        if moved.dtype != torch.float32:
-            raise InputError(
-                f"an interpreter must be in float32, got {moved.dtype}. On GPUs, set the "
-                "classifier's bfloat16 instead"
-            )
-        super()._apply(fn, *args, **kwargs)
-        self.device = str(moved.device)
-        return self
-
-    @property
-    def model(self) -> InterpreterNetwork:
-        """Network of the interpreter: the classifier and the mask decoder."""
-        return self.mods["model"]
-
-    @property
-    def sample_rate(self) -> int:
-        """Sample rate of the classifier, in Hz."""
-        return self.audio_classifier.sample_rate
-
-    @property
-    def audio_classifier(self) -> AudioClassifier:
-        """Classifier that is explained."""
-        return self.model.classifier.audio_classifier
-
-    def fits_input_window(self, samples: int) -> bool:
-        """Return True if the encoder input covers a clip of this length, up to 10 ms."""
-        start, stop = self.audio_classifier.window.span(samples)
-        return samples - (stop - start) < self.sample_rate / 100
-
-    def encoder_input(self, wav: torch.Tensor) -> torch.Tensor:
-        """Return a clip ``[time]`` without offset and hum, ``[1, time]``, on the device."""
-        return self.audio_classifier.without_offset(wav.unsqueeze(0)).to(self.device)
 
     @in_float32
     def query(self, prompts: str | Sequence[str], against: str | None = None) -> PromptQuery:

@@ -35,6 +35,7 @@ def write_interpretation(
     write_tables(interpretation.timeline, folder, threshold)
     scores = {
         "file": interpretation.file,
+        "explainer": interpretation.explainer,
         "seconds": len(interpretation.original) / interpretation.sample_rate,
         "gain": gain,
         "sample_rate": interpretation.sample_rate,

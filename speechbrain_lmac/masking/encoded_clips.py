@@ -1,5 +1,6 @@
 """Clips of a batch with their encodings."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -32,6 +33,22 @@ class EncodedClips(NamedTuple):
     """Complex STFT of the clips, ``[batch, frames, n_fft // 2 + 1]``; None if it is not encoded."""
     graph: EncodingGraph | None = None
     """``encoding`` with the graph of its computation, for gradients, or None."""
+
+    def split(self) -> Iterator["EncodedClips"]:
+        """Yield each clip as a batch of one; a batch of several clips loses its graph."""
+        if len(self.wavs) == 1:
+            yield self
+            return
+        for i in range(len(self.wavs)):
+            one = slice(i, i + 1)
+            hidden = tuple(maps[one] for maps in self.encoding.hidden)
+            yield EncodedClips(
+                self.wavs[one],
+                self.power[one],
+                self.encoder_power[one],
+                AudioEncoding(self.encoding.vector[one], hidden),
+                None if self.stft is None else self.stft[one],
+            )
 
 
 class MaskedScores(NamedTuple):

@@ -46,6 +46,11 @@ class InterpreterNetwork(nn.Module):
         if decoder is not None and decoder.uses_gradients:  # explainers may go without a decoder
             classifier.keeps_graph = True
 
+    @property
+    def explains_any_query(self) -> bool:
+        """Whether masks of all queries are predicted, and not of the predicted class only."""
+        return self.decoder.conditioned
+
     def features(
         self, encoded: EncodedClips, queries: torch.Tensor | None = None
     ) -> DecoderFeatures:
@@ -116,7 +121,7 @@ class InterpreterNetwork(nn.Module):
         InputError
             If the decoder is not conditioned, and a query is not the predicted class of its clip.
         """
-        if not self.decoder.conditioned:
+        if not self.explains_any_query:
             self._check_predicted(encoded.encoding.vector, queries)
         if features is None:
             features = self.features(encoded, queries)

@@ -1,10 +1,13 @@
 """Registry of the adapters: CLAPs and supervised classifiers."""
 
+import re
 from collections.abc import Mapping
 from importlib import import_module
 from inspect import Parameter, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import yaml
 
 from speechbrain_lmac.utils.errors import InputError
 
@@ -26,6 +29,8 @@ SUPERVISED = {
     "ast": "speechbrain_lmac.models.classifiers.ast.TransformersAST",
 }
 """Class of each name of a supervised classifier."""
+HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*", re.ASCII)
+"""Name of a repository of the Hugging Face Hub."""
 
 
 def load_clap(name: str, weights: str | Path | None = None, **settings: Any) -> "CLAP":
@@ -76,6 +81,66 @@ def load_classifier(
         If no adapter has that name, a setting is missing, or the weights cannot be loaded.
     """
     return _load(CLAPS | SUPERVISED, "classifier", name, weights, settings)
+
+
+def load_described(text: str) -> "AudioClassifier":
+    """Build the classifier that a text describes: an adapter, its weights and further settings.
+
+    Arguments
+    ---------
+    text : str
+        ``NAME``, ``NAME:WEIGHTS`` or ``NAME:WEIGHTS,SETTING=VALUE``, where ``NAME`` is an adapter.
+        A Hub id ``USER/NAME`` or a folder is a CLAP of transformers.
+
+    Returns
+    -------
+    AudioClassifier
+
+    Raises
+    ------
+    InputError
+        As for :func:`load_classifier`.
+    """
+    name, weights, settings = parse_description(text)
+    return load_classifier(name, weights, **settings)
+
+
+def parse_description(text: str) -> tuple[str, str | None, dict[str, Any]]:
+    """Split the description of a classifier into adapter, weights and settings.
+
+    Arguments
+    ---------
+    text : str
+        Description, as for :func:`load_described`.
+
+    Returns
+    -------
+    str, str or None, dict
+
+    Raises
+    ------
+    InputError
+        If the text describes no adapter.
+
+    Example
+    -------
+    >>> parse_description("laion:music.pt,tokenizer=roberta-base")
+    ('laion', 'music.pt', {'tokenizer': 'roberta-base'})
+    >>> parse_description("laion/clap-htsat-unfused")
+    ('transformers', 'laion/clap-htsat-unfused', {})
+    """
+    described, *rest = re.split(r",(?=[a-z_]+[a-z_0-9]*=)", text)
+    settings = {key: yaml.safe_load(value) for key, _, value in (r.partition("=") for r in rest)}
+    adapters = CLAPS | SUPERVISED
+    name, colon, weights = described.partition(":")
+    if name in adapters:
+        return name, weights if colon else None, settings
+    if Path(described).is_dir() or HUB_ID.fullmatch(described):
+        return "transformers", described, settings
+    raise InputError(
+        f"the classifier must be NAME, NAME:WEIGHTS, a folder or a Hub id USER/NAME, got {text!r}. "
+        f"NAME is one of {', '.join(adapters)}"
+    )
 
 
 def _load(
