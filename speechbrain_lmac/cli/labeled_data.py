@@ -13,7 +13,12 @@ if TYPE_CHECKING:
     from speechbrain_lmac.models.base import AudioClassifier
 
 DataFolder = Annotated[
-    str, Option(metavar="FOLDER", help="Data set in the layout of ESC-50 or UrbanSound8K.")
+    str,
+    Option(
+        metavar="FOLDER",
+        help="Folder with one subfolder per class, ESC-50, UrbanSound8K, a saved set of datasets, "
+        "or a CSV file of path,label.",
+    ),
 ]
 Weights = Annotated[
     str | None,

@@ -1,12 +1,10 @@
 """Published data sets as lists of clips, and their split by fold."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from speechbrain_lmac.audio.decoding import count_samples
-from speechbrain_lmac.data import manifest
+from speechbrain_lmac.data import audio_sets, manifest, own_sounds
 from speechbrain_lmac.data.labels import ESC50_CLASSES, URBANSOUND8K_CLASSES
 from speechbrain_lmac.data.manifest import Clip, Layout
 from speechbrain_lmac.utils.errors import InputError
@@ -30,8 +28,8 @@ LAYOUTS = (ESC50, URBANSOUND8K)
 """Known layouts of data folders."""
 
 
-def find_layout(data_folder: str | Path) -> Layout:
-    """Find the layout of a data folder.
+def find_layout(data_folder: str | Path) -> Layout | None:
+    """Find the published data set whose layout a folder has.
 
     Arguments
     ---------
@@ -40,7 +38,8 @@ def find_layout(data_folder: str | Path) -> Layout:
 
     Returns
     -------
-    Layout
+    Layout or None
+        None for sounds of your own: one subfolder per class, or a saved set of ``datasets``.
 
     Raises
     ------
@@ -53,17 +52,23 @@ def find_layout(data_folder: str | Path) -> Layout:
     for layout in LAYOUTS:
         if (folder / layout.meta).is_file():
             return layout
+    if audio_sets.is_audio_set(folder) or own_sounds.has_class_folders(folder):
+        return None
     known = " or ".join(f"{layout.meta} ({layout.name})" for layout in LAYOUTS)
-    raise InputError(f"{folder} holds no {known}. Unpack the set and give the folder above it")
+    raise InputError(
+        f"{folder} holds no {known}, no subfolders of sounds and no set of datasets. "
+        "Unpack the set and give the folder above it, or make one subfolder per class"
+    )
 
 
 def read_clips(data_folder: str | Path, allow_unreadable: bool = False) -> list[Clip]:
-    """Read a folder with the layout of ESC-50 or UrbanSound8K, or a manifest.
+    """Read the clips of a data folder.
 
     Arguments
     ---------
     data_folder : str or Path
-        Folder with the CSV file and the ``audio/`` of a data set, or a manifest file.
+        Folder of ESC-50 or UrbanSound8K, folder with one subfolder per class, set that Hugging Face
+        ``datasets`` saved to disk, CSV file with ``path`` and ``label``, or manifest.
     allow_unreadable : bool
         Give unreadable audio an infinite duration instead of raising an error, for a caller that
         decodes all files and reports the errors. Default: False.
@@ -71,16 +76,29 @@ def read_clips(data_folder: str | Path, allow_unreadable: bool = False) -> list[
     Returns
     -------
     list of Clip
-        Clips in the order of the CSV file.
+        Clips in the order of the data set. Clips without folds get drawn ones
+        (:func:`~speechbrain_lmac.data.folds.draw_folds`).
 
     Raises
     ------
     InputError
         If the folder, the CSV file, a column or an audio file is missing or unreadable.
     """
-    if Path(data_folder).is_file():
-        return manifest.read(data_folder)
-    folder, layout = Path(data_folder), find_layout(data_folder)
+    folder = Path(data_folder)
+    if folder.is_file():
+        if own_sounds.is_label_table(folder):
+            return own_sounds.read_label_table(folder, allow_unreadable)
+        return manifest.read(folder)
+    layout = find_layout(folder)
+    if layout is not None:
+        return _published(folder, layout, allow_unreadable)
+    if audio_sets.is_audio_set(folder):
+        return audio_sets.read_audio_set(folder, allow_unreadable)
+    classes = own_sounds.class_folders(folder)
+    return own_sounds.read_class_folders(folder, classes, allow_unreadable)
+
+
+def _published(folder: Path, layout: Layout, allow_unreadable: bool) -> list[Clip]:
     meta = folder / layout.meta
     columns = sorted(set(layout.columns.values()))
     clips = read_csv(meta, columns, lambda row: _clip(folder, layout, row, allow_unreadable))
@@ -98,17 +116,10 @@ def _clip(folder: Path, layout: Layout, row: Mapping[str, str], allow_unreadable
             f"{meta}: fold of {values['filename']} must be a number, got {values['fold']!r}"
         )
     wav = folder / layout.audio(row)
-    try:
-        rate, samples = count_samples(wav)
-        duration = samples / rate
-    except InputError as error:
-        duration = math.inf
-        if not allow_unreadable:
-            raise InputError(f"{meta} lists {wav}, which cannot be read: {error}") from error
     return Clip(
         ID=wav.stem,
         wav=str(wav),
-        duration=duration,
+        duration=manifest.duration_of(wav, meta, allow_unreadable),
         fold=int(values["fold"]),
         label=values["label"],
         src_file=values["src_file"],
@@ -142,7 +153,7 @@ def class_names(data_folder: str | Path, clips: Sequence[Clip], classes: str) ->
     unlabeled = [clip.ID for clip in clips if not clip.label]
     if unlabeled:
         raise InputError(f"{unlabeled[0]} of {data_folder} has no label to be scored by")
-    present = tuple(sorted({clip.label for clip in clips}))
+    present = _labels(clips)
     if classes == "present":
         return present
     names = all_classes(data_folder, clips)
@@ -156,9 +167,18 @@ def class_names(data_folder: str | Path, clips: Sequence[Clip], classes: str) ->
 
 
 def all_classes(data_folder: str | Path, clips: Iterable[Clip]) -> tuple[str, ...]:
-    """All class labels of the data set in a folder, or of the one data set in a manifest."""
-    if not Path(data_folder).is_file():
-        return find_layout(data_folder).classes
+    """All class labels of a data set; InputError for a manifest of no published data set."""
+    folder = Path(data_folder)
+    if not folder.is_file():
+        layout = find_layout(folder)
+        if layout is not None:
+            return layout.classes
+        if audio_sets.is_audio_set(folder):
+            return audio_sets.audio_set_classes(folder) or _labels(clips)
+        classes = own_sounds.class_folders(folder).values()
+        return tuple(sorted({name for names in classes for name in names}))
+    if own_sounds.is_label_table(folder):
+        return tuple(sorted({row["label"] for row in read_csv(folder, ["label"])}))
     datasets = {clip.dataset for clip in clips}
     for layout in LAYOUTS:
         if datasets == {layout.name}:
@@ -166,6 +186,10 @@ def all_classes(data_folder: str | Path, clips: Iterable[Clip]) -> tuple[str, ..
     raise InputError(
         f"{data_folder} does not state of which set its classes are. Give --classes present"
     )
+
+
+def _labels(clips: Iterable[Clip]) -> tuple[str, ...]:
+    return tuple(sorted({clip.label for clip in clips}))
 
 
 def split_by_fold(clips: Sequence[Clip], **folds: Any) -> dict[str, list[Clip]]:

@@ -5,12 +5,14 @@ fold or to a named split.
 """
 
 import csv
+import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from speechbrain_lmac.audio.decoding import count_samples
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.files import Writer, atomic_write
 from speechbrain_lmac.utils.ownership import Ledger, remove_owned_file
@@ -180,6 +182,32 @@ def read_unchecked(path: str | Path) -> list[Clip]:
     clips = read_csv(path, Clip._fields, parse)
     check_clips(clips, path)
     return clips
+
+
+def duration_of(wav: str | Path, listed_in: object, allow_unreadable: bool = False) -> float:
+    """Duration of a sound, in seconds.
+
+    Arguments
+    ---------
+    wav : str or Path
+        Sound file.
+    listed_in : object
+        Data set that lists it, for the error.
+    allow_unreadable : bool
+        Return infinity instead of raising an error. Default: False.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or cannot be read.
+    """
+    try:
+        rate, samples = count_samples(wav)
+    except InputError as error:
+        if allow_unreadable:
+            return math.inf
+        raise InputError(f"{listed_in} lists {wav}, which cannot be read: {error}") from error
+    return samples / rate
 
 
 def check_clips(clips: Sequence[Clip], path: str | Path) -> None:

@@ -93,12 +93,12 @@ def prepare_labeled(
     license: str = "",
     skip_invalid: bool = False,
 ) -> list[Clip]:
-    """Prepare a folder with the layout of ESC-50 or UrbanSound8K.
+    """Prepare a data folder of any layout that ``--data_folder`` takes.
 
     Arguments
     ---------
     data_folder : str or Path
-        Folder as unpacked from the authors' archive, or a manifest.
+        Folder as unpacked from the authors' archive, sounds of your own, or a manifest.
     path : str or Path
         Manifest to write. Default: ``manifest.csv`` in the folder.
     license : str

@@ -36,7 +36,8 @@ def train_interpreter(
         Classifier to explain, for instance a
         :class:`~speechbrain_lmac.models.classifiers.hooked.HookedClassifier`.
     data_folder : str or Path
-        Folder with the layout of ESC-50 or UrbanSound8K, or a manifest. Default: synthetic sounds.
+        Folder with one subfolder per class, or another source of
+        :func:`~speechbrain_lmac.data.datasets.read_clips`. Default: synthetic sounds.
     masking : str
         Masking domain, ``stft`` or ``mel``. Default: ``stft``.
     output_folder : str or Path

@@ -175,5 +175,9 @@ def fetch_cached(url: str, name: str, sha256: str | None) -> Path:
     -------
     Path
     """
-    folder = Path(os.environ.get(CACHE, Path.home() / ".cache" / "speechbrain_lmac"))
-    return fetch(url, folder / name, sha256)
+    return fetch(url, cache_folder() / name, sha256)
+
+
+def cache_folder() -> Path:
+    """Folder of files that all projects share, such as downloads."""
+    return Path(os.environ.get(CACHE, Path.home() / ".cache" / "speechbrain_lmac"))
