@@ -10,6 +10,8 @@ from typer.core import TyperCommand, TyperOption
 
 from speechbrain_lmac.utils.errors import InputError, report_errors
 
+WORDS = "speechbrain_lmac.words"
+"""Key of the words of a settings command, as they were given, in the context's ``meta``."""
 LIST = "..."
 """End of the metavar of an option that takes several values, as in ``--labels dog cat``."""
 CONTEXT = {"help_option_names": ["--help", "-h"], "max_content_width": 100}
@@ -72,8 +74,9 @@ class SettingsCommand(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Leave ``args`` in the context as they are, except for the help option."""
+        ctx.meta[WORDS] = list(args)
         super().parse_args(ctx, args)
-        if not ctx.args:
+        if not ctx.args and not ctx.params.get("on"):
             raise InputError(f"HPARAMS must be given. Run '{ctx.command_path} --help'")
         return ctx.args
 

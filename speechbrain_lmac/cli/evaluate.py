@@ -2,6 +2,8 @@
 
 from typer import Context
 
+from speechbrain_lmac.cli.command import WORDS
+
 EXAMPLES = """\
 \b
 Examples:
@@ -18,5 +20,5 @@ def run(context: Context) -> int:
     """
     from speechbrain_lmac.evaluation.benchmark.run import main
 
-    main(context.args)
+    main(context.args, ["speechbrain-lmac", "evaluate", *context.meta[WORDS]])
     return 0

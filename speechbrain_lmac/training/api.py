@@ -74,10 +74,11 @@ def train_interpreter(
     path = hparams_file or SETTINGS_FILES[classifier.method_family]
     if len(classifier.hidden_channels) != NUM_SCALES:
         named["decoder_channels"] = DECODER_CHANNELS
+    words = [str(path), *as_arguments({**named, **settings})]
     with giving(classifier):
         train(
-            [str(path), *as_arguments({**named, **settings})],
-            program="train_interpreter",
+            words,
+            command=["train_interpreter", *words],
             extra_overrides=SETTING,
             include_classifier=include_classifier,
         )

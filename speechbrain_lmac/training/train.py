@@ -5,20 +5,18 @@
 
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import speechbrain as sb
 import torch
-from speechbrain.dataio.dataset import DynamicItemDataset
 from speechbrain.utils.checkpoints import Checkpointer
 from tqdm import tqdm
 
 from speechbrain_lmac.data import manifest
 from speechbrain_lmac.data.datasets import class_names
 from speechbrain_lmac.data.manifest import Clip
-from speechbrain_lmac.data.pipeline import build_dataset
 from speechbrain_lmac.evaluation import tables
 from speechbrain_lmac.evaluation.evaluate import evaluate, write_scores
 from speechbrain_lmac.evaluation.predictions import with_predicted_labels
@@ -31,6 +29,7 @@ from speechbrain_lmac.pretrained.decoder_weights import load_decoder
 from speechbrain_lmac.pretrained.export import check_exportable, export_interpreter
 from speechbrain_lmac.training.brain import LMACBrain
 from speechbrain_lmac.training.calibration import calibrate_decoder, check_calibrate
+from speechbrain_lmac.training.data import clip_dataset
 from speechbrain_lmac.training.splits import Splits, data_folder_of, load_splits
 from speechbrain_lmac.utils.config import load_hparams, save_settings, seed_of
 from speechbrain_lmac.utils.device import check_device, keep_freed_memory
@@ -48,26 +47,35 @@ BACKEND = () if torch.cuda.is_available() else ("--distributed_backend", "gloo")
 """Default backend of distributed training."""
 AVAILABLE_INPUTS = {"query", "seeds", "class_queries"}
 """Inputs of an explainer that the final table provides."""
+Report = Callable[[LMACBrain, Sequence[Clip], Mapping[str, Explainer], dict[str, Any]], None]
+"""Function of the brain, the test clips, the explainers and the settings."""
 logger = logging.getLogger(__name__)
 
 
 @report_errors
-def main(arguments: list[str] | None = None) -> None:
+def main(
+    arguments: list[str] | None = None,
+    command: Sequence[str] | None = None,
+    evaluate_with: Report | None = None,
+) -> None:
     """Train an interpreter.
 
     Arguments
     ---------
     arguments : list of str
         As for :func:`train`. Default: those of the command line.
+    command, evaluate_with
+        Arguments of :func:`train`.
     """
-    train(arguments or sys.argv[1:])
+    train(arguments or sys.argv[1:], command, evaluate_with=evaluate_with)
 
 
 def train(
     arguments: Sequence[str],
-    program: str = "train.py",
+    command: Sequence[str] | None = None,
     extra_overrides: str = "",
     include_classifier: bool = False,
+    evaluate_with: Report | None = None,
 ) -> None:
     """Train an interpreter, export it and evaluate it; InputError for invalid settings or data.
 
@@ -75,12 +83,15 @@ def train(
     ---------
     arguments : list of str
         Path of a YAML file, then ``--key value`` for each changed setting.
-    program : str
-        Name of the program in ``run_metadata.json``. Default: ``train.py``.
+    command : list of str
+        Words of the command as it was given, for ``run_metadata.json``. Default: those of
+        ``train.py``.
     extra_overrides : str
         YAML of additional changes. Default: none.
     include_classifier : bool
         Whether the weights of a user's own classifier are exported, too. Default: False.
+    evaluate_with : callable
+        Evaluation of the trained decoder on the test clips. Default: :func:`report`.
     """
     keep_freed_memory()
     hparams_file, run_opts, overrides = sb.parse_arguments([*BACKEND, *arguments])
@@ -101,14 +112,14 @@ def train(
     folder = prepare_folder(hparams, splits, settings)
     on_main = sb.utils.distributed.run_on_main
     on_main(save_settings, args=[hparams_file, overrides, folder])
-    on_main(write_run_metadata, args=[folder, program, arguments])
+    on_main(write_run_metadata, args=[folder, command or ["python", "train.py", *arguments]])
     brain = fit(hparams, splits, prompts, run_opts)
     network = brain.restore_best()
     if sb.utils.distributed.if_main_process():
         calibrate_decoder(brain, splits["valid"], hparams)
         method = trained_method(hparams)
         export_interpreter(network, method, folder / "interpreter", include_classifier)
-        report(brain, splits["test"], explainers, hparams)
+        (evaluate_with or report)(brain, splits["test"], explainers, hparams)
     shutdown()
 
 
@@ -149,12 +160,6 @@ def fit(
         valid_loader_kwargs=hparams["valid_loader"],
     )
     return brain
-
-
-def clip_dataset(clips: Sequence[Clip], hparams: dict[str, Any]) -> DynamicItemDataset:
-    """SpeechBrain dataset of clips at the classifier's rate and of ``clip_seconds``."""
-    sample_rate = hparams["model"].classifier.audio_classifier.sample_rate
-    return build_dataset(clips, sample_rate, hparams["clip_seconds"])
 
 
 def check_trained(checkpointer: Checkpointer, folder: str | Path) -> None:

@@ -193,17 +193,15 @@ def _is_nested(name: str) -> bool:
     return "." in name or "[" in name
 
 
-def write_run_metadata(folder: str | Path, program: str, arguments: Iterable[Any]) -> Path:
+def write_run_metadata(folder: str | Path, command: Iterable[Any]) -> Path:
     """Append an entry on this invocation to ``run_metadata.json``.
 
     Arguments
     ---------
     folder : str or Path
         Results folder.
-    program : str
-        Name of the script.
-    arguments : iterable
-        Command-line arguments of the command.
+    command : iterable
+        Words of the command as it was given, such as ``["python", "train.py", "lmac_zs.yaml"]``.
 
     Returns
     -------
@@ -214,7 +212,7 @@ def write_run_metadata(folder: str | Path, program: str, arguments: Iterable[Any
 
     path = Path(folder) / METADATA_FILE
     entry = {
-        "command": shlex.join(["python", program, *map(str, arguments)]),
+        "command": shlex.join(map(str, command)),
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",

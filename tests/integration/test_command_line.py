@@ -228,7 +228,7 @@ def test_train_passes_settings_through(monkeypatch):
     from speechbrain_lmac.training import train
 
     received = []
-    monkeypatch.setattr(train, "main", received.append)
+    monkeypatch.setattr(train, "main", lambda *given: received.append(given))
     words = ["lmac_zs.yaml", "--seed=1", "--lr", "-1e-3", "--loss_weights", "{a: 1}", "--debug"]
     assert main(["train", *words]) == 0
-    assert received == [words]
+    assert received == [(words, ["speechbrain-lmac", "train", *words])]

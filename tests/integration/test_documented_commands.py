@@ -74,7 +74,7 @@ def test_command_shown_runs(line, folder, monkeypatch, capsys):
     """Quick commands run completely; for other commands, the arguments are parsed."""
     monkeypatch.chdir(folder)
     command, *words = words_of(line)
-    if command in ("train", "evaluate"):
+    if command in ("train", "evaluate") and "--on" not in words:
         assert resolve(words)
     elif command in RUN and (DOWNLOADED not in line or WEIGHTS.is_file()):
         monkeypatch.setenv("SPEECHBRAIN_LMAC_CACHE", str(WEIGHTS.parent))

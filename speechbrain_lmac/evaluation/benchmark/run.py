@@ -23,7 +23,7 @@ from speechbrain_lmac.utils.run_metadata import (
 
 
 @report_errors
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None, command: Sequence[str] | None = None) -> None:
     """Compare explainers according to a YAML file.
 
     Arguments
@@ -31,6 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     arguments : list of str
         YAML file, then ``--key value`` for each change and ``--debug`` for a run on few clips.
         Default: the command line.
+    command : list of str
+        Words of the command as it was given. Default: those of ``evaluate.py``.
     """
     keep_freed_memory()
     arguments = list(arguments or sys.argv[1:])
@@ -40,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     settings = run_settings(hparams_file, overrides, free=FREE_SETTINGS)
     lock_output_folder(config.folder, {**settings, **config.identity})
     save_settings(hparams_file, overrides, config.folder)
-    write_run_metadata(config.folder, "evaluate.py", arguments)
+    write_run_metadata(config.folder, command or ["python", "evaluate.py", *arguments])
     config.draw_plans()
     runners = [DomainRunner(config, system) for system in config.systems]
     pending = [place for place, runner in enumerate(runners) if not runner.is_done()]

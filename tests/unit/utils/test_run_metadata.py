@@ -122,7 +122,7 @@ def test_flat_settings_of_two_spellings_are_equal(tmp_path):
 def test_write_run_metadata_appends_entries(tmp_path):
     """The first command stays the first; each entry names time, host and versions."""
     for arguments in (["a.yaml"], ["a.yaml", "--data_folder", "my sounds"]):
-        write_run_metadata(tmp_path, "train.py", arguments)
+        write_run_metadata(tmp_path, ["python", "train.py", *arguments])
     first, second = json.loads((tmp_path / METADATA_FILE).read_text())
     assert first["command"] == "python train.py a.yaml"
     assert second["command"] == "python train.py a.yaml --data_folder 'my sounds'"
