@@ -55,6 +55,8 @@ def open_container(file: BinaryIO, container: str, ignore_length: bool) -> Any:
 
 def frame_samples(frame: Any) -> np.ndarray:
     """Samples of a frame, float32 ``[time, channels]``; full scale is 1."""
+    if frame.format.name == "fltp" and frame.layout.nb_channels == 1:  # many short frames
+        return np.frombuffer(frame.planes[0], np.float32, frame.samples)[:, None]
     array = frame.to_ndarray()
     packed = frame.format.is_packed
     samples = array.reshape(-1, frame.layout.nb_channels) if packed else array.T

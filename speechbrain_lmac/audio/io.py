@@ -1,7 +1,7 @@
 """Read audio files as mono waveforms, resample them and write wav files."""
 
 import contextlib
-import os
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -163,9 +163,10 @@ def save_audio(
         If the file cannot be written. It does not exist then.
     """
     samples = wav.detach().cpu().numpy().astype(np.float32)
+    content = io.BytesIO()  # libsndfile would wait for the disk
+    soundfile.write(content, samples, sample_rate, subtype="PCM_16", format="WAV")
     with writer(path) as partial, wrap_audio_write_errors(path):
-        # file names are not always UTF-8
-        soundfile.write(os.fsencode(partial), samples, sample_rate, subtype="PCM_16", format="WAV")
+        partial.write_bytes(content.getbuffer())
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 import operator
 import tempfile
+import warnings
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +28,9 @@ from speechbrain_lmac.audio.io import measure_length
 from speechbrain_lmac.audio.locations import HUB, canonical_path, local_file, seekable
 from speechbrain_lmac.utils import download
 from speechbrain_lmac.utils.errors import InputError
+
+MAX_KEPT_SAMPLES = 2**22
+"""Largest number of samples of a file that are kept once they are decoded for its duration."""
 
 
 class AudioSource:
@@ -180,20 +184,39 @@ def fetch_audio(path: Any, savedir: str | Path | None, sample_rate: int) -> Tens
 
 
 class _FileReader:
-    """Reader of an audio file."""
+    """Reader of an audio file. A short file is decoded once for its duration and its samples."""
 
     def __init__(self, file: Any):
         self.file, self.name = file, display_name(file)
+        self._decoded: list[Tensor] | None = None
+        self._warnings: list[Any] = []
         with AudioFile(file) as opened:
             self.rate = opened.rate
 
     @cached_property
     def samples(self) -> int:
-        return measure_length(self.file)[1]
+        parts: list[Tensor] = []
+        samples = 0
+        try:
+            with AudioFile(self.file) as opened, warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                for block in mono_blocks(opened):
+                    samples += len(block)
+                    parts = [*parts, block] if samples <= MAX_KEPT_SAMPLES else []
+        except InputError:  # it is raised again when the samples are read
+            return measure_length(self.file)[1]
+        if samples <= MAX_KEPT_SAMPLES:
+            self._decoded, self._warnings = parts, [each.message for each in caught]
+        return samples
 
     def blocks(self) -> Iterator[Tensor]:
-        with AudioFile(self.file) as opened:
-            yield from mono_blocks(opened)
+        if self._decoded is None:
+            with AudioFile(self.file) as opened:
+                yield from mono_blocks(opened)
+            return
+        yield from (block.clone() for block in self._decoded)
+        for message in self._warnings:
+            warnings.warn(message, stacklevel=3)
 
 
 class _ArrayReader:

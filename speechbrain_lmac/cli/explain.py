@@ -181,8 +181,9 @@ def check_outputs(
         check_output,
         output_names,
     )
+    from speechbrain_lmac.utils.files import InputFiles
 
-    inputs = [*(file.path for file in files), prompts_file]
+    inputs = InputFiles([*(file.path for file in files), prompts_file])
     check_output(root, [REGIONS, AREAS, ALL_SCORES], inputs)
     folders = folders_for(files, root)
     for file, folder in zip(files, folders):

@@ -1,5 +1,6 @@
 """Tables of all files that ``speechbrain-lmac explain`` writes to its output folder."""
 
+import time
 from pathlib import Path
 
 from speechbrain_lmac.cli.explain_text import Record
@@ -13,14 +14,17 @@ SCORE_FIELDS = (
 """Fields of a prompt in the table of scores, as in ``scores.json``; empty if not measured."""
 BATCHES = 16
 """Number of earlier files per file that is waiting, from which the tables are written."""
+INTERVAL = 1.0
+"""Time between two updates of the tables, in seconds."""
 
 
 class FileTables:
     """Regions, smallest areas and scores of all files, one table each.
 
     Every update replaces a table atomically, so a table is whole at any time. An update takes time
-    for all earlier rows. It is therefore made for one of 16 files, after the first 16. Use the
-    object as a context manager: it writes the last rows at the end, also after an error.
+    for all earlier rows. It is therefore made at most once a second, and for one of 16 files after
+    the first 16. Use the object as a context manager: it writes the last rows at the end, also
+    after an error.
 
     Arguments
     ---------
@@ -32,6 +36,7 @@ class FileTables:
         self.root = root
         self.waiting: dict[str | None, list[Record]] = {}
         self.written = 0
+        self.next_time = 0.0
 
     def __enter__(self) -> "FileTables":
         return self
@@ -50,7 +55,8 @@ class FileTables:
         from speechbrain_lmac.audio.locations import canonical_path
 
         self.waiting[canonical_path(record["file"])] = record["prompts"]
-        if len(self.waiting) * BATCHES >= self.written:
+        is_due = time.monotonic() >= self.next_time
+        if is_due and len(self.waiting) * BATCHES >= self.written:
             self.write()
 
     def write(self) -> None:
@@ -60,6 +66,7 @@ class FileTables:
         rows, self.waiting = self.waiting, {}
         self.written += len(rows)
         update_tables(self.root, rows)
+        self.next_time = time.monotonic() + INTERVAL
 
 
 def update_tables(root: Path, rows_by_file: dict[str | None, list[Record]]) -> None:

@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from speechbrain_lmac.utils.errors import InputError
-from speechbrain_lmac.utils.files import check_not_input, wrap_write_errors
+from speechbrain_lmac.utils.files import InputFiles, check_not_input, wrap_write_errors
 from speechbrain_lmac.utils.ownership import LEDGER, Ledger, folder_lock
 from speechbrain_lmac.utils.temporary_files import LOCK, temporary_path
 
@@ -92,7 +92,9 @@ def residual_of(path: Path) -> Path:
 
 
 def check_output(
-    folder: str | Path, names: Iterable[str], inputs: Iterable[str | Path | None] = ()
+    folder: str | Path,
+    names: Iterable[str],
+    inputs: InputFiles | Iterable[str | Path | None] = (),
 ) -> None:
     """Check that writing to a folder replaces no file of the user.
 
@@ -102,7 +104,7 @@ def check_output(
         Folder, which may not exist.
     names : iterable of str
         Names of files to write.
-    inputs : iterable of str, Path or None
+    inputs : InputFiles or iterable of str, Path or None
         Files that are read.
 
     Raises
@@ -111,7 +113,8 @@ def check_output(
         If a file would be replaced that is an input, was not written by this package, or has
         changed since.
     """
-    folder, names, inputs = Path(folder), list(names), list(inputs)
+    folder, names = Path(folder), list(names)
+    inputs = inputs if isinstance(inputs, InputFiles) else InputFiles(inputs)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} must be a folder, got a file. Give another --output")
     ledger = Ledger(folder)

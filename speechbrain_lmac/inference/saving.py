@@ -16,7 +16,7 @@ from speechbrain_lmac.inference.outputs import (
     residual_of,
 )
 from speechbrain_lmac.reports.annotations import write_raven, write_regions
-from speechbrain_lmac.utils.files import write_text
+from speechbrain_lmac.utils.files import write_directly, write_text
 from speechbrain_lmac.utils.tables import write_csv
 
 MIN_LEVEL_DB = -120
@@ -60,7 +60,7 @@ def _write_sounds(interpretation: Any, folder: Path) -> float:
         **dict(zip(map(residual_of, files), residual)),
     }
     for path, sound in sounds.items():
-        save_audio(path, gain * sound, interpretation.sample_rate)
+        save_audio(path, gain * sound, interpretation.sample_rate, write_directly)
     return gain
 
 
@@ -126,16 +126,18 @@ def write_timeline(timeline: Any, folder: Path, threshold: float, figure: bool =
 
 
 def _write_scores(folder: Path, scores: dict[str, Any]) -> None:
-    write_text(folder / SCORES, json.dumps(scores, indent=2, allow_nan=False) + "\n")
+    text = json.dumps(scores, indent=2, allow_nan=False) + "\n"
+    write_text(folder / SCORES, text, write_directly)
 
 
 def write_tables(timeline: Any, folder: Path, threshold: float) -> None:
     """Write the tables of a timeline to an empty folder."""
     regions = timeline.regions(threshold)
-    write_regions(folder / REGIONS, regions)
-    write_raven(folder / raven_table(timeline.file), regions)
+    write_regions(folder / REGIONS, regions, write_directly)
+    write_raven(folder / raven_table(timeline.file), regions, write_directly)
+    header = ["seconds", *timeline.prompts]
     rows = [
         [round(second, 3), *(round(value, 4) for value in values)]
         for second, values in zip(timeline.seconds.tolist(), timeline.activity.T.tolist())
     ]
-    write_csv(folder / ACTIVITY, [["seconds", *timeline.prompts], *rows])
+    write_csv(folder / ACTIVITY, [header, *rows], writer=write_directly)

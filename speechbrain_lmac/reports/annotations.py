@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import torch
 
+from speechbrain_lmac.utils.files import Writer, atomic_write
 from speechbrain_lmac.utils.shared_tables import update_table
 from speechbrain_lmac.utils.tables import write_csv
 
@@ -101,9 +102,10 @@ def _band(bands: torch.Tensor, active: torch.Tensor) -> tuple[float, float]:
     return low.median().item(), high.median().item()
 
 
-def write_regions(path: Path, regions: Iterable[Region]) -> None:
+def write_regions(path: Path, regions: Iterable[Region], writer: Writer = atomic_write) -> None:
     """Write regions as CSV, with the fields of :class:`Region` as columns."""
-    write_csv(path, [Region._fields, *(_rounded(region) for region in regions)])
+    rows = [Region._fields, *(_rounded(region) for region in regions)]
+    write_csv(path, rows, writer=writer)
 
 
 def update_csv(path: Path, regions_by_file: Mapping[str | None, Iterable[Region]]) -> None:
@@ -127,7 +129,7 @@ def update_csv(path: Path, regions_by_file: Mapping[str | None, Iterable[Region]
     update_table(path, Region._fields, rows)
 
 
-def write_raven(path: Path, regions: Iterable[Region]) -> None:
+def write_raven(path: Path, regions: Iterable[Region], writer: Writer = atomic_write) -> None:
     """Write regions as a selection table of Raven: tab-separated, numbered in order of time."""
     ordered = sorted(regions, key=lambda region: (region.start, region.prompt))
     rows: list[tuple[object, ...]] = [RAVEN_COLUMNS]
@@ -135,7 +137,7 @@ def write_raven(path: Path, regions: Iterable[Region]) -> None:
         prompt, start, stop, low, high, activity = _rounded(region)
         text = " ".join(prompt.replace('"', "'").split())  # Raven does not support quotes
         rows.append((number, "Spectrogram 1", 1, start, stop, low, high, text, activity))
-    write_csv(path, rows, delimiter="\t")
+    write_csv(path, rows, "\t", writer)
 
 
 def _rounded(region: Region) -> Region:

@@ -62,6 +62,11 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
             partial.replace(target)
 
 
+def write_directly(path: str | Path) -> AbstractContextManager[Path]:
+    """Write a file under its own name, in a temporary folder that is moved as a whole."""
+    return contextlib.nullcontext(Path(path))
+
+
 @contextlib.contextmanager
 def wrap_write_errors(path: str | Path) -> Iterator[None]:
     """Turn an OSError into the InputError that ``path`` cannot be written."""
@@ -89,26 +94,46 @@ def check_writable(path: str | Path) -> None:
         remove_stale(target.parent)
 
 
-def check_not_input(path: str | Path, inputs: Iterable[str | Path | None]) -> None:
+class InputFiles:
+    """Input files, which no output may replace. They are looked up by what they are on disk.
+
+    Arguments
+    ---------
+    paths : iterable of str, Path or None
+        Input files. Names on the Hub, files that do not exist, and None are ignored.
+    """
+
+    def __init__(self, paths: Iterable[str | Path | None]):
+        self._paths = {_identity(path): path for path in paths if path is not None}
+
+    def find(self, path: str | Path) -> str | Path | None:
+        """Return the input file that ``path`` is, under any name; None if it is none."""
+        identity = _identity(path)
+        return None if identity is None else self._paths.get(identity)
+
+
+def check_not_input(path: str | Path, inputs: InputFiles | Iterable[str | Path | None]) -> None:
     """Raise InputError if writing a file would replace an input file.
 
     Arguments
     ---------
     path : str or Path
         Output file.
-    inputs : iterable of str, Path or None
-        Input files. Names on the Hub and None are ignored.
+    inputs : InputFiles or iterable of str, Path or None
+        Input files. Give one InputFiles to check many outputs.
     """
-    for name in inputs:
-        if name is not None and _is_same(path, name):
-            raise InputError(f"the output {path} must not be the input {name}. Give another output")
+    name = (inputs if isinstance(inputs, InputFiles) else InputFiles(inputs)).find(path)
+    if name is not None:
+        raise InputError(f"the output {path} must not be the input {name}. Give another output")
 
 
-def _is_same(path: str | Path, other: str | Path) -> bool:
+def _identity(path: str | Path) -> tuple[int, int] | None:
+    """Device and number of a file; None if it does not exist, or is no file name."""
     try:
-        return os.path.samefile(path, other)
-    except (OSError, ValueError):  # one of them does not exist, or is no file name
-        return False
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino
 
 
 def write_text(path: str | Path, text: str, writer: Writer = atomic_write) -> Path:

@@ -1,6 +1,7 @@
 """Audio from files, open files, streams and arrays."""
 
 import io
+import warnings
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import soundfile
 import torch
 
 from speechbrain_lmac.audio import blocks as audio_blocks
+from speechbrain_lmac.audio import source as audio_source
 from speechbrain_lmac.audio.io import load_audio
 from speechbrain_lmac.audio.source import AudioSource
 from speechbrain_lmac.utils.errors import InputError
@@ -162,3 +164,34 @@ def test_audio_source_names_invalid_source(source, rate, message):
     """The error states the constraint that the source breaks."""
     with pytest.raises(InputError, match=message):
         AudioSource(source, rate)
+
+
+def test_duration_and_samples_are_decoded_once(stereo, path, tmp_path, monkeypatch):
+    """A short file is decoded once for both; samples and warnings are those of a new source."""
+    cut = tmp_path / "cut.wav"
+    cut.write_bytes(path.read_bytes()[:80_000])
+    opened = []
+    for file in path, cut:
+        with warnings.catch_warnings(record=True) as expected:
+            warnings.simplefilter("always")
+            samples = AudioSource(file).read(32000)
+        source = AudioSource(file)
+        assert source.seconds > 0
+        with monkeypatch.context() as patch, warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            patch.setattr(audio_source, "AudioFile", opened.append)
+            assert torch.equal(source.read(32000), samples)
+            assert torch.equal(source.read(32000), samples)
+        texts = [str(each.message) for each in expected]
+        assert [str(each.message) for each in caught] == 2 * texts
+        assert len(texts) == (file == cut)
+    assert not opened
+
+
+def test_long_files_are_not_kept(path, monkeypatch):
+    """A file of more samples is decoded again, in blocks, with the same samples."""
+    expected = AudioSource(path).read(RATE)
+    monkeypatch.setattr(audio_source, "MAX_KEPT_SAMPLES", 30000)
+    source = AudioSource(path)
+    assert source.seconds == 30001 / RATE and source._reader._decoded is None
+    assert torch.equal(source.read(RATE), expected)
