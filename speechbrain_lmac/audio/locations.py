@@ -14,12 +14,18 @@ MAX_STREAM_BYTES = 1 << 30
 """Largest stream that is held in memory because it cannot be rewound."""
 
 
+def is_web_address(source: Any) -> bool:
+    """Return whether a sound is named by its address on the web."""
+    return isinstance(source, str) and source.startswith(("http://", "https://"))
+
+
 def canonical_path(source: Any) -> str | None:
-    """Absolute path of a file, or its name on the Hub; None for an array or an open file."""
+    """Absolute path of a file, or its name on the Hub or the web; None if it has no name."""
     if not isinstance(source, (str, Path)):
         return None
     try:
-        return str(source) if str(source).startswith(HUB) else str(Path(source).resolve())
+        is_remote = str(source).startswith(HUB) or is_web_address(source)
+        return str(source) if is_remote else str(Path(source).resolve())
     except ValueError as error:  # a zero byte
         raise InputError(f"{source} is no file name: {first_line(error)}") from error
 

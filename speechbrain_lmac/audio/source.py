@@ -1,10 +1,7 @@
 """Audio from any source: a file, an open file, an array, a file of the Hugging Face Hub."""
 
-import operator
 import tempfile
-import warnings
-from collections.abc import Iterator, Sequence
-from functools import cached_property
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,24 +10,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from speechbrain_lmac.audio import blocks
-from speechbrain_lmac.audio.arrays import as_channels
 from speechbrain_lmac.audio.blocks import (
     MAX_WHOLE_SECONDS,
     join_blocks,
-    mono_blocks,
     resample_blocks,
 )
-from speechbrain_lmac.audio.checks import SampleCheck
-from speechbrain_lmac.audio.decoding import AudioFile
-from speechbrain_lmac.audio.files import check_rate, display_name
-from speechbrain_lmac.audio.io import measure_length
-from speechbrain_lmac.audio.locations import HUB, canonical_path, local_file, seekable
+from speechbrain_lmac.audio.locations import (
+    HUB,
+    canonical_path,
+    is_web_address,
+    local_file,
+    seekable,
+)
+from speechbrain_lmac.audio.readers import ArrayReader, FileReader
 from speechbrain_lmac.utils import download
 from speechbrain_lmac.utils.errors import InputError
-
-MAX_KEPT_SAMPLES = 2**22
-"""Largest number of samples of a file that are kept once they are decoded for its duration."""
 
 
 class AudioSource:
@@ -38,10 +32,12 @@ class AudioSource:
 
     Arguments
     ---------
-    source : str, Path, file object, numpy.ndarray or torch.Tensor
+    source : str, Path, file object, numpy.ndarray, torch.Tensor or dict
         Path of an audio file (wav, flac, ogg, mp3, m4a and others), or the file open for binary
-        reading. A path that begins with ``hf://`` is a file of the Hub. An array is ``[time]``, or
-        two-dimensional with channels along its shorter axis; integers have the full scale of files.
+        reading. A path that begins with ``hf://`` is a file of the Hub, and one that begins with
+        ``http://`` or ``https://`` is downloaded. An array is ``[time]``, or two-dimensional with
+        channels along its shorter axis; integers have the full scale of files. A dict has an
+        ``array`` and its ``sampling_rate``, as in Hugging Face's ``datasets``.
     sample_rate : int
         Sample rate of an array, in Hz. Files state their own.
 
@@ -61,10 +57,15 @@ class AudioSource:
 
     def __init__(self, source: Any, sample_rate: int | None = None):
         self.path = canonical_path(source)
+        if isinstance(source, Mapping):
+            source, sample_rate = _array_and_rate(source, sample_rate)
         if isinstance(source, (np.ndarray, torch.Tensor)):
-            self._reader: _ArrayReader | _FileReader = _ArrayReader(source, sample_rate)
+            self._reader: ArrayReader | FileReader = ArrayReader(source, sample_rate)
+        elif is_web_address(source):
+            self._folder = tempfile.TemporaryDirectory(prefix="speechbrain_lmac_")  # lives as long
+            self._reader = FileReader(_download(str(source), self._folder.name))
         elif isinstance(source, (str, Path)) or hasattr(source, "read"):
-            self._reader = _FileReader(seekable(local_file(source)))
+            self._reader = FileReader(seekable(local_file(source)))
         else:
             kind = type(source).__name__
             raise InputError(
@@ -172,70 +173,26 @@ def fetch_audio(path: Any, savedir: str | Path | None, sample_rate: int) -> Tens
         ``[time]``.
     """
     text = str(path)
-    if text.startswith(("http://", "https://")):
-        with tempfile.TemporaryDirectory(prefix="speechbrain_lmac_") as folder:
-            name = Path(urlsplit(text).path).name or "sound"
-            file = download.fetch(text, Path(savedir or folder) / name, None)
-            return AudioSource(file).read(sample_rate)
-    is_local = hasattr(path, "read") or text.startswith((HUB, "/", ".")) or Path(path).exists()
-    if not is_local and text.count("/") >= 2:
-        path = HUB + text
+    if is_web_address(path) and savedir is not None:
+        return AudioSource(_download(text, savedir)).read(sample_rate)
+    is_found = is_web_address(path) or text.startswith((HUB, "/", "."))
+    if not is_found and not hasattr(path, "read") and not Path(path).exists():
+        path = HUB + text if text.count("/") >= 2 else path
     return AudioSource(path).read(sample_rate)
 
 
-class _FileReader:
-    """Reader of an audio file. A short file is decoded once for its duration and its samples."""
-
-    def __init__(self, file: Any):
-        self.file, self.name = file, display_name(file)
-        self._decoded: list[Tensor] | None = None
-        self._warnings: list[Any] = []
-        with AudioFile(file) as opened:
-            self.rate = opened.rate
-
-    @cached_property
-    def samples(self) -> int:
-        parts: list[Tensor] = []
-        samples = 0
-        try:
-            with AudioFile(self.file) as opened, warnings.catch_warnings(record=True) as caught:
-                warnings.simplefilter("always")
-                for block in mono_blocks(opened):
-                    samples += len(block)
-                    parts = [*parts, block] if samples <= MAX_KEPT_SAMPLES else []
-        except InputError:  # it is raised again when the samples are read
-            return measure_length(self.file)[1]
-        if samples <= MAX_KEPT_SAMPLES:
-            self._decoded, self._warnings = parts, [each.message for each in caught]
-        return samples
-
-    def blocks(self) -> Iterator[Tensor]:
-        if self._decoded is None:
-            with AudioFile(self.file) as opened:
-                yield from mono_blocks(opened)
-            return
-        yield from (block.clone() for block in self._decoded)
-        for message in self._warnings:
-            warnings.warn(message, stacklevel=3)
+def _download(address: str, folder: str | Path) -> Path:
+    """Return the path of a web address's file, which is downloaded to a folder."""
+    return download.fetch(
+        address, Path(folder) / (Path(urlsplit(address).path).name or "sound"), None
+    )
 
 
-class _ArrayReader:
-    """Reader of samples in memory."""
-
-    name = "the array"
-
-    def __init__(self, samples: np.ndarray | Tensor, rate: Any):
-        if rate is None:
-            raise InputError("an array does not state its rate. Give sample_rate, in Hz")
-        try:
-            rate = operator.index(rate)
-        except TypeError as error:
-            raise InputError(f"sample_rate must be a whole number of Hz, got {rate!r}") from error
-        self.rate = check_rate(rate, self.name)
-        check = SampleCheck(self.name)
-        self.wav = check.add(as_channels(samples))
-        check.finish()
-        self.samples = len(self.wav)
-
-    def blocks(self) -> Iterator[Tensor]:
-        return iter(self.wav.split(round(blocks.BLOCK_SECONDS * self.rate)))
+def _array_and_rate(audio: Mapping[str, Any], rate: int | None) -> tuple[np.ndarray, int]:
+    """Return the array and the sample rate of a decoded sound of ``datasets``."""
+    if not {"array", "sampling_rate"} <= audio.keys() or rate is not None:
+        raise InputError(
+            "a dict must have array and sampling_rate, without sample_rate, got "
+            f"{', '.join(map(str, audio)) or 'an empty one'}"
+        )
+    return np.asarray(audio["array"]), audio["sampling_rate"]

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import torch
 
+from speechbrain_lmac.utils.percent import percent
+
 
 @dataclass(frozen=True, eq=False)
 class Classification:
@@ -27,11 +29,18 @@ class Classification:
     ('rain', 0.88)
     >>> result.top(1)
     [('rain', 0.8807970285415649)]
+    >>> result
+    Classification(rain 88 %, dog 12 %)
     """
 
     labels: tuple[str, ...]
     similarity: torch.Tensor
     probabilities: torch.Tensor
+
+    def __repr__(self) -> str:
+        top = ", ".join(f"{label} {percent(value)}" for label, value in self.top(3))
+        more = f" and {len(self.labels) - 3} more" if len(self.labels) > 3 else ""
+        return f"Classification({top}{more})"
 
     @property
     def best(self) -> str:

@@ -8,7 +8,7 @@ import torch
 
 from speechbrain_lmac.data.prompts import TEMPLATE
 from speechbrain_lmac.inference.classification import Classification
-from speechbrain_lmac.inference.inputs import as_source, check_finite
+from speechbrain_lmac.inference.inputs import as_clips, as_source, check_finite
 from speechbrain_lmac.inference.loading import PretrainedInterpreter
 from speechbrain_lmac.inference.prediction import (
     class_probabilities,
@@ -59,11 +59,72 @@ class ClassifyingInterpreter(PretrainedInterpreter):
         self._warn_of_partial_input(len(wav))
         with torch.no_grad():
             vector = self.audio_classifier(self.encoder_input(wav)).vector
-            logits = self.audio_classifier.logits(vector, queries).squeeze(0)
-            probabilities = self.audio_classifier.probabilities(vector, queries).squeeze(0)
-        check_finite("scores", logits)
+            result = self._classification(names, queries, vector)
         for warning in level_warnings(wav):
             warnings.warn(warning, stacklevel=3)
+        return result
+
+    @in_float32
+    @torch.no_grad()
+    def encode_batch(
+        self, wavs: torch.Tensor, wav_lens: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Encode waveforms.
+
+        Arguments
+        ---------
+        wavs : torch.Tensor
+            Waveforms at :attr:`sample_rate`, ``[batch, time]``.
+        wav_lens : torch.Tensor
+            Length of each clip as a fraction of the longest, ``[batch]``, as in SpeechBrain.
+            Default: no padding.
+
+        Returns
+        -------
+        torch.Tensor
+            Vectors of the clips without padding, ``[batch, dim]``, on the CPU; of unit norm for a
+            CLAP.
+        """
+        clips = as_clips(wavs, wav_lens)
+        vectors = [self.audio_classifier(self.encoder_input(clip)).vector for clip in clips]
+        return torch.cat(vectors).cpu()
+
+    @in_float32
+    @torch.no_grad()
+    def classify_batch(
+        self,
+        wavs: torch.Tensor,
+        wav_lens: torch.Tensor | None = None,
+        labels: Sequence[str] | None = None,
+        template: str = TEMPLATE,
+    ) -> list[Classification]:
+        """Classify waveforms among labels.
+
+        Arguments
+        ---------
+        wavs, wav_lens
+            As for :meth:`encode_batch`.
+        labels, template
+            As for :meth:`classify_file`.
+
+        Returns
+        -------
+        list of Classification
+            One per clip.
+        """
+        names, queries = self.label_queries(labels, template)
+        return [
+            self._classification(names, queries, vector)
+            for vector in self.encode_batch(wavs, wav_lens).to(self.device).split(1)
+        ]
+
+    def _classification(
+        self, names: tuple[str, ...], queries: torch.Tensor, vector: torch.Tensor
+    ) -> Classification:
+        """Return the classification of a clip with a vector ``[1, dim]``."""
+        logits = self.audio_classifier.logits(vector, queries).squeeze(0)
+        probabilities = self.audio_classifier.probabilities(vector, queries).squeeze(0)
+        check_finite("scores", logits)
         return Classification(names, logits.cpu(), probabilities.cpu())
 
     @in_float32

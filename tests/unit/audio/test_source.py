@@ -9,7 +9,7 @@ import soundfile
 import torch
 
 from speechbrain_lmac.audio import blocks as audio_blocks
-from speechbrain_lmac.audio import source as audio_source
+from speechbrain_lmac.audio import readers as audio_readers
 from speechbrain_lmac.audio.io import load_audio
 from speechbrain_lmac.audio.source import AudioSource
 from speechbrain_lmac.utils.errors import InputError
@@ -179,7 +179,7 @@ def test_duration_and_samples_are_decoded_once(stereo, path, tmp_path, monkeypat
         assert source.seconds > 0
         with monkeypatch.context() as patch, warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            patch.setattr(audio_source, "AudioFile", opened.append)
+            patch.setattr(audio_readers, "AudioFile", opened.append)
             assert torch.equal(source.read(32000), samples)
             assert torch.equal(source.read(32000), samples)
         texts = [str(each.message) for each in expected]
@@ -191,7 +191,23 @@ def test_duration_and_samples_are_decoded_once(stereo, path, tmp_path, monkeypat
 def test_long_files_are_not_kept(path, monkeypatch):
     """A file of more samples is decoded again, in blocks, with the same samples."""
     expected = AudioSource(path).read(RATE)
-    monkeypatch.setattr(audio_source, "MAX_KEPT_SAMPLES", 30000)
+    monkeypatch.setattr(audio_readers, "MAX_KEPT_SAMPLES", 30000)
     source = AudioSource(path)
     assert source.seconds == 30001 / RATE and source._reader._decoded is None
     assert torch.equal(source.read(RATE), expected)
+
+
+def test_dicts_of_datasets_are_arrays(stereo):
+    """A decoded sound of ``datasets`` reads as its array at its rate."""
+    array = stereo[:, 0].float().numpy() / 32768
+    sound = AudioSource({"path": None, "array": array, "sampling_rate": RATE})
+    assert torch.equal(sound.read(16000), AudioSource(array, RATE).read(16000))
+    assert sound.rate == RATE
+    for wrong, rate in ({"array": array}, None), ({}, None), (sound_dict(array), RATE):
+        with pytest.raises(InputError, match="must have array and sampling_rate, without"):
+            AudioSource(wrong, rate)
+
+
+def sound_dict(array):
+    """Return a decoded sound of ``datasets``."""
+    return {"array": array, "sampling_rate": RATE}

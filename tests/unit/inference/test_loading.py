@@ -2,9 +2,12 @@
 
 import contextlib
 import functools
+import gc
 import http.server
 import shutil
+import tempfile
 import threading
+from pathlib import Path
 
 import pytest
 import soundfile
@@ -116,6 +119,19 @@ def test_load_audio_resamples(interpreter, siren_file, tmp_path):
     assert torch.equal(result.original, expected)
     with pytest.raises(InputError, match="no such sound file"):
         interpreter.load_audio("./gone.wav")
+
+
+def test_sounds_have_web_addresses(interpreter, siren_file):
+    """A sound on the web is explained under its address, and no copy of it stays."""
+    before = set(Path(tempfile.gettempdir()).glob("speechbrain_lmac_*"))
+    with serving(siren_file.parent) as address:
+        result = interpreter.interpret_file(f"{address}/{siren_file.name}", "siren")
+        with pytest.raises(InputError, match=r"gone\.wav"):
+            interpreter.classify_file(f"{address}/gone.wav")
+    assert result.file == f"{address}/{siren_file.name}"
+    assert torch.equal(result.original, interpreter.load_audio(siren_file))
+    gc.collect()
+    assert set(Path(tempfile.gettempdir()).glob("speechbrain_lmac_*")) <= before
 
 
 @contextlib.contextmanager

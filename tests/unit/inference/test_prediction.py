@@ -111,3 +111,19 @@ def test_unknown_class_names_the_nearest(labels_source, siren_file):
         interpreter.interpret_file(siren_file, ["dog", "Dog"])
     with pytest.raises(InputError, match=r"one of 527, got 'a dog'"):
         interpreter.classify_file(siren_file, ["a dog", "cat"])
+
+
+def test_batches_classify_as_files(any_interpreter, siren_file):
+    """Vectors and classifications of padded clips equal those of the files alone."""
+    wav = any_interpreter.load_audio(siren_file)
+    other = wav[: len(wav) // 2]
+    wavs = torch.nn.utils.rnn.pad_sequence([wav, other], batch_first=True)
+    wav_lens = torch.tensor([1.0, len(other) / len(wav)])
+    vectors = any_interpreter.encode_batch(wavs, wav_lens)
+    results = any_interpreter.classify_batch(wavs, wav_lens)
+    for clip, vector, result in zip((wav, other), vectors, results):
+        alone = any_interpreter.classify_file(clip, sample_rate=any_interpreter.sample_rate)
+        torch.testing.assert_close(result.probabilities, alone.probabilities)
+        assert result.labels == alone.labels and result.best in repr(result)
+        expected = any_interpreter.audio_classifier(any_interpreter.encoder_input(clip)).vector
+        torch.testing.assert_close(vector, expected[0])
