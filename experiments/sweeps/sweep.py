@@ -64,7 +64,7 @@ def train_row(hparams: Path, folder: Path, settings: dict[str, Any]) -> None:
         return
     start, offset = settings.pop("start", None), settings.pop("start_offset", None)
     if offset is not None:
-        start = folder.with_suffix(".start.safetensors")
+        start = folder.with_name(f"{folder.name}.start.safetensors")
         write_start(hparams, start, settings, offset)
     if start is not None:
         settings["pretrained_decoder"] = str(start)
