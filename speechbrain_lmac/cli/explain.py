@@ -1,22 +1,19 @@
 """``speechbrain-lmac explain``: write what the mask of each prompt or class lets through."""
 
 import sys
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Option
 
 from speechbrain_lmac.cli.batch import Result, for_each
 from speechbrain_lmac.cli.explain_file import Settings, explain
+from speechbrain_lmac.cli.explain_jobs import explaining
 from speechbrain_lmac.cli.explain_resume import existing_record, mark_complete, question_of
+from speechbrain_lmac.cli.explain_summary import Summary, short_line
 from speechbrain_lmac.cli.explain_tables import FileTables
-from speechbrain_lmac.cli.files import (
-    SoundFile,
-    find_sounds,
-    folders_for,
-    remove_empty,
-    take_folder,
-)
+from speechbrain_lmac.cli.files import SoundFile, find_sounds, folders_for
 from speechbrain_lmac.cli.inputs import (
     check_prompts,
     load_interpreter,
@@ -26,13 +23,14 @@ from speechbrain_lmac.cli.inputs import (
 from speechbrain_lmac.cli.options import (
     Against,
     AllClasses,
-    Areas,
+    AreasOfFew,
     Classifier,
     Device,
     ExplainAbove,
     Explainer,
     Figures,
     Files,
+    Jobs,
     Json,
     Masking,
     Prompts,
@@ -42,6 +40,8 @@ from speechbrain_lmac.cli.options import (
     Source,
     Threshold,
 )
+from speechbrain_lmac.cli.output_folders import OutputFolders
+from speechbrain_lmac.utils.errors import printable
 
 if TYPE_CHECKING:
     from speechbrain_lmac.inference.interpreter import Interpreter
@@ -54,8 +54,8 @@ Examples:
   speechbrain-lmac explain pet.wav --prompt dog --against cat
   speechbrain-lmac explain street.wav --all                  all recognized classes
 """
-MAX_FIGURES = 20
-"""Number of files up to which figures are drawn by default."""
+MAX_DETAILED = 20
+"""Number of files up to which each has a figure, smallest areas and full text by default."""
 
 
 def run(
@@ -66,9 +66,10 @@ def run(
     against: Against = None,
     threshold: Threshold = 0.1,
     explain_above: ExplainAbove = None,
-    areas: Areas = True,
+    areas: AreasOfFew = None,
     figures: Figures = None,
     skip_existing: SkipExisting = False,
+    jobs: Jobs = None,
     output: Annotated[str, Option(metavar="FOLDER", help="Output folder.")] = "explanations",
     source: Source = "mini-stft",
     revision: Revision = None,
@@ -99,36 +100,58 @@ def run(
     Existing files are replaced only if this program wrote them and they have not changed since.
     The hidden file .speechbrain-lmac.json lists what was written. A folder with the explanation of
     another file is not used. With --skip-existing, the same command resumes after an interruption.
+
+    More than 20 files get no figures and no smallest areas by default, and one line of text each.
+    --jobs 4 explains them in four processes.
     """
     prompts = read_prompts(prompt, prompts_file, against, every)
     sounds = find_sounds(files, output)
     root = Path(output)
     existing = check_outputs(sounds, prompts or [], prompts_file, root)
-    interpreter = load_interpreter(source, revision, device, classifier, explainer, masking)
+    chosen = (source, revision, device, classifier, explainer, masking)
+    interpreter = load_interpreter(*chosen)
     print_notice(interpreter)
     check_prompts(interpreter, prompts, against)  # an invalid prompt fails once
-    from speechbrain_lmac.inference.outputs import release
+    num_figures, with_areas = details(figures, areas, len(sounds))
+    settings = Settings(against, threshold, every, with_areas, explain_above)
+    summary, is_short = Summary(len(sounds), root), len(sounds) > MAX_DETAILED
+    folders = OutputFolders(sounds, root, existing)
 
-    taken: set[str] = set()
-    num_figures = count_figures(figures, len(sounds))
-    settings = Settings(against, threshold, every, areas, explain_above)
+    def arguments(index: int) -> tuple[Any, ...]:
+        options = settings._replace(figure=index < num_figures)
+        return sounds[index].path, prompts, folders.take(index), options, skip_existing
 
     def explain_one(file: str, index: int) -> Result:
-        folder = take_folder(sounds[index], root, taken)
-        options = settings._replace(figure=index < num_figures)
         try:
-            record, lines = explain_new(interpreter, file, prompts, folder, options, skip_existing)
+            record, lines = explain_file(index)
             tables.add(record)
         finally:
-            release(folder, made=folder not in existing)
-            remove_empty(folder.parent, root, existing)
-        return record, lines
+            folders.release(index)
+        summary.add(record)
+        return record, [short_line(record)] if is_short else lines
 
-    with FileTables(root) as tables:
+    load = partial(load_interpreter, *chosen)
+    processes = explaining(explain_new, arguments, len(sounds), jobs, interpreter, load)
+    with FileTables(root) as tables, folders, processes as explain_file:
         status = for_each([sound.path for sound in sounds], explain_one, json)
-    if figures is None and not num_figures:
-        print(f"no figures of more than {MAX_FIGURES} files: see --figures", file=sys.stderr)
+    if len(sounds) > 1 and not json:
+        print(*map(printable, summary.lines()), sep="\n")
     return status
+
+
+def details(figures: str | None, areas: bool | None, num_files: int) -> tuple[int, bool]:
+    """Return the number of files with a figure, and whether smallest areas are found.
+
+    Says on standard error what many files do not get by default.
+    """
+    names = {"figures": figures, "areas": areas}
+    left_out = [name for name, value in names.items() if value is None]
+    if num_files > MAX_DETAILED and left_out:
+        options = " and ".join(f"--{name}" for name in left_out)
+        text = " and ".join(left_out).replace("areas", "smallest areas")
+        print(f"no {text} of more than {MAX_DETAILED} files: see {options}", file=sys.stderr)
+    with_areas = num_files <= MAX_DETAILED if areas is None else areas
+    return count_figures(figures, num_files), with_areas
 
 
 def explain_new(
@@ -159,7 +182,7 @@ def count_figures(figures: str | None, num_files: int) -> int:
     (20, 0, 3)
     """
     if figures is None:
-        return num_files if num_files <= MAX_FIGURES else 0
+        return num_files if num_files <= MAX_DETAILED else 0
     return {"all": num_files, "none": 0}[figures] if figures.isalpha() else int(figures)
 
 

@@ -73,13 +73,22 @@ def existing_record(
 
     ledger = Ledger(folder)
     needed = {SCORES, FIGURE} if figure else {SCORES}
-    if ledger.question != question or None in (question["sound"], question["interpreter"]):
+    if None in (question["sound"], question["interpreter"]):
+        return None
+    if not _answers(ledger.question, question):
         return None
     if not needed <= ledger.files.keys():
         return None
     if not all((folder / name).exists() and ledger.is_owned(name) for name in ledger.files):
         return None
     return {**_read_record(file, folder), "skipped": True}
+
+
+def _answers(existing: Any, question: dict[str, Any]) -> bool:
+    """Return whether an explanation answers a question. It may have areas that are not needed."""
+    if existing == {**question, "areas": True}:
+        return True
+    return bool(existing == question)
 
 
 def _read_record(file: str, folder: Path) -> Record:

@@ -59,12 +59,26 @@ Threshold = Annotated[
         help="Activity from which a region starts, above 0 and at most 1.",
     ),
 ]
-Areas = Annotated[
-    bool,
+AREAS_HELP = (
+    "Find the smallest areas that suffice for the decision and that change it. This takes about "
+    "ten encoder passes per prompt."
+)
+Areas = Annotated[bool, Option("--areas/--no-areas", help=AREAS_HELP)]
+AreasOfFew = Annotated[
+    bool | None,
     Option(
         "--areas/--no-areas",
-        help="Find the smallest areas that suffice for the decision and that change it. This takes "
-        "about ten encoder passes per prompt.",
+        show_default=False,
+        help=f"{AREAS_HELP} Default: areas of up to 20 files, none of more.",
+    ),
+]
+Jobs = Annotated[
+    int | None,
+    Option(
+        metavar="N",
+        min=1,
+        help="Number of processes, with one thread and one interpreter each. It does not change "
+        "the results. Default: this process, with the threads of torch.",
     ),
 ]
 ExplainAbove = Annotated[

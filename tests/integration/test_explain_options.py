@@ -48,8 +48,8 @@ def test_explain_draws_the_chosen_figures(tmp_path, options, count):
 
 
 def test_explain_draws_many_figures_on_request(tmp_path, monkeypatch, capsys):
-    """More files than ``MAX_FIGURES`` have no figures by default, and the summary says so."""
-    monkeypatch.setattr("speechbrain_lmac.cli.explain.MAX_FIGURES", 0)
+    """More files than ``MAX_DETAILED`` have no figures by default, and the summary says so."""
+    monkeypatch.setattr("speechbrain_lmac.cli.explain.MAX_DETAILED", 0)
     sound = tmp_path / "siren.wav"
     soundfile.write(sound, synthesize("siren", seed=2, seconds=0.5).numpy(), SAMPLE_RATE)
     command = ["explain", str(sound), "--prompt", "siren", "--no-areas", *MEL]
