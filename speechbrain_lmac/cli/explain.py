@@ -108,9 +108,8 @@ def run(
     sounds = find_sounds(files, output)
     root = Path(output)
     existing = check_outputs(sounds, prompts or [], prompts_file, root)
-    chosen = (source, revision, device, classifier, explainer, masking)
-    interpreter = load_interpreter(*chosen)
-    print_notice(interpreter)
+    load = partial(load_interpreter, source, revision, device, classifier, explainer, masking)
+    print_notice(interpreter := load())
     check_prompts(interpreter, prompts, against)  # an invalid prompt fails once
     num_figures, with_areas = details(figures, areas, len(sounds))
     settings = Settings(against, threshold, every, with_areas, explain_above)
@@ -130,7 +129,6 @@ def run(
         summary.add(record)
         return record, [short_line(record)] if is_short else lines
 
-    load = partial(load_interpreter, *chosen)
     processes = explaining(explain_new, arguments, len(sounds), jobs, interpreter, load)
     with FileTables(root) as tables, folders, processes as explain_file:
         status = for_each([sound.path for sound in sounds], explain_one, json)
