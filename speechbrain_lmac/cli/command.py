@@ -6,9 +6,12 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
+from typer import Exit
 from typer.core import TyperCommand, TyperOption
 
+from speechbrain_lmac.utils.config import print_settings
 from speechbrain_lmac.utils.errors import InputError, report_errors
+from speechbrain_lmac.utils.settings_help import is_help_request
 
 WORDS = "speechbrain_lmac.words"
 """Key of the words of a settings command, as they were given, in the context's ``meta``."""
@@ -75,6 +78,9 @@ class SettingsCommand(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Leave ``args`` in the context as they are, except for the help option."""
         ctx.meta[WORDS] = list(args)
+        if is_help_request(args):
+            print_settings(args[0])
+            raise Exit
         super().parse_args(ctx, args)
         if not ctx.args and not ctx.params.get("on"):
             raise InputError(f"HPARAMS must be given. Run '{ctx.command_path} --help'")

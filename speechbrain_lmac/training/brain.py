@@ -3,12 +3,13 @@
 import copy
 import random
 from collections.abc import Iterator, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import speechbrain as sb
 import torch
 from speechbrain.dataio.batch import PaddedBatch
+from speechbrain.utils.train_logger import TrainLogger
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from speechbrain_lmac.data.pipeline import augment_batch, clip_rng
@@ -24,6 +25,7 @@ from speechbrain_lmac.losses.pairs import PromptPairs
 from speechbrain_lmac.masking.encoded_clips import EncodedClips
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 from speechbrain_lmac.training.feature_dropout import channel_dropout
+from speechbrain_lmac.training.loggers import train_loggers
 from speechbrain_lmac.training.loop import TrainingLoop
 from speechbrain_lmac.training.pairs import (
     build_pairs,
@@ -73,6 +75,11 @@ class LMACBrain(TrainingLoop):
     def __init__(self, *args: Any, prompts: ClassPrompts | None = None, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self._prompts = prompts
+
+    @cached_property
+    def loggers(self) -> list[TrainLogger]:
+        """Loggers of the validated epochs."""
+        return train_loggers(vars(self.hparams))
 
     @property
     def prompts(self) -> ClassPrompts:
@@ -218,7 +225,8 @@ class LMACBrain(TrainingLoop):
             return
         self.model.decoder.load_state_dict(self.current_weights)
         score = sum(self.scores) / len(self.scores)
-        self.hparams.train_logger.log_stats({"epoch": epoch}, self.train_stats, {"score": score})
+        for train_logger in self.loggers:
+            train_logger.log_stats({"epoch": epoch}, self.train_stats, {"score": score})
         self.hparams.lr_annealing.end_validation(self.optimizer, self.epoch, score)
         # a safe YAML loader reads the metadata back: plain floats only
         self.checkpointer.save_and_keep_only({"score": float(score)}, max_keys=["score"])

@@ -91,5 +91,6 @@ class TrainingLoop(sb.Brain):
     def _fit_valid(self, valid_set: Iterable[PaddedBatch], epoch: int, enable: bool) -> None:
         """Validate every ``valid_interval`` epochs and after the last epoch."""
         last = epoch == self.hparams.epoch_counter.limit
+        last = last or (self.debug and epoch == self.debug_epochs)
         if last or epoch % self.hparams.valid_interval == 0:
             super()._fit_valid(valid_set, epoch, enable)

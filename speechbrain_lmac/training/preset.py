@@ -19,12 +19,9 @@ TRAINING_CLIPS = 8000
 """Number of clips, with repetitions, after which training ends: 20 minutes on two cores."""
 MAX_EPOCHS, VALIDATIONS = 100, 5
 BATCH_SIZE = 16
-LEARNING_RATE = 0.0003
-"""Learning rate at the start, lower than that of a decoder with random weights."""
 CHOICES: dict[str, Any] = {
     "mask_fills": "[silence, noise_floor, mean]",
     "contrast_probability": 0.25,
-    "lr": LEARNING_RATE,
     "baselines": "[]",
 }
 

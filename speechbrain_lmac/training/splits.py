@@ -14,6 +14,7 @@ from speechbrain_lmac.data import manifest
 from speechbrain_lmac.data.datasets import check_sources, read_clips, split_by_fold
 from speechbrain_lmac.data.manifest import Clip
 from speechbrain_lmac.data.synthetic_dataset import write_dataset
+from speechbrain_lmac.evaluation.benchmark.clips import stratify
 from speechbrain_lmac.models.base import AudioClassifier
 from speechbrain_lmac.utils.errors import InputError
 
@@ -33,6 +34,8 @@ NUMBERS: dict[str, tuple[type | UnionType, float, float]] = {
 """Type, minimum and maximum of numeric settings."""
 
 Splits = dict[str, list[Clip]]
+DEBUG_BATCHES, DEBUG_CLIPS = 2, 4
+"""Training batches, and validation and test clips, of ``--debug``."""
 
 
 def check_numbers(hparams: Mapping[str, Any]) -> None:
@@ -63,7 +66,7 @@ def data_folder_of(hparams: Mapping[str, Any]) -> str:
 
 
 def load_splits(
-    hparams: Mapping[str, Any], audio_classifier: AudioClassifier
+    hparams: Mapping[str, Any], audio_classifier: AudioClassifier, debug: bool = False
 ) -> tuple[Splits, Splits]:
     """Read the data, split it, and check that every sound can be used.
 
@@ -73,6 +76,8 @@ def load_splits(
         Settings of the run.
     audio_classifier : AudioClassifier
         Classifier that encodes the clips.
+    debug : bool
+        Use a few clips of each split only. Default: False.
 
     Returns
     -------
@@ -90,6 +95,8 @@ def load_splits(
     names = ("train", "valid", "test")
     splits = {name: [*of_data.get(name, []), *extra.get(name, [])] for name in names}
     check_sources(splits)
+    if debug:
+        splits = shorten(splits, hparams["batch_size"])
     if len(splits["train"]) < hparams["batch_size"]:
         raise InputError(
             f"batch_size must be at most the number of training clips, {len(splits['train'])}, got "
@@ -100,6 +107,15 @@ def load_splits(
     for wav, start, stop in tqdm(sorted(excerpts), "checking sounds"):
         check_clip(wav, hparams["clip_seconds"], start, stop)
     return splits, of_data
+
+
+def shorten(splits: Splits, batch_size: int) -> Splits:
+    """Splits of a smoke test: two batches train, and a few clips validate and test."""
+    sizes = {"train": DEBUG_BATCHES * batch_size}
+    return {
+        name: stratify(clips, seed=0)[: sizes.get(name, DEBUG_CLIPS)]
+        for name, clips in splits.items()
+    }
 
 
 def split_data(hparams: Mapping[str, Any], clips: list[Clip]) -> tuple[Splits, Splits]:

@@ -30,8 +30,9 @@ from speechbrain_lmac.pretrained.export import check_exportable, export_interpre
 from speechbrain_lmac.training.brain import LMACBrain
 from speechbrain_lmac.training.calibration import calibrate_decoder, check_calibrate
 from speechbrain_lmac.training.data import clip_dataset
+from speechbrain_lmac.training.loggers import check_loggers
 from speechbrain_lmac.training.splits import Splits, data_folder_of, load_splits
-from speechbrain_lmac.utils.config import load_hparams, save_settings, seed_of
+from speechbrain_lmac.utils.config import load_hparams, print_settings, save_settings, seed_of
 from speechbrain_lmac.utils.device import check_device, keep_freed_memory
 from speechbrain_lmac.utils.distributed import local_batch_size, shutdown
 from speechbrain_lmac.utils.errors import InputError, report_errors
@@ -42,6 +43,7 @@ from speechbrain_lmac.utils.run_metadata import (
     training_hashes,
     write_run_metadata,
 )
+from speechbrain_lmac.utils.settings_help import is_help_request
 
 BACKEND = () if torch.cuda.is_available() else ("--distributed_backend", "gloo")
 """Default backend of distributed training."""
@@ -67,7 +69,11 @@ def main(
     command, evaluate_with
         Arguments of :func:`train`.
     """
-    train(arguments or sys.argv[1:], command, evaluate_with=evaluate_with)
+    arguments = arguments or sys.argv[1:]
+    if is_help_request(arguments):
+        print_settings(arguments[0])
+    else:
+        train(arguments, command, evaluate_with=evaluate_with)
 
 
 def train(
@@ -100,10 +106,10 @@ def train(
     sb.utils.distributed.ddp_init_group(run_opts)
     sb.utils.seed.seed_everything(seed_of(hparams_file, overrides))
     hparams = load_hparams(hparams_file, overrides)
-    check_calibrate(hparams["calibrate"])
-    check_fills(hparams["mask_fills"])
+    check_choices(hparams)
     explainers = chosen_explainers(hparams)
-    splits, of_data = load_splits(hparams, hparams["model"].classifier.audio_classifier)
+    classifier = hparams["model"].classifier.audio_classifier
+    splits, of_data = load_splits(hparams, classifier, bool(run_opts.get("debug")))
     splits = label_splits(hparams, splits)
     prompts = class_prompts(hparams, of_data)
     if hparams["pretrained_decoder"] is not None:
@@ -121,6 +127,13 @@ def train(
         export_interpreter(network, method, folder / "interpreter", include_classifier)
         (evaluate_with or report)(brain, splits["test"], explainers, hparams)
     shutdown()
+
+
+def check_choices(hparams: Mapping[str, Any]) -> None:
+    """Raise InputError if a setting that names choices has no valid value."""
+    check_calibrate(hparams["calibrate"])
+    check_fills(hparams["mask_fills"])
+    check_loggers(hparams)
 
 
 def prepare_folder(hparams: dict[str, Any], splits: Splits, settings: Mapping[str, Any]) -> Path:

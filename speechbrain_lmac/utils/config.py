@@ -12,6 +12,7 @@ from ruamel.yaml.nodes import Node, ScalarNode, SequenceNode
 
 from speechbrain_lmac.utils.errors import InputError, first_line
 from speechbrain_lmac.utils.files import write_text
+from speechbrain_lmac.utils.settings_help import describe_settings, unknown_setting
 
 STANDARD_TAGS = "tag:yaml.org,2002:"
 """Prefix of the tags of plain values; all other tags build something."""
@@ -62,7 +63,9 @@ def load_hparams(hparams_file: str | Path, overrides: str | None) -> dict[str, A
             raise
         raise InputError(f"the settings do not fit: {first_line(error)}") from error
     except KeyError as error:  # HyperPyYAML's error for a change of an unknown setting
-        raise InputError(f"no such setting in {hparams_file}: {error.args[0]}") from error
+        raise InputError(
+            f"no such setting in {hparams_file}: {unknown_setting(str(error.args[0]), text)}"
+        ) from error
 
 
 def seed_of(hparams_file: str | Path, overrides: str | None) -> int:
@@ -156,6 +159,11 @@ def read_settings(hparams_file: str | Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read: {first_line(error)}") from error
+
+
+def print_settings(hparams_file: str | Path) -> None:
+    """Print the settings of a file with their values and comments."""
+    print(describe_settings(Path(hparams_file).name, read_settings(hparams_file)))
 
 
 def flat_settings(hparams_file: str | Path, overrides: str | None) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from tqdm import tqdm
 from speechbrain_lmac.utils.config import flat_settings
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.files import file_sha256, write_text
+from speechbrain_lmac.utils.setting_changes import describe_changes
 
 METADATA_FILE = "run_metadata.json"
 RUN_FILE = "run_config.json"
@@ -38,6 +39,7 @@ FREE_SETTINGS = (
     *("data_folder", "synthetic_folder", "train_manifest", "extra_train_manifest"),
     *("clap.weights", "clap.source", "clap.tokenizer", "pretrained_decoder"),
     *("chunk_size", "ckpt_interval_minutes", "processes"),
+    *("use_tensorboard", "tensorboard_logs_folder"),
     *(
         f"{loader}.{name}"
         for loader in ("train_loader", "valid_loader")
@@ -139,6 +141,8 @@ def _list_sha256(files: Iterable[str | Path]) -> str:
 def lock_output_folder(folder: str | Path, identity: Mapping[str, Any]) -> None:
     """Reserve a results folder for a run, which is new or to be resumed.
 
+    A training may be resumed with more epochs. The results of a ``--debug`` run are replaced.
+
     Arguments
     ---------
     folder : str or Path
@@ -156,12 +160,16 @@ def lock_output_folder(folder: str | Path, identity: Mapping[str, Any]) -> None:
     path = Path(folder) / RUN_FILE
     text = json.dumps(identity, indent=2, default=str)
     if path.is_file():
-        differences = _differences(_read_json(path), json.loads(text))
-        if differences:
+        old, new = _read_json(path), json.loads(text)
+        if old.get("debug") is True:
+            (path.parent / "train_log.txt").unlink(missing_ok=True)
+        elif differences := describe_changes(old, new):
             raise InputError(
                 f"{folder} holds a run with other settings: {'; '.join(differences)}. Give another "
                 "--output_folder, or remove it to start again"
             )
+        if old != new:
+            write_text(path, text + "\n")
         return
     for name in RUN_OUTPUTS:
         if (Path(folder) / name).exists():
@@ -169,28 +177,6 @@ def lock_output_folder(folder: str | Path, identity: Mapping[str, Any]) -> None:
                 f"{folder} holds {name}, but no {RUN_FILE} of a run. Give another --output_folder"
             )
     write_text(path, text + "\n")
-
-
-def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Each setting that differs, with both values.
-
-    A nested setting is left out if a top-level setting, to which it refers, changed alike.
-    """
-    missing = object()
-    differences, changes = [], set()
-    for name in sorted({*old, *new}, key=lambda name: (_is_nested(name), name)):
-        values = [each.get(name, missing) for each in (old, new)]
-        if values[0] == values[1]:
-            continue
-        change = tuple("absent" if v is missing else json.dumps(v) for v in values)
-        if not (_is_nested(name) and change in changes):
-            differences.append(f"{name} was {change[0]}, got {change[1]}")
-        changes.add(change)
-    return differences
-
-
-def _is_nested(name: str) -> bool:
-    return "." in name or "[" in name
 
 
 def write_run_metadata(folder: str | Path, command: Iterable[Any]) -> Path:

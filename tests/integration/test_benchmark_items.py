@@ -1,5 +1,6 @@
 """Evaluation items of the benchmark: mixtures, plans, groups of recordings, order of clips."""
 
+import itertools
 import shutil
 
 import pandas as pd
@@ -11,6 +12,7 @@ from speechbrain_lmac.data.datasets import read_clips
 from speechbrain_lmac.evaluation.benchmark import conditions, diagnostics, run
 from speechbrain_lmac.evaluation.benchmark.clips import stratify
 from speechbrain_lmac.evaluation.benchmark.conditions import make_items, parse, render
+from speechbrain_lmac.metrics.top_k import TOP_K_FRACTIONS
 from tests.helpers.runs import benchmark_arguments as arguments
 
 
@@ -109,3 +111,24 @@ def test_debug_uses_few_clips(small_set):
     words = arguments(small_set, "unused", num_clips="{clips: 8}")
     sizes = [run.build([*words, *flag])[0].num_clips["clips"] for flag in ([], ["--debug"])]
     assert sizes == [8, 6] and run.build([*words, "--debug"])[0].num_clips["subset"] == 1
+
+
+def test_debug_measures_few_explainers(small_set):
+    """Two conditions and no tuning, in a folder of its own: a later run is not refused."""
+    config = run.build([*arguments(small_set, "unused"), "--debug"])[0]
+    assert config.hparams["explainers"] == ["lmac", "energy", "full-mask", "oracle-irm"]
+    assert len(config.hparams["conditions"]) == 2 and not config.hparams["tune_baselines"]
+    assert config.folder.parts == ("unused", "debug")
+
+
+def test_short_table_has_a_row_per_method():
+    """The first condition, one table per domain."""
+    facts = itertools.product(("mel", "stft"), ("clean", "two_source"), ("a", "b"), TOP_K_FRACTIONS)
+    rows = [
+        {"domain": domain, "condition": condition, "method": method, "fraction": fraction}
+        for domain, condition, method, fraction in facts
+    ]
+    frame = pd.DataFrame(rows).assign(metric="AD", clip="1", value=12.0)
+    text = run.short_table(frame)
+    assert text.count("| a ") == text.count("| b ") == 2 and text.count("12.0") == 4
+    assert "mel masking, clean" in text and "two_source" not in text

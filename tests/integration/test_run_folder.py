@@ -71,6 +71,15 @@ def test_training_folder_accepts_free_settings(start, small_set, tmp_path):
     assert str(moved) in commands[2] and str(moved) not in commands[0]
 
 
+def test_training_folder_accepts_more_epochs(start, small_set, tmp_path, capsys):
+    """A finished training continues with more epochs; fewer epochs are refused."""
+    for epochs in (2, 3):
+        words = training_arguments(small_set, tmp_path, number_of_epochs=epochs)
+        assert start(train, words) == INTERRUPTED
+    assert start(train, training_arguments(small_set, tmp_path)) == REFUSED
+    assert "number_of_epochs was 3, got 2" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("setting", "value"),
     [

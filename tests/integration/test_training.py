@@ -56,6 +56,31 @@ def test_training_interrupted_resumes(
         torch.testing.assert_close(resumed[name], expected[name], atol=1e-6, rtol=0, msg=name)
 
 
+def test_training_continues_with_more_epochs(small_set, tmp_path, monkeypatch):
+    """A third epoch after two takes the steps of one epoch, and the log has all three."""
+    train.main(arguments(small_set, tmp_path))
+    steps = stop_after(monkeypatch, None)
+    train.main(arguments(small_set, tmp_path, number_of_epochs=3))
+    assert len(steps) == 7
+    lines = (tmp_path / "train_log.txt").read_text().splitlines()
+    assert [line.split(" - ")[0] for line in lines] == ["epoch: 1", "epoch: 2", "epoch: 3"]
+
+
+def test_training_debug_is_a_smoke_test(small_set, tmp_path, monkeypatch):
+    """SpeechBrain's flag ``--debug`` takes four steps; the results make room for a run."""
+    steps = stop_after(monkeypatch, None)
+    changes = {"number_of_epochs": 80, "valid_interval": 10}
+    train.main([*arguments(small_set, tmp_path, **changes), "--debug"])
+    assert len(steps) == 4
+    files = {"train_log.txt", "log.txt", "env.log", "hyperparams.yaml", "results.md", "train.py"}
+    assert files <= {path.name for path in tmp_path.iterdir()}
+    assert not (tmp_path / "save").exists()
+    train.main(arguments(small_set, tmp_path, number_of_epochs=1))
+    assert len(steps) == 4 + 7
+    lines = (tmp_path / "train_log.txt").read_text().splitlines()
+    assert [line.split(" - ")[0] for line in lines] == ["epoch: 1"]
+
+
 def test_training_test_only_repeats_metrics(small_set, uninterrupted, tmp_path, capsys):
     """SpeechBrain's option ``--test_only`` measures a trained decoder and takes no step."""
     before = {name: (uninterrupted / name).read_bytes() for name in ("metrics.csv", "results.md")}

@@ -1,10 +1,11 @@
 """Settings and output folders that a training refuses with one sentence."""
 
+import re
 import shutil
 
 import pytest
 
-from speechbrain_lmac.training import train
+from speechbrain_lmac.training import loggers, train
 from tests.helpers.runs import stop_after
 from tests.helpers.runs import training_arguments as arguments
 
@@ -54,6 +55,32 @@ def test_run_folder_refuses_changed_sounds(small_set, tmp_path, capsys, monkeypa
     with pytest.raises(SystemExit):
         train.main(arguments(moved, tmp_path / "out"))
     assert "holds a run with other settings: sha256 of data was" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "setting, message",
+    [
+        ("epochs", "no such setting in .*: epochs. Did you mean --number_of_epochs?"),
+        ("batchsize", "Did you mean --batch_size?"),
+        ("data-folder", "Did you mean --data_folder?"),
+        ("unicorns", "unicorns. Add --help for all settings"),
+    ],
+)
+def test_training_suggests_settings(small_set, tmp_path, capsys, setting, message):
+    """An unknown setting is answered by the closest ones."""
+    with pytest.raises(SystemExit):
+        train.main(arguments(small_set, tmp_path / "out", **{setting: 3}))
+    assert re.search(message, capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("value, message", [("True", "pip install tensorboard"), ("3", "got 3")])
+def test_training_refuses_tensorboard(small_set, tmp_path, capsys, monkeypatch, value, message):
+    """A missing package is an error before the folder is locked."""
+    monkeypatch.setattr(loggers, "find_spec", lambda name: None)
+    with pytest.raises(SystemExit):
+        train.main(arguments(small_set, tmp_path / "out", use_tensorboard=value))
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_training_refuses_missing_decoder(small_set, tmp_path, capsys):

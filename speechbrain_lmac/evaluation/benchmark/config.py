@@ -35,7 +35,7 @@ from speechbrain_lmac.utils.files import file_sha256
 
 FREE_SETTINGS = (
     *("interpreters", "batch_size", "gallery", "yamnet_weights", "noise_folders"),
-    *("exclude_sources_from", "num_clips", "debug_num_clips"),
+    *("exclude_sources_from", "num_clips", "debug_num_clips", "debug_explainers"),
 )
 """Settings that a resumed run may change, because no record depends on their text."""
 LISTS = ("maskings", "conditions", "explainers", "subset_only_explainers", "top_k_fractions")
@@ -53,14 +53,16 @@ class BenchmarkConfig:
     device : str
         Device of the models. Default: ``cpu``.
     debug : bool
-        Use ``debug_num_clips`` instead of ``num_clips``. Default: False.
+        Measure a few explainers on a few clips, in the subfolder ``debug``. Default: False.
     """
 
     def __init__(self, hparams: dict[str, Any], device: str = "cpu", debug: bool = False):
         check_settings(hparams)
-        self.hparams = hparams
-        self.num_clips = hparams["debug_num_clips" if debug else "num_clips"]
         self.folder = Path(hparams["output_folder"])
+        self.num_clips = hparams["debug_num_clips" if debug else "num_clips"]
+        if debug:
+            hparams, self.folder = debug_settings(hparams), self.folder / "debug"
+        self.hparams = hparams
         self.has_absent = ABSENT in hparams["conditions"]
         self.conditions = [parse(name) for name in hparams["conditions"] if name != ABSENT]
         weights = hparams["yamnet_weights"]
@@ -174,6 +176,17 @@ def check_settings(hparams: Mapping[str, Any]) -> None:
     if fractions and not set(TOP_K_FRACTIONS) <= set(fractions):
         needed = ", ".join(map(str, TOP_K_FRACTIONS))
         raise InputError(f"top_k_fractions must be [] or include {needed}, got {fractions}")
+
+
+def debug_settings(hparams: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of a look at all tables: few explainers, two conditions and no tuning."""
+    few = hparams.get("debug_explainers", hparams["explainers"])
+    return {
+        **hparams,
+        "explainers": [name for name in hparams["explainers"] if name in few],
+        "conditions": hparams["conditions"][:2],
+        "tune_baselines": False,
+    }
 
 
 _digest = cache(lambda wav: file_sha256(Path(wav)))

@@ -6,13 +6,15 @@ import sys
 import threading
 from collections.abc import Sequence
 
+import pandas as pd
 import speechbrain as sb
 import torch
 
 from speechbrain_lmac.evaluation.benchmark import results, tables
 from speechbrain_lmac.evaluation.benchmark.config import FREE_SETTINGS, BenchmarkConfig
 from speechbrain_lmac.evaluation.benchmark.runner import DomainRunner
-from speechbrain_lmac.utils.config import load_hparams, save_settings
+from speechbrain_lmac.evaluation.tables import MEAN, markdown_table
+from speechbrain_lmac.utils.config import load_hparams, print_settings, save_settings
 from speechbrain_lmac.utils.device import check_device, keep_freed_memory
 from speechbrain_lmac.utils.errors import InputError, report_errors
 from speechbrain_lmac.utils.run_metadata import (
@@ -20,6 +22,7 @@ from speechbrain_lmac.utils.run_metadata import (
     run_settings,
     write_run_metadata,
 )
+from speechbrain_lmac.utils.settings_help import is_help_request
 
 
 @report_errors
@@ -34,8 +37,11 @@ def main(arguments: Sequence[str] | None = None, command: Sequence[str] | None =
     command : list of str
         Words of the command as it was given. Default: those of ``evaluate.py``.
     """
-    keep_freed_memory()
     arguments = list(arguments or sys.argv[1:])
+    if is_help_request(arguments):
+        print_settings(arguments[0])
+        return
+    keep_freed_memory()
     config, device = build(arguments)
     results.check_format(config.folder)
     hparams_file, _, overrides = sb.parse_arguments(arguments)
@@ -101,6 +107,17 @@ def end_with_parent() -> None:
     os._exit(1)
 
 
+def short_table(frame: pd.DataFrame) -> str:
+    """Markdown tables of AD, FF and Fid-In at equal mask area, for the first condition."""
+    first = frame[frame.condition == frame.condition.iloc[0]]
+    parts = [
+        f"{domain} masking, {first.condition.iloc[0]}: mean over equal mask areas\n\n"
+        f"{markdown_table(rows, MEAN)}\n"
+        for domain, rows in first.groupby("domain", sort=False)
+    ]
+    return "\n".join(parts)
+
+
 def write_results(config: BenchmarkConfig, runners: Sequence[DomainRunner]) -> None:
     """Write the results of all domains: the long table, summaries and figures."""
     # matplotlib takes a second; processes of one domain do not need it
@@ -114,4 +131,5 @@ def write_results(config: BenchmarkConfig, runners: Sequence[DomainRunner]) -> N
     figures.draw_all(config.folder / "figures", frame, report)
     if config.hparams["gallery"]:
         gallery.draw_galleries(config.folder / "figures", runners)
+    print(short_table(frame))
     print(f"results, tables and figures: {config.folder}")
