@@ -113,8 +113,7 @@ def run(
     check_prompts(interpreter, prompts, against)  # an invalid prompt fails once
     num_figures, with_areas = details(figures, areas, len(sounds))
     settings = Settings(against, threshold, every, with_areas, explain_above)
-    summary, is_short = Summary(len(sounds), root), len(sounds) > MAX_DETAILED
-    folders = OutputFolders(sounds, root, existing)
+    summary, folders = Summary(len(sounds), root), OutputFolders(sounds, root, existing)
 
     def arguments(index: int) -> tuple[Any, ...]:
         options = settings._replace(figure=index < num_figures)
@@ -127,7 +126,7 @@ def run(
         finally:
             folders.release(index)
         summary.add(record)
-        return record, [short_line(record)] if is_short else lines
+        return record, [short_line(record)] if len(sounds) > MAX_DETAILED else lines
 
     processes = explaining(explain_new, arguments, len(sounds), jobs, interpreter, load)
     with FileTables(root) as tables, folders, processes as explain_file:
