@@ -7,7 +7,7 @@ import torch
 
 from speechbrain_lmac.data.labels import audioset_labels
 from speechbrain_lmac.data.prompts import to_paper_template
-from speechbrain_lmac.models.clap.mini import TextTower
+from speechbrain_lmac.models.clap.mini_text import TextTower
 from speechbrain_lmac.models.text.minilm import MiniLM
 
 FILE = Path(__file__).parent / "phrases.csv"

@@ -19,7 +19,7 @@ from torch.nn.functional import logsigmoid
 
 from experiments.mini_clap.phrases import leave_one_out_mixtures
 from experiments.mini_clap.pool import Pool, mel_power, split_shards
-from speechbrain_lmac.models.clap.mini import LABELS
+from speechbrain_lmac.models.clap.mini_text import LABELS
 
 
 def kl_divergence(teacher, student, dim):

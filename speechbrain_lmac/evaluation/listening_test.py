@@ -73,9 +73,10 @@ def takes(
     Player, list of Take, tuple
         Player of the clip, sounds of the methods, and the frequency axis.
     """
-    known = default_methods(interpreter.model)
-    if unknown := [name for name in methods if name not in known]:
-        raise InputError(f"methods must be from {', '.join(known)}, got {unknown[0]!r}")
+    if unknown := [name for name in methods if name not in METHODS]:
+        raise InputError(f"methods must be from {', '.join(METHODS)}, got {unknown[0]!r}")
+    if not set(methods) <= set(default_methods(interpreter.model)):
+        raise InputError("methods must not have lmac, because there is no trained decoder")
     model, classifier = interpreter.model, interpreter.model.classifier
     audio_classifier = classifier.audio_classifier
     encoded = classifier.encode_clips(wav.unsqueeze(0).to(interpreter.device))

@@ -38,7 +38,7 @@ def interpretation_warnings(interpretation: Any) -> list[str]:
     list of str
         Empty if there is nothing to warn of.
     """
-    found = level_warnings(interpretation.original)
+    found = [*level_warnings(interpretation.original), *_unfamiliar(interpretation)]
     for i in interpretation.explained.nonzero().flatten().tolist():
         prompt = interpretation.prompts[i]
         found.extend(f"“{prompt}”: {warning}" for warning in _prompt_warnings(interpretation, i))
@@ -49,6 +49,13 @@ def interpretation_warnings(interpretation: Any) -> list[str]:
         chance = percent(highest.item())
         found.append(f"the classifier is uncertain: its best {kind}, “{best}”, has {chance}")
     return found
+
+
+def _unfamiliar(interpretation: Any) -> Iterator[str]:
+    """Yield a warning about each prompt that the classifier does not know."""
+    classifier = interpretation.model.classifier.audio_classifier
+    for prompt, label in classifier.unfamiliar(interpretation.prompts).items():
+        yield f"“{prompt}”: the classifier does not know this phrase and takes it for “{label}”"
 
 
 def _prompt_warnings(interpretation: Any, i: int) -> Iterator[str]:

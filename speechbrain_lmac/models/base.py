@@ -141,6 +141,10 @@ class AudioClassifier(nn.Module, ScaledDotProduct, OwnWeights, ABC):
         """Spelling of questions in results: prompts as given, class names as in the head."""
         return list(questions)
 
+    def unfamiliar(self, questions: Sequence[str]) -> dict[str, str]:
+        """Questions unlike all that the classifier knows, and what each is taken for."""
+        return {}
+
     @abstractmethod
     def class_queries(
         self, names: Sequence[str], templates: Sequence[str] | None = None

@@ -1,6 +1,7 @@
 """MiniCLAP: a small CLAP in the package, for running the whole system offline."""
 
 import hashlib
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from speechbrain_lmac.audio.stft import Spectrogram
 from speechbrain_lmac.data.prompts import to_paper_template
 from speechbrain_lmac.models.base import AudioEncoding, WeightsReference
 from speechbrain_lmac.models.clap.base import CLAP
+from speechbrain_lmac.models.clap.mini_text import DIM, TextTower
 from speechbrain_lmac.models.text import minilm
 from speechbrain_lmac.utils.errors import InputError, first_line
 from speechbrain_lmac.utils.files import absolute_if_exists
@@ -33,11 +35,6 @@ POWER_FLOOR = 1e-3
 """Power added to mel power before the log: that of a sine 80 dB below full scale."""
 
 CHANNELS = (16, 32, 64, 128, 256)
-DIM = 256
-LABELS = 527
-"""Number of AudioSet labels, which the teacher model predicts."""
-TEMPERATURE = 0.02
-"""Temperature of the cosines between a prompt and the known phrases."""
 
 
 def _conv(channels_in: int, channels_out: int, stride: int = 1) -> nn.Sequential:
@@ -103,46 +100,6 @@ class AudioTower(nn.Module):
         embedding = self.head(over_bins.mean(dim=2) + over_bins.amax(dim=2))
         centered = normalize(embedding, dim=-1) - self.common
         return AudioEncoding(normalize(centered, dim=-1), tuple(reversed(hidden)))
-
-
-class TextTower(nn.Module):
-    """Text encoder: a prompt becomes a mixture of AudioSet labels.
-
-    Each known phrase names a label. A prompt is the mixture of the labels whose phrases are most
-    similar to it, and each label has a trained direction.
-
-    Arguments
-    ---------
-    phrases : int
-        Number of known phrases.
-    """
-
-    phrases: torch.Tensor
-    label_of: torch.Tensor
-
-    def __init__(self, phrases: int):
-        super().__init__()
-        self.register_buffer("phrases", torch.zeros(phrases, minilm.DIM))
-        self.register_buffer("label_of", torch.zeros(phrases, dtype=torch.long))
-        self.directions = nn.Linear(LABELS, DIM, bias=False)
-
-    def forward(self, sentences: torch.Tensor) -> torch.Tensor:
-        """Embed sentence embeddings ``[prompts, 384]`` -> ``[prompts, 256]``, unit norm."""
-        return self.embed_mixtures(self.mixtures(sentences))
-
-    def mixtures(self, sentences: torch.Tensor) -> torch.Tensor:
-        """Mixture of the labels for each sentence embedding, ``[prompts, 527]``."""
-        return self.look_up(sentences @ self.phrases.T)
-
-    def look_up(self, cosines: torch.Tensor) -> torch.Tensor:
-        """Mixture of the labels ``[prompts, 527]``, from cosines with the known phrases."""
-        weights = torch.softmax(cosines / TEMPERATURE, dim=-1)
-        mixture = weights.new_zeros(len(cosines), LABELS)
-        return mixture.index_add(1, self.label_of, weights)
-
-    def embed_mixtures(self, mixtures: torch.Tensor) -> torch.Tensor:
-        """Embed mixtures of labels ``[prompts, 527]`` -> ``[prompts, 256]``, unit norm."""
-        return normalize(self.directions(mixtures), dim=-1)
 
 
 def load_weights(path: str | Path) -> tuple[dict[str, torch.Tensor], str]:
@@ -216,6 +173,7 @@ class MiniCLAP(CLAP):
         # the stubs of ``to`` lack ``memory_format``
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.freeze()
+        self._unfamiliar: dict[str, str | None] = {}
 
     def encode(self, mel: torch.Tensor) -> AudioEncoding:
         return self.audio_tower(mel)
@@ -231,6 +189,14 @@ class MiniCLAP(CLAP):
     def encode_text(self, prompts: list[str]) -> torch.Tensor:
         sentences = self.text_encoder([self.prompt_text(prompt) for prompt in prompts])
         return self.text_tower(sentences.to(self.scale.device))
+
+    def unfamiliar(self, questions: Sequence[str]) -> dict[str, str]:
+        new = [text for text in questions if text not in self._unfamiliar]
+        if new:
+            sentences = self.text_encoder([self.prompt_text(prompt) for prompt in new])
+            self._unfamiliar |= zip(new, self.text_tower.taken_for(sentences.to(self.scale.device)))
+        taken = {text: self._unfamiliar[text] for text in questions}
+        return {text: label for text, label in taken.items() if label is not None}
 
     @property
     def logit_scale(self) -> torch.Tensor:

@@ -8,7 +8,13 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from speechbrain_lmac import Interpreter
-from speechbrain_lmac.data.prompts import class_prompt, paraphrases, to_paper_template
+from speechbrain_lmac.data.labels import ESC50_CLASSES, audioset_labels
+from speechbrain_lmac.data.prompts import (
+    class_prompt,
+    label_to_words,
+    paraphrases,
+    to_paper_template,
+)
 from speechbrain_lmac.data.synthetic import KINDS, synthesize
 from speechbrain_lmac.masking.decoder import MaskDecoder
 from speechbrain_lmac.masking.domains import build
@@ -90,3 +96,24 @@ def test_class_queries_average_over_templates(clap):
         with pytest.raises(InputError, match="template"):
             clap.class_queries(names, wrong)
     assert (clap.class_queries(names) == clap.queries([class_prompt(n) for n in names])).all()
+
+
+def test_mini_knows_everyday_sounds(clap):
+    """Class names of ESC-50 and paraphrases are familiar; Latin and German names are not."""
+    known = [label_to_words(name) for name in ESC50_CLASSES]
+    known += ["a barking dog", "heavy rainfall on a roof", "this is the sound of a motorbike"]
+    assert clap.unfamiliar(known) == {}
+    foreign = ["Turdus merula", "Strix aluco", "ein Vogel singt"]
+    for _ in range(2):  # the second answer is that of the first
+        assert list(clap.unfamiliar([*known, *foreign])) == foreign
+    assert set(clap.unfamiliar(foreign).values()) <= set(audioset_labels())
+
+
+def test_interpretations_name_unfamiliar_prompts(clap):
+    """The warning names what the phrase is taken for."""
+    interpreter = Interpreter.from_classifier(clap, explainer="energy")
+    wav = synthesize("siren", seed=1, seconds=1.0)
+    result = interpreter.interpret(wav, ["Turdus merula", "siren"])
+    label = clap.unfamiliar(["Turdus merula"])["Turdus merula"]
+    (warning,) = [text for text in result.warnings if "does not know this phrase" in text]
+    assert warning.startswith("“Turdus merula”: ") and warning.endswith(f"“{label}”")
