@@ -1,4 +1,4 @@
-"""Write long wav files block by block, although their common gain is known only at the end."""
+"""Write long sound files block by block, although their common gain is known only at the end."""
 
 import contextlib
 import os
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
+import numpy as np
 import soundfile
 from torch import Tensor
 
@@ -18,21 +19,32 @@ BLOCK = 1 << 18
 """Number of samples that are copied at once."""
 MAX_WAV_BYTES = (1 << 32) - 4096
 """Largest number of bytes that the header of a wav file can state."""
+FADE_SECONDS = 0.02
+"""Length of the fades before and after an audible span, in seconds."""
+
+Span = tuple[float, float]
+"""Start and end, in seconds."""
 
 
-class StreamingWavWriter:
-    """Write several 16-bit wav files with a common gain that prevents clipping.
+class StreamingWriter:
+    """Write several 16-bit wav or flac files with a common gain that prevents clipping.
 
     Blocks are written to temporary files of floats. At the end, when the common gain is known, the
-    wav files are written atomically and the temporary files are removed. Use it as a context
-    manager: an error leaves no file.
+    files are written atomically and the temporary files are removed. Use it as a context manager:
+    an error leaves no file.
 
     Arguments
     ---------
     paths : sequence of Path
-        Files to write.
+        Files to write. A name that ends with ``.flac`` is one of a flac file.
     sample_rate : int
         Sample rate, in Hz.
+
+    Attributes
+    ----------
+    audible : sequence of sequence of (float, float) or None
+        Spans of each file, in seconds, outside which it is silent; set before the end. Default:
+        None, the files are complete.
 
     Example
     -------
@@ -40,7 +52,7 @@ class StreamingWavWriter:
     >>> import torch
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder) / "loud.wav"
-    ...     with StreamingWavWriter([path], 8000) as writer:
+    ...     with StreamingWriter([path], 8000) as writer:
     ...         writer.write(torch.full((1, 100), 2.0))
     ...     round(writer.gain, 3), soundfile.info(path).frames
     (0.495, 100)
@@ -49,8 +61,9 @@ class StreamingWavWriter:
     def __init__(self, paths: Sequence[str | Path], sample_rate: int):
         self.paths, self.sample_rate = [Path(path) for path in paths], sample_rate
         self.peak, self.gain = 0.0, 1.0
+        self.audible: Sequence[Sequence[Span]] | None = None
 
-    def __enter__(self) -> "StreamingWavWriter":
+    def __enter__(self) -> "StreamingWriter":
         self.stack, self.temporaries = contextlib.ExitStack(), contextlib.ExitStack()
         try:
             self.partial = [
@@ -85,23 +98,62 @@ class StreamingWavWriter:
         try:
             if kind is None:
                 self.gain = gain_for_peak(self.peak)
-                for partial, path in zip(self.partial, self.paths):
-                    self._finish(partial, path)
+                for i, (partial, path) in enumerate(zip(self.partial, self.paths)):
+                    self._finish(partial, path, None if self.audible is None else self.audible[i])
         finally:
             self.temporaries.close()
 
-    def _finish(self, partial: Path, path: Path) -> None:
-        """Write a wav file from the temporary file of floats."""
+    def _finish(self, partial: Path, path: Path, spans: Sequence[Span] | None) -> None:
+        """Write a file from the temporary file of floats."""
         with (
             atomic_write(path) as target,
             wrap_audio_write_errors(path),
             soundfile.SoundFile(os.fsencode(partial)) as floats,  # names are not always UTF-8
         ):
             kind = "WAV" if 2 * floats.frames < MAX_WAV_BYTES else "RF64"
+            kind = "FLAC" if path.suffix == ".flac" else kind
+            first = 0
             with self._create(target, kind, "PCM_16") as file:
                 for block in floats.blocks(BLOCK, dtype="float32"):
+                    if spans is not None:
+                        block = block * envelope(spans, first, len(block), self.sample_rate)
                     file.write(self.gain * block)
+                    first += len(block)
 
     def _create(self, path: Path, kind: str, subtype: str) -> soundfile.SoundFile:
         settings = {"subtype": subtype, "format": kind}
         return soundfile.SoundFile(os.fsencode(path), "w", self.sample_rate, 1, **settings)
+
+
+def envelope(spans: Sequence[Span], first: int, count: int, sample_rate: int) -> np.ndarray:
+    """Return the gains of a block: 1 in the spans, 0 elsewhere, with linear fades between.
+
+    Arguments
+    ---------
+    spans : sequence of (float, float)
+        Start and end of each span, in seconds.
+    first, count : int
+        First sample and number of samples of the block.
+    sample_rate : int
+        Sample rate, in Hz.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, ``[count]``.
+
+    Example
+    -------
+    >>> envelope([(0.5, 0.7)], 0, 10, 10).tolist()
+    [0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0, 0.0]
+    """
+    gains = np.zeros(count, np.float32)
+    fade = max(1, round(FADE_SECONDS * sample_rate))
+    for start, stop in spans:
+        begin, end = round(start * sample_rate), round(stop * sample_rate)
+        low, high = max(0, begin - fade - first), min(count, end + fade + 1 - first)
+        if low < high:
+            place = np.arange(low, high) + first
+            outside = np.maximum(begin - place, place - end).clip(0, fade)
+            gains[low:high] = np.maximum(gains[low:high], 1 - outside / fade)
+    return gains

@@ -38,6 +38,7 @@ from speechbrain_lmac.cli.options import (
     Revision,
     SkipExisting,
     Source,
+    Stems,
     Threshold,
 )
 from speechbrain_lmac.cli.output_folders import OutputFolders
@@ -68,6 +69,7 @@ def run(
     explain_above: ExplainAbove = None,
     areas: AreasOfFew = None,
     figures: Figures = None,
+    stems: Stems = False,
     skip_existing: SkipExisting = False,
     jobs: Jobs = None,
     output: Annotated[str, Option(metavar="FOLDER", help="Output folder.")] = "explanations",
@@ -95,7 +97,8 @@ def run(
 
     Sounds up to 15 s also get the masked-out sounds and their scores. Prompts that are absent from
     them are listed as absent and get no sound; see --explain-above. Longer recordings are
-    processed in overlapping 5 s windows. Windows in which a prompt is absent are silenced.
+    processed in overlapping 5 s windows. Windows in which a prompt is absent are silenced. Their
+    masked-in sounds have the length of the recording and are silent outside the regions.
 
     Existing files are replaced only if this program wrote them and they have not changed since.
     The hidden file .speechbrain-lmac.json lists what was written. A folder with the explanation of
@@ -112,7 +115,7 @@ def run(
     print_notice(interpreter := load())
     check_prompts(interpreter, prompts, against)  # an invalid prompt fails once
     num_figures, with_areas = details(figures, areas, len(sounds))
-    settings = Settings(against, threshold, every, with_areas, explain_above)
+    settings = Settings(against, threshold, every, with_areas, explain_above, stems)
     summary, folders = Summary(len(sounds), root), OutputFolders(sounds, root, existing)
 
     def arguments(index: int) -> tuple[Any, ...]:
@@ -207,5 +210,7 @@ def check_outputs(
     check_output(root, [REGIONS, AREAS, ALL_SCORES], inputs)
     folders = folders_for(files, root)
     for file, folder in zip(files, folders):
-        check_output(folder, output_names(prompts, canonical_path(file.path)), inputs)
+        path = canonical_path(file.path)
+        names = [*output_names(prompts, path), *output_names(prompts, path, windowed=True)]
+        check_output(folder, names, inputs)
     return {path for folder in folders for path in (folder, *folder.parents) if path.exists()}

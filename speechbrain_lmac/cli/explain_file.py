@@ -34,6 +34,8 @@ class Settings(NamedTuple):
     every: bool
     areas: bool
     explain_above: float | None
+    stems: bool = False
+    """Whether the masked-in sounds of long recordings are complete."""
     figure: bool = True
     """Whether a figure is drawn."""
 
@@ -109,6 +111,7 @@ def _explain_recording(
         settings.against,
         threshold=settings.threshold,
         figure=settings.figure,
+        stems=settings.stems,
     )
     rows = map(reported, timeline.rows(settings.threshold), timeline.files)
     return list(rows), timeline.against, timeline.warnings

@@ -93,11 +93,18 @@ def _answers(existing: Any, question: dict[str, Any]) -> bool:
 
 def _read_record(file: str, folder: Path) -> Record:
     """Return the JSON object of an explained file, from its ``scores.json``."""
-    from speechbrain_lmac.inference.outputs import SCORES, explanation_files
+    from speechbrain_lmac.inference.outputs import SCORES
+    from speechbrain_lmac.inference.sound_names import EXPLANATION_OF_REGIONS, explanation_files
+    from speechbrain_lmac.utils.ownership import Ledger
 
     scores = json.loads((folder / SCORES).read_text(encoding="utf-8"))
     rows = scores["prompts"]
-    paths = explanation_files(folder, [row["prompt"] for row in rows])
+    prompts, written = [row["prompt"] for row in rows], Ledger(folder).files
+    kinds = zip(
+        explanation_files(folder, prompts),
+        explanation_files(folder, prompts, EXPLANATION_OF_REGIONS),
+    )
+    paths = [of_regions if of_regions.name in written else path for path, of_regions in kinds]
     return {
         **{"file": file, "folder": str(folder), "seconds": scores["seconds"]},
         "against": scores["against"],

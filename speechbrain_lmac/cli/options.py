@@ -91,6 +91,14 @@ ExplainAbove = Annotated[
         "Default: the presence below which it is absent, 0.05 for a CLAP.",
     ),
 ]
+Stems = Annotated[
+    bool,
+    Option(
+        "--stems",
+        help="Write the complete masked-in sounds of long recordings as WAV. Default: FLAC that is "
+        "silent outside the regions.",
+    ),
+]
 SkipExisting = Annotated[
     bool,
     Option(

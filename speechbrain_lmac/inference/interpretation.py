@@ -139,8 +139,9 @@ class Interpretation(MeasuredSounds):
         The folder gets ``original.wav``, ``{i}-{prompt}-explanation.wav`` and ``-residual.wav``
         for each explained prompt, ``figure.png``, ``scores.json`` and the tables of
         :meth:`~speechbrain_lmac.inference.timeline.Timeline.save_tables`. One gain, in
-        ``scores.json``, keeps all sounds from clipping. Explanations of other prompts are removed
-        unless they have changed since.
+        ``scores.json``, keeps all sounds from clipping. Earlier sounds of the same prompts and of
+        another clip are removed unless they have changed since. Those of other prompts of the same
+        file stay.
 
         Arguments
         ---------
@@ -167,8 +168,8 @@ class Interpretation(MeasuredSounds):
         """
         check_folder_name(folder)
         check_threshold(threshold)
-        names = output_names(self.prompts, self.file)
-        with writing_to(folder, names, [self.file], self.file, keep=()) as stage:
+        names, inputs = output_names(self.prompts, self.file), [self.file]
+        with writing_to(folder, names, inputs, self.file, (), self.prompts) as stage:
             write_interpretation(self, stage, threshold, areas, figure)
         return explained_files(self, Path(folder))
 

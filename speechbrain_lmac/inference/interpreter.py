@@ -98,6 +98,7 @@ class Interpreter(ClassifyingInterpreter):
         sample_rate: int | None = None,
         threshold: float = THRESHOLD,
         figure: bool = True,
+        stems: bool = False,
     ) -> Timeline:
         """Explain a recording of any length, in overlapping windows of 5 s.
 
@@ -111,7 +112,7 @@ class Interpreter(ClassifyingInterpreter):
         prompts : str or list of str or None
             Prompts to explain. None for the class with the highest probability in any window.
         save_to : str or Path
-            Output folder, created if it does not exist. Gets ``{i}-{prompt}-explanation.wav`` for
+            Output folder, created if it does not exist. Gets ``{i}-{prompt}-explanation.flac`` for
             each prompt and the files of
             :meth:`~speechbrain_lmac.inference.timeline.Timeline.save`.
         against : str
@@ -120,8 +121,8 @@ class Interpreter(ClassifyingInterpreter):
             Sample rate of an array, in Hz.
         threshold : float
             Activity from which a region starts, above 0 and at most 1. Default: 0.1.
-        figure : bool
-            Whether to draw ``figure.png``. Default: True.
+        figure, stems
+            As for :func:`~speechbrain_lmac.inference.recording.explain_recording`.
 
         Returns
         -------
@@ -132,7 +133,8 @@ class Interpreter(ClassifyingInterpreter):
         check_folder_name(save_to)
         texts, rather = self._spelled(prompts, against)
         texts = self.predicted_prompts(source) if texts is None else texts
-        return explain_recording(self, source, texts, rather, Path(save_to), threshold, figure)
+        to = Path(save_to)
+        return explain_recording(self, source, texts, rather, to, threshold, figure, stems)
 
     @in_float32
     def interpret_batch(

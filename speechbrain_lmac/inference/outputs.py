@@ -5,25 +5,32 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from speechbrain_lmac.inference.sound_names import (
+    EXPLANATION,
+    EXPLANATION_OF_REGIONS,
+    MAX_NAME_BYTES,
+    explanation_files,
+    is_of_other_prompt,
+    residual_of,
+)
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.files import InputFiles, check_not_input, wrap_write_errors
 from speechbrain_lmac.utils.ownership import LEDGER, Ledger, folder_lock
 from speechbrain_lmac.utils.temporary_files import LOCK, temporary_path
 
-EXPLANATION, RESIDUAL = "-explanation.wav", "-residual.wav"
-"""Ends of the names of masked-in and masked-out sounds."""
 ORIGINAL = "original.wav"
 SCORES = "scores.json"
 """Names the explained file, among others. It is written last and marks a complete explanation."""
 FIGURE, ACTIVITY, REGIONS = "figure.png", "activity.csv", "regions.csv"
 AREAS, ALL_SCORES = "areas.csv", "scores.csv"
 """Names of the tables of the smallest areas and of the scores of many files."""
-MAX_NAME_BYTES = 200
-"""Maximum size of a prompt or a stem in a file name, which has room for 255 bytes."""
 
 
 def output_names(
-    prompts: Sequence[str], file: str | None = None, windowed: bool = False
+    prompts: Sequence[str],
+    file: str | None = None,
+    windowed: bool = False,
+    stems: bool = False,
 ) -> list[str]:
     """Return the names of all files of an explanation.
 
@@ -36,12 +43,15 @@ def output_names(
     windowed : bool
         Whether the sound is explained in windows, which gives no ``original.wav`` and no
         masked-out sounds. Default: False.
+    stems : bool
+        Whether the masked-in sounds of windows are complete. Default: they are those of regions.
 
     Returns
     -------
     list of str
     """
-    explanations = explanation_files(Path(), prompts)
+    end = EXPLANATION_OF_REGIONS if windowed and not stems else EXPLANATION
+    explanations = explanation_files(Path(), prompts, end)
     residuals = [] if windowed else [ORIGINAL, *(residual_of(path).name for path in explanations)]
     return [*(path.name for path in explanations), *residuals, *timeline_names(file)]
 
@@ -66,29 +76,6 @@ def raven_table(file: str | None) -> str:
     """
     stem = os.fsencode(Path(file or ORIGINAL).stem)[:MAX_NAME_BYTES]
     return f"{stem.decode(errors='ignore') or 'sound'}.Table.1.selections.txt"
-
-
-def explanation_files(folder: Path, prompts: Sequence[str]) -> list[Path]:
-    """Return the paths of the masked-in sounds in a folder, in the order of the prompts."""
-    return [folder / f"{i}-{_slug(prompt)}{EXPLANATION}" for i, prompt in enumerate(prompts)]
-
-
-def _slug(prompt: str) -> str:
-    """Return a prompt as part of a file name.
-
-    Example
-    -------
-    >>> _slug("this is the sound of crying baby!")
-    'this-is-the-sound-of-crying-baby'
-    """
-    words = "".join(c.lower() if c.isalnum() else " " for c in prompt).split()
-    cut = "-".join(words)[:60].encode()[:MAX_NAME_BYTES]
-    return cut.decode(errors="ignore") or "prompt"
-
-
-def residual_of(path: Path) -> Path:
-    """Return the path of the masked-out sound of an explanation."""
-    return path.with_name(path.name.removesuffix(EXPLANATION) + RESIDUAL)
 
 
 def check_output(
@@ -182,6 +169,7 @@ def writing_to(
     inputs: Iterable[str | Path | None] = (),
     of: str | None = None,
     keep: Iterable[str] | None = None,
+    prompts: Sequence[str] | None = None,
 ) -> Iterator[Path]:
     """Write the files of an explanation to a temporary folder, then replace earlier ones together.
 
@@ -200,6 +188,9 @@ def writing_to(
         Explained file.
     keep : iterable of str
         Earlier files to keep. Others that this package wrote are removed. Default: keep all.
+    prompts : sequence of str
+        Prompts that are explained. Earlier sounds of other prompts of the same file are kept.
+        Default: they are not.
 
     Yields
     ------
@@ -219,23 +210,32 @@ def writing_to(
         with wrap_write_errors(folder), temporary_path(folder, folder=True) as stage:
             yield stage
             with folder_lock(folder):
-                _move_in(stage, folder, of, keep)
+                _move_in(stage, folder, of, keep, prompts)
     finally:
         if is_new:
             release(folder, made=True)
 
 
-def _move_in(stage: Path, folder: Path, of: str | None, keep: Iterable[str] | None) -> None:
+def _move_in(
+    stage: Path,
+    folder: Path,
+    of: str | None,
+    keep: Iterable[str] | None,
+    prompts: Sequence[str] | None,
+) -> None:
     """Move the files of ``stage`` to ``folder`` and remove earlier files."""
     written = sorted(path.name for path in stage.iterdir())
     ledger = Ledger(folder)
     ledger.check(written)
     for name in written:
         ledger.add(name, stage / name)
+    is_same = of is not None and ledger.kind == of
     ledger.kind = of
     ledger.save()
     listed = [name for name in ledger.files if name == Path(name).name]
     stale = [] if keep is None else [name for name in listed if name not in {*written, *keep}]
+    if prompts is not None and is_same:
+        stale = [name for name in stale if not is_of_other_prompt(name, prompts)]
     removable = [name for name in stale if ledger.is_owned(name)]  # changed files stay
     if SCORES in {*written, *removable}:
         (folder / SCORES).unlink(missing_ok=True)

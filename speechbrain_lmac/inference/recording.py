@@ -11,11 +11,17 @@ from tqdm import tqdm
 from speechbrain_lmac.audio.io import is_silent
 from speechbrain_lmac.audio.overlap_add import OverlapAdd, Segment, segments
 from speechbrain_lmac.audio.source import AudioSource
-from speechbrain_lmac.audio.streaming_writer import StreamingWavWriter
+from speechbrain_lmac.audio.streaming_writer import StreamingWriter
 from speechbrain_lmac.inference.activity import ActivityAccumulator
-from speechbrain_lmac.inference.outputs import explanation_files, output_names, writing_to
+from speechbrain_lmac.inference.outputs import output_names, writing_to
 from speechbrain_lmac.inference.saving import write_timeline
+from speechbrain_lmac.inference.sound_names import (
+    EXPLANATION,
+    EXPLANATION_OF_REGIONS,
+    explanation_files,
+)
 from speechbrain_lmac.inference.timeline import Timeline
+from speechbrain_lmac.reports.recording import MARGIN_SECONDS
 
 WINDOW_SECONDS = 5.0
 """Length of a window, as of the clips that interpreters are trained on. Windows overlap by half."""
@@ -50,6 +56,7 @@ def explain_recording(
     folder: Path,
     threshold: float,
     figure: bool = True,
+    stems: bool = False,
 ) -> Timeline:
     """Explain a recording window by window and write the explanations.
 
@@ -70,6 +77,9 @@ def explain_recording(
         Activity from which a region starts, above 0 and at most 1.
     figure : bool
         Whether to draw ``figure.png``. Default: True.
+    stems : bool
+        Whether the masked-in sounds are complete WAV files. Default: they are FLAC files that are
+        silent outside the regions.
 
     Returns
     -------
@@ -80,25 +90,35 @@ def explain_recording(
     InputError
         As for ``Interpretation.save``, before any window is explained.
     """
-    names = output_names(prompts, sound.path, windowed=True)
-    with writing_to(folder, names, [sound.path], sound.path, keep=()) as stage:
-        timeline = _explain_windows(interpreter, sound, prompts, against, stage)
+    names = output_names(prompts, sound.path, windowed=True, stems=stems)
+    end = EXPLANATION if stems else EXPLANATION_OF_REGIONS
+    with writing_to(folder, names, [sound.path], sound.path, (), prompts) as stage:
+        files = explanation_files(stage, prompts, end)
+        regions_above = None if stems else threshold
+        timeline = _explain_windows(interpreter, sound, prompts, against, files, regions_above)
         write_timeline(timeline, stage, threshold, figure)
-    return replace(timeline, files=tuple(explanation_files(folder, prompts)))
+    return replace(timeline, files=tuple(explanation_files(folder, prompts, end)))
 
 
 def _explain_windows(
-    interpreter: Any, sound: AudioSource, prompts: Sequence[str], against: str | None, folder: Path
+    interpreter: Any,
+    sound: AudioSource,
+    prompts: Sequence[str],
+    against: str | None,
+    files: Sequence[Path],
+    regions_above: float | None,
 ) -> Timeline:
-    """Write the explanations of a recording to a folder and return the timeline."""
+    """Write the explanations of a recording and return the timeline.
+
+    Without ``regions_above``, the activity from which a region starts, they are complete.
+    """
     rate = interpreter.sample_rate
     hop = round(WINDOW_SECONDS / 2 * rate)
     overlap_add = OverlapAdd(hop)
     activity = ActivityAccumulator(interpreter.model.classifier.domain, prompts, sound.seconds)
-    files = explanation_files(folder, prompts)
     expected = max(1, round(sound.seconds * rate / hop - 1))
     progress = tqdm(total=expected, unit="window", leave=False)
-    with StreamingWavWriter(files, rate) as writer, progress as bar:
+    with StreamingWriter(files, rate) as writer, progress as bar:
         for window in segments(sound.blocks(rate), hop):
             counted = own_samples(window, hop)
             if is_silent(window.wav):  # digital silence is not encoded
@@ -112,7 +132,19 @@ def _explain_windows(
             writer.write(overlap_add(window, explanation))
             bar.update()
             length = window.start + len(window.wav)
-    return activity.timeline(length, against, files, writer.gain, sound.path)
+        timeline = activity.timeline(length, against, files, file=sound.path)
+        if regions_above is not None:
+            writer.audible = audible_spans(timeline, regions_above)
+    return replace(timeline, gain=writer.gain)
+
+
+def audible_spans(timeline: Timeline, threshold: float) -> list[list[tuple[float, float]]]:
+    """Return the spans of each prompt's regions, in seconds, with a margin before and after."""
+    spans: dict[str, list[tuple[float, float]]] = {prompt: [] for prompt in timeline.prompts}
+    for region in timeline.regions(threshold):
+        start = max(0.0, region.start - MARGIN_SECONDS)
+        spans[region.prompt].append((start, region.stop + MARGIN_SECONDS))
+    return list(spans.values())
 
 
 def own_samples(window: Segment, hop: int) -> slice:

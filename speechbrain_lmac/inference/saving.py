@@ -11,10 +11,9 @@ from speechbrain_lmac.inference.outputs import (
     ORIGINAL,
     REGIONS,
     SCORES,
-    explanation_files,
     raven_table,
-    residual_of,
 )
+from speechbrain_lmac.inference.sound_names import explanation_files, residual_of
 from speechbrain_lmac.reports.annotations import write_raven, write_regions
 from speechbrain_lmac.utils.files import write_directly, write_text
 from speechbrain_lmac.utils.tables import write_csv

@@ -10,7 +10,7 @@ import soundfile
 import torch
 
 from speechbrain_lmac.audio.io import save_audio
-from speechbrain_lmac.audio.streaming_writer import StreamingWavWriter
+from speechbrain_lmac.audio.streaming_writer import StreamingWriter
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.files import atomic_write, write_text
 from speechbrain_lmac.utils.ownership import owned_file
@@ -40,8 +40,8 @@ def test_save_audio_replaces_owned_file(tmp_path, monkeypatch):
 def test_streaming_writers_never_mix(tmp_path):
     """The file has the samples of the writer that closes last."""
     path = tmp_path / "a.wav"
-    with StreamingWavWriter([path], 8000) as first:
-        with StreamingWavWriter([path], 8000) as second:
+    with StreamingWriter([path], 8000) as first:
+        with StreamingWriter([path], 8000) as second:
             first.write(torch.full((1, 100), 0.25))
             second.write(torch.full((1, 50), 0.5))
             first.write(torch.full((1, 100), 0.25))

@@ -3,6 +3,7 @@
 import csv
 import json
 import time
+from pathlib import Path
 
 import pytest
 import soundfile
@@ -189,8 +190,15 @@ def test_explain_finds_regions_of_long_files(tmp_path, capsys):
         (selection,) = csv.DictReader(file, delimiter="\t")
     assert selection["Begin Time (s)"] == region["start"]
     assert float(selection["Low Freq (Hz)"]) < float(selection["High Freq (Hz)"])
-    written = out / "long" / "0-the-sound-of-siren-explanation.wav"
+    written = out / "long" / "0-the-sound-of-siren-explanation.flac"
     assert soundfile.info(written).duration == pytest.approx(20)
+    command = ["explain", str(tmp_path / "long.wav"), *prompts, "--output", str(out), *MEL]
+    for options, end in ([], ".flac"), (["--stems"], ".wav"), (["--stems"], ".wav"):
+        assert main([*command, *options, "--skip-existing", "--json"]) == 0
+        record = json.loads(capsys.readouterr().out.splitlines()[-1])
+        assert all(row["explanation"].endswith(end) for row in record["prompts"])
+        assert all(Path(row["explanation"]).exists() for row in record["prompts"])
+    assert record["skipped"] and not list(out.rglob("*.flac"))
     assert not list(out.rglob(".*.partial"))
 
 

@@ -20,7 +20,7 @@ from tests.security.conftest import CPU, REPO, encode_weights, put
 
 TOUCH = "pathlib.Path.touch [!new:pathlib.Path [MARKER]]"
 SHELL = "os.system ['touch MARKER']"
-WRITER = "speechbrain_lmac.audio.streaming_writer.StreamingWavWriter"
+WRITER = "speechbrain_lmac.audio.streaming_writer.StreamingWriter"
 ADDED = {
     "call": f"x: !apply:{SHELL}",
     "call of a method": f"x: !apply:{TOUCH}",

@@ -1,6 +1,7 @@
 """Recordings of any length, explained in windows."""
 
 import pytest
+import soundfile
 import torch
 
 from speechbrain_lmac.audio.io import load_audio
@@ -18,9 +19,11 @@ PROMPTS = ["this is the sound of siren", "this is the sound of rain"]
 
 
 def explain_recording(interpreter, sound, folder):
+    """Explain two prompts; return the timeline and the complete masked-in sounds."""
     rate = interpreter.sample_rate
     prompts = questions(interpreter, "siren", "rain")
-    timeline = interpreter.interpret_recording(sound, prompts, folder, sample_rate=rate)
+    options = {"sample_rate": rate, "stems": True}
+    timeline = interpreter.interpret_recording(sound, prompts, folder, **options)
     return timeline, [load_audio(path, rate) for path in timeline.files]
 
 
@@ -94,6 +97,50 @@ def test_regions_match_the_sources(interpreter, tmp_path):
     assert len(table) == 1 + len(timeline.regions())
 
 
+def test_sounds_of_regions_are_parts_of_stems(interpreter, tmp_path):
+    """FLAC of the same length: equal to the stems in the regions, and silent away from them."""
+    sound = 0.05 * synthesize("rain", seed=1, seconds=20.0)
+    sound[6 * SAMPLE_RATE : 9 * SAMPLE_RATE] += synthesize("siren", seed=2, seconds=3.0)
+    timeline, stems = explain_recording(interpreter, sound, tmp_path / "stems")
+    prompts, folder = timeline.prompts, tmp_path / "regions"
+    other = interpreter.interpret_recording(sound, prompts, folder, sample_rate=SAMPLE_RATE)
+    assert other.regions() == timeline.regions() and other.gain == timeline.gain
+    seconds = torch.arange(len(sound)) / SAMPLE_RATE
+    for prompt, path, stem in zip(timeline.prompts, other.files, stems):
+        samples = torch.from_numpy(soundfile.read(path, dtype="float32")[0])
+        assert path.suffix == ".flac" and len(samples) == len(stem) == len(sound)
+        spans = [(r.start, r.stop) for r in timeline.regions() if r.prompt == prompt]
+        inside, near = (
+            sum([(seconds >= a - m) & (seconds <= b + m) for a, b in spans], seconds < 0)
+            for m in (0.49, 0.53)
+        )
+        assert not samples[~near].any()
+        torch.testing.assert_close(samples[inside], stem[inside], atol=2**-15, rtol=0)
+        assert bool(samples.any()) == bool(spans)
+    siren = (folder / timeline.files[0].name).with_suffix(".flac")
+    assert siren.stat().st_size < timeline.files[0].stat().st_size / 4
+
+
+def test_sounds_of_other_prompts_stay(interpreter, tmp_path):
+    """Explaining another prompt of a file deletes nothing; the same prompt is replaced."""
+    path, other = tmp_path / "siren.wav", tmp_path / "other.wav"
+    for seed, file in enumerate((path, other)):
+        sound = synthesize("siren", seed, seconds=3.0)
+        soundfile.write(file, sound.numpy(), SAMPLE_RATE)
+
+    def sounds():
+        return sorted(file.name for file in (tmp_path / "why").glob("[0-9]*"))
+
+    interpreter.interpret_recording(path, ["a dog", "siren"], tmp_path / "why")
+    interpreter.interpret_recording(path, "siren", tmp_path / "why", stems=True)
+    assert sounds() == ["0-a-dog-explanation.flac", "0-siren-explanation.wav"]
+    interpreter.interpret_file(path, "rain").save(tmp_path / "why", areas=False, figure=False)
+    rain = ["0-rain-explanation.wav", "0-rain-residual.wav"]
+    assert sounds() == ["0-a-dog-explanation.flac", *rain, "0-siren-explanation.wav"]
+    interpreter.interpret_recording(other, "siren", tmp_path / "why")
+    assert sounds() == ["0-siren-explanation.flac"]
+
+
 def test_single_window_equals_interpret_file(interpreter, tmp_path):
     """Activity, regions and tables are equal."""
     sound = 0.05 * synthesize("rain", seed=1, seconds=5.0)
@@ -138,8 +185,8 @@ def test_stale_explanations_are_removed(interpreter, tmp_path):
     (tmp_path / "5-mine.wav").write_text("a file of the user")
     interpreter.interpret_file(sound, PROMPTS, sample_rate=SAMPLE_RATE).save(tmp_path)
     interpreter.interpret_recording(sound, ["a dog"], tmp_path, sample_rate=SAMPLE_RATE)
-    wavs = sorted(path.name for path in tmp_path.glob("*.wav"))
-    assert wavs == ["0-a-dog-explanation.wav", "5-mine.wav"]
+    sounds = sorted(path.name for path in tmp_path.glob("[0-9]*"))
+    assert sounds == ["0-a-dog-explanation.flac", "5-mine.wav"]
 
 
 def test_stale_residuals_are_removed(interpreter, tmp_path):
@@ -147,7 +194,7 @@ def test_stale_residuals_are_removed(interpreter, tmp_path):
     sound = synthesize("siren", seed=2, seconds=3.0)
     interpreter.interpret_file(sound, ["a dog"], sample_rate=SAMPLE_RATE).save(tmp_path)
     interpreter.interpret_recording(sound / 2, ["a dog"], tmp_path, sample_rate=SAMPLE_RATE)
-    assert [path.name for path in tmp_path.glob("*.wav")] == ["0-a-dog-explanation.wav"]
+    assert [path.name for path in tmp_path.glob("0*")] == ["0-a-dog-explanation.flac"]
     (tmp_path / "original.wav").write_text("a file of the user")
     interpreter.interpret_recording(sound, ["a dog"], tmp_path, sample_rate=SAMPLE_RATE)
     assert (tmp_path / "original.wav").is_file()

@@ -1,0 +1,63 @@
+"""Names of the masked-in and masked-out sounds of prompts."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+EXPLANATION, RESIDUAL = "-explanation.wav", "-residual.wav"
+"""Ends of the names of masked-in and masked-out sounds."""
+EXPLANATION_OF_REGIONS = "-explanation.flac"
+"""End of the name of a masked-in sound that is silent outside the regions of its prompt."""
+MAX_NAME_BYTES = 200
+"""Maximum size of a prompt or a stem in a file name, which has room for 255 bytes."""
+NAME = re.compile(r"\d+-(?P<slug>.+)-(explanation|residual)\.(wav|flac)")
+"""Pattern of the names."""
+
+
+def explanation_files(folder: Path, prompts: Sequence[str], end: str = EXPLANATION) -> list[Path]:
+    """Return the paths of the masked-in sounds in a folder, in the order of the prompts.
+
+    Arguments
+    ---------
+    folder : Path
+        Folder.
+    prompts : sequence of str
+        Prompts.
+    end : str
+        End of the names. Default: ``-explanation.wav``.
+    """
+    return [folder / f"{i}-{_slug(prompt)}{end}" for i, prompt in enumerate(prompts)]
+
+
+def residual_of(path: Path) -> Path:
+    """Return the path of the masked-out sound of an explanation."""
+    return path.with_name(path.name.removesuffix(EXPLANATION) + RESIDUAL)
+
+
+def is_of_other_prompt(name: str, prompts: Sequence[str]) -> bool:
+    """Return whether a file is a sound of none of the prompts, whatever its number.
+
+    Example
+    -------
+    >>> is_of_other_prompt("1-rain-explanation.wav", ["wind"])
+    True
+    >>> is_of_other_prompt("1-rain-explanation.wav", ["Rain!"])
+    False
+    >>> is_of_other_prompt("scores.json", ["wind"])
+    False
+    """
+    match = NAME.fullmatch(name)
+    return match is not None and match["slug"] not in {_slug(prompt) for prompt in prompts}
+
+
+def _slug(prompt: str) -> str:
+    """Return a prompt as part of a file name.
+
+    Example
+    -------
+    >>> _slug("this is the sound of crying baby!")
+    'this-is-the-sound-of-crying-baby'
+    """
+    words = "".join(c.lower() if c.isalnum() else " " for c in prompt).split()
+    cut = "-".join(words)[:60].encode()[:MAX_NAME_BYTES]
+    return cut.decode(errors="ignore") or "prompt"
