@@ -90,7 +90,7 @@ def class_folders(folder: str | Path) -> dict[str, dict[str, Path]]:
     Raises
     ------
     InputError
-        If sounds lie beside the subfolders, or there is no class folder in a split.
+        If sounds lie outside the subfolders, or there is no class folder in a split.
     """
     found = _subfolders(folder)
     if found and set(found) <= set(SPLIT_NAMES):
@@ -105,7 +105,7 @@ def class_folders(folder: str | Path) -> dict[str, dict[str, Path]]:
         loose = [path.name for path in sorted(Path(folder).iterdir()) if _is_sound(path)]
         if loose:
             raise InputError(
-                f"{folder} must hold its sounds in one subfolder per class, got {loose[0]} beside "
+                f"{folder} must hold its sounds in one subfolder per class, got {loose[0]} outside "
                 "the subfolders. Move it into one"
             )
     return {"": found} if found else {}

@@ -178,7 +178,7 @@ def keep_few(folder):
         (remove_class, "every subfolder of .* must hold sounds, got none in dog"),
         (keep_one_class, "must have at least two classes, got car_horn only"),
         (keep_few, "must have sounds for 5 folds, got 3 different sounds"),
-        (lambda f: shutil.move(f / "dog" / "0.wav", f), "got 0.wav beside the subfolders"),
+        (lambda f: shutil.move(f / "dog" / "0.wav", f), "got 0.wav outside the subfolders"),
         (lambda f: (f / "dog" / "0.wav").write_text("x"), "dog/0.wav, which cannot be read"),
     ],
 )
