@@ -207,7 +207,9 @@ def verdict(comparisons: Sequence[Comparison], num_recordings: int) -> str:
     groups: dict[str, list[str]] = {}
     for method in dict.fromkeys(each.method for each in comparisons):
         found = {each.metric: each.outcome for each in comparisons if each.method == method}
-        groups.setdefault(_relation(found), []).append(f"{method}")
+        groups.setdefault(_relation(found), []).append(
+            f"the {method}" if method == PRETRAINED else method
+        )
     clauses = [f"{relation} {_join(methods)}" for relation, methods in groups.items()]
     return f"Verdict: on held-out clips, the trained decoder is {_join(clauses, '; ')}."
 

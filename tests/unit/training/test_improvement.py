@@ -37,7 +37,7 @@ def test_compare_finds_better_and_worse():
     assert comparisons[0].method == PRETRAINED
     assert outcomes == {PRETRAINED: {0}, "energy": {1}, "gradcam": {-1}}
     text = verdict(comparisons, 30)
-    assert "not distinguishable from pretrained decoder" in text
+    assert "not distinguishable from the pretrained decoder" in text
     assert "better in AD, FF and Fid-In than energy" in text
     assert "worse in AD, FF and Fid-In than gradcam" in text
 
