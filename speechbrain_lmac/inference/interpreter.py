@@ -112,13 +112,10 @@ class Interpreter(ClassifyingInterpreter):
         prompts : str or list of str or None
             Prompts to explain. None for the class with the highest probability in any window.
         save_to : str or Path
-            Output folder, created if it does not exist. Gets ``{i}-{prompt}-explanation.flac`` for
-            each prompt and the files of
+            Output folder. Gets ``{i}-{prompt}-explanation.flac`` for each prompt and the files of
             :meth:`~speechbrain_lmac.inference.timeline.Timeline.save`.
-        against : str
-            Text that each prompt is contrasted with. Default: none.
-        sample_rate : int
-            Sample rate of an array, in Hz.
+        against, sample_rate
+            As for :meth:`interpret_file`.
         threshold : float
             Activity from which a region starts, above 0 and at most 1. Default: 0.1.
         figure, stems
@@ -133,8 +130,8 @@ class Interpreter(ClassifyingInterpreter):
         check_folder_name(save_to)
         texts, rather = self._spelled(prompts, against)
         texts = self.predicted_prompts(source) if texts is None else texts
-        to = Path(save_to)
-        return explain_recording(self, source, texts, rather, to, threshold, figure, stems)
+        options = (Path(save_to), threshold, figure, stems)
+        return explain_recording(self, source, texts, rather, *options)
 
     @in_float32
     def interpret_batch(
