@@ -104,7 +104,7 @@ def test_evaluation_killed_gives_equal_rows(small_set, tmp_path, log, monkeypatc
     assert main(evaluate(small_set, killed)) == 0
     assert rows_of(killed) == rows_of(undisturbed)
     (entry,) = json.loads((undisturbed / METADATA_FILE).read_text())
-    assert entry["command"].startswith("python evaluate.py evaluate.yaml ")
+    assert entry["command"].startswith("speechbrain-lmac evaluate evaluate.yaml ")
 
 
 PARENT = """
@@ -141,7 +141,7 @@ def rows_of(folder):
 def test_run_metadata_names_command(trained):
     """``run_metadata.json`` has the command, the threads and the versions of packages."""
     (entry,) = json.loads((trained[0] / METADATA_FILE).read_text())
-    assert entry["command"].startswith("python train.py ")
+    assert entry["command"].startswith("speechbrain-lmac train ")
     assert str(trained[0]) in entry["command"] and entry["threads"] == 1
     assert entry["packages"]["torch"] == version("torch")
 

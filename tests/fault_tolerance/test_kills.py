@@ -26,7 +26,7 @@ def cached_interpreter():
     loaded, figures = Interpreter.from_hparams(source="mini-mel"), {}
     with pytest.MonkeyPatch.context() as patch:
         for command in (explain, report, compare):
-            patch.setattr(command, "load_interpreter", lambda *options: loaded)
+            patch.setattr(command, "load_interpreter", lambda *options, **more: loaded)
         patch.setattr(loaded, "interpret", cached(loaded.interpret))
         patch.setattr(loaded, "interpret_file", cached(loaded.interpret_file))
         for name in ("draw_interpretation", "draw_timeline"):
