@@ -42,7 +42,9 @@ class InterpreterSource:
     def load(self) -> Interpreter:
         """Load the interpreter; InputError if that is not possible."""
         self._check()
-        run_opts = {"device": self.device}
+        run_opts = {
+            "device": "cuda:0" if self.device == "cuda" else self.device
+        }  # SpeechBrain warns
         if self.classifier is not None:
             return Interpreter.from_classifier(
                 self.classifier,

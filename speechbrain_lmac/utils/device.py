@@ -72,22 +72,34 @@ def name_compiler_cache() -> None:
 
 
 def in_float32(function: Callable[P, R]) -> Callable[P, R]:
-    """Decorate a function to compute in single precision, whatever torch's default type is."""
+    """Decorate a function to compute in single precision.
+
+    torch's default type may be another one, and its default on GPUs is TensorFloat-32, which has
+    10 bits of mantissa.
+    """
 
     @functools.wraps(function)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        import torch
-
-        before = torch.get_default_dtype()
-        if before == torch.float32:
+        with single_precision():
             return function(*args, **kwargs)
-        torch.set_default_dtype(torch.float32)
-        try:
-            return function(*args, **kwargs)
-        finally:
-            torch.set_default_dtype(before)
 
     return wrapped
+
+
+@contextlib.contextmanager
+def single_precision() -> Iterator[None]:
+    """Compute in single precision inside; the settings of torch are restored."""
+    import torch
+
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = torch.get_default_dtype(), matmul.allow_tf32, cudnn.allow_tf32
+    torch.set_default_dtype(torch.float32)
+    matmul.allow_tf32 = cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before[0])
+        matmul.allow_tf32, cudnn.allow_tf32 = before[1:]
 
 
 def check_device(device: str | None) -> None:
