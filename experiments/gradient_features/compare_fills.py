@@ -59,9 +59,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--folds", type=int, nargs="+", default=[5])
     parser.add_argument("--clips", type=int, default=80)
     parser.add_argument("--baselines", nargs="+", default=list(BASELINES), choices=BASELINES)
+    parser.add_argument("--device", default="cpu")
     options = parser.parse_args(arguments)
     sources = dict(text.split("=", 1) for text in options.interpreters)
-    models = {name: Interpreter.from_hparams(source=s).model for name, s in sources.items()}
+    run_opts = {"device": options.device}
+    models = {
+        name: Interpreter.from_hparams(source=source, run_opts=run_opts).model
+        for name, source in sources.items()
+    }
     clips = [clip for clip in read_clips(options.data) if clip.fold in options.folds]
     names = class_names(options.data, clips, "dataset")
     clips = stratify(clips, seed=0)[: options.clips]
@@ -96,7 +101,7 @@ def measure(
         rate = classifier.sample_rate
         wavs = torch.stack([load_clip(clip.wav, rate, SECONDS) for clip in part])
         for name, (model, explainer) in methods.items():
-            encoded = model.classifier.encode_clips(wavs)
+            encoded = model.classifier.encode_clips(wavs.to(model.classifier.device))
             batch = make_batch(model, [clip.ID for clip in part], encoded, prompts)
             for row in score(model, explainer, batch):
                 recording = part[row.pop("place")].src_file
