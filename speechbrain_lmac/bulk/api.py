@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from speechbrain_lmac.bulk.batches import BatchOptions
 from speechbrain_lmac.bulk.engines import EngineOptions, parse_shard
 from speechbrain_lmac.bulk.job import JobSettings
 from speechbrain_lmac.bulk.running import DatasetResult, Job
@@ -33,6 +34,9 @@ def explain_dataset(
     shard: str | None = None,
     retry_failed: bool = False,
     unit_files: int | None = None,
+    batch_clips: int | None = None,
+    readers: int | None = None,
+    precision: str = "fp32",
     progress: bool = True,
 ) -> DatasetResult:
     """Explain a collection of sounds, however large, and resume where an earlier run stopped.
@@ -84,6 +88,12 @@ def explain_dataset(
         Read failed files again. Default: False.
     unit_files : int
         Largest number of new files in a unit. Default: 20 to 1000.
+    batch_clips : int
+        Clips of one length that are explained together. Default: 1 on a CPU, 32 on other devices.
+    readers : int
+        Processes that read files for batches. Default: one per CPU, and at most 16.
+    precision : str
+        ``bf16`` encodes batches in bfloat16. Default: ``fp32``.
     progress : bool
         Show the progress. Default: True.
 
@@ -96,8 +106,10 @@ def explain_dataset(
     InputError
         If an argument is invalid, or the folder holds another job.
     """
-    shards = parse_shard(shard)
-    options = EngineOptions(engine, workers, address, gpus_per_worker, shards, retry_failed)
+    shards, batches = parse_shard(shard), BatchOptions(batch_clips, readers)
+    options = EngineOptions(
+        engine, workers, address, gpus_per_worker, shards, retry_failed, batches
+    )
     job = Job(output, interpreter, revision, device, options)
     settings = JobSettings(
         prompts=tuple(as_prompts(prompts)),
@@ -107,6 +119,7 @@ def explain_dataset(
         stretch_seconds=stretch_seconds,
         scores=scores,
         embeddings=embeddings,
+        precision=precision,
     )
     names = [sources] if isinstance(sources, str) else list(sources)
     job.prepare(settings, embeddings_from)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from speechbrain_lmac.bulk.batches import DEFAULT_BATCHES, BatchOptions
 from speechbrain_lmac.bulk.failures import failed_units
 from speechbrain_lmac.bulk.job import JobSettings
 from speechbrain_lmac.bulk.manifest import Manifest
@@ -16,7 +17,7 @@ ENGINES = ("serial", "ray")
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """How the units are explained; the result does not depend on it.
+    """How the units are explained; the result does not depend on it, but for its last digits.
 
     Arguments
     ---------
@@ -32,6 +33,8 @@ class EngineOptions:
         ``(k, n)``: this process explains each unit whose number is ``k`` modulo ``n``.
     retry_failed : bool
         Whether failed files are read again.
+    batches : BatchOptions
+        Sizes of batches and number of readers. Default: those of the device.
     """
 
     engine: str = "serial"
@@ -40,6 +43,7 @@ class EngineOptions:
     gpus_per_worker: float = 0.0
     shard: tuple[int, int] | None = None
     retry_failed: bool = False
+    batches: BatchOptions = DEFAULT_BATCHES
 
 
 def check_options(options: EngineOptions) -> None:
@@ -92,6 +96,7 @@ def run_serial(
     settings: JobSettings,
     known_url: str | None,
     retry: bool,
+    batches: BatchOptions,
     progress: Any,
 ) -> None:
     """Explain units one after another in this process.
@@ -110,9 +115,11 @@ def run_serial(
         Output folder of a job with embeddings.
     retry : bool
         Whether units with failed rows are done again.
+    batches : BatchOptions
+        Sizes of batches and number of readers.
     progress : callable
         Function that counts entries.
     """
-    worker = UnitWorker(store, interpreter, settings, known_url, retry)
+    worker = UnitWorker(store, interpreter, settings, known_url, retry, batches)
     for unit in units:
         worker(unit, progress)

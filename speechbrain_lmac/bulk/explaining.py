@@ -2,28 +2,24 @@
 
 import contextlib
 from collections.abc import Iterator
-from itertools import chain
 from typing import Any
 
 import torch
 
 from speechbrain_lmac.audio.files import display_name
-from speechbrain_lmac.bulk.hits import clip_hits, present, shift_regions
+from speechbrain_lmac.bulk.hits import Hit, clip_hits, present, shift_regions
 from speechbrain_lmac.bulk.job import JobSettings
 from speechbrain_lmac.bulk.manifest import Entry
+from speechbrain_lmac.bulk.readers import Blocks, split_off_clip
 from speechbrain_lmac.bulk.reading import read_blocks
 from speechbrain_lmac.bulk.recordings import explain_stretches
 from speechbrain_lmac.bulk.rows import ERROR, OK, Row, failed_row
 from speechbrain_lmac.inference.clip import ScoredClip, score_clip
 from speechbrain_lmac.inference.inputs import as_clip
 from speechbrain_lmac.inference.quality import level_warnings
-from speechbrain_lmac.inference.recording import MAX_CLIP_SECONDS
 from speechbrain_lmac.utils.collected_warnings import collected_warnings
 from speechbrain_lmac.utils.device import in_float32, is_out_of_memory
 from speechbrain_lmac.utils.errors import InputError, first_line
-
-Blocks = Iterator[torch.Tensor]
-"""Samples of a file, ``[time]`` each."""
 
 
 class Explainer:
@@ -71,8 +67,10 @@ class Explainer:
             if not any(row["hits"] is None for row in rows):
                 return rows
         rate = self.interpreter.sample_rate
-        clip, blocks = _read_clip(read_blocks(entry, rate), rate, self.interpreter)
-        return self._recording_rows(entry, blocks) if clip is None else [self._clip(entry, clip)]
+        clip, blocks = split_off_clip(read_blocks(entry, rate), rate)
+        if clip is None or not self.interpreter.fits_input_window(len(clip)):
+            return self._recording_rows(entry, blocks if clip is None else iter([clip]))
+        return [self._clip(entry, clip)]
 
     def _clip(self, entry: Entry, wav: torch.Tensor) -> Row:
         settings = self.settings
@@ -80,21 +78,48 @@ class Explainer:
         hits = clip_hits(
             self.interpreter, scored, settings.explain_above, settings.threshold, settings.scores
         )
+        return self.clip_row(entry, wav, scored, hits, level_warnings(wav))
+
+    def clip_row(
+        self,
+        entry: Entry,
+        wav: torch.Tensor,
+        scored: ScoredClip,
+        hits: list[Hit],
+        warnings: list[str],
+    ) -> Row:
+        """Return the row of a clip.
+
+        Arguments
+        ---------
+        entry : Entry
+            Entry of the manifest.
+        wav : torch.Tensor
+            Samples, ``[time]``.
+        scored : ScoredClip
+            Scores of the clip.
+        hits : list of dict
+            Hits, with times in seconds of the clip; they are moved to those of the file.
+        warnings : list of str
+            Warnings about the clip.
+
+        Returns
+        -------
+        dict
+        """
         start = entry.start or 0.0
         for hit in hits:
             _shift(hit, start)
         stop = round(start + len(wav) / self.interpreter.sample_rate, 6)
-        return {
-            **self._scored_row(entry, start, stop, scored, hits),
-            "warnings": level_warnings(wav),
-        }
-
-    def _scored_row(
-        self, entry: Entry, start: float, stop: float, scored: ScoredClip, hits: list[Any]
-    ) -> Row:
         vector = scored.encoded.encoding.vector[0]
-        scores = {"similarity": scored.similarity.tolist(), "presence": scored.presence.tolist()}
-        return {**_place(entry, start, stop), **scores, "hits": hits, **self._embedding([vector])}
+        return {
+            **_place(entry, start, stop),
+            "similarity": scored.similarity.tolist(),
+            "presence": scored.presence.tolist(),
+            "hits": hits,
+            **self._embedding([vector]),
+            "warnings": warnings,
+        }
 
     def _embedding(self, vectors: list[torch.Tensor]) -> Row:
         if not self.settings.embeddings:
@@ -137,20 +162,6 @@ class Explainer:
             **self._embedding(list(vectors)),
             "warnings": known["warnings"],
         }
-
-
-def _read_clip(blocks: Blocks, rate: int, interpreter: Any) -> tuple[torch.Tensor | None, Blocks]:
-    """Return a clip that is explained in one piece, or None and the blocks of a recording."""
-    held: list[torch.Tensor] = []
-    samples = 0
-    for block in blocks:
-        held.append(block)
-        samples += len(block)
-        if samples > MAX_CLIP_SECONDS * rate + 1:
-            return None, chain(held, blocks)
-    if not interpreter.fits_input_window(samples):
-        return None, iter(held)
-    return torch.cat(held) if held else torch.zeros(0), iter(())
 
 
 def _place(entry: Entry, start: float, stop: float) -> Row:

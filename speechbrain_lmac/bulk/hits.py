@@ -53,7 +53,7 @@ def clip_hits(
     activity.add(0, scored.wav, masks.cpu(), presence, power=scored.power)
     hits = timeline_hits(activity, len(scored.wav), presence, threshold)
     if scores:
-        _add_scores(interpreter, scored, masks, presence, hits)
+        add_scores(interpreter, scored, masks, presence, hits)
     return hits
 
 
@@ -115,14 +115,28 @@ def masked_in_sounds(
     return fade_gains(presence, presence < low, low).unsqueeze(1) * sounds
 
 
-def _add_scores(
+def add_scores(
     interpreter: Any,
     scored: ScoredClip,
     masks: torch.Tensor,
     presence: torch.Tensor,
     hits: Sequence[Hit],
 ) -> None:
-    """Add the presence in the masked-in and the masked-out sound to each hit."""
+    """Add the presence in the masked-in and the masked-out sound to each hit.
+
+    Arguments
+    ---------
+    interpreter : Interpreter
+        Interpreter to use.
+    scored : ScoredClip
+        Clip.
+    masks : torch.Tensor
+        Mask of each hit, ``[hits, frames, bins]``.
+    presence : torch.Tensor
+        Presence of each hit's prompt, ``[hits]``.
+    hits : sequence of dict
+        Hits of the clip.
+    """
     sounds = masked_in_sounds(interpreter, scored, masks, presence)
     prompts = [hit["prompt"] for hit in hits]
     for name, version in (("masked_in", sounds), ("masked_out", scored.wav - sounds)):

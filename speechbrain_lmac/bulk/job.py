@@ -9,6 +9,7 @@ from speechbrain_lmac.bulk.store import Store
 from speechbrain_lmac.utils.errors import InputError
 
 JOB_FILE = "job.json"
+PRECISIONS = ("fp32", "bf16")
 FORMAT = 1
 """Version of the layout of an output folder."""
 
@@ -33,6 +34,8 @@ class JobSettings:
         Whether the presence in the masked-in and masked-out sounds is measured.
     embeddings : bool
         Whether clip vectors are stored.
+    precision : str
+        ``fp32``, or ``bf16`` for the encoder in batches. Default: ``fp32``.
     """
 
     prompts: tuple[str, ...]
@@ -42,6 +45,7 @@ class JobSettings:
     stretch_seconds: float
     scores: bool
     embeddings: bool
+    precision: str = "fp32"
 
     def metadata(self) -> dict[str, str]:
         """Metadata of every part, which make it readable on its own."""
@@ -61,6 +65,8 @@ def check_settings(settings: JobSettings) -> JobSettings:
         raise InputError(f"threshold must be above 0 and at most 1, got {settings.threshold:g}")
     if not 10 <= seconds <= 3600:
         raise InputError(f"stretch_seconds must be 10 to 3600, got {seconds:g}")
+    if settings.precision not in PRECISIONS:
+        raise InputError(f"precision must be fp32 or bf16, got {settings.precision}")
     return settings
 
 
@@ -81,7 +87,8 @@ def open_job(store: Store, settings: JobSettings) -> None:
     """
     wanted = {"format": FORMAT, **asdict(settings), "prompts": list(settings.prompts)}
     if store.exists(JOB_FILE):
-        differences = _differences(_read(store), wanted)
+        old = {"precision": PRECISIONS[0], **_read(store)}  # older jobs do not name it
+        differences = _differences(old, wanted)
         if differences:
             raise InputError(
                 f"{store.url} holds a job with other settings: {'; '.join(differences)}. "

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from speechbrain_lmac.bulk.batches import BatchOptions
 from speechbrain_lmac.bulk.engines import EngineOptions
 from speechbrain_lmac.bulk.extras import require
 from speechbrain_lmac.bulk.job import JobSettings
@@ -40,6 +41,8 @@ class RayWorker:
         Output folder of a job with embeddings.
     retry : bool
         Whether units with failed rows are done again.
+    batches : BatchOptions
+        Sizes of batches and number of readers.
     """
 
     def __init__(
@@ -49,8 +52,10 @@ class RayWorker:
         settings: JobSettings,
         known_url: str | None,
         retry: bool,
+        batches: BatchOptions,
     ):
-        self.work = UnitWorker(open_store(url), source.load(), settings, known_url, retry)
+        interpreter = source.load()
+        self.work = UnitWorker(open_store(url), interpreter, settings, known_url, retry, batches)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Explain the units of a batch and return their numbers."""
@@ -66,6 +71,7 @@ def run_ray(
     settings: JobSettings,
     known_url: str | None,
     retry: bool,
+    batches: BatchOptions,
     options: EngineOptions,
     sizes: Sequence[int],
     progress: Any,
@@ -74,7 +80,7 @@ def run_ray(
 
     Arguments
     ---------
-    url, source, settings, known_url, retry
+    url, source, settings, known_url, retry, batches
         As for :class:`RayWorker`.
     units : sequence of int
         Units to explain.
@@ -98,7 +104,7 @@ def run_ray(
         blocks = data.from_items([{"unit": u} for u in units], override_num_blocks=count)
         done = blocks.map_batches(
             RayWorker,
-            fn_constructor_args=(url, source, settings, known_url, retry),
+            fn_constructor_args=(url, source, settings, known_url, retry, batches),
             batch_size=1,
             num_cpus=1,
             num_gpus=options.gpus_per_worker or None,

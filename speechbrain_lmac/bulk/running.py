@@ -162,7 +162,7 @@ class Job:
             self._explain(units, sizes, count)
 
     def _explain(self, units: Sequence[int], sizes: Sequence[int], count: Any) -> None:
-        work = (self.settings, self.known_url, self.options.retry_failed)
+        work = (self.settings, self.known_url, self.options.retry_failed, self.options.batches)
         if self.options.engine == "serial":
             run_serial(self.store, units, self.interpreter, *work, count)
         elif units:

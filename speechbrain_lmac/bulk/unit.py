@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
+from speechbrain_lmac.bulk.batches import DEFAULT_BATCHES, BatchExplainer, BatchOptions
 from speechbrain_lmac.bulk.explaining import Explainer, single_thread
 from speechbrain_lmac.bulk.failures import write_failures
 from speechbrain_lmac.bulk.job import JobSettings
@@ -43,6 +44,8 @@ class UnitWorker:
         Output folder of a job with embeddings of the same sounds. Default: none.
     retry : bool
         Whether units with failed rows are done again. Default: False.
+    batches : BatchOptions
+        Sizes of batches and number of readers. Default: those of the device.
     """
 
     def __init__(
@@ -52,10 +55,13 @@ class UnitWorker:
         settings: JobSettings,
         known_url: str | None = None,
         retry: bool = False,
+        batches: BatchOptions = DEFAULT_BATCHES,
     ):
         self.store, self.settings, self.retry = store, settings, retry
         self.known = None if known_url is None else KnownRows(open_store(known_url))
         self.explain = Explainer(interpreter, settings)
+        size = batches.clips_on(interpreter.audio_classifier.device)
+        self.batches = BatchExplainer(self.explain, size, batches.num_readers)
         self.manifest = Manifest(store)
         self.columns = schema(settings.embeddings, settings.metadata())
 
@@ -80,15 +86,34 @@ class UnitWorker:
         if exists and not self.retry:
             return len(entries)
         previous = explained_rows(self.store.read(name)) if exists else {}
-        rows: list[Row] = []
         with single_thread(), Journal(self.store.journal_folder, unit) as journal:
-            known = self.known.of(unit) if self.known is not None else {}
-            for entry in entries:
-                rows += previous.get(entry.id) or self._rows(entry, journal, known.get(entry.id))
-                progress()
+            rows = self._unit_rows(unit, entries, previous, journal, progress)
             self._write(unit, rows, exists)
         journal.done()
         return len(entries)
+
+    def _unit_rows(
+        self,
+        unit: int,
+        entries: list[Entry],
+        previous: dict[str, list[Row]],
+        journal: Journal,
+        progress: Callable[[], object],
+    ) -> list[Row]:
+        """Rows of all entries, in batches unless the unit has killed its process before."""
+        known = self.known.of(unit) if self.known is not None else {}
+        done = dict(previous)
+        if self.batches.size > 1 and not journal.deaths:
+            todo = [entry for entry in entries if not (entry.id in previous or entry.id in known)]
+            done |= self.batches(todo, lambda entry: self._rows(entry, journal, None), progress)
+        rows: list[Row] = []
+        for entry in entries:
+            if entry.id in done:
+                rows += done[entry.id]
+                continue
+            rows += self._rows(entry, journal, known.get(entry.id))
+            progress()
+        return rows
 
     def _rows(self, entry: Entry, journal: Journal, known: list[Row] | None) -> list[Row]:
         reason = journal.begin(entry)

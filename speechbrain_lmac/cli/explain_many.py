@@ -139,6 +139,26 @@ def run(
     unit_files: Annotated[
         int | None, Option(metavar="N", min=1, help="Files in a part. Default: 20 to 1000.")
     ] = None,
+    batch_clips: Annotated[
+        int | None,
+        Option(
+            metavar="N",
+            min=1,
+            help="Clips of one length that are explained together. Default: 1 on a CPU, 32 on "
+            "other devices.",
+        ),
+    ] = None,
+    readers: Annotated[
+        int | None,
+        Option(
+            metavar="N",
+            min=0,
+            help="Processes that read files for batches. Default: one per CPU, and at most 16.",
+        ),
+    ] = None,
+    precision: Annotated[
+        str, Option(metavar="NAME", help="fp32, or bf16 for the encoder in batches.")
+    ] = "fp32",
 ) -> int:
     """Explain large collections of sounds, exactly once, on one core or on many machines.
 
@@ -176,6 +196,9 @@ def run(
         shard=shard,
         retry_failed=retry_failed,
         unit_files=unit_files,
+        batch_clips=batch_clips,
+        readers=readers,
+        precision=precision,
     )
     return report(result)
 

@@ -79,7 +79,29 @@ class ActivityAccumulator:
         gains = self.domain.gains(mask.to(device)).cpu()[:, in_window]
         hertz = torch.linspace(0, self.rate / 2, power.shape[1])
         encoded = power * self.audio_classifier.encoded_bins.cpu()
-        masked_in, total, low, high = measure(gains, encoded, hertz).unbind(dim=1)
+        self._add_steps(seconds, measure(gains, encoded, hertz), probability)
+
+    def add_energies(self, samples: int, energies: torch.Tensor, probability: torch.Tensor) -> None:
+        """Add a clip as the only window, by the energies of its masks.
+
+        Arguments
+        ---------
+        samples : int
+            Length of the clip, in samples.
+        energies : torch.Tensor
+            Results of :func:`measure`, ``[prompts, 4, frames]``.
+        probability : torch.Tensor
+            Probability of each prompt, ``[prompts]``.
+        """
+        hop = self.audio_classifier.spectrogram.hop_length
+        frames = min(energies.shape[-1], -(-samples // hop) + 1)
+        seconds = torch.arange(frames).double() * hop / self.rate
+        self._add_steps(seconds, energies[..., :frames], probability)
+
+    def _add_steps(
+        self, seconds: torch.Tensor, energies: torch.Tensor, probability: torch.Tensor
+    ) -> None:
+        masked_in, total, low, high = energies.unbind(dim=1)
         weighted = probability.unsqueeze(1) * total
         rows = torch.stack([masked_in, total, masked_in * low, masked_in * high, weighted])
         steps = (seconds / STEP_SECONDS + 1e-6).long()
@@ -141,9 +163,9 @@ def measure(masks: torch.Tensor, power: torch.Tensor, hertz: torch.Tensor) -> to
     Arguments
     ---------
     masks : torch.Tensor
-        Masks in [0, 1], ``[prompts, frames, bins]``.
+        Masks in [0, 1], ``[..., frames, bins]``.
     power : torch.Tensor
-        Power, ``[frames, bins]``.
+        Power, ``[frames, bins]``, or with the leading dimensions of ``masks``.
     hertz : torch.Tensor
         Frequency of each bin in Hz, ``[bins]``.
 
@@ -151,7 +173,7 @@ def measure(masks: torch.Tensor, power: torch.Tensor, hertz: torch.Tensor) -> to
     -------
     torch.Tensor
         Masked-in energy, energy of the frame, and lowest and highest masked-in frequency in Hz,
-        ``[prompts, 4, frames]``.
+        ``[..., 4, frames]``.
 
     Example
     -------
@@ -167,4 +189,4 @@ def measure(masks: torch.Tensor, power: torch.Tensor, hertz: torch.Tensor) -> to
         hertz[(below < fraction).sum(dim=-1).clamp(max=len(hertz) - 1)] for fraction in BAND_EDGES
     ]
     total = power.sum(dim=-1).expand_as(energy)
-    return torch.stack([energy, total, *edges], dim=1)
+    return torch.stack([energy, total, *edges], dim=-2)
