@@ -8,7 +8,7 @@ from speechbrain_lmac.bulk.job import read_job
 from speechbrain_lmac.bulk.rows import Row, part_name, read_rows
 from speechbrain_lmac.bulk.store import Store
 from speechbrain_lmac.bulk.unit import done_units
-from speechbrain_lmac.inference.timeline import GAP_SECONDS
+from speechbrain_lmac.inference.timeline import MERGE_GAP, MIN_DURATION
 from speechbrain_lmac.reports.annotations import RAVEN_COLUMNS
 from speechbrain_lmac.utils.errors import InputError
 
@@ -75,42 +75,63 @@ def hit_rows(store: Store, prompt: str | None, above: float) -> Iterator[list[An
         yield [_rounded(values[name]) for name in HIT_COLUMNS]
 
 
-def read_regions(store: Store, prompt: str | None, above: float) -> Iterator[FileRegion]:
+def read_regions(
+    store: Store,
+    prompt: str | None,
+    above: float,
+    merge_gap: float = MERGE_GAP,
+    min_duration: float = MIN_DURATION,
+) -> Iterator[FileRegion]:
     """Yield the regions of hits, joined where a region crosses the end of a stretch.
 
     Arguments
     ---------
     store, prompt, above
         As for :func:`read_hits`.
+    merge_gap : float
+        Longest gap between regions that are merged, in seconds, at least that of the job.
+        Default: 0.3, that of the job.
+    min_duration : float
+        Duration below which a region is dropped after merging, in seconds. Default: 0.
 
     Yields
     ------
     FileRegion
         Regions by file. The band of a joined region is the wider one of its parts.
     """
+    for regions in _merged_by_file(store, prompt, above, merge_gap):
+        for region in regions:
+            if region.stop - region.start >= min_duration - 1e-6:
+                yield region
+
+
+def _merged_by_file(
+    store: Store, prompt: str | None, above: float, merge_gap: float
+) -> Iterator[list[FileRegion]]:
+    """Yield the merged regions of each file."""
     regions: list[FileRegion] = []
     for row, hit in read_hits(store, prompt, above):
         if regions and regions[0].file != row["file"]:
-            yield from regions
+            yield regions
             regions = []
         for values in hit["regions"]:
             new = FileRegion(
                 file=row["file"], prompt=hit["prompt"], **values, presence=hit["presence"]
             )
-            index = _same_region(regions, new)
+            index = _same_region(regions, new, merge_gap)
             if index is None:
                 regions.append(new)
             else:
                 regions[index] = _joined(regions[index], new)
-    yield from regions
+    yield regions
 
 
-def _same_region(regions: list[FileRegion], new: FileRegion) -> int | None:
+def _same_region(regions: list[FileRegion], new: FileRegion, merge_gap: float) -> int | None:
     """Index of the region that a new one continues; regions of a prompt are in order of time."""
     for index in reversed(range(len(regions))):
         if regions[index].prompt == new.prompt:
             gap = new.start - regions[index].stop
-            return index if abs(gap) <= GAP_SECONDS + 1e-6 else None
+            return index if -MERGE_GAP - 1e-6 <= gap <= merge_gap + 1e-6 else None
     return None
 
 
@@ -124,17 +145,39 @@ def _joined(first: FileRegion, second: FileRegion) -> FileRegion:
     )
 
 
-def region_rows(store: Store, prompt: str | None, above: float) -> Iterator[list[Any]]:
-    """Yield the header and the rows of the table of regions."""
+def region_rows(
+    store: Store, prompt: str | None, above: float, *rule: float
+) -> Iterator[list[Any]]:
+    """Yield the header and the rows of the table of regions.
+
+    Arguments
+    ---------
+    store, prompt, above, *rule
+        As for :func:`read_regions`.
+
+    Yields
+    ------
+    list
+    """
     yield list(REGION_COLUMNS)
-    for region in read_regions(store, prompt, above):
+    for region in read_regions(store, prompt, above, *rule):
         yield [_rounded(getattr(region, name)) for name in REGION_COLUMNS]
 
 
-def raven_rows(store: Store, prompt: str | None, above: float) -> Iterator[list[Any]]:
-    """Yield the header and the rows of a selection table of Raven for all files."""
+def raven_rows(store: Store, prompt: str | None, above: float, *rule: float) -> Iterator[list[Any]]:
+    """Yield the header and the rows of a selection table of Raven for all files.
+
+    Arguments
+    ---------
+    store, prompt, above, *rule
+        As for :func:`read_regions`.
+
+    Yields
+    ------
+    list
+    """
     yield [*RAVEN_COLUMNS, *RAVEN_FILE_COLUMNS]
-    for number, region in enumerate(read_regions(store, prompt, above), start=1):
+    for number, region in enumerate(read_regions(store, prompt, above, *rule), start=1):
         text = " ".join(region.prompt.replace('"', "'").split())  # Raven does not support quotes
         span = [region.start, region.stop, region.low_hz, region.high_hz]
         values = [*span, text, region.activity, region.file, region.start]

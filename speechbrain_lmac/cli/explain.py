@@ -33,6 +33,8 @@ from speechbrain_lmac.cli.options import (
     Jobs,
     Json,
     Masking,
+    MergeGap,
+    MinDuration,
     Prompts,
     PromptsFile,
     Revision,
@@ -66,6 +68,8 @@ def run(
     every: AllClasses = False,
     against: Against = None,
     threshold: Threshold = 0.1,
+    merge_gap: MergeGap = 0.3,
+    min_duration: MinDuration = 0.0,
     explain_above: ExplainAbove = None,
     areas: AreasOfFew = None,
     figures: Figures = None,
@@ -110,13 +114,13 @@ def run(
     prompts = read_prompts(prompt, prompts_file, against, every)
     sounds = find_sounds(files, output)
     root = Path(output)
-    existing = check_outputs(sounds, prompts or [], prompts_file, root)
+    folders = OutputFolders(sounds, root, check_outputs(sounds, prompts or [], prompts_file, root))
     load = partial(load_interpreter, source, revision, device, classifier, explainer, masking)
     print_notice(interpreter := load())
     check_prompts(interpreter, prompts, against)  # an invalid prompt fails once
     num_figures, with_areas = details(figures, areas, len(sounds))
-    settings = Settings(against, threshold, every, with_areas, explain_above, stems)
-    summary, folders = Summary(len(sounds), root), OutputFolders(sounds, root, existing)
+    rule, summary = (threshold, merge_gap, min_duration), Summary(len(sounds), root)
+    settings = Settings(against, *rule, every, with_areas, explain_above, stems)
 
     def arguments(index: int) -> tuple[Any, ...]:
         options = settings._replace(figure=index < num_figures)

@@ -31,6 +31,8 @@ class Settings(NamedTuple):
 
     against: str | None
     threshold: float
+    merge_gap: float
+    min_duration: float
     every: bool
     areas: bool
     explain_above: float | None
@@ -38,6 +40,11 @@ class Settings(NamedTuple):
     """Whether the masked-in sounds of long recordings are complete."""
     figure: bool = True
     """Whether a figure is drawn."""
+
+    @property
+    def gaps(self) -> tuple[float, float]:
+        """Longest gap between merged regions and shortest duration of a region, in seconds."""
+        return self.merge_gap, self.min_duration
 
 
 def explain(
@@ -88,10 +95,12 @@ def _explain_clip(
     if above is None:  # predicted classes are explained whatever their presence
         above = 0.0 if settings.every else interpreter.audio_classifier.min_presence
     clip = interpreter.interpret_file(sound, prompts, settings.against, explain_above=above)
-    written = iter(clip.save(folder, settings.threshold, settings.areas, settings.figure))
+    written = iter(
+        clip.save(folder, settings.threshold, settings.areas, settings.figure, *settings.gaps)
+    )
     rows = [
         reported(row, next(written) if row["explained"] else None)
-        for row in clip.rows(settings.threshold, settings.areas)
+        for row in clip.rows(settings.threshold, settings.areas, *settings.gaps)
     ]
     return rows, clip.against, clip.warnings
 
@@ -112,8 +121,10 @@ def _explain_recording(
         threshold=settings.threshold,
         figure=settings.figure,
         stems=settings.stems,
+        merge_gap=settings.merge_gap,
+        min_duration=settings.min_duration,
     )
-    rows = map(reported, timeline.rows(settings.threshold), timeline.files)
+    rows = map(reported, timeline.rows(settings.threshold, *settings.gaps), timeline.files)
     return list(rows), timeline.against, timeline.warnings
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from typer import Argument, Option
 
+from speechbrain_lmac.cli.options import MinDuration, check_seconds
 from speechbrain_lmac.utils.errors import InputError
 
 EXAMPLES = """\
@@ -37,6 +38,17 @@ def run(
         bool,
         Option("--report", help="HTML page with the 200 hits of highest presence, and sounds."),
     ] = False,
+    merge_gap: Annotated[
+        float,
+        Option(
+            metavar="S",
+            min=0.3,
+            callback=check_seconds,
+            help="Longest gap between two regions that are merged, in seconds, for --regions and "
+            "--raven.",
+        ),
+    ] = 0.3,
+    min_duration: MinDuration = 0.0,
     to: Annotated[
         str | None,
         Option(metavar="FILE", help="File to write. Default: standard output, or hits.html."),
@@ -45,6 +57,7 @@ def run(
     """Print the hits of a job: where each prompt is present.
 
     A region that crosses two stretches of a recording is one region. Times are seconds of the file.
+    --min-duration and --merge-gap concern --regions and --raven.
     """
     if as_csv + regions + raven + report > 1:
         raise InputError("--csv, --regions, --raven and --report must be given one at a time")
@@ -61,8 +74,12 @@ def run(
         check_page(page)
         print(write_report(page, store, prompt, above))
         return 0
-    kind = tables.raven_rows if raven else tables.region_rows if regions else tables.hit_rows
-    write(kind(store, prompt, above), "\t" if raven else ",", to)
+    if raven or regions:
+        kind = tables.raven_rows if raven else tables.region_rows
+        rows = kind(store, prompt, above, merge_gap, min_duration)
+    else:
+        rows = tables.hit_rows(store, prompt, above)
+    write(rows, "\t" if raven else ",", to)
     return 0
 
 

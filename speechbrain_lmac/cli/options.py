@@ -19,6 +19,13 @@ def check_positive(value: float | None) -> float | None:
     return value
 
 
+def check_seconds(value: float) -> float:
+    """Raise BadParameter unless a value is finite and at least 0."""
+    if not 0 <= value < float("inf"):
+        raise BadParameter(f"must be at least 0 and finite, got {value:g}")
+    return value
+
+
 def check_figures(value: str | None) -> str | None:
     """Raise BadParameter unless a value is None, ``all``, ``none`` or a number of files."""
     if value in (None, "all", "none") or (value.isascii() and value.isdigit()):
@@ -57,6 +64,22 @@ Threshold = Annotated[
         metavar="X",
         callback=check_fraction,
         help="Activity from which a region starts, above 0 and at most 1.",
+    ),
+]
+MergeGap = Annotated[
+    float,
+    Option(
+        metavar="S",
+        callback=check_seconds,
+        help="Longest gap between two regions that are merged, in seconds.",
+    ),
+]
+MinDuration = Annotated[
+    float,
+    Option(
+        metavar="S",
+        callback=check_seconds,
+        help="Duration below which a region is dropped after merging, in seconds.",
     ),
 ]
 AREAS_HELP = (

@@ -15,6 +15,7 @@ from speechbrain_lmac.inference.prediction import (
     probable_prompts,
     recording_probabilities,
 )
+from speechbrain_lmac.inference.prompts import as_prompts
 from speechbrain_lmac.inference.quality import level_warnings
 from speechbrain_lmac.inference.recording import WINDOW_SECONDS, needs_windowing
 from speechbrain_lmac.utils.device import in_float32
@@ -179,3 +180,11 @@ class ClassifyingInterpreter(PretrainedInterpreter):
             "part is explained. Use interpret_recording to explain all of it",
             stacklevel=4,
         )
+
+    def _spelled(
+        self, prompts: str | Sequence[str] | None, against: str | None
+    ) -> tuple[list[str] | None, str | None]:
+        """Return prompts and ``against`` as the classifier spells them."""
+        spell = self.audio_classifier.spell
+        texts = None if prompts is None else spell(as_prompts(prompts))
+        return texts, None if against is None else spell([against])[0]

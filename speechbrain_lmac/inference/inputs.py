@@ -7,6 +7,7 @@ import torch
 
 from speechbrain_lmac.audio.checks import check_samples
 from speechbrain_lmac.audio.source import AudioSource
+from speechbrain_lmac.reports.annotations import RegionRule
 from speechbrain_lmac.utils.errors import InputError, first_line
 
 
@@ -81,11 +82,15 @@ def check_folder_name(folder: str | Path) -> None:
         raise InputError("the output folder must have a name, got none. Give one, or '.'")
 
 
-def check_threshold(threshold: float) -> float:
-    """Return a detection threshold; InputError unless it is above 0 and at most 1."""
-    if not 0 < threshold <= 1:
-        raise InputError(f"threshold must be above 0 and at most 1, got {threshold!r}")
-    return threshold
+def check_rule(rule: RegionRule) -> RegionRule:
+    """Return a rule for regions; InputError if one of its values is out of its range."""
+    if not 0 < rule.threshold <= 1:
+        raise InputError(f"threshold must be above 0 and at most 1, got {rule.threshold!r}")
+    for name in ("merge_gap", "min_duration"):
+        value = getattr(rule, name)
+        if not 0 <= value < float("inf"):
+            raise InputError(f"{name} must be a finite number from 0 on, got {value!r}")
+    return rule
 
 
 def check_finite(name: str, *values: torch.Tensor) -> None:

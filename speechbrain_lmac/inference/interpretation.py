@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from speechbrain_lmac.inference.inputs import check_folder_name, check_threshold
+from speechbrain_lmac.inference.inputs import check_folder_name, check_rule
 from speechbrain_lmac.inference.measured_sounds import MeasuredSounds
 from speechbrain_lmac.inference.outputs import output_names, writing_to
 from speechbrain_lmac.inference.quality import interpretation_warnings
@@ -15,9 +15,10 @@ from speechbrain_lmac.inference.saving import (
     interpretation_rows,
     write_interpretation,
 )
-from speechbrain_lmac.inference.timeline import THRESHOLD
+from speechbrain_lmac.inference.timeline import MERGE_GAP, MIN_DURATION, THRESHOLD
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 from speechbrain_lmac.models.question_words import QuestionWords
+from speechbrain_lmac.reports.annotations import RegionRule
 from speechbrain_lmac.utils.device import in_float32
 
 
@@ -110,7 +111,13 @@ class Interpretation(MeasuredSounds):
         """Warnings about the clip and the explanations; empty if there are none."""
         return interpretation_warnings(self)
 
-    def rows(self, threshold: float = THRESHOLD, areas: bool = True) -> list[dict[str, Any]]:
+    def rows(
+        self,
+        threshold: float = THRESHOLD,
+        areas: bool = True,
+        merge_gap: float = MERGE_GAP,
+        min_duration: float = MIN_DURATION,
+    ) -> list[dict[str, Any]]:
         """Return the entries of ``scores.json``, one per prompt.
 
         Arguments
@@ -119,12 +126,14 @@ class Interpretation(MeasuredSounds):
             Activity from which a region starts, above 0 and at most 1. Default: 0.1.
         areas : bool
             Whether to find the smallest areas. Default: True.
+        merge_gap, min_duration
+            As for :meth:`~speechbrain_lmac.inference.timeline.Timeline.regions`.
 
         Returns
         -------
         list of dict
         """
-        return interpretation_rows(self, threshold, areas)
+        return interpretation_rows(self, RegionRule(threshold, merge_gap, min_duration), areas)
 
     @in_float32
     def save(
@@ -133,6 +142,8 @@ class Interpretation(MeasuredSounds):
         threshold: float = THRESHOLD,
         areas: bool = True,
         figure: bool = True,
+        merge_gap: float = MERGE_GAP,
+        min_duration: float = MIN_DURATION,
     ) -> list[Path]:
         """Write sounds, figure, scores and tables.
 
@@ -154,6 +165,8 @@ class Interpretation(MeasuredSounds):
             Default: True.
         figure : bool
             Whether to draw ``figure.png``. Default: True.
+        merge_gap, min_duration
+            As for :meth:`~speechbrain_lmac.inference.timeline.Timeline.regions`.
 
         Returns
         -------
@@ -167,10 +180,10 @@ class Interpretation(MeasuredSounds):
             the explained sound. Nothing is written then.
         """
         check_folder_name(folder)
-        check_threshold(threshold)
+        rule = check_rule(RegionRule(threshold, merge_gap, min_duration))
         names, inputs = output_names(self.prompts, self.file), [self.file]
         with writing_to(folder, names, inputs, self.file, (), self.prompts) as stage:
-            write_interpretation(self, stage, threshold, areas, figure)
+            write_interpretation(self, stage, rule, areas, figure)
         return explained_files(self, Path(folder))
 
     @in_float32

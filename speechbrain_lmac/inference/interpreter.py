@@ -15,12 +15,12 @@ from speechbrain_lmac.inference.inputs import (
     as_clips,
     as_source,
     check_folder_name,
-    check_threshold,
+    check_rule,
 )
 from speechbrain_lmac.inference.interpretation import Interpretation
-from speechbrain_lmac.inference.prompts import as_prompts
 from speechbrain_lmac.inference.recording import explain_recording
-from speechbrain_lmac.inference.timeline import THRESHOLD, Timeline
+from speechbrain_lmac.inference.timeline import MERGE_GAP, MIN_DURATION, THRESHOLD, Timeline
+from speechbrain_lmac.reports.annotations import RegionRule
 from speechbrain_lmac.utils.device import in_float32
 
 
@@ -58,8 +58,7 @@ class Interpreter(ClassifyingInterpreter):
     ) -> Interpretation:
         """Explain a clip in one piece.
 
-        Recordings longer than the encoder input, or than 15 s, are better explained by
-        :meth:`interpret_recording`.
+        Recordings longer than 15 s are better explained by :meth:`interpret_recording`.
 
         Arguments
         ---------
@@ -99,6 +98,8 @@ class Interpreter(ClassifyingInterpreter):
         threshold: float = THRESHOLD,
         figure: bool = True,
         stems: bool = False,
+        merge_gap: float = MERGE_GAP,
+        min_duration: float = MIN_DURATION,
     ) -> Timeline:
         """Explain a recording of any length, in overlapping windows of 5 s.
 
@@ -116,8 +117,8 @@ class Interpreter(ClassifyingInterpreter):
             :meth:`~speechbrain_lmac.inference.timeline.Timeline.save`.
         against, sample_rate
             As for :meth:`interpret_file`.
-        threshold : float
-            Activity from which a region starts, above 0 and at most 1. Default: 0.1.
+        threshold, merge_gap, min_duration
+            As for :meth:`~speechbrain_lmac.inference.timeline.Timeline.regions`.
         figure, stems
             As for :func:`~speechbrain_lmac.inference.recording.explain_recording`.
 
@@ -126,11 +127,11 @@ class Interpreter(ClassifyingInterpreter):
         Timeline
         """
         source = as_source(sound, sample_rate)
-        check_threshold(threshold)
+        rule = check_rule(RegionRule(threshold, merge_gap, min_duration))
         check_folder_name(save_to)
         texts, rather = self._spelled(prompts, against)
         texts = self.predicted_prompts(source) if texts is None else texts
-        options = (Path(save_to), threshold, figure, stems)
+        options = (Path(save_to), rule, figure, stems)
         return explain_recording(self, source, texts, rather, *options)
 
     @in_float32
@@ -239,11 +240,3 @@ class Interpreter(ClassifyingInterpreter):
         """
         texts, rather = self._spelled(prompts, against)
         return explain_clip(self, as_clip(wav), texts, rather, recheck_absent, explain_above)
-
-    def _spelled(
-        self, prompts: str | Sequence[str] | None, against: str | None
-    ) -> tuple[list[str] | None, str | None]:
-        """Return prompts and ``against`` as the classifier spells them."""
-        spell = self.audio_classifier.spell
-        texts = None if prompts is None else spell(as_prompts(prompts))
-        return texts, None if against is None else spell([against])[0]

@@ -21,6 +21,7 @@ from speechbrain_lmac.inference.sound_names import (
     explanation_files,
 )
 from speechbrain_lmac.inference.timeline import Timeline
+from speechbrain_lmac.reports.annotations import RegionRule
 from speechbrain_lmac.reports.recording import MARGIN_SECONDS
 
 WINDOW_SECONDS = 5.0
@@ -54,7 +55,7 @@ def explain_recording(
     prompts: Sequence[str],
     against: str | None,
     folder: Path,
-    threshold: float,
+    rule: RegionRule,
     figure: bool = True,
     stems: bool = False,
 ) -> Timeline:
@@ -73,8 +74,8 @@ def explain_recording(
     folder : Path
         Output folder, created if it does not exist. Gets the files of
         :func:`~speechbrain_lmac.inference.outputs.output_names`.
-    threshold : float
-        Activity from which a region starts, above 0 and at most 1.
+    rule : RegionRule
+        Rule that makes the regions.
     figure : bool
         Whether to draw ``figure.png``. Default: True.
     stems : bool
@@ -94,9 +95,9 @@ def explain_recording(
     end = EXPLANATION if stems else EXPLANATION_OF_REGIONS
     with writing_to(folder, names, [sound.path], sound.path, (), prompts) as stage:
         files = explanation_files(stage, prompts, end)
-        regions_above = None if stems else threshold
-        timeline = _explain_windows(interpreter, sound, prompts, against, files, regions_above)
-        write_timeline(timeline, stage, threshold, figure)
+        audible = None if stems else rule
+        timeline = _explain_windows(interpreter, sound, prompts, against, files, audible)
+        write_timeline(timeline, stage, rule, figure)
     return replace(timeline, files=tuple(explanation_files(folder, prompts, end)))
 
 
@@ -106,11 +107,11 @@ def _explain_windows(
     prompts: Sequence[str],
     against: str | None,
     files: Sequence[Path],
-    regions_above: float | None,
+    audible: RegionRule | None,
 ) -> Timeline:
     """Write the explanations of a recording and return the timeline.
 
-    Without ``regions_above``, the activity from which a region starts, they are complete.
+    They are silent outside the regions of the rule ``audible``, and complete without a rule.
     """
     rate = interpreter.sample_rate
     hop = round(WINDOW_SECONDS / 2 * rate)
@@ -133,15 +134,15 @@ def _explain_windows(
             bar.update()
             length = window.start + len(window.wav)
         timeline = activity.timeline(length, against, files, file=sound.path)
-        if regions_above is not None:
-            writer.audible = audible_spans(timeline, regions_above)
+        if audible is not None:
+            writer.audible = audible_spans(timeline, audible)
     return replace(timeline, gain=writer.gain)
 
 
-def audible_spans(timeline: Timeline, threshold: float) -> list[list[tuple[float, float]]]:
+def audible_spans(timeline: Timeline, rule: RegionRule) -> list[list[tuple[float, float]]]:
     """Return the spans of each prompt's regions, in seconds, with a margin before and after."""
     spans: dict[str, list[tuple[float, float]]] = {prompt: [] for prompt in timeline.prompts}
-    for region in timeline.regions(threshold):
+    for region in timeline.regions(*rule):
         start = max(0.0, region.start - MARGIN_SECONDS)
         spans[region.prompt].append((start, region.stop + MARGIN_SECONDS))
     return list(spans.values())

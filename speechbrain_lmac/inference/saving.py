@@ -14,7 +14,7 @@ from speechbrain_lmac.inference.outputs import (
     raven_table,
 )
 from speechbrain_lmac.inference.sound_names import explanation_files, residual_of
-from speechbrain_lmac.reports.annotations import write_raven, write_regions
+from speechbrain_lmac.reports.annotations import RegionRule, write_raven, write_regions
 from speechbrain_lmac.utils.files import write_directly, write_text
 from speechbrain_lmac.utils.tables import write_csv
 
@@ -23,7 +23,7 @@ MIN_LEVEL_DB = -120
 
 
 def write_interpretation(
-    interpretation: Any, folder: Path, threshold: float, areas: bool, figure: bool
+    interpretation: Any, folder: Path, rule: RegionRule, areas: bool, figure: bool
 ) -> None:
     """Write the sounds, figure, tables and scores of an interpretation to an empty folder."""
     gain = _write_sounds(interpretation, folder)
@@ -31,7 +31,7 @@ def write_interpretation(
         from speechbrain_lmac.reports.plots import draw_interpretation
 
         draw_interpretation(interpretation, folder / FIGURE)
-    write_tables(interpretation.timeline, folder, threshold)
+    write_tables(interpretation.timeline, folder, rule)
     scores = {
         "file": interpretation.file,
         "explainer": interpretation.explainer,
@@ -41,7 +41,7 @@ def write_interpretation(
         "target": interpretation.target,
         "against": interpretation.against,
         "warnings": interpretation.warnings,
-        "prompts": interpretation.rows(threshold, areas),
+        "prompts": interpretation_rows(interpretation, rule, areas),
     }
     _write_scores(folder, scores)
 
@@ -70,14 +70,14 @@ def explained_files(interpretation: Any, folder: Path) -> list[Path]:
 
 
 def interpretation_rows(
-    interpretation: Any, threshold: float, areas: bool = True
+    interpretation: Any, rule: RegionRule, areas: bool = True
 ) -> list[dict[str, Any]]:
     """Return the entries of ``scores.json`` for an interpretation, one per prompt.
 
     Measurements of a prompt that is not explained are None.
     """
     scores = {name: values.tolist() for name, values in interpretation.scores.items()}
-    timeline = interpretation.timeline.rows(threshold)
+    timeline = interpretation.timeline.rows(*rule)
     rows = [
         {
             "prompt": prompt,
@@ -105,13 +105,13 @@ def area_fields(areas: Any) -> dict[str, float | None]:
     return {f"{name}_area": value for name, value in areas._asdict().items()}
 
 
-def write_timeline(timeline: Any, folder: Path, threshold: float, figure: bool = True) -> None:
+def write_timeline(timeline: Any, folder: Path, rule: RegionRule, figure: bool = True) -> None:
     """Write the figure, tables and scores of a timeline to an empty folder."""
-    write_tables(timeline, folder, threshold)
+    write_tables(timeline, folder, rule)
     if figure:
         from speechbrain_lmac.reports.plots import draw_timeline
 
-        draw_timeline(timeline, folder / FIGURE, threshold)
+        draw_timeline(timeline, folder / FIGURE, rule)
     scores = {
         "file": timeline.file,
         "seconds": timeline.duration,
@@ -119,7 +119,7 @@ def write_timeline(timeline: Any, folder: Path, threshold: float, figure: bool =
         "sample_rate": timeline.sample_rate,
         "against": timeline.against,
         "warnings": timeline.warnings,
-        "prompts": timeline.rows(threshold),
+        "prompts": timeline.rows(*rule),
     }
     _write_scores(folder, scores)
 
@@ -129,9 +129,9 @@ def _write_scores(folder: Path, scores: dict[str, Any]) -> None:
     write_text(folder / SCORES, text, write_directly)
 
 
-def write_tables(timeline: Any, folder: Path, threshold: float) -> None:
+def write_tables(timeline: Any, folder: Path, rule: RegionRule) -> None:
     """Write the tables of a timeline to an empty folder."""
-    regions = timeline.regions(threshold)
+    regions = timeline.regions(*rule)
     write_regions(folder / REGIONS, regions, write_directly)
     write_raven(folder / raven_table(timeline.file), regions, write_directly)
     header = ["seconds", *timeline.prompts]

@@ -6,18 +6,16 @@ from typing import Any
 
 import torch
 
-from speechbrain_lmac.inference.inputs import check_folder_name, check_threshold
+from speechbrain_lmac.inference.inputs import check_folder_name, check_rule
 from speechbrain_lmac.inference.outputs import table_names, timeline_names, writing_to
 from speechbrain_lmac.inference.saving import write_tables, write_timeline
 from speechbrain_lmac.inference.scores import with_fill
-from speechbrain_lmac.reports.annotations import Region, find_regions
+from speechbrain_lmac.reports.annotations import Region, RegionRule, find_regions
 
 STEP_SECONDS = 0.1
 """Length of a step, in seconds."""
-THRESHOLD = 0.1
-"""Default activity from which a region starts."""
-GAP_SECONDS = 0.3
-"""Default maximum gap inside a region, in seconds."""
+THRESHOLD, MERGE_GAP, MIN_DURATION = RegionRule()
+"""Defaults of :class:`~speechbrain_lmac.reports.annotations.RegionRule`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +132,10 @@ class Timeline:
         )
 
     def regions(
-        self, threshold: float = THRESHOLD, gap_seconds: float = GAP_SECONDS
+        self,
+        threshold: float = THRESHOLD,
+        merge_gap: float = MERGE_GAP,
+        min_duration: float = MIN_DURATION,
     ) -> list[Region]:
         """Find the regions of activity, in order of prompt and time.
 
@@ -142,33 +143,41 @@ class Timeline:
         ---------
         threshold : float
             Activity from which a region starts, above 0 and at most 1. Default: 0.1.
-        gap_seconds : float
-            Maximum gap inside a region, in seconds. Default: 0.3.
+        merge_gap : float
+            Longest gap between regions that are merged, in seconds. Default: 0.3.
+        min_duration : float
+            Duration below which a region is dropped after merging, in seconds. Default: 0.
 
         Returns
         -------
         list of Region
         """
-        check_threshold(threshold)
+        check_rule(RegionRule(threshold, merge_gap, min_duration))
         regions: list[Region] = []
         for prompt, activity, bands in zip(self.prompts, self.activity, self.bands):
-            regions += find_regions(prompt, activity, bands, STEP_SECONDS, threshold, gap_seconds)
-        return [region._replace(stop=min(region.stop, self.duration)) for region in regions]
+            regions += find_regions(prompt, activity, bands, STEP_SECONDS, threshold, merge_gap)
+        ended = [region._replace(stop=min(region.stop, self.duration)) for region in regions]
+        return [region for region in ended if region.stop - region.start >= min_duration - 1e-6]
 
-    def rows(self, threshold: float = THRESHOLD) -> list[dict[str, Any]]:
+    def rows(
+        self,
+        threshold: float = THRESHOLD,
+        merge_gap: float = MERGE_GAP,
+        min_duration: float = MIN_DURATION,
+    ) -> list[dict[str, Any]]:
         """Return the entries of ``scores.json``, one per prompt.
 
         Arguments
         ---------
-        threshold : float
-            Activity from which a region starts, above 0 and at most 1. Default: 0.1.
+        threshold, merge_gap, min_duration
+            As for :meth:`regions`.
 
         Returns
         -------
         list of dict
             Maximum probability and activity, and the regions.
         """
-        regions = self.regions(threshold)
+        regions = self.regions(threshold, merge_gap, min_duration)
         name = "presence" if self.against is None else "probability"
         return [
             {
@@ -185,7 +194,13 @@ class Timeline:
             for i, prompt in enumerate(self.prompts)
         ]
 
-    def save(self, folder: str | Path, threshold: float = THRESHOLD) -> None:
+    def save(
+        self,
+        folder: str | Path,
+        threshold: float = THRESHOLD,
+        merge_gap: float = MERGE_GAP,
+        min_duration: float = MIN_DURATION,
+    ) -> None:
         """Write ``figure.png``, ``scores.json`` and the tables.
 
         Explanations of another sound in the folder are removed.
@@ -194,8 +209,8 @@ class Timeline:
         ---------
         folder : str or Path
             Output folder, created if it does not exist.
-        threshold : float
-            Activity from which a region starts, above 0 and at most 1. Default: 0.1.
+        threshold, merge_gap, min_duration
+            As for :meth:`regions`.
 
         Raises
         ------
@@ -208,14 +223,20 @@ class Timeline:
         keep = [path.name for path in self.files if Path(path).parent.resolve() == here]
         names = timeline_names(self.file)
         with writing_to(folder, names, [self.file], self.file, keep) as stage:
-            write_timeline(self, stage, threshold)
+            write_timeline(self, stage, RegionRule(threshold, merge_gap, min_duration))
 
-    def save_tables(self, folder: str | Path, threshold: float = THRESHOLD) -> None:
+    def save_tables(
+        self,
+        folder: str | Path,
+        threshold: float = THRESHOLD,
+        merge_gap: float = MERGE_GAP,
+        min_duration: float = MIN_DURATION,
+    ) -> None:
         """Write ``activity.csv``, ``regions.csv`` and a selection table of Raven.
 
         Arguments
         ---------
-        folder, threshold
+        folder, threshold, merge_gap, min_duration
             As for :meth:`save`.
 
         Raises
@@ -225,4 +246,4 @@ class Timeline:
         """
         check_folder_name(folder)
         with writing_to(folder, table_names(self.file), [self.file], self.file) as stage:
-            write_tables(self, stage, threshold)
+            write_tables(self, stage, RegionRule(threshold, merge_gap, min_duration))

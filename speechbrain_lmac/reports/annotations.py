@@ -24,6 +24,17 @@ RAVEN_COLUMNS = (
 """Columns of a selection table of Raven (Cornell)."""
 
 
+class RegionRule(NamedTuple):
+    """Rule that makes regions of an activity."""
+
+    threshold: float = 0.1
+    """Activity from which a region starts, above 0 and at most 1."""
+    merge_gap: float = 0.3
+    """Longest gap between regions that are merged, in seconds."""
+    min_duration: float = 0.0
+    """Duration below which a region is dropped after merging, in seconds."""
+
+
 class Region(NamedTuple):
     """A time span in which a prompt is active, with its frequency band."""
 
@@ -44,7 +55,7 @@ def find_regions(
     bands: torch.Tensor,
     step_seconds: float,
     threshold: float,
-    gap_seconds: float,
+    merge_gap: float,
 ) -> list[Region]:
     """Find the regions in which the activity of a prompt reaches a threshold.
 
@@ -60,7 +71,7 @@ def find_regions(
         Length of a step, in seconds.
     threshold : float
         Activity from which a region starts.
-    gap_seconds : float
+    merge_gap : float
         Maximum gap inside a region, in seconds.
 
     Returns
@@ -72,7 +83,7 @@ def find_regions(
     -------
     >>> activity = torch.tensor([0.0, 0.6, 0.0, 0.9, 0.0, 0.0, 0.0, 0.5])
     >>> bands = torch.tensor([[200.0], [900.0]]).expand(2, 8)
-    >>> for region in find_regions("dog", activity, bands, 0.5, threshold=0.5, gap_seconds=0.5):
+    >>> for region in find_regions("dog", activity, bands, 0.5, threshold=0.5, merge_gap=0.5):
     ...     print(region.start, region.stop, round(region.activity, 1))
     0.5 2.0 0.9
     3.5 4.0 0.5
@@ -80,7 +91,7 @@ def find_regions(
     active = (activity >= threshold).nonzero().flatten().tolist()
     spans: list[list[int]] = []
     for step in active:
-        if spans and (step - spans[-1][1] - 1) * step_seconds <= gap_seconds + 1e-9:
+        if spans and (step - spans[-1][1] - 1) * step_seconds <= merge_gap + 1e-9:
             spans[-1][1] = step
         else:
             spans.append([step, step])

@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from speechbrain_lmac.audio.stft import power_of
-from speechbrain_lmac.reports.annotations import Region
+from speechbrain_lmac.reports.annotations import Region, RegionRule
 from speechbrain_lmac.reports.canvas import draw_time_frequency, save_figure, shorten
 from speechbrain_lmac.reports.fonts import fit_text, text_width
 from speechbrain_lmac.reports.panels import SMALL_SIZE, TITLE_SIZE, TITLE_WIDTH, PanelGrid
@@ -106,7 +106,7 @@ def _decibels(spectrogram: Any, wavs: torch.Tensor) -> torch.Tensor:
     return 10 * power.clamp(min=1e-8).log10()
 
 
-def draw_timeline(timeline: Any, path: str | Path, threshold: float) -> None:
+def draw_timeline(timeline: Any, path: str | Path, rule: RegionRule) -> None:
     """Draw a recording and, below it, the activity of each prompt.
 
     Arguments
@@ -115,8 +115,8 @@ def draw_timeline(timeline: Any, path: str | Path, threshold: float) -> None:
         Activity to draw, of at most ``MAX_PROMPTS`` prompts.
     path : str or Path
         Image file to write.
-    threshold : float
-        Activity from which a region starts. Regions are shaded.
+    rule : RegionRule
+        Rule that makes the regions, which are shaded.
     """
     chosen, note = _select(timeline.activity.amax(dim=1))
     figure = Figure(figsize=(11, 2.6 + 1.1 * len(chosen)))
@@ -129,9 +129,9 @@ def draw_timeline(timeline: Any, path: str | Path, threshold: float) -> None:
     extent, top = (timeline.duration, timeline.sample_rate / 2000), float(level.max())
     draw_time_frequency(top_axis, level, extent, "magma", (top - RANGE_DB, top))
     top_axis.set_title("Recording" + (f"; {note}" if note else ""), fontsize=10, loc="left")
-    regions = timeline.regions(threshold)
+    regions = timeline.regions(*rule)
     for axis, i in zip(axes, chosen):
-        _draw_activity(axis, timeline, i, regions, threshold)
+        _draw_activity(axis, timeline, i, regions, rule.threshold)
     axes[-1].set_xlabel("Time, s")
     save_figure(figure, path)
 

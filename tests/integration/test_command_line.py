@@ -99,15 +99,21 @@ def test_folders_for_gives_each_file_its_own(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("threshold", "message"),
-    [("5", "above 0 and at most 1, got 5"), ("0", "above 0"), ("half", "valid number")],
+    ("option", "value", "message"),
+    [
+        ("--threshold", "5", "above 0 and at most 1, got 5"),
+        ("--threshold", "0", "above 0"),
+        ("--threshold", "half", "valid number"),
+        ("--merge-gap", "-1", "at least 0 and finite, got -1"),
+        ("--min-duration", "inf", "at least 0 and finite, got inf"),
+    ],
 )
-def test_explain_refuses_thresholds(sound_folder, capsys, threshold, message):
+def test_explain_refuses_region_options(sound_folder, capsys, option, value, message):
     """The error names the option and its range."""
     with pytest.raises(SystemExit) as refused:
-        main(["explain", str(sound_folder), "--prompt", "siren", "--threshold", threshold, *MEL])
+        main(["explain", str(sound_folder), "--prompt", "siren", option, value, *MEL])
     error = capsys.readouterr().err
-    assert refused.value.code == 2 and "'--threshold'" in error and message in error
+    assert refused.value.code == 2 and f"'{option}'" in error and message in error
 
 
 @pytest.mark.parametrize(

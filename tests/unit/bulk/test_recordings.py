@@ -95,6 +95,14 @@ def test_regions_equal_the_recording_path(stretches, timeline):
     assert found == sorted(expected) and len(found) >= 2
 
 
+def test_merged_regions_equal_the_recording(stretches, timeline):
+    """Regions that are merged later equal those merged at once; short ones are dropped."""
+    rule = (2.0, 1.0)
+    regions = list(read_regions(open_store(str(stretches)), None, 0.05, *rule))
+    expected = [(r.prompt, r.start, r.stop) for r in timeline.regions(0.1, *rule)]
+    assert sorted((r.prompt, r.start, r.stop) for r in regions) == sorted(expected)
+
+
 def test_recording_presence_is_the_highest_one(stretches, interpreter, recording):
     """Presence of a stretch is the highest one of its windows."""
     rows = read_table(stretches)

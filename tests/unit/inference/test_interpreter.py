@@ -199,6 +199,8 @@ def test_interpreter_reports_invalid_arguments(interpreter, wavs, siren_file, tm
         lambda: interpreter.interpret_batch([[0.0, 1.0], [1.0]], "rain"),
         lambda: interpreter.interpret_batch(wavs, "rain", wav_lens=["x"]),
         lambda: interpreter.interpret_recording(siren_file, "rain", tmp_path, threshold=5),
+        lambda: interpreter.interpret_recording(siren_file, "rain", tmp_path, merge_gap=-1),
+        lambda: interpreter.interpret(wavs[0], "rain").rows(min_duration=float("nan")),
         lambda: interpreter.interpret_recording(siren_file, "rain", ""),
         lambda: interpreter.interpret(wavs[0], "rain").save(""),
         lambda: interpreter.interpret(wavs[0], "rain").rows(float("nan")),
