@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from speechbrain_lmac.audio.start_times import time_in
 from speechbrain_lmac.bulk.extras import require
 from speechbrain_lmac.bulk.job import read_job
 from speechbrain_lmac.bulk.rows import Row, part_name, read_rows
 from speechbrain_lmac.bulk.store import Store
 from speechbrain_lmac.bulk.unit import done_units
 from speechbrain_lmac.inference.timeline import MERGE_GAP, MIN_DURATION
-from speechbrain_lmac.reports.annotations import RAVEN_COLUMNS
+from speechbrain_lmac.reports.annotations import BEGIN_TIME, RAVEN_COLUMNS
 from speechbrain_lmac.utils.errors import InputError
 
 HIT_COLUMNS = ("file", "start", "stop", "prompt", "presence", "activity", "masked_in_fraction")
@@ -159,9 +160,10 @@ def region_rows(
     ------
     list
     """
-    yield list(REGION_COLUMNS)
+    yield [*REGION_COLUMNS, BEGIN_TIME]
     for region in read_regions(store, prompt, above, *rule):
-        yield [_rounded(getattr(region, name)) for name in REGION_COLUMNS]
+        values = [_rounded(getattr(region, name)) for name in REGION_COLUMNS]
+        yield [*values, time_in(region.file, region.start)]
 
 
 def raven_rows(store: Store, prompt: str | None, above: float, *rule: float) -> Iterator[list[Any]]:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import torch
 
+from speechbrain_lmac.audio.start_times import time_in
 from speechbrain_lmac.utils.files import Writer, atomic_write
 from speechbrain_lmac.utils.shared_tables import update_table
 from speechbrain_lmac.utils.tables import write_csv
@@ -33,6 +34,10 @@ class RegionRule(NamedTuple):
     """Longest gap between regions that are merged, in seconds."""
     min_duration: float = 0.0
     """Duration below which a region is dropped after merging, in seconds."""
+
+
+BEGIN_TIME = "begin_time"
+"""Column of the date and time at which a region begins, empty if the file's name states none."""
 
 
 class Region(NamedTuple):
@@ -125,8 +130,8 @@ def update_csv(path: Path, regions_by_file: Mapping[str | None, Iterable[Region]
     Arguments
     ---------
     path : Path
-        Table with a column ``file`` before those of :class:`Region`, as for
-        :func:`~speechbrain_lmac.utils.shared_tables.update_table`.
+        Table with a column ``file`` before those of :class:`Region` and ``begin_time`` after them,
+        as for :func:`~speechbrain_lmac.utils.shared_tables.update_table`.
     regions_by_file : dict
         File, as identified by :func:`~speechbrain_lmac.audio.locations.canonical_path`, -> its
         regions.
@@ -136,8 +141,11 @@ def update_csv(path: Path, regions_by_file: Mapping[str | None, Iterable[Region]
     InputError
         If the table was not written by this package, or has changed since.
     """
-    rows = {file: [_rounded(r) for r in regions] for file, regions in regions_by_file.items()}
-    update_table(path, Region._fields, rows)
+    rows = {
+        file: [(*_rounded(region), time_in(file, region.start)) for region in regions]
+        for file, regions in regions_by_file.items()
+    }
+    update_table(path, (*Region._fields, BEGIN_TIME), rows)
 
 
 def write_raven(path: Path, regions: Iterable[Region], writer: Writer = atomic_write) -> None:

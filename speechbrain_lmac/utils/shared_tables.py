@@ -21,7 +21,8 @@ def update_table(
     Arguments
     ---------
     path : Path
-        Table with a column ``file`` before the others. It is created if it does not exist.
+        Table with a column ``file`` before the others. It is created if it does not exist. Columns
+        that an existing table lacks are empty in its rows.
     columns : sequence of str
         Names of the other columns.
     rows_by_file : dict
@@ -38,6 +39,8 @@ def update_table(
         ledger = Ledger(path.parent)
         ledger.check([path.name])
         content = path.read_bytes() if path.exists() else csv_bytes([("file", *columns)])
+        if not content.startswith(csv_bytes([("file", *columns)])):
+            content = _with_columns(content, ("file", *columns))
         if any(_may_contain(content, file) for file in rows_by_file):
             content = csv_bytes(row for row in _decode(content) if row[0] not in rows_by_file)
         partial.write_bytes(content + csv_bytes(rows))
@@ -49,6 +52,14 @@ def update_table(
 def _decode(content: bytes) -> Iterable[list[str]]:
     text = content.decode("utf-8", "surrogateescape")
     return csv.reader(io.StringIO(text, newline=""))
+
+
+def _with_columns(content: bytes, columns: Sequence[str]) -> bytes:
+    """Return a table with other columns, by their names."""
+    text = content.decode("utf-8", "surrogateescape")
+    rows = csv.DictReader(io.StringIO(text, newline=""))
+    cells = ([row.get(column, "") for column in columns] for row in rows)
+    return csv_bytes([columns, *cells])
 
 
 def _may_contain(content: bytes, file: str | None) -> bool:

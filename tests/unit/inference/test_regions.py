@@ -9,7 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from speechbrain_lmac.audio.start_times import start_time
 from speechbrain_lmac.inference.timeline import Timeline
+from speechbrain_lmac.reports.annotations import Region, update_csv
+from speechbrain_lmac.utils.shared_tables import update_table
 
 
 def make_timeline(*activity):
@@ -65,3 +68,44 @@ def test_tables_follow_the_region_rule(tmp_path):
         (row,) = csv.DictReader(file)
     assert (row["start"], row["stop"]) == ("0.1", "0.9")
     assert len((tmp_path / "original.Table.1.selections.txt").read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("20240501_043000.WAV", "2024-05-01T04:30:00"),
+        ("card/S4A01_20240501_043000.wav", "2024-05-01T04:30:00"),
+        ("20240501_043000T.WAV", "2024-05-01T04:30:00"),
+        ("5CC1A2B0.WAV", "2019-04-25T12:06:08"),
+        ("20240501_043000/dawn.wav", None),
+        ("20240501_253000.wav", None),
+        ("120240501_0430001.wav", None),
+        ("20240501.WAV", None),
+        ("deadbeef.WAV", None),
+        ("FFFFFFFF.WAV", None),
+    ],
+)
+def test_names_state_start_times(name, expected):
+    """Names of recorders state a time; other numbers do not."""
+    time = start_time(name)
+    assert (time and time.isoformat()) == expected
+
+
+def test_regions_of_all_files_have_begin_times(tmp_path):
+    """The begin time is the start of the recording plus that of the region, or empty."""
+    region = Region("dog", 61.5, 70.0, 100.0, 900.0, 0.9)
+    files = {"/a/20240501_235900.WAV": [region], "/a/dawn.wav": [region]}
+    update_csv(tmp_path / "regions.csv", files)
+    with open(tmp_path / "regions.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["begin_time"] for row in rows] == ["2024-05-02 00:00:01.500", ""]
+
+
+def test_tables_of_earlier_columns_are_extended(tmp_path):
+    """Rows of a table with fewer columns stay, with empty cells."""
+    path = tmp_path / "table.csv"
+    update_table(path, ("prompt",), {"a.wav": [["dog"]], "b.wav": [["rain"]]})
+    update_table(path, ("prompt", "score"), {"b.wav": [["rain", 0.5]]})
+    with open(path) as file:
+        rows = [list(row.values()) for row in csv.DictReader(file)]
+    assert rows == [["a.wav", "dog", ""], ["b.wav", "rain", "0.5"]]
