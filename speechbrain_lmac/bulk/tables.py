@@ -1,6 +1,7 @@
 """Hits and regions of a job as tables, for spreadsheets, Raven and Audacity."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from speechbrain_lmac.audio.start_times import time_in
@@ -10,13 +11,16 @@ from speechbrain_lmac.bulk.rows import Row, part_name, read_rows
 from speechbrain_lmac.bulk.store import Store
 from speechbrain_lmac.bulk.unit import done_units
 from speechbrain_lmac.inference.timeline import MERGE_GAP, MIN_DURATION
-from speechbrain_lmac.reports.annotations import BEGIN_TIME, RAVEN_COLUMNS
+from speechbrain_lmac.reports.annotations import BEGIN_TIME, Region
+from speechbrain_lmac.reports.selection_tables import (
+    RAVEN_COLUMNS,
+    RAVEN_FILE_COLUMNS,
+    raven_cells,
+)
 from speechbrain_lmac.utils.errors import InputError
 
 HIT_COLUMNS = ("file", "start", "stop", "prompt", "presence", "activity", "masked_in_fraction")
 REGION_COLUMNS = ("file", "prompt", "start", "stop", "low_hz", "high_hz", "activity", "presence")
-RAVEN_FILE_COLUMNS = ("Begin Path", "File Offset (s)")
-"""Columns of Raven for selections in several files."""
 
 
 class FileRegion(NamedTuple):
@@ -180,10 +184,9 @@ def raven_rows(store: Store, prompt: str | None, above: float, *rule: float) -> 
     """
     yield [*RAVEN_COLUMNS, *RAVEN_FILE_COLUMNS]
     for number, region in enumerate(read_regions(store, prompt, above, *rule), start=1):
-        text = " ".join(region.prompt.replace('"', "'").split())  # Raven does not support quotes
-        span = [region.start, region.stop, region.low_hz, region.high_hz]
-        values = [*span, text, region.activity, region.file, region.start]
-        yield [number, "Spectrogram 1", 1, *map(_rounded, values)]
+        span = Region(*(getattr(region, name) for name in Region._fields))
+        file = (Path(region.file).name, region.file, _rounded(region.start))
+        yield [*raven_cells(number, span), *file]
 
 
 def _rounded(value: Any) -> Any:

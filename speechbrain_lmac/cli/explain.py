@@ -94,10 +94,10 @@ def run(
     each prompt, figure.png, scores.json and tables. activity.csv holds, for each 0.1 s, the
     probability of the prompt times the fraction of energy that its mask lets through. The
     probability is that of the class, or that of a CLAP's prompt among 50 everyday sounds. With
-    --against, it is between the two texts. Regions of activity are in regions.csv and in a
-    selection table for Raven. OUTPUT/regions.csv collects the regions of all files,
-    OUTPUT/areas.csv the smallest areas of their prompts, and OUTPUT/scores.csv the scores of all
-    prompts, also of absent ones.
+    --against, it is between the two texts. Regions of activity are in regions.csv, in a selection
+    table for Raven, and in labels for Audacity. OUTPUT/regions.csv collects the regions of all
+    files, for Raven in OUTPUT/regions.selections.txt. OUTPUT/areas.csv has the smallest areas of
+    their prompts, and OUTPUT/scores.csv the scores of all prompts, also of absent ones.
 
     Sounds up to 15 s also get the masked-out sounds and their scores. Prompts that are absent from
     them are listed as absent and get no sound; see --explain-above. Longer recordings are
@@ -205,13 +205,14 @@ def check_outputs(
         ALL_SCORES,
         AREAS,
         REGIONS,
+        SELECTIONS,
         check_output,
         output_names,
     )
     from speechbrain_lmac.utils.files import InputFiles
 
     inputs = InputFiles([*(file.path for file in files), prompts_file])
-    check_output(root, [REGIONS, AREAS, ALL_SCORES], inputs)
+    check_output(root, [REGIONS, SELECTIONS, AREAS, ALL_SCORES], inputs)
     folders = folders_for(files, root)
     for file, folder in zip(files, folders):
         path = canonical_path(file.path)

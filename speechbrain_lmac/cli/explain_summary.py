@@ -61,7 +61,7 @@ class Summary:
 
     def lines(self) -> Iterator[str]:
         """Yield the lines of the summary. Prompts are listed by the number of their files."""
-        from speechbrain_lmac.inference.outputs import ALL_SCORES, AREAS, REGIONS
+        from speechbrain_lmac.inference.outputs import ALL_SCORES, AREAS, REGIONS, SELECTIONS
 
         failed = self.num_files - self.explained - self.skipped
         counts = {"explained": self.explained, "skipped": self.skipped, "failed": failed}
@@ -71,6 +71,7 @@ class Summary:
             yield f"  “{prompt}”: present in {count} {'files' if count != 1 else 'file'}"
         if len(self.files_with) > MAX_LISTED_PROMPTS:
             yield f"  and {len(self.files_with) - MAX_LISTED_PROMPTS} more prompts"
-        tables = [name for name in (ALL_SCORES, REGIONS, AREAS) if (self.root / name).exists()]
+        names = (ALL_SCORES, REGIONS, SELECTIONS, AREAS)
+        tables = [name for name in names if (self.root / name).exists()]
         if tables:
             yield f"tables in {self.root}: {', '.join(tables)}"

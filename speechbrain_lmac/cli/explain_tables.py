@@ -1,5 +1,7 @@
 """Tables of all files that ``speechbrain-lmac explain`` writes to its output folder."""
 
+import csv
+import io
 import time
 from pathlib import Path
 
@@ -9,9 +11,11 @@ AREA_FIELDS = ("sufficient_area", "necessary_area")
 """Fields of the smallest areas of a prompt."""
 SCORE_FIELDS = (
     *("presence", "probability", "similarity"),
-    *("absent", "explained", "mask_mean"),
+    *("absent", "explained", "mask_mean", "seconds"),
 )
-"""Fields of a prompt in the table of scores, as in ``scores.json``; empty if not measured."""
+"""Fields of a prompt in the table of scores, as in ``scores.json``; empty if not measured.
+
+``seconds`` is the duration of the file."""
 BATCHES = 16
 """Number of earlier files per file that is waiting, from which the tables are written."""
 INTERVAL = 1.0
@@ -19,12 +23,12 @@ INTERVAL = 1.0
 
 
 class FileTables:
-    """Regions, smallest areas and scores of all files, one table each.
+    """Regions, smallest areas and scores of all files, one table each, and a table for Raven.
 
     Every update replaces a table atomically, so a table is whole at any time. An update takes time
     for all earlier rows. It is therefore made at most once a second, and for one of 16 files after
-    the first 16. Use the object as a context manager: it writes the last rows at the end, also
-    after an error.
+    the first 16. Use the object as a context manager: it writes the last rows and the selection
+    table of Raven at the end, also after an error.
 
     Arguments
     ---------
@@ -43,6 +47,8 @@ class FileTables:
 
     def __exit__(self, *_: object) -> None:
         self.write()
+        if self.written:
+            write_selections(self.root)
 
     def add(self, record: Record) -> None:
         """Add the prompts of a record of :func:`~speechbrain_lmac.cli.explain_file.explain`.
@@ -54,7 +60,8 @@ class FileTables:
         """
         from speechbrain_lmac.audio.locations import canonical_path
 
-        self.waiting[canonical_path(record["file"])] = record["prompts"]
+        rows = [{**row, "seconds": record["seconds"]} for row in record["prompts"]]
+        self.waiting[canonical_path(record["file"])] = rows
         is_due = time.monotonic() >= self.next_time
         if is_due and len(self.waiting) * BATCHES >= self.written:
             self.write()
@@ -99,3 +106,16 @@ def update_tables(root: Path, rows_by_file: dict[str | None, list[Record]]) -> N
             file: [[row[c] for c in columns] for row in rows] for file, rows in selected.items()
         }
         update_table(root / name, columns, cells)
+
+
+def write_selections(root: Path) -> None:
+    """Write the selection table of Raven for all files, from the tables of regions and scores."""
+    from speechbrain_lmac.inference.outputs import ALL_SCORES, REGIONS, SELECTIONS
+    from speechbrain_lmac.reports.selection_tables import raven_of_files
+    from speechbrain_lmac.utils.shared_tables import derive_file
+
+    def make(regions: str, scores: str) -> str:
+        rows = csv.DictReader(io.StringIO(scores, newline=""))
+        return raven_of_files(regions, {row["file"]: float(row["seconds"] or 0) for row in rows})
+
+    derive_file(root / SELECTIONS, [root / REGIONS, root / ALL_SCORES], make)

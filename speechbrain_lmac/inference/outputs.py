@@ -22,6 +22,7 @@ ORIGINAL = "original.wav"
 SCORES = "scores.json"
 """Names the explained file, among others. It is written last and marks a complete explanation."""
 FIGURE, ACTIVITY, REGIONS = "figure.png", "activity.csv", "regions.csv"
+AUDACITY, SELECTIONS = "regions.audacity.txt", "regions.selections.txt"
 AREAS, ALL_SCORES = "areas.csv", "scores.csv"
 """Names of the tables of the smallest areas and of the scores of many files."""
 
@@ -63,7 +64,7 @@ def timeline_names(file: str | None) -> list[str]:
 
 def table_names(file: str | None) -> list[str]:
     """Return the names of the tables of a sound."""
-    return [ACTIVITY, REGIONS, raven_table(file)]
+    return [ACTIVITY, REGIONS, AUDACITY, raven_table(file)]
 
 
 def raven_table(file: str | None) -> str:

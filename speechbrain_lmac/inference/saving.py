@@ -7,6 +7,7 @@ from typing import Any
 from speechbrain_lmac.audio.io import safe_gain, save_audio
 from speechbrain_lmac.inference.outputs import (
     ACTIVITY,
+    AUDACITY,
     FIGURE,
     ORIGINAL,
     REGIONS,
@@ -14,7 +15,8 @@ from speechbrain_lmac.inference.outputs import (
     raven_table,
 )
 from speechbrain_lmac.inference.sound_names import explanation_files, residual_of
-from speechbrain_lmac.reports.annotations import RegionRule, write_raven, write_regions
+from speechbrain_lmac.reports.annotations import RegionRule, write_regions
+from speechbrain_lmac.reports.selection_tables import write_audacity, write_raven
 from speechbrain_lmac.utils.files import write_directly, write_text
 from speechbrain_lmac.utils.tables import write_csv
 
@@ -133,6 +135,7 @@ def write_tables(timeline: Any, folder: Path, rule: RegionRule) -> None:
     """Write the tables of a timeline to an empty folder."""
     regions = timeline.regions(*rule)
     write_regions(folder / REGIONS, regions, write_directly)
+    write_audacity(folder / AUDACITY, regions, write_directly)
     write_raven(folder / raven_table(timeline.file), regions, write_directly)
     header = ["seconds", *timeline.prompts]
     rows = [

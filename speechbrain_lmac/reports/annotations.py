@@ -11,19 +11,6 @@ from speechbrain_lmac.utils.files import Writer, atomic_write
 from speechbrain_lmac.utils.shared_tables import update_table
 from speechbrain_lmac.utils.tables import write_csv
 
-RAVEN_COLUMNS = (
-    "Selection",
-    "View",
-    "Channel",
-    "Begin Time (s)",
-    "End Time (s)",
-    "Low Freq (Hz)",
-    "High Freq (Hz)",
-    "Annotation",
-    "Score",
-)
-"""Columns of a selection table of Raven (Cornell)."""
-
 
 class RegionRule(NamedTuple):
     """Rule that makes regions of an activity."""
@@ -120,7 +107,7 @@ def _band(bands: torch.Tensor, active: torch.Tensor) -> tuple[float, float]:
 
 def write_regions(path: Path, regions: Iterable[Region], writer: Writer = atomic_write) -> None:
     """Write regions as CSV, with the fields of :class:`Region` as columns."""
-    rows = [Region._fields, *(_rounded(region) for region in regions)]
+    rows = [Region._fields, *(rounded(region) for region in regions)]
     write_csv(path, rows, writer=writer)
 
 
@@ -142,24 +129,14 @@ def update_csv(path: Path, regions_by_file: Mapping[str | None, Iterable[Region]
         If the table was not written by this package, or has changed since.
     """
     rows = {
-        file: [(*_rounded(region), time_in(file, region.start)) for region in regions]
+        file: [(*rounded(region), time_in(file, region.start)) for region in regions]
         for file, regions in regions_by_file.items()
     }
     update_table(path, (*Region._fields, BEGIN_TIME), rows)
 
 
-def write_raven(path: Path, regions: Iterable[Region], writer: Writer = atomic_write) -> None:
-    """Write regions as a selection table of Raven: tab-separated, numbered in order of time."""
-    ordered = sorted(regions, key=lambda region: (region.start, region.prompt))
-    rows: list[tuple[object, ...]] = [RAVEN_COLUMNS]
-    for number, region in enumerate(ordered, start=1):
-        prompt, start, stop, low, high, activity = _rounded(region)
-        text = " ".join(prompt.replace('"', "'").split())  # Raven does not support quotes
-        rows.append((number, "Spectrogram 1", 1, start, stop, low, high, text, activity))
-    write_csv(path, rows, "\t", writer)
-
-
-def _rounded(region: Region) -> Region:
+def rounded(region: Region) -> Region:
+    """Return a region with the decimals that tables have."""
     return region._replace(
         start=round(region.start, 3),
         stop=round(region.stop, 3),

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,38 @@ def update_table(
         if any(_may_contain(content, file) for file in rows_by_file):
             content = csv_bytes(row for row in _decode(content) if row[0] not in rows_by_file)
         partial.write_bytes(content + csv_bytes(rows))
+        ledger.add(path.name, partial)
+        ledger.save()
+        partial.replace(path)
+
+
+def derive_file(path: Path, sources: Sequence[Path], make: Callable[..., str]) -> None:
+    """Write a file that is made from tables of the same folder.
+
+    The tables are read and the file is replaced under one lock, so the file is never of older
+    tables than another process has used.
+
+    Arguments
+    ---------
+    path : Path
+        File to write.
+    sources : sequence of Path
+        Tables in the folder of the file. Nothing is written if one does not exist.
+    make : callable
+        Function from the texts of the tables to that of the file.
+
+    Raises
+    ------
+    InputError
+        If the file was not written by this package, or has changed since.
+    """
+    with folder_lock(path.parent), temporary_path(path.parent) as partial:
+        if not all(source.exists() for source in sources):
+            return
+        ledger = Ledger(path.parent)
+        ledger.check([path.name])
+        texts = [source.read_bytes().decode("utf-8", "surrogateescape") for source in sources]
+        partial.write_bytes(make(*texts).encode("utf-8", "surrogateescape"))
         ledger.add(path.name, partial)
         ledger.save()
         partial.replace(path)

@@ -20,8 +20,8 @@ from tests.helpers.runs import contents
 
 MINE = "the user's"
 """Content of a file of the user."""
-RAVEN_TABLE = "original.Table.1.selections.txt"
-SAVED_FILES = ("figure.png", "scores.json", "regions.csv", "activity.csv", RAVEN_TABLE)
+RAVEN_TABLE, LABELS = "original.Table.1.selections.txt", "regions.audacity.txt"
+SAVED_FILES = ("figure.png", "scores.json", "regions.csv", "activity.csv", RAVEN_TABLE, LABELS)
 SAVED_SOUNDS = ("original.wav", "0-siren-explanation.wav", "0-siren-residual.wav")
 
 

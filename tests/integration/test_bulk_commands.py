@@ -2,6 +2,7 @@
 
 import csv
 import io
+from pathlib import Path
 
 import pytest
 
@@ -58,6 +59,7 @@ def test_hits_as_raven_table(job, capsys, tmp_path):
     assert len(rows) == len(regions) > 0
     assert [row["Selection"] for row in rows] == [str(i + 1) for i in range(len(rows))]
     assert all(row["Begin Path"].endswith(".wav") for row in rows)
+    assert all(row["Begin File"] == Path(row["Begin Path"]).name for row in rows)
 
 
 def test_hits_replace_their_own_table_only(job, capsys, tmp_path):

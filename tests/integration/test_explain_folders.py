@@ -136,7 +136,7 @@ def test_scores_of_all_files_are_in_one_table(recordings, loaded):
     for path in out.rglob("scores.json"):
         scores = json.loads(path.read_text())
         for row in scores["prompts"]:
-            row = {"explained": True, **row}
+            row = {"explained": True, "seconds": scores["seconds"], **row}
             values = {name: cells(row.get(name)) for name in SCORE_FIELDS}
             expected.append({"file": scores["file"], "prompt": row["prompt"], **values})
     assert len(rows) == 8 and sorted(rows, key=str) == sorted(expected, key=str)
@@ -245,7 +245,8 @@ def test_skip_existing_adds_figures(recordings, loaded, explained):
 def record(file, presence):
     """Return a record of one prompt."""
     row = dict.fromkeys([*SCORE_FIELDS, "sufficient_area", "necessary_area"])
-    return {"file": file, "prompts": [{**row, "prompt": "x", "presence": presence, "regions": []}]}
+    row |= {"prompt": "x", "presence": presence, "regions": []}
+    return {"file": file, "seconds": 5.0, "prompts": [row]}
 
 
 @settings(max_examples=10, deadline=None)

@@ -16,6 +16,7 @@ from speechbrain_lmac.data.synthetic import SAMPLE_RATE, synthesize
 from tests.helpers.interruptions import interrupt_after
 from tests.helpers.killing import is_auxiliary, read_tree
 
+TABLES = ("scores.csv", "regions.csv", "regions.selections.txt", "areas.csv")
 PROMPTS = ["--prompt", "siren", "--prompt", "a dog"]
 
 
@@ -91,7 +92,7 @@ def test_many_files_have_a_line_each(sounds, monkeypatch, capsys):
     assert lines[:2] == [f"{sounds[0]}: “siren” 100 %; 1 absent", f"{sounds[1]}: 2 absent"]
     assert lines[-4] == "5 files: 4 explained, 1 failed"
     assert lines[-3:-1] == ["  “siren”: present in 3 files", "  “a dog”: present in 0 files"]
-    assert lines[-1] == f"tables in {out}: scores.csv, regions.csv, areas.csv"
+    assert lines[-1] == f"tables in {out}: {', '.join(TABLES)}"
     run(sounds, "--json")
     records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert len(records) == 5

@@ -10,7 +10,7 @@ from speechbrain_lmac.inference.recording import WINDOW_SECONDS
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 from speechbrain_lmac.models.clap.base import CLAP
 from speechbrain_lmac.models.classifiers.base import SupervisedClassifier
-from speechbrain_lmac.reports.annotations import RAVEN_COLUMNS
+from speechbrain_lmac.reports.selection_tables import RAVEN_COLUMNS
 from speechbrain_lmac.utils.errors import InputError
 from tests.unit.inference.conftest import questions
 

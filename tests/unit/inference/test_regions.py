@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from speechbrain_lmac.audio.start_times import start_time
+from speechbrain_lmac.cli.explain_tables import SCORE_FIELDS, FileTables
 from speechbrain_lmac.inference.timeline import Timeline
 from speechbrain_lmac.reports.annotations import Region, update_csv
+from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.shared_tables import update_table
 
 
@@ -109,3 +111,54 @@ def test_tables_of_earlier_columns_are_extended(tmp_path):
     with open(path) as file:
         rows = [list(row.values()) for row in csv.DictReader(file)]
     assert rows == [["a.wav", "dog", ""], ["b.wav", "rain", "0.5"]]
+
+
+def test_audacity_labels_are_in_order_of_time(tmp_path):
+    """A label per line, with start, end and prompt, separated by tabs."""
+    rain = [1 - value for value in ACTIVITY]
+    make_timeline(ACTIVITY, rain).save_tables(tmp_path, min_duration=0.3)
+    lines = (tmp_path / "regions.audacity.txt").read_text().splitlines()
+    labels = [("0.0", "1.6", "rain"), ("1.6", "2.0", "dog")]
+    assert [tuple(line.split("\t")) for line in lines] == labels
+
+
+def make_record(file, *starts):
+    """Return the record of a file of 60 s with regions of 2 s."""
+    row = dict.fromkeys([*SCORE_FIELDS, "sufficient_area", "necessary_area"])
+    band = {"low_hz": 100.0, "high_hz": 900.0, "activity": 0.5}
+    regions = [{"start": start, "stop": start + 2.0, **band} for start in starts]
+    return {
+        "file": file,
+        "seconds": 60.0,
+        "prompts": [{**row, "prompt": "dog", "regions": regions}],
+    }
+
+
+def test_one_selection_table_covers_all_files(tmp_path):
+    """Begin times count from the first file, offsets from the own one, also over several runs."""
+    for records in (
+        [make_record("/x/b.wav"), make_record("/x/c.wav", 9.0, 3.0)],
+        [make_record("/x/a.wav", 1.0)],
+    ):
+        with FileTables(tmp_path) as tables:
+            for record in records:
+                tables.add(record)
+    with open(tmp_path / "regions.selections.txt", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    expected = [("a.wav", 1.0, 1.0), ("c.wav", 123.0, 3.0), ("c.wav", 129.0, 9.0)]
+    columns = ("Begin File", "Begin Time (s)", "File Offset (s)")
+    assert [(row[columns[0]], *(float(row[c]) for c in columns[1:])) for row in rows] == expected
+    assert [row["Selection"] for row in rows] == ["1", "2", "3"]
+    assert [row["Begin Path"] for row in rows] == ["/x/a.wav", "/x/c.wav", "/x/c.wav"]
+    assert [float(row["End Time (s)"]) for row in rows] == [3.0, 125.0, 131.0]
+
+
+def test_selection_table_of_the_user_stays(tmp_path):
+    """A selection table with corrections is refused, and stays."""
+    with FileTables(tmp_path) as tables:
+        tables.add(make_record("/x/a.wav", 1.0))
+    path = tmp_path / "regions.selections.txt"
+    path.write_text("corrected")
+    with pytest.raises(InputError, match="has changed since"), FileTables(tmp_path) as tables:
+        tables.add(make_record("/x/a.wav", 1.0))
+    assert path.read_text() == "corrected"
