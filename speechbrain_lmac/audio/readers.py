@@ -59,6 +59,11 @@ class FileReader:
         for message in self._warnings:
             warnings.warn(message, stacklevel=3)
 
+    def channel_blocks(self) -> Iterator[np.ndarray]:
+        """Yield blocks ``[time, channels]``."""
+        with AudioFile(self.file) as opened:
+            yield from opened.blocks()
+
 
 class ArrayReader:
     """Reader of samples in memory."""
@@ -81,3 +86,7 @@ class ArrayReader:
     def blocks(self) -> Iterator[Tensor]:
         """Return mono blocks ``[time]``."""
         return iter(self.wav.split(round(blocks.BLOCK_SECONDS * self.rate)))
+
+    def channel_blocks(self) -> Iterator[np.ndarray]:
+        """Yield the mean of the channels in blocks ``[time, 1]``."""
+        return (block.unsqueeze(1).numpy() for block in self.blocks())

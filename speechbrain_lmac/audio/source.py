@@ -130,6 +130,13 @@ class AudioSource:
         """
         return resample_blocks(self._reader.blocks(), self._reader.rate, sample_rate)
 
+    def channel_blocks(self) -> Iterator[np.ndarray]:
+        """Read the audio in blocks ``[time, channels]`` at its own :attr:`rate`.
+
+        Samples are not checked. Arrays are read as mono.
+        """
+        return self._reader.channel_blocks()
+
     def read_segments(self, sample_rate: int, segments: Sequence[tuple[int, int]]) -> list[Tensor]:
         """Read several segments in one pass.
 

@@ -25,6 +25,7 @@ from speechbrain_lmac.cli.options import (
     AllClasses,
     AreasOfFew,
     Classifier,
+    Clips,
     Device,
     ExplainAbove,
     Explainer,
@@ -74,6 +75,7 @@ def run(
     areas: AreasOfFew = None,
     figures: Figures = None,
     stems: Stems = False,
+    clips: Clips = False,
     skip_existing: SkipExisting = False,
     jobs: Jobs = None,
     output: Annotated[str, Option(metavar="FOLDER", help="Output folder.")] = "explanations",
@@ -102,7 +104,8 @@ def run(
     Sounds up to 15 s also get the masked-out sounds and their scores. Prompts that are absent from
     them are listed as absent and get no sound; see --explain-above. Longer recordings are
     processed in overlapping 5 s windows. Windows in which a prompt is absent are silenced. Their
-    masked-in sounds have the length of the recording and are silent outside the regions.
+    masked-in sounds have the length of the recording and are silent outside the regions. --clips
+    writes each region as a clip of the original recording.
 
     Existing files are replaced only if this program wrote them and they have not changed since.
     The hidden file .speechbrain-lmac.json lists what was written. A folder with the explanation of
@@ -120,7 +123,7 @@ def run(
     check_prompts(interpreter, prompts, against)  # an invalid prompt fails once
     num_figures, with_areas = details(figures, areas, len(sounds))
     rule, summary = (threshold, merge_gap, min_duration), Summary(len(sounds), root)
-    settings = Settings(against, *rule, every, with_areas, explain_above, stems)
+    settings = Settings(against, *rule, every, with_areas, explain_above, stems, clips=clips)
 
     def arguments(index: int) -> tuple[Any, ...]:
         options = settings._replace(figure=index < num_figures)

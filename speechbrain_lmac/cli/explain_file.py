@@ -40,6 +40,8 @@ class Settings(NamedTuple):
     """Whether the masked-in sounds of long recordings are complete."""
     figure: bool = True
     """Whether a figure is drawn."""
+    clips: bool = False
+    """Whether each region is written as a clip of the original recording."""
 
     @property
     def gaps(self) -> tuple[float, float]:
@@ -95,9 +97,8 @@ def _explain_clip(
     if above is None:  # predicted classes are explained whatever their presence
         above = 0.0 if settings.every else interpreter.audio_classifier.min_presence
     clip = interpreter.interpret_file(sound, prompts, settings.against, explain_above=above)
-    written = iter(
-        clip.save(folder, settings.threshold, settings.areas, settings.figure, *settings.gaps)
-    )
+    options = (settings.threshold, settings.areas, settings.figure, *settings.gaps)
+    written = iter(clip.save(folder, *options, settings.clips))
     rows = [
         reported(row, next(written) if row["explained"] else None)
         for row in clip.rows(settings.threshold, settings.areas, *settings.gaps)
@@ -123,6 +124,7 @@ def _explain_recording(
         stems=settings.stems,
         merge_gap=settings.merge_gap,
         min_duration=settings.min_duration,
+        clips=settings.clips,
     )
     rows = map(reported, timeline.rows(settings.threshold, *settings.gaps), timeline.files)
     return list(rows), timeline.against, timeline.warnings

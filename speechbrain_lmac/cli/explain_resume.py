@@ -85,10 +85,14 @@ def existing_record(
 
 
 def _answers(existing: Any, question: dict[str, Any]) -> bool:
-    """Return whether an explanation answers a question. It may have areas that are not needed."""
-    if existing == {**question, "areas": True}:
-        return True
-    return bool(existing == question)
+    """Return whether an explanation answers a question.
+
+    It may have areas and clips that are not needed.
+    """
+    for more in ((), ("areas",), ("clips",), ("areas", "clips")):
+        if existing == {**question, **dict.fromkeys(more, True)}:
+            return True
+    return False
 
 
 def _read_record(file: str, folder: Path) -> Record:

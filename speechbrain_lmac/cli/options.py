@@ -122,6 +122,14 @@ Stems = Annotated[
         "silent outside the regions.",
     ),
 ]
+Clips = Annotated[
+    bool,
+    Option(
+        "--clips",
+        help="Write each region as a FLAC clip of the original recording, with its sample rate and "
+        "channels, from 0.5 s before to 0.5 s after the region.",
+    ),
+]
 SkipExisting = Annotated[
     bool,
     Option(

@@ -6,10 +6,11 @@ from typing import Any
 
 import torch
 
-from speechbrain_lmac.inference.inputs import check_folder_name, check_rule
+from speechbrain_lmac.inference.inputs import as_source, check_folder_name, check_rule
 from speechbrain_lmac.inference.measured_sounds import MeasuredSounds
 from speechbrain_lmac.inference.outputs import output_names, writing_to
 from speechbrain_lmac.inference.quality import interpretation_warnings
+from speechbrain_lmac.inference.region_clips import write_region_clips
 from speechbrain_lmac.inference.saving import (
     explained_files,
     interpretation_rows,
@@ -144,6 +145,7 @@ class Interpretation(MeasuredSounds):
         figure: bool = True,
         merge_gap: float = MERGE_GAP,
         min_duration: float = MIN_DURATION,
+        clips: bool = False,
     ) -> list[Path]:
         """Write sounds, figure, scores and tables.
 
@@ -167,6 +169,9 @@ class Interpretation(MeasuredSounds):
             Whether to draw ``figure.png``. Default: True.
         merge_gap, min_duration
             As for :meth:`~speechbrain_lmac.inference.timeline.Timeline.regions`.
+        clips : bool
+            Whether each region is written as a FLAC clip of the original sound, with a margin of
+            0.5 s. The file of the sound is read again. Default: False.
 
         Returns
         -------
@@ -184,6 +189,9 @@ class Interpretation(MeasuredSounds):
         names, inputs = output_names(self.prompts, self.file), [self.file]
         with writing_to(folder, names, inputs, self.file, (), self.prompts) as stage:
             write_interpretation(self, stage, rule, areas, figure)
+            if clips:
+                sound = as_source(self.file or self.original, self.sample_rate)
+                write_region_clips(sound, self.timeline, rule, stage)
         return explained_files(self, Path(folder))
 
     @in_float32

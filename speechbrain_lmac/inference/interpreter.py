@@ -100,6 +100,7 @@ class Interpreter(ClassifyingInterpreter):
         stems: bool = False,
         merge_gap: float = MERGE_GAP,
         min_duration: float = MIN_DURATION,
+        clips: bool = False,
     ) -> Timeline:
         """Explain a recording of any length, in overlapping windows of 5 s.
 
@@ -119,7 +120,7 @@ class Interpreter(ClassifyingInterpreter):
             As for :meth:`interpret_file`.
         threshold, merge_gap, min_duration
             As for :meth:`~speechbrain_lmac.inference.timeline.Timeline.regions`.
-        figure, stems
+        figure, stems, clips
             As for :func:`~speechbrain_lmac.inference.recording.explain_recording`.
 
         Returns
@@ -131,7 +132,7 @@ class Interpreter(ClassifyingInterpreter):
         check_folder_name(save_to)
         texts, rather = self._spelled(prompts, against)
         texts = self.predicted_prompts(source) if texts is None else texts
-        options = (Path(save_to), rule, figure, stems)
+        options = (Path(save_to), rule, figure, stems, clips)
         return explain_recording(self, source, texts, rather, *options)
 
     @in_float32

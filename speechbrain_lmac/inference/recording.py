@@ -14,6 +14,7 @@ from speechbrain_lmac.audio.source import AudioSource
 from speechbrain_lmac.audio.streaming_writer import StreamingWriter
 from speechbrain_lmac.inference.activity import ActivityAccumulator
 from speechbrain_lmac.inference.outputs import output_names, writing_to
+from speechbrain_lmac.inference.region_clips import write_region_clips
 from speechbrain_lmac.inference.saving import write_timeline
 from speechbrain_lmac.inference.sound_names import (
     EXPLANATION,
@@ -58,6 +59,7 @@ def explain_recording(
     rule: RegionRule,
     figure: bool = True,
     stems: bool = False,
+    clips: bool = False,
 ) -> Timeline:
     """Explain a recording window by window and write the explanations.
 
@@ -81,6 +83,9 @@ def explain_recording(
     stems : bool
         Whether the masked-in sounds are complete WAV files. Default: they are FLAC files that are
         silent outside the regions.
+    clips : bool
+        Whether each region is written as a FLAC clip of the original recording, with a margin of
+        0.5 s. Default: False.
 
     Returns
     -------
@@ -97,6 +102,8 @@ def explain_recording(
         files = explanation_files(stage, prompts, end)
         audible = None if stems else rule
         timeline = _explain_windows(interpreter, sound, prompts, against, files, audible)
+        if clips:
+            write_region_clips(sound, timeline, rule, stage)
         write_timeline(timeline, stage, rule, figure)
     return replace(timeline, files=tuple(explanation_files(folder, prompts, end)))
 

@@ -1,4 +1,4 @@
-"""Names of the masked-in and masked-out sounds of prompts."""
+"""Names of the masked-in and masked-out sounds of prompts, and of clips of their regions."""
 
 import re
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ EXPLANATION_OF_REGIONS = "-explanation.flac"
 """End of the name of a masked-in sound that is silent outside the regions of its prompt."""
 MAX_NAME_BYTES = 200
 """Maximum size of a prompt or a stem in a file name, which has room for 255 bytes."""
-NAME = re.compile(r"\d+-(?P<slug>.+)-(explanation|residual)\.(wav|flac)")
+NAME = re.compile(r"\d+-(?P<slug>.+)-(explanation|residual|clip-[\d.]+-[\d.]+s)\.(wav|flac)")
 """Pattern of the names."""
 
 
@@ -34,6 +34,17 @@ def residual_of(path: Path) -> Path:
     return path.with_name(path.name.removesuffix(EXPLANATION) + RESIDUAL)
 
 
+def clip_name(index: int, prompt: str, start: float, stop: float, end: str = ".flac") -> str:
+    """Return the name of the clip of a region, by its prompt, start and end in seconds.
+
+    Example
+    -------
+    >>> clip_name(1, "the rain", 7.5, 1234.06)
+    '1-the-rain-clip-00007.5-01234.1s.flac'
+    """
+    return f"{index}-{_slug(prompt)}-clip-{start:07.1f}-{stop:07.1f}s{end}"
+
+
 def is_of_other_prompt(name: str, prompts: Sequence[str]) -> bool:
     """Return whether a file is a sound of none of the prompts, whatever its number.
 
@@ -43,6 +54,8 @@ def is_of_other_prompt(name: str, prompts: Sequence[str]) -> bool:
     True
     >>> is_of_other_prompt("1-rain-explanation.wav", ["Rain!"])
     False
+    >>> is_of_other_prompt("1-rain-clip-00007.5-00009.0s.flac", ["wind"])
+    True
     >>> is_of_other_prompt("scores.json", ["wind"])
     False
     """
