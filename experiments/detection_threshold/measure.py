@@ -84,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     held_out = table["fold"] == 5
     for name, part in (("Folds 1 to 4", table[~held_out]), ("Fold 5", table[held_out])):
         for seconds, rows_of_rule in part.groupby("min_duration"):
-            text = summarize(rows_of_rule).to_markdown(floatfmt=".3f")
+            text = summarize(rows_of_rule).round(3).to_markdown(floatfmt="g")
             print(f"\n{name}, regions of at least {seconds:g} s\n\n{text}")
 
 
