@@ -48,9 +48,9 @@ class TextTower(nn.Module):
 
     def look_up(self, cosines: torch.Tensor) -> torch.Tensor:
         """Mixture of the labels ``[prompts, 527]``, from cosines with the known phrases."""
-        weights = torch.softmax(cosines / TEMPERATURE, dim=-1)
+        weights = torch.softmax(cosines / TEMPERATURE, dim=-1).cpu()  # sums vary on a GPU
         mixture = weights.new_zeros(len(cosines), LABELS)
-        return mixture.index_add(1, self.label_of, weights)
+        return mixture.index_add(1, self.label_of.cpu(), weights).to(cosines.device)
 
     def embed_mixtures(self, mixtures: torch.Tensor) -> torch.Tensor:
         """Embed mixtures of labels ``[prompts, 527]`` -> ``[prompts, 256]``, unit norm."""
