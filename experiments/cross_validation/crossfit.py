@@ -205,6 +205,8 @@ def merge_folds(root: Path, finished: list[int], seed: int, clap: str) -> None:
     clips = results[results.condition == "clean"]["clip"].nunique()
     description = f"{clap}, cross-validated: {clips} clips of folds {finished}, 50 classes"
     method = next(name for name in results.method.unique() if name.startswith("LMAC-ZS"))
+    runs = [benchmark_folder(root, fold, seed).relative_to(root) for fold in finished]
+    (root / "runs.txt").write_text("".join(f"{run}\n" for run in runs), encoding="utf-8")
     report = write_summary(root, results, tuning, description, method)
     draw_all(root / "figures", results, report)
     print(f"results, tables and figures of folds {finished}: {root}")

@@ -15,8 +15,10 @@ from pathlib import Path
 import pandas as pd
 
 from speechbrain_lmac.evaluation.benchmark.scores import (
+    AREAS,
     COMPARED,
     CONTROLS,
+    FILLED,
     HEADLINE,
     LOCALIZATION,
     MEAN,
@@ -35,6 +37,15 @@ SCORES = {
     "two_source": (*HEADLINE[:3], *LOCALIZATION[:2], *LOCALIZATION[3:]),
 }
 """Condition -> scores of its table. Other conditions have the scores of clean clips."""
+MORE_TABLES = {
+    "Masked-out bins filled with the noise floor or the mean": FILLED,
+    "Mean smallest areas, as fractions of the encoded bins": AREAS,
+}
+"""Title -> scores of a further table of each section."""
+MERGED_RUNS = "runs.txt"
+"""File of a cross-validation that names the runs whose results it merges."""
+MAX_DECODERS = 4
+"""Maximum number of decoders whose hashes are listed."""
 DOMAINS = {"mel": "Mel", "stft": "STFT"}
 """Masking domain -> its name in headings."""
 CONDITIONS = {"clean": "clean clips", "two_source": "two-source mixtures"}
@@ -50,7 +61,8 @@ HOW_TO_READ = "[How to read this page](README.md)"
 OPENING = f"""\
 # {{title}}
 
-{{notes}} Masked bins are silence. {HOW_TO_READ}.
+{{notes}} Masked-out bins are silence unless a table
+states another fill. {HOW_TO_READ}.
 Complete tables: {{files}}.
 """
 
@@ -102,13 +114,19 @@ def replace_files(page: Path, folder: Path, sources: Sequence[Path]) -> None:
 
 def provenance(results: Path) -> str:
     """Return a line with the hashes of the weights and the torch version of a run."""
+    listed = results / MERGED_RUNS
+    names = listed.read_text(encoding="utf-8").split() if listed.is_file() else ["."]
     records = [
         json.loads(line)
-        for path in sorted(results.glob("results_*.jsonl"))
+        for name in names
+        for path in sorted((results / name).glob("results_*.jsonl"))
         for line in path.read_text(encoding="utf-8").splitlines()
     ]
-    decoders = ", ".join(sorted({record["decoder"] for record in records} - {""})) or "none"
-    metadata = json.loads((results / "run_metadata.json").read_text(encoding="utf-8"))
+    hashes = sorted({record["decoder"] for record in records} - {""})
+    decoders = ", ".join(hashes) or "none"
+    if len(hashes) > MAX_DECODERS:
+        decoders = f"{hashes[0]} to {hashes[-1]}, {len(hashes)} of them"
+    metadata = json.loads((results / names[0] / "run_metadata.json").read_text(encoding="utf-8"))
     torch_version = metadata[-1]["packages"]["torch"]
     return (
         f"Measured by `evaluate.py` with torch {torch_version}; SHA-256 of the weights begins with "
@@ -150,7 +168,24 @@ def section(folder: Path, domain: str, condition: str, summary: pd.DataFrame) ->
         parts.append(table.to_markdown().partition("\n\n")[2].partition("\n\n")[0].strip())
     verdicts = [verdict_line(summary, score, reference) for score in scores if score in COMPARED]
     parts.append("\n".join(f"- {line}" for line in verdicts if line))
+    parts += [more_table(summary, rows, *each, reference) for each in MORE_TABLES.items()]
     return "\n\n".join(part for part in parts if part)
+
+
+def more_table(
+    summary: pd.DataFrame,
+    rows: pd.DataFrame,
+    title: str,
+    scores: Sequence[tuple[str, str]],
+    reference: str,
+) -> str:
+    """Return a further table of a section with its verdicts, or no text without these scores."""
+    table = make_table(rows, "", scores, reference)
+    if table is None:
+        return ""
+    body = table.to_markdown().partition("\n\n")[2].partition("\n\n")[0].strip()
+    lines = [verdict_line(summary, score, reference) for score in scores]
+    return "\n\n".join([f"### {title}", body, "\n".join(f"- {line}" for line in lines if line)])
 
 
 def choose_methods(summary: pd.DataFrame, reference: str) -> list[str]:
