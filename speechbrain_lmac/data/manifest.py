@@ -46,20 +46,6 @@ class Clip(NamedTuple):
     """Name of the published data set that defines the labels."""
 
 
-class Layout(NamedTuple):
-    """Layout of a published data set in its folder."""
-
-    name: str
-    meta: str
-    """Path of its CSV file, relative to the folder."""
-    columns: Mapping[str, str]
-    """Field of a :class:`Clip` (``fold``, ``label``, ``src_file``) or ``filename`` -> column."""
-    audio: Callable[[Mapping[str, str]], str]
-    """Function from a row of the CSV file to its audio file, relative to the folder."""
-    classes: tuple[str, ...]
-    """All class labels, whether or not a folder holds clips of them."""
-
-
 NUMBERS: dict[str, Callable[[str], Any]] = {
     "duration": float,
     **dict.fromkeys(("fold", "start", "stop"), int),

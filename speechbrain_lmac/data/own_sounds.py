@@ -111,9 +111,9 @@ def class_folders(folder: str | Path) -> dict[str, dict[str, Path]]:
     return {"": found} if found else {}
 
 
-def has_class_folders(folder: str | Path) -> bool:
-    """Whether most subfolders of a folder hold sounds."""
-    paths = [path for paths in class_folders(folder).values() for path in paths.values()]
+def hold_sounds(classes: Mapping[str, Mapping[str, Path]]) -> bool:
+    """Whether most class folders, a result of :func:`class_folders`, hold sounds."""
+    paths = [path for folders in classes.values() for path in folders.values()]
     return 2 * sum(next(_sounds_below(path), None) is not None for path in paths) > len(paths)
 
 

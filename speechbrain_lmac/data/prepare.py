@@ -8,8 +8,8 @@ from tqdm import tqdm
 
 from speechbrain_lmac.audio.io import check_audio, measure_length
 from speechbrain_lmac.data import manifest
-from speechbrain_lmac.data.datasets import find_layout, read_clips
 from speechbrain_lmac.data.manifest import Clip
+from speechbrain_lmac.data.readers import find_reader
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.ownership import owned_file
 
@@ -116,8 +116,7 @@ def prepare_labeled(
     InputError
         If the folder or a sound is invalid, or the manifest would replace its input.
     """
-    if not Path(data_folder).is_file():
-        find_layout(data_folder)  # a missing folder is the first error
+    reader = find_reader(data_folder)  # a missing folder is the first error
     path = manifest_path(data_folder, path)
     if path.exists() and path.samefile(data_folder):
         raise InputError(f"{path} must not be the input. Give another file to write")
@@ -128,6 +127,6 @@ def prepare_labeled(
             stop=clip.stop or measure_length(clip.wav)[1],
             license=clip.license or (license if clip.dataset else ""),
         )
-        for clip in read_clips(data_folder, allow_unreadable=True)
+        for clip in reader.clips(allow_unreadable=True)
     ]
     return prepare_manifest(clips, path, skip_invalid)
