@@ -42,7 +42,10 @@ class FileReader:
                 warnings.simplefilter("always")
                 for block in mono_blocks(opened):
                     samples += len(block)
-                    parts = [*parts, block] if samples <= MAX_KEPT_SAMPLES else []
+                    if samples <= MAX_KEPT_SAMPLES:
+                        parts.append(block)
+                    else:
+                        parts.clear()
         except InputError:  # it is raised again when the samples are read
             return measure_length(self.file)[1]
         if samples <= MAX_KEPT_SAMPLES:
