@@ -29,10 +29,10 @@ from torchcam import methods as torchcam
 from speechbrain_lmac.data.prompts import class_prompt
 from speechbrain_lmac.data.synthetic import KINDS, synthesize
 from speechbrain_lmac.explainers.base import ExplainerInputs
+from speechbrain_lmac.explainers.network import ExplainerNetwork
 from speechbrain_lmac.explainers.score_cam import GScoreCAM, ScoreCAM
 from speechbrain_lmac.masking.domains import MelDomain
 from speechbrain_lmac.masking.grid import upsample_to_grid
-from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 from speechbrain_lmac.metrics.top_k import normalize_attributions
 from speechbrain_lmac.models.backbones.mobilenet import Tagger, load_weights
@@ -87,7 +87,7 @@ def make_methods(
     text = clap.queries([class_prompt(kind) for kind in kinds])
     classifier = MaskedClassifier(MelDomain(clap))
     encoded = classifier.encode_clips(wavs)
-    model, inputs = InterpreterNetwork(classifier, None), ExplainerInputs(text, seeds=())
+    model, inputs = ExplainerNetwork(classifier, "energy"), ExplainerInputs(text, seeds=())
     published = MaskedClassifier(MelDomain(with_published_network(clap)))
     scores, magnitude = Scores(published, text), encoded.power.sqrt().unsqueeze(1)
 

@@ -21,7 +21,7 @@ from speechbrain_lmac.data.prompts import class_prompt
 from speechbrain_lmac.data.synthetic import KINDS
 from speechbrain_lmac.explainers.base import Explainer, ExplainerInputs
 from speechbrain_lmac.masking.encoded_clips import EncodedClips
-from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
+from speechbrain_lmac.masking.mask_network import MaskNetwork
 from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 from speechbrain_lmac.masking.ranking import rank_valid_bins
 from speechbrain_lmac.utils.errors import InputError
@@ -46,20 +46,20 @@ class Tone(Explainer):
     is_mask: ClassVar = True
 
     def __call__(
-        self, model: InterpreterNetwork, encoded: EncodedClips, inputs: ExplainerInputs
+        self, model: MaskNetwork, encoded: EncodedClips, inputs: ExplainerInputs
     ) -> torch.Tensor:
         bins = tone_bins(model.classifier.domain, encoded.wavs.shape[1])
         return bins.float().expand_as(encoded.power)
 
 
 def evaluate_explainers(
-    model: InterpreterNetwork, explainers: Mapping[str, Explainer], seed: int = 0, clips: int = 4
+    model: MaskNetwork, explainers: Mapping[str, Explainer], seed: int = 0, clips: int = 4
 ) -> pd.DataFrame:
     """Explain the prediction for every evaluation clip by every method.
 
     Arguments
     ---------
-    model : InterpreterNetwork
+    model : MaskNetwork
         Interpreter network of the CLAP with the planted shortcut.
     explainers : dict
         Name -> explainer. It may need the inputs in ``OFFERED_INPUTS`` only; ``other_query`` is the
@@ -97,7 +97,7 @@ def evaluate_explainers(
 
 
 def _evaluate_batch(
-    model: InterpreterNetwork, explainers: Mapping[str, Explainer], batch: Sequence[EvaluationItem]
+    model: MaskNetwork, explainers: Mapping[str, Explainer], batch: Sequence[EvaluationItem]
 ) -> list[dict[str, object]]:
     """Return the rows of clips that are scored at the same frequency."""
     classifier = model.classifier

@@ -30,8 +30,8 @@ from speechbrain_lmac.data.synthetic import KINDS, synthesize
 from speechbrain_lmac.evaluation.benchmark.systems import load_system
 from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.explainers.base import Explainer
+from speechbrain_lmac.explainers.network import ExplainerNetwork
 from speechbrain_lmac.masking.domains import MelDomain, build
-from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 from speechbrain_lmac.models.clap.mini import WEIGHTS, MiniCLAP
 from speechbrain_lmac.utils.errors import InputError, report_errors
@@ -226,7 +226,7 @@ def main() -> None:
     clap = MiniCLAP(options.weights)
     check(clap, options.seed)
     if options.interpreter is None:
-        model = InterpreterNetwork(MaskedClassifier(build(options.masking, clap)), decoder=None)
+        model = ExplainerNetwork(MaskedClassifier(build(options.masking, clap)), "energy")
     else:
         system = load_system(clap, options.masking, options.interpreter)
         model, methods[system.method] = system.model, EXPLAINERS["lmac"]

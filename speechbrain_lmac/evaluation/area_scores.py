@@ -4,19 +4,17 @@ import torch
 
 from speechbrain_lmac.evaluation.long_format import Scores
 from speechbrain_lmac.evaluation.scoring import Attributions, EvaluationBatch
-from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
+from speechbrain_lmac.masking.mask_network import MaskNetwork
 from speechbrain_lmac.metrics.smallest_areas import scored_area, smallest_areas
 
 
 @torch.no_grad()
-def score_areas(
-    model: InterpreterNetwork, batch: EvaluationBatch, attributions: Attributions
-) -> Scores:
+def score_areas(model: MaskNetwork, batch: EvaluationBatch, attributions: Attributions) -> Scores:
     """Find the smallest areas of an explainer's ranking, decided on masked clips.
 
     Arguments
     ---------
-    model : InterpreterNetwork
+    model : MaskNetwork
         Model to explain.
     batch : EvaluationBatch
         Clips and the classes to explain.

@@ -20,7 +20,7 @@ from speechbrain_lmac.evaluation.scoring import (
 )
 from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.explainers.base import Explainer
-from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
+from speechbrain_lmac.masking.mask_network import MaskNetwork
 from speechbrain_lmac.metrics.top_k import TOP_K_FRACTIONS
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.files import atomic_write
@@ -36,7 +36,7 @@ Batch = tuple[Sequence[str], torch.Tensor] | tuple[Sequence[str], torch.Tensor, 
 
 
 def evaluate_explainers(
-    interpreter: InterpreterNetwork | HasModel,
+    interpreter: MaskNetwork | HasModel,
     sounds: Sounds,
     class_names: Sequence[str],
     explainers: Sequence[str] | Mapping[str, Explainer] = ("lmac", "gradcam++", "energy", "random"),
@@ -51,7 +51,7 @@ def evaluate_explainers(
 
     Arguments
     ---------
-    interpreter : Interpreter or InterpreterNetwork
+    interpreter : Interpreter or MaskNetwork
         Interpreter whose classifier is explained. The explainer ``lmac`` is its decoder.
     sounds : sequence of path, dict of torch.Tensor, or torch.Tensor
         Audio files; or waveforms ``[time]`` by clip ID, or one tensor ``[clips, time]``, at the
@@ -98,7 +98,7 @@ def evaluate_explainers(
         method clip
     ...
     """
-    model = interpreter if isinstance(interpreter, InterpreterNetwork) else interpreter.model
+    model = interpreter if isinstance(interpreter, MaskNetwork) else interpreter.model
     clap = model.classifier.audio_classifier
     clap.window.check_seconds(clip_seconds, clap.sample_rate)
     device = model.classifier.domain.positions.device
@@ -157,7 +157,7 @@ def _target_indices(
 
 
 def evaluate(
-    model: InterpreterNetwork,
+    model: MaskNetwork,
     explainers: Mapping[str, Explainer],
     batches: Iterable[Batch],
     prompts: ClassPrompts,
@@ -168,7 +168,7 @@ def evaluate(
 
     Arguments
     ---------
-    model : InterpreterNetwork
+    model : MaskNetwork
         Model to explain.
     explainers : dict
         Name -> explainer.

@@ -13,6 +13,7 @@ from speechbrain_lmac.evaluation.protocols import InterpreterLike
 from speechbrain_lmac.evaluation.scoring import ClassPrompts, explain, make_batch
 from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
+from speechbrain_lmac.masking.mask_network import MaskNetwork
 from speechbrain_lmac.metrics.top_k import top_k_mask
 from speechbrain_lmac.models.question_words import PROMPT, QuestionWords
 from speechbrain_lmac.reports.page import render, write_page
@@ -31,9 +32,9 @@ FRACTION = 0.2
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
-def default_methods(model: InterpreterNetwork) -> tuple[str, ...]:
+def default_methods(model: MaskNetwork) -> tuple[str, ...]:
     """Return ``METHODS``, without the trained decoder if there is none."""
-    return METHODS if model.decoder is not None else METHODS[1:]
+    return METHODS if isinstance(model, InterpreterNetwork) else METHODS[1:]
 
 
 class Take(NamedTuple):

@@ -4,14 +4,14 @@ from typing import Protocol
 
 import torch
 
-from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
+from speechbrain_lmac.masking.mask_network import MaskNetwork
 
 
 class HasModel(Protocol):
     """An object with an interpreter network, such as ``speechbrain_lmac.Interpreter``."""
 
     @property
-    def model(self) -> InterpreterNetwork:
+    def model(self) -> MaskNetwork:
         """Network whose classifier is explained."""
 
 

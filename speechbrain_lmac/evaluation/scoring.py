@@ -11,7 +11,7 @@ from speechbrain_lmac.evaluation.encoder_passes import EncoderPasses
 from speechbrain_lmac.evaluation.long_format import Scores
 from speechbrain_lmac.explainers.base import Explainer, ExplainerInputs, OptionalInputs
 from speechbrain_lmac.masking.encoded_clips import EncodedClips
-from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
+from speechbrain_lmac.masking.mask_network import MaskNetwork
 from speechbrain_lmac.masking.ranking import rank_valid_bins
 from speechbrain_lmac.metrics.faithfulness import masking_outcome
 from speechbrain_lmac.metrics.registry import MASK_METRICS, TOP_K_METRICS
@@ -77,7 +77,7 @@ def clip_seed(clip_id: str, seed: object = 0) -> int:
 
 
 def make_batch(
-    model: InterpreterNetwork,
+    model: MaskNetwork,
     ids: Sequence[str],
     encoded: EncodedClips,
     prompts: ClassPrompts,
@@ -88,7 +88,7 @@ def make_batch(
 
     Arguments
     ---------
-    model : InterpreterNetwork
+    model : MaskNetwork
         Model to explain.
     ids : sequence of str
         Clip IDs, ``[batch]``.
@@ -114,14 +114,12 @@ def make_batch(
     return EvaluationBatch(tuple(ids), encoded, target, inputs, prompts)
 
 
-def explain(
-    model: InterpreterNetwork, explainer: Explainer, batch: EvaluationBatch
-) -> Attributions:
+def explain(model: MaskNetwork, explainer: Explainer, batch: EvaluationBatch) -> Attributions:
     """Run one explainer on a batch.
 
     Arguments
     ---------
-    model : InterpreterNetwork
+    model : MaskNetwork
         Model to explain.
     explainer : Explainer
         Explainer to run.
@@ -155,7 +153,7 @@ def _now(device: torch.device) -> float:
 
 @torch.no_grad()
 def score_faithfulness(
-    model: InterpreterNetwork,
+    model: MaskNetwork,
     batch: EvaluationBatch,
     attributions: Attributions,
     fractions: Sequence[float] = TOP_K_FRACTIONS,
@@ -164,7 +162,7 @@ def score_faithfulness(
 
     Arguments
     ---------
-    model : InterpreterNetwork
+    model : MaskNetwork
         Model to explain.
     batch : EvaluationBatch
         Clips and the classes to explain.

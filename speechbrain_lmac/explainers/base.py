@@ -8,7 +8,7 @@ import torch
 
 from speechbrain_lmac.masking.decoder_features import DecoderFeatures
 from speechbrain_lmac.masking.encoded_clips import EncodedClips
-from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
+from speechbrain_lmac.masking.mask_network import MaskNetwork
 from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 
 
@@ -55,13 +55,13 @@ class Explainer(ABC):
 
     @abstractmethod
     def __call__(
-        self, model: InterpreterNetwork, encoded: EncodedClips, inputs: ExplainerInputs
+        self, model: MaskNetwork, encoded: EncodedClips, inputs: ExplainerInputs
     ) -> torch.Tensor:
         """Explain a batch of clips.
 
         Arguments
         ---------
-        model : InterpreterNetwork
+        model : MaskNetwork
             Network whose classifier is explained.
         encoded : EncodedClips
             Clips.

@@ -9,7 +9,7 @@ from torch.nn.functional import relu
 from speechbrain_lmac.explainers.base import Explainer, ExplainerInputs
 from speechbrain_lmac.masking.encoded_clips import EncodedClips
 from speechbrain_lmac.masking.grid import upsample_to_grid
-from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
+from speechbrain_lmac.masking.mask_network import MaskNetwork
 from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 from speechbrain_lmac.utils.errors import InputError
 
@@ -27,7 +27,7 @@ class LayerMap(Explainer):
     layer: int = 0
 
     def __call__(
-        self, model: InterpreterNetwork, encoded: EncodedClips, inputs: ExplainerInputs
+        self, model: MaskNetwork, encoded: EncodedClips, inputs: ExplainerInputs
     ) -> torch.Tensor:
         raise NotImplementedError
 
@@ -59,7 +59,7 @@ class GradCAM(LayerMap):
     """GradCAM (Selvaraju et al., 2017): channels weighted by their mean gradient."""
 
     def __call__(
-        self, model: InterpreterNetwork, encoded: EncodedClips, inputs: ExplainerInputs
+        self, model: MaskNetwork, encoded: EncodedClips, inputs: ExplainerInputs
     ) -> torch.Tensor:
         maps, gradient = self.map_and_gradient(model.classifier, encoded, inputs.query)
         cam = relu((self.weights(maps, gradient) * maps).sum(dim=1))

@@ -8,7 +8,7 @@ from torch.nn.functional import conv2d, pad
 
 from speechbrain_lmac.explainers.base import Explainer, ExplainerInputs
 from speechbrain_lmac.masking.encoded_clips import EncodedClips
-from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
+from speechbrain_lmac.masking.mask_network import MaskNetwork
 from speechbrain_lmac.metrics.top_k import normalize_attributions
 
 
@@ -20,7 +20,7 @@ class Control(Explainer):
     needs: ClassVar[tuple[str, ...]] = ("seeds",)
 
     def __call__(
-        self, model: InterpreterNetwork, encoded: EncodedClips, inputs: ExplainerInputs
+        self, model: MaskNetwork, encoded: EncodedClips, inputs: ExplainerInputs
     ) -> torch.Tensor:
         raise NotImplementedError
 
@@ -30,7 +30,7 @@ class FullMask(Control):
     """Mask of ones; at equal mask area, random bins."""
 
     def __call__(
-        self, model: InterpreterNetwork, encoded: EncodedClips, inputs: ExplainerInputs
+        self, model: MaskNetwork, encoded: EncodedClips, inputs: ExplainerInputs
     ) -> torch.Tensor:
         return torch.ones_like(encoded.power)
 
@@ -40,7 +40,7 @@ class RandomMask(Control):
     """Uniform random values in [0, 1], drawn from the seed of each clip."""
 
     def __call__(
-        self, model: InterpreterNetwork, encoded: EncodedClips, inputs: ExplainerInputs
+        self, model: MaskNetwork, encoded: EncodedClips, inputs: ExplainerInputs
     ) -> torch.Tensor:
         draws = [
             torch.rand(power.shape, generator=torch.Generator().manual_seed(seed + 1))
@@ -54,7 +54,7 @@ class EnergyMask(Control):
     """Magnitude divided by its maximum: loud bins first."""
 
     def __call__(
-        self, model: InterpreterNetwork, encoded: EncodedClips, inputs: ExplainerInputs
+        self, model: MaskNetwork, encoded: EncodedClips, inputs: ExplainerInputs
     ) -> torch.Tensor:
         return normalize_attributions(encoded.power.sqrt())
 
@@ -74,7 +74,7 @@ class SobelEdges(Control):
     range_db: float = 70.0
 
     def __call__(
-        self, model: InterpreterNetwork, encoded: EncodedClips, inputs: ExplainerInputs
+        self, model: MaskNetwork, encoded: EncodedClips, inputs: ExplainerInputs
     ) -> torch.Tensor:
         power = encoded.power
         floor = power.amax(dim=(1, 2), keepdim=True) * 10 ** (-self.range_db / 10)
@@ -92,7 +92,7 @@ class OracleIRM(Control):
     needs: ClassVar[tuple[str, ...]] = ("target_power", "residual_power")
 
     def __call__(
-        self, model: InterpreterNetwork, encoded: EncodedClips, inputs: ExplainerInputs
+        self, model: MaskNetwork, encoded: EncodedClips, inputs: ExplainerInputs
     ) -> torch.Tensor:
         assert inputs.target_power is not None and inputs.residual_power is not None
         total = inputs.target_power + inputs.residual_power

@@ -14,7 +14,7 @@ from torch.nn.functional import relu
 from speechbrain_lmac.explainers.base import Explainer, ExplainerInputs
 from speechbrain_lmac.masking.encoded_clips import EncodedClips
 from speechbrain_lmac.masking.gradients import blur
-from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
+from speechbrain_lmac.masking.mask_network import MaskNetwork
 from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 from speechbrain_lmac.utils.errors import InputError
 
@@ -71,7 +71,7 @@ class Gradient(Explainer):
             raise InputError(f"chunk must be 1 or more, got {self.chunk}")
 
     def __call__(
-        self, model: InterpreterNetwork, encoded: EncodedClips, inputs: ExplainerInputs
+        self, model: MaskNetwork, encoded: EncodedClips, inputs: ExplainerInputs
     ) -> torch.Tensor:
         parts = split(encoded, inputs, self.chunk)
         signed = torch.cat([self.attribute(model.classifier, clips) for clips in parts])

@@ -16,7 +16,7 @@ from speechbrain_lmac.explainers.base import ExplainerInputs
 from speechbrain_lmac.explainers.cam import GradCAM
 from speechbrain_lmac.explainers.gradient import Clips, Gradient, Logit, logit_of_gains
 from speechbrain_lmac.masking.encoded_clips import EncodedClips
-from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
+from speechbrain_lmac.masking.mask_network import MaskNetwork
 from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 
 
@@ -60,7 +60,7 @@ class GuidedGradCAM(GuidedBackprop):
     """Guided backpropagation times GradCAM of the deepest map (Selvaraju et al., 2017)."""
 
     def __call__(
-        self, model: InterpreterNetwork, encoded: EncodedClips, inputs: ExplainerInputs
+        self, model: MaskNetwork, encoded: EncodedClips, inputs: ExplainerInputs
     ) -> torch.Tensor:
         return super().__call__(model, encoded, inputs) * GradCAM()(model, encoded, inputs)
 

@@ -9,6 +9,7 @@ from speechbrain_lmac.explainers.base import Explainer, ExplainerInputs
 from speechbrain_lmac.masking.decoder_features import DecoderFeatures
 from speechbrain_lmac.masking.encoded_clips import EncodedClips
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
+from speechbrain_lmac.masking.mask_network import MaskNetwork
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class LMAC(Explainer):
 
     @torch.no_grad()
     def __call__(
-        self, model: InterpreterNetwork, encoded: EncodedClips, inputs: ExplainerInputs
+        self, model: MaskNetwork, encoded: EncodedClips, inputs: ExplainerInputs
     ) -> torch.Tensor:
         return model(encoded, inputs.query.unsqueeze(0)).squeeze(0)
 
@@ -33,10 +34,11 @@ class ShuffledClip(LMAC):
 
     @torch.no_grad()
     def __call__(
-        self, model: InterpreterNetwork, encoded: EncodedClips, inputs: ExplainerInputs
+        self, model: MaskNetwork, encoded: EncodedClips, inputs: ExplainerInputs
     ) -> torch.Tensor:
         assert inputs.other_clips is not None
         queries = inputs.query.unsqueeze(0)
+        assert isinstance(model, InterpreterNetwork)
         features = model.features(inputs.other_clips, queries)
         return model(encoded, queries, features).squeeze(0)
 
@@ -49,7 +51,7 @@ class MeanFeatures(LMAC):
 
     @torch.no_grad()
     def __call__(
-        self, model: InterpreterNetwork, encoded: EncodedClips, inputs: ExplainerInputs
+        self, model: MaskNetwork, encoded: EncodedClips, inputs: ExplainerInputs
     ) -> torch.Tensor:
         assert inputs.mean_features is not None
         batch = len(encoded.power)
@@ -66,7 +68,7 @@ class ShuffledPrompt(LMAC):
     needs: ClassVar[tuple[str, ...]] = ("other_query",)
 
     def __call__(
-        self, model: InterpreterNetwork, encoded: EncodedClips, inputs: ExplainerInputs
+        self, model: MaskNetwork, encoded: EncodedClips, inputs: ExplainerInputs
     ) -> torch.Tensor:
         assert inputs.other_query is not None
         return super().__call__(model, encoded, inputs._replace(query=inputs.other_query))
@@ -77,7 +79,7 @@ class ConstantMask(LMAC):
     """Control: the mean of the decoder's mask in every bin; at equal mask area, random bins."""
 
     def __call__(
-        self, model: InterpreterNetwork, encoded: EncodedClips, inputs: ExplainerInputs
+        self, model: MaskNetwork, encoded: EncodedClips, inputs: ExplainerInputs
     ) -> torch.Tensor:
         mask = super().__call__(model, encoded, inputs)
         return mask.mean(dim=(1, 2), keepdim=True).expand_as(mask).clone()

@@ -7,7 +7,7 @@ from speechbrain_lmac.explainers.base import Explainer, ExplainerInputs
 from speechbrain_lmac.explainers.integrated_gradients import IntegratedGradients
 from speechbrain_lmac.masking.decoder_features import DecoderFeatures
 from speechbrain_lmac.masking.encoded_clips import EncodedClips
-from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
+from speechbrain_lmac.masking.mask_network import MaskNetwork
 from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 from speechbrain_lmac.masking.ranking import rank_valid_bins
 from speechbrain_lmac.utils.errors import InputError
@@ -26,7 +26,7 @@ SOFTNESS = 0.03
 """Softness of the gain at this fraction: 10 % more bins attenuate by 29 dB."""
 
 
-class ExplainerNetwork(InterpreterNetwork):
+class ExplainerNetwork(MaskNetwork):
     """Masks of an explainer that needs no training.
 
     Attribution maps have no scale that suits all explainers and clips. The gain of a bin is
@@ -57,13 +57,8 @@ class ExplainerNetwork(InterpreterNetwork):
     """
 
     def __init__(self, classifier: MaskedClassifier, name: str):
-        super().__init__(classifier, None)  # type: ignore[arg-type] # it decodes nothing
+        super().__init__(classifier)
         self.name, self.explainer = name, find_explainer(name)
-
-    @property
-    def explains_any_query(self) -> bool:
-        """Whether masks of all queries are predicted, and not of the predicted class only."""
-        return True
 
     @property
     def notice(self) -> str:
@@ -80,22 +75,7 @@ class ExplainerNetwork(InterpreterNetwork):
         queries: torch.Tensor,
         features: DecoderFeatures | None = None,
     ) -> torch.Tensor:
-        """Compute masks; they are 0 in bins outside the encoder input.
-
-        Arguments
-        ---------
-        encoded : EncodedClips
-            Batch of clips.
-        queries : torch.Tensor
-            Query vectors: ``[queries, 1, dim]`` for all clips, or ``[queries, batch, dim]``.
-        features : None
-            Input of decoders. An explainer has none.
-
-        Returns
-        -------
-        torch.Tensor
-            Masks in [0, 1], ``[queries, batch, frames, bins]``.
-        """
+        """Compute masks; ``features`` has no effect, because an explainer decodes nothing."""
         batch = len(encoded.power)
         return torch.stack([self._mask(encoded, rows.expand(batch, -1)) for rows in queries])
 

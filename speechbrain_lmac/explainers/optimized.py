@@ -11,9 +11,9 @@ from torch.nn.functional import logsigmoid
 from speechbrain_lmac.explainers.base import Explainer, ExplainerInputs
 from speechbrain_lmac.losses.mask_gate import SoftTopK
 from speechbrain_lmac.masking.encoded_clips import EncodedClips
-from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 from speechbrain_lmac.masking.log_power import normalized_log_power
 from speechbrain_lmac.masking.mask_logits import bounded
+from speechbrain_lmac.masking.mask_network import MaskNetwork
 from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 from speechbrain_lmac.metrics.top_k import TOP_K_FRACTIONS
 from speechbrain_lmac.utils.errors import InputError
@@ -60,7 +60,7 @@ class OptimizedMask(Explainer):
             raise InputError(f"steps must be 1 or more, got {self.steps}")
 
     def __call__(
-        self, model: InterpreterNetwork, encoded: EncodedClips, inputs: ExplainerInputs
+        self, model: MaskNetwork, encoded: EncodedClips, inputs: ExplainerInputs
     ) -> torch.Tensor:
         assert inputs.class_queries is not None
         classifier, masks = model.classifier, []

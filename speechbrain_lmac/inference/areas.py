@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 
 from speechbrain_lmac.inference.decisions import PromptDecisions, RankedMasks
-from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
+from speechbrain_lmac.masking.mask_network import MaskNetwork
 from speechbrain_lmac.metrics.smallest_areas import smallest_areas
 from speechbrain_lmac.utils.device import in_float32
 from speechbrain_lmac.utils.errors import InputError
@@ -61,7 +61,7 @@ class PlayableAreas:
     against: str | None
     explained: torch.Tensor
     target: int
-    model: InterpreterNetwork
+    model: MaskNetwork
 
     @cached_property
     @in_float32

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Self
 import torch
 from speechbrain.inference.interfaces import Pretrained
 
-from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
+from speechbrain_lmac.masking.mask_network import MaskNetwork
 from speechbrain_lmac.models.base import AudioClassifier
 from speechbrain_lmac.utils.errors import InputError
 
@@ -55,7 +55,7 @@ class FrozenInterpreter(Pretrained):
         return self
 
     @property
-    def model(self) -> InterpreterNetwork:
+    def model(self) -> MaskNetwork:
         """Network of the interpreter: the classifier and the mask decoder."""
         return self.mods["model"]
 

@@ -17,7 +17,7 @@ from speechbrain_lmac.inference.saving import (
     write_interpretation,
 )
 from speechbrain_lmac.inference.timeline import MERGE_GAP, MIN_DURATION, THRESHOLD
-from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
+from speechbrain_lmac.masking.mask_network import MaskNetwork
 from speechbrain_lmac.models.question_words import QuestionWords
 from speechbrain_lmac.reports.annotations import RegionRule
 from speechbrain_lmac.utils.device import in_float32
@@ -61,7 +61,7 @@ class Interpretation(MeasuredSounds):
         Text that each prompt is contrasted with.
     sample_rate : int
         Sample rate of the sounds, in Hz.
-    model : InterpreterNetwork
+    model : MaskNetwork
         Network that was used, for :meth:`score_sounds`.
     file : str or None
         Path of the sound, if any.
@@ -82,7 +82,7 @@ class Interpretation(MeasuredSounds):
     prompts: tuple[str, ...]
     against: str | None
     sample_rate: int
-    model: InterpreterNetwork = field(repr=False)
+    model: MaskNetwork = field(repr=False)
     file: str | None = None
     explainer: str | None = None
 

@@ -1,13 +1,13 @@
 """Network that is trained and served: a masked classifier and a mask decoder."""
 
 import torch
-from torch import nn
 
 from speechbrain_lmac.masking.decoder import MaskDecoder
 from speechbrain_lmac.masking.decoder_features import DecoderFeatures
 from speechbrain_lmac.masking.encoded_clips import EncodedClips
 from speechbrain_lmac.masking.gradients import log_attribution, relevance_maps
 from speechbrain_lmac.masking.log_power import normalized_log_power
+from speechbrain_lmac.masking.mask_network import MaskNetwork
 from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 from speechbrain_lmac.masking.psi_decoder import PsiDecoder
 from speechbrain_lmac.utils.errors import InputError
@@ -16,7 +16,7 @@ TIE = 1e-4
 """Largest difference of logits, as a fraction of the largest one, of equally probable classes."""
 
 
-class InterpreterNetwork(nn.Module):
+class InterpreterNetwork(MaskNetwork):
     """Masks for clips and queries. Only the decoder has trainable weights.
 
     Arguments
@@ -40,10 +40,9 @@ class InterpreterNetwork(nn.Module):
     """
 
     def __init__(self, classifier: MaskedClassifier, decoder: MaskDecoder | PsiDecoder):
-        super().__init__()
-        self.classifier = classifier
+        super().__init__(classifier)
         self.decoder = decoder
-        if decoder is not None and decoder.uses_gradients:  # explainers may go without a decoder
+        if decoder.uses_gradients:
             classifier.keeps_graph = True
 
     @property

@@ -33,8 +33,8 @@ from experiments.planted_shortcut.tone import (
 )
 from speechbrain_lmac.data.synthetic import KINDS, synthesize
 from speechbrain_lmac.explainers.controls import EnergyMask, FullMask, OracleIRM, RandomMask
+from speechbrain_lmac.explainers.network import ExplainerNetwork
 from speechbrain_lmac.masking.domains import DOMAINS, build
-from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 from speechbrain_lmac.metrics.top_k import rank_bins
 from speechbrain_lmac.models.clap.mini import MiniCLAP
@@ -57,7 +57,7 @@ class Event(evaluation.Tone):
 @pytest.fixture(scope="module", params=sorted(DOMAINS))
 def unplanted(request, clap):
     """Network without a decoder of the pretrained CLAP, in both masking domains."""
-    return InterpreterNetwork(MaskedClassifier(build(request.param, clap)), decoder=None)
+    return ExplainerNetwork(MaskedClassifier(build(request.param, clap)), "energy")
 
 
 @pytest.fixture(scope="module")
@@ -224,7 +224,7 @@ def test_weights_are_saved_in_package_format(clap, tmp_path, wavs):
 def test_tone_changes_planted_prediction():
     """The shortcut class is predicted if and only if the clip has the tone."""
     clap = MiniCLAP(WEIGHTS)
-    model = InterpreterNetwork(MaskedClassifier(build("mel", clap)), decoder=None)
+    model = ExplainerNetwork(MaskedClassifier(build("mel", clap)), "energy")
     frame = evaluate_explainers(
         model, {"tone": evaluation.Tone(), "event": Event()}, seed=7, clips=3
     )

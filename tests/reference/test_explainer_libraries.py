@@ -12,9 +12,9 @@ from torchcam import methods as torchcam
 from speechbrain_lmac.explainers.base import ExplainerInputs
 from speechbrain_lmac.explainers.cam import GradCAM, GradCAMPlusPlus
 from speechbrain_lmac.explainers.integrated_gradients import IntegratedGradients
+from speechbrain_lmac.explainers.network import ExplainerNetwork
 from speechbrain_lmac.explainers.score_cam import ScoreCAM
 from speechbrain_lmac.masking.grid import upsample_to_grid
-from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 from speechbrain_lmac.metrics.top_k import normalize_attributions
 
 
@@ -110,7 +110,7 @@ def test_integrated_gradients_equal_captum(classifier, wavs, text):
         encoded.power.sqrt(), additional_forward_args=inputs.query, n_steps=8
     )
     linear = IntegratedGradients(range_db=1e-6, steps=8, chunk=5)  # so short a range is linear
-    maps = linear(InterpreterNetwork(in_double, None), encoded, inputs)
+    maps = linear(ExplainerNetwork(in_double, "energy"), encoded, inputs)
     torch.testing.assert_close(
         normalize_attributions(maps), normalize_attributions(expected.abs()), atol=1e-5, rtol=0
     )

@@ -6,8 +6,8 @@ import torch
 from speechbrain_lmac.explainers.base import ExplainerInputs
 from speechbrain_lmac.explainers.gradient import InputXGradient, Saliency, SmoothGrad
 from speechbrain_lmac.explainers.integrated_gradients import IntegratedGradients
+from speechbrain_lmac.explainers.network import ExplainerNetwork
 from speechbrain_lmac.masking.gradients import blur
-from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 from speechbrain_lmac.metrics.top_k import normalize_attributions
 from tests.unit.explainers.conftest import ONLY_MEL, masked_logits, negated
 
@@ -15,7 +15,7 @@ from tests.unit.explainers.conftest import ONLY_MEL, masked_logits, negated
 def test_input_x_gradient_is_the_slope_of_gains(in_double, text):
     """Over a block of bins it equals the finite difference of the logit."""
     classifier, encoded = in_double
-    model, inputs = InterpreterNetwork(classifier, None), ExplainerInputs(text.double(), seeds=())
+    model, inputs = ExplainerNetwork(classifier, "energy"), ExplainerInputs(text.double(), seeds=())
     positive = InputXGradient(sign="positive")
     signed = positive(model, encoded, inputs) - negated(positive, model, encoded, inputs)
     block = torch.zeros_like(encoded.power)

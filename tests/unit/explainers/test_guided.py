@@ -11,8 +11,8 @@ from speechbrain_lmac.explainers.gradient import InputXGradient
 from speechbrain_lmac.explainers.gradient_shap import GradientShap
 from speechbrain_lmac.explainers.guided import GuidedBackprop, GuidedGradCAM
 from speechbrain_lmac.explainers.integrated_gradients import IntegratedGradients
+from speechbrain_lmac.explainers.network import ExplainerNetwork
 from speechbrain_lmac.masking.domains import MelDomain
-from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 from speechbrain_lmac.metrics.top_k import normalize_attributions
 from speechbrain_lmac.models.base import WeightsReference
@@ -51,7 +51,7 @@ class TwoLayers(SupervisedClassifier):
 def two_layers(wavs):
     """Return the network of a classifier with a ReLU module, clips and the query of class a."""
     classifier = TwoLayers()
-    model = InterpreterNetwork(MaskedClassifier(MelDomain(classifier)), None)
+    model = ExplainerNetwork(MaskedClassifier(MelDomain(classifier)), "energy")
     encoded = model.classifier.encode_clips(wavs)
     query = classifier.queries(["a"]).expand(len(wavs), -1)
     return model, encoded, ExplainerInputs(query, seeds=(1, 2, 3))

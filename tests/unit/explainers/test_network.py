@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from speechbrain_lmac.evaluation.listening_test import default_methods
 from speechbrain_lmac.explainers.base import ExplainerInputs
 from speechbrain_lmac.explainers.network import (
     FRACTION,
@@ -10,6 +11,8 @@ from speechbrain_lmac.explainers.network import (
     ExplainerNetwork,
     rank_gains,
 )
+from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
+from speechbrain_lmac.masking.mask_network import MaskNetwork
 from speechbrain_lmac.utils.errors import InputError
 
 CHEAP = ["input-x-gradient", "guided-gradcam", "gradcam", "gradcam++", "energy"]
@@ -63,3 +66,11 @@ def test_network_refuses_unknown_explainers(classifier):
         with pytest.raises(InputError, match="explainer must be saliency, "):
             ExplainerNetwork(classifier, name)
     assert {"optimized", "scorecam", "gscorecam", "smoothgrad"} <= TRAINING_FREE.keys()
+
+
+def test_network_has_no_decoder(classifier, model):
+    """A network of an explainer is no network with a decoder; both are networks of masks."""
+    network = ExplainerNetwork(classifier, "energy")
+    assert isinstance(network, MaskNetwork) and isinstance(model, MaskNetwork)
+    assert not isinstance(network, InterpreterNetwork) and not hasattr(network, "decoder")
+    assert set(default_methods(model)) - set(default_methods(network)) == {"lmac"}
