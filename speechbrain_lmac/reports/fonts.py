@@ -1,5 +1,6 @@
 """Texts in any script, drawn by Pillow."""
 
+from bisect import bisect_right
 from functools import cache, lru_cache
 from itertools import groupby
 from math import ceil
@@ -43,9 +44,10 @@ def fit_text(text: str, size: float, width: float) -> str:
     """
     if text_width(text, size) <= width:
         return text
-    while text and text_width(text + ELLIPSIS, size) > width:
-        text = text[:-1]
-    return text.rstrip() + ELLIPSIS
+    letters = bisect_right(
+        range(len(text)), width, key=lambda last: text_width(text[: last + 1] + ELLIPSIS, size)
+    )
+    return text[:letters].rstrip() + ELLIPSIS
 
 
 @lru_cache(maxsize=1024)

@@ -71,11 +71,12 @@ def test_mel_axis_repeats_wide_frames():
 
 
 def test_long_titles_are_cut():
-    """A text that is too wide is cut, and ends with an ellipsis."""
+    """A text that is too wide is cut after as many letters as fit, and ends with an ellipsis."""
     text = "the sound of a very long prompt " * 5
     short = fit_text(text, 12, 200)
     assert short.endswith("…") and text.startswith(short[:-1])
     assert text_width(short, 12) <= 200 < text_width(text, 12)
+    assert text_width(text[: len(short) + 1] + "…", 12) > 200
 
 
 def test_texts_of_any_script_are_drawn():
