@@ -50,7 +50,7 @@ def benchmark_arguments(small_set, output, **changes):
         "explainers": EXPLAINERS,
         "subset_only_explainers": "[scorecam]",
         "conditions": "[clean, two_source, absent_prompt, white_noise]",
-        "num_clips": "{clips: 4, valid_clips: 2, subset: 2, randomized: 1}",
+        "num_clips": "{clips: 3, valid_clips: 2, subset: 2, randomized: 1}",
         "device": "cpu",
         **changes,
     }

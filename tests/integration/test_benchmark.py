@@ -15,7 +15,7 @@ from speechbrain_lmac.pretrained.finding import PRETRAINED
 from tests.helpers.records import decoder_of, items_of, read_records, value_of
 from tests.helpers.runs import benchmark_arguments as arguments
 
-NO_SANITY_CHECK = "{clips: 4, valid_clips: 2, subset: 2, randomized: 0}"
+NO_SANITY_CHECK = "{clips: 3, valid_clips: 2, subset: 2, randomized: 0}"
 """Numbers of clips of the uninterrupted run, with no clip of randomized models."""
 
 
@@ -40,7 +40,7 @@ def test_every_score_appears_once(frame):
     counts = items[items.condition == "clean"].groupby("method")["clip"].count()
     assert "oracle-irm" not in counts
     expensive = counts.index.str.startswith("scorecam")
-    assert (counts[expensive] == 2).all() and (counts[~expensive] == 4).all()
+    assert (counts[expensive] == 2).all() and (counts[~expensive] == 3).all()
 
 
 def test_table_file_holds_all_scores(uninterrupted, frame):
@@ -165,7 +165,7 @@ def test_batch_size_has_no_effect(small_set, frame, tmp_path):
     }
     run.main(arguments(small_set, tmp_path, batch_size=1, **fewer))
     again = read_records(tmp_path)
-    assert len(items_of(again)) > 40
+    assert len(items_of(again)) > 30
     assert_same(select(frame, again), again, atol=2e-3)
 
 

@@ -28,6 +28,20 @@ def captions(tmp_path):
     return tmp_path / "captions.csv"
 
 
+@pytest.fixture
+def texts(monkeypatch):
+    """Captions that are trained on, in the order of the batches."""
+    trained, forward = [], train.LMACBrain.compute_forward
+
+    def recording_forward(self, batch, stage):
+        if stage.name == "TRAIN":
+            trained.extend(batch.text)
+        return forward(self, batch, stage)
+
+    monkeypatch.setattr(train.LMACBrain, "compute_forward", recording_forward)
+    return trained
+
+
 def arguments(hparams_file, **settings):
     """Command line of a short training with these settings."""
     settings = {
@@ -39,19 +53,11 @@ def arguments(hparams_file, **settings):
     return [f"hparams/{hparams_file}", *words]
 
 
+@pytest.mark.exhaustive
 def test_train_on_captions_and_test_on_labels(
-    captions, small_set, tmp_path, published_settings, monkeypatch
+    captions, small_set, tmp_path, published_settings, texts
 ):
     """The paper's setting: Microsoft's CLAP, captions, another data set; random weights."""
-    texts = []
-    forward = train.LMACBrain.compute_forward
-
-    def recording_forward(self, batch, stage):
-        if stage.name == "TRAIN":
-            texts.extend(batch.text)
-        return forward(self, batch, stage)
-
-    monkeypatch.setattr(train.LMACBrain, "compute_forward", recording_forward)
     # the CLAP is large: two captions, one clip for validation, one for the test
     manifest.write(captions, manifest.read(captions)[:2])
     few = tmp_path / "few.csv"
@@ -88,7 +94,7 @@ def test_train_refuses_recording_of_test_clip(captions, small_set, capsys):
     assert "is in both train and test" in capsys.readouterr().err
 
 
-def test_train_selects_epoch_on_captions(captions, small_set, tmp_path):
+def test_train_selects_epoch_on_captions(captions, small_set, tmp_path, texts):
     """With validation captions, all folds of the data set can be tested."""
     clips = manifest.read(captions)
     chosen = [clip._replace(split="valid") for clip in clips[:2]]
@@ -106,6 +112,8 @@ def test_train_selects_epoch_on_captions(captions, small_set, tmp_path):
     )
     assert [clip.text for clip in manifest.read(output / "valid.csv")] == [c.text for c in chosen]
     assert {clip.fold for clip in manifest.read(output / "test.csv")} == {1, 5}
+    trained = [clip.text for clip in manifest.read(output / "train.csv")]
+    assert sorted(texts) == sorted(trained) and all("the noise of" in text for text in texts)
 
 
 def test_extra_manifest_adds_clips_to_folds(captions, small_set, tmp_path):

@@ -49,6 +49,13 @@ def ranks(small_set, output, folder):
     ]
 
 
+def complete(small_set, output, folder):
+    """Run the two processes of a training to their end."""
+    for process in ranks(small_set, output, folder):
+        done = process.wait()
+        assert done.status == 0, done.output[-2000:]
+
+
 def weights(output):
     """Return the exported weights of a decoder."""
     return load_file(output / "interpreter" / "decoder.safetensors")
@@ -58,8 +65,15 @@ def weights(output):
 def two_processes(small_set, tmp_path_factory):
     """Output folder of a training with two processes."""
     output = tmp_path_factory.mktemp("two")
+    complete(small_set, output, tmp_path_factory.mktemp("logs"))
+    return output
+
+
+@pytest.mark.exhaustive
+def test_launcher_trains_like_the_processes(small_set, two_processes, tmp_path):
+    """``torchrun`` starts the same processes, which train the same weights."""
     done = subprocess.run(
-        command(small_set, output),
+        command(small_set, tmp_path),
         capture_output=True,
         text=True,
         check=False,
@@ -67,7 +81,9 @@ def two_processes(small_set, tmp_path_factory):
         timeout=300,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    return output
+    expected, trained = weights(two_processes), weights(tmp_path)
+    for name in expected:
+        assert (trained[name] - expected[name]).abs().max() < 1e-6, name
 
 
 def test_two_processes_train_like_one(small_set, two_processes, tmp_path):
@@ -91,9 +107,7 @@ def test_killed_process_resumes(small_set, two_processes, tmp_path, tmp_path_fac
     killed.kill()
     assert other.wait(timeout=120).status != 0
     assert not (tmp_path / "results.md").exists()
-    for process in ranks(small_set, tmp_path, logs):
-        done = process.wait()
-        assert done.status == 0, done.output[-2000:]
+    complete(small_set, tmp_path, logs)
     expected, trained = weights(two_processes), weights(tmp_path)
     for name in expected:
         assert (trained[name] - expected[name]).abs().max() < 1e-6, name

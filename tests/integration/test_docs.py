@@ -37,6 +37,7 @@ def test_tutorial_has_no_outputs():
     assert not any(cell.get("outputs") for cell in notebook.cells)
 
 
+@pytest.mark.exhaustive
 def test_listening_page_is_up_to_date(tmp_path):
     """The committed page has the headings of a page that is written anew."""
     path = tmp_path / "listen.html"

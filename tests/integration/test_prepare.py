@@ -84,6 +84,7 @@ def test_prepare_real_esc10(prepare, tmp_path):
 
 
 @needs_us8k
+@pytest.mark.exhaustive
 def test_prepare_real_urbansound8k(prepare, tmp_path):
     """The manifest has ten classes and the license of the data set."""
     prepare("UrbanSound8k", REAL_US8K, "--manifest", tmp_path / "set.csv")

@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
@@ -26,18 +24,11 @@ from tests.helpers.forked import finish
 QUICK = {"clip_seconds": 0.5, "number_of_epochs": 1, "batch_size": 4, "device": "cpu"}
 
 
-def train(cwd=REPOSITORY, hparams="hparams/lmac_zs.yaml", **settings):
-    """Run train.py with a quick configuration; return the completed process."""
-    words = [word for name, value in {**QUICK, **settings}.items() for word in (f"--{name}", value)]
-    command = [sys.executable, str(REPOSITORY / "train.py"), hparams, *map(str, words)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
-
-
 def test_training_runs_from_an_empty_folder(small_set, tmp_path):
     """All test clips and methods are scored, and the interpreter loads."""
-    hparams = str(hparams_path("lmac_zs.yaml"))
-    run = train(tmp_path, hparams, data_folder=small_set, masking="stft", output_folder="out")
-    assert run.returncode == 0, run.stderr
+    settings = {**QUICK, "data_folder": small_set, "masking": "stft", "output_folder": "out"}
+    words = [word for name, value in settings.items() for word in (f"--{name}", value)]
+    run = finish(["train", "lmac_zs.yaml", *words], tmp_path / "log.txt", cwd=tmp_path)
     scores = pd.read_csv(tmp_path / "out" / "metrics.csv")
     assert set(scores.method) == {
         "LMAC-ZS-D",
@@ -49,7 +40,7 @@ def test_training_runs_from_an_empty_folder(small_set, tmp_path):
     drops = scores[(scores.metric == "AD") & (scores.fraction == 0.05)]
     assert len(drops) == 10 * 5  # clips x methods
     table = (tmp_path / "out" / "results.md").read_text()
-    assert "| gradcam++ " in table and table in run.stdout + run.stderr
+    assert "| gradcam++ " in table and table in run.output
     assert "minus energy: AD" in table
     assert len(pd.read_csv(tmp_path / "out" / "train.csv")) == 30
     Interpreter.from_hparams(source=tmp_path / "out", run_opts={"device": "cpu"})

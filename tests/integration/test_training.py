@@ -1,6 +1,7 @@
 """Training on a few half-second clips: resuming, checkpoints, calibration, prompts."""
 
 import math
+import shutil
 from types import SimpleNamespace
 
 import pytest
@@ -56,9 +57,9 @@ def test_training_interrupted_resumes(
         torch.testing.assert_close(resumed[name], expected[name], atol=1e-6, rtol=0, msg=name)
 
 
-def test_training_continues_with_more_epochs(small_set, tmp_path, monkeypatch):
+def test_training_continues_with_more_epochs(small_set, uninterrupted, tmp_path, monkeypatch):
     """A third epoch after two takes the steps of one epoch, and the log has all three."""
-    train.main(arguments(small_set, tmp_path))
+    shutil.copytree(uninterrupted, tmp_path, dirs_exist_ok=True)
     steps = stop_after(monkeypatch, None)
     train.main(arguments(small_set, tmp_path, number_of_epochs=3))
     assert len(steps) == 7
