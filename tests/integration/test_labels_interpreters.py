@@ -62,7 +62,7 @@ def test_labels_interpreter_refuses_other_weights(name, efficientat_file):
 @needs_recordings
 def test_explained_labels_beat_energy(interpreter):
     """On fold 5, which trained nothing, bins of the predicted label rank above loud bins."""
-    clips = [clip for clip in read_clips(REAL_ESC10) if clip.fold == 5][::8]
+    clips = [clip for clip in read_clips(REAL_ESC10) if clip.fold == 5][::16]
     wavs = torch.stack([fit(interpreter.load_audio(clip.wav)) for clip in clips])
     model = interpreter.model
     classifier = model.classifier.audio_classifier

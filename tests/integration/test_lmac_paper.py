@@ -30,10 +30,11 @@ def classifier(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def few(small_set, tmp_path_factory):
-    """Manifest of four clips in each of five folds."""
+    """Manifest of four clips in the fold that trains, and of two in each other fold."""
     path = tmp_path_factory.mktemp("few") / "few.csv"
-    labels = ("siren", "rain", "wind", "engine")
-    manifest.write(path, [clip for clip in read_clips(small_set) if clip.label in labels])
+    labels = {1: ("siren", "rain", "wind", "engine")}
+    clips = [c for c in read_clips(small_set) if c.label in labels.get(c.fold, ("siren", "rain"))]
+    manifest.write(path, clips)
     return path
 
 
