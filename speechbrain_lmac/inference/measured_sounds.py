@@ -1,5 +1,6 @@
 """Measurements on the sounds of an interpretation, computed on first use."""
 
+from dataclasses import replace
 from functools import cached_property
 
 import torch
@@ -31,6 +32,7 @@ class MeasuredSounds(PlayableAreas):
     explained: torch.Tensor
     sample_rate: int
     file: str | None
+    explainer: str | None
 
     @cached_property
     def contrast_holds(self) -> torch.Tensor:
@@ -68,6 +70,7 @@ class MeasuredSounds(PlayableAreas):
         power = domain.audio_classifier.filtered_power(self.filtered.unsqueeze(0))[0].cpu()
         activity.add(0, self.original, mask, probability, power=power)
         timeline = activity.timeline(samples, self.against, file=self.file)
+        timeline = replace(timeline, explainer=self.explainer)
         return timeline.with_others(self.prompts, index, self.detection_probability)
 
     @cached_property

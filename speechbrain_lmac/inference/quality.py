@@ -1,7 +1,7 @@
 """Warnings about sounds and explanations that are hard to trust."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -38,7 +38,9 @@ def interpretation_warnings(interpretation: Any) -> list[str]:
     list of str
         Empty if there is nothing to warn of.
     """
-    found = [*level_warnings(interpretation.original), *_unfamiliar(interpretation)]
+    classifier = interpretation.model.classifier.audio_classifier
+    taken_for = classifier.unfamiliar(interpretation.prompts)
+    found = [*level_warnings(interpretation.original), *unfamiliar_warnings(taken_for)]
     for i in interpretation.explained.nonzero().flatten().tolist():
         prompt = interpretation.prompts[i]
         found.extend(f"“{prompt}”: {warning}" for warning in _prompt_warnings(interpretation, i))
@@ -51,11 +53,37 @@ def interpretation_warnings(interpretation: Any) -> list[str]:
     return found
 
 
-def _unfamiliar(interpretation: Any) -> Iterator[str]:
-    """Yield a warning about each prompt that the classifier does not know."""
-    classifier = interpretation.model.classifier.audio_classifier
-    for prompt, label in classifier.unfamiliar(interpretation.prompts).items():
-        yield f"“{prompt}”: the classifier does not know this phrase and takes it for “{label}”"
+def timeline_warnings(timeline: Any) -> list[str]:
+    """Return the warnings of a timeline: prompts that are unknown, or absent everywhere."""
+    absent_everywhere = [
+        f"“{prompt}”: absent everywhere, so its explanation is nearly silent"
+        for prompt, absent in zip(timeline.prompts, timeline.absent.tolist())
+        if absent
+    ]
+    return [*unfamiliar_warnings(timeline.taken_for), *absent_everywhere]
+
+
+def unfamiliar_warnings(taken_for: Mapping[str, str]) -> list[str]:
+    """Return a warning about each prompt that the classifier does not know.
+
+    Arguments
+    ---------
+    taken_for : dict
+        Prompt -> label that the classifier takes it for.
+
+    Returns
+    -------
+    list of str
+
+    Example
+    -------
+    >>> unfamiliar_warnings({"Strix aluco": "Owl"})
+    ['“Strix aluco”: the classifier does not know this phrase and takes it for “Owl”']
+    """
+    return [
+        f"“{prompt}”: the classifier does not know this phrase and takes it for “{label}”"
+        for prompt, label in taken_for.items()
+    ]
 
 
 def _prompt_warnings(interpretation: Any, i: int) -> Iterator[str]:

@@ -143,7 +143,9 @@ def _explain_windows(
         timeline = activity.timeline(length, against, files, file=sound.path)
         if audible is not None:
             writer.audible = audible_spans(timeline, audible)
-    return replace(timeline, gain=writer.gain)
+    taken_for = interpreter.audio_classifier.unfamiliar(prompts)
+    explainer = interpreter.explainer_name
+    return replace(timeline, gain=writer.gain, explainer=explainer, taken_for=taken_for)
 
 
 def audible_spans(timeline: Timeline, rule: RegionRule) -> list[list[tuple[float, float]]]:

@@ -116,6 +116,7 @@ def write_timeline(timeline: Any, folder: Path, rule: RegionRule, figure: bool =
         draw_timeline(timeline, folder / FIGURE, rule)
     scores = {
         "file": timeline.file,
+        "explainer": timeline.explainer,
         "seconds": timeline.duration,
         "gain": timeline.gain,
         "sample_rate": timeline.sample_rate,

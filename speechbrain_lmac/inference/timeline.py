@@ -1,5 +1,6 @@
 """Activity of prompts over the time of a sound."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import torch
 
 from speechbrain_lmac.inference.inputs import check_folder_name, check_rule
 from speechbrain_lmac.inference.outputs import table_names, timeline_names, writing_to
+from speechbrain_lmac.inference.quality import timeline_warnings
 from speechbrain_lmac.inference.saving import write_tables, write_timeline
 from speechbrain_lmac.inference.scores import with_fill
 from speechbrain_lmac.reports.annotations import Region, RegionRule, find_regions
@@ -49,6 +51,10 @@ class Timeline:
         Path of the sound, if it was read from a file.
     min_presence : float
         Probability below which a prompt is absent. Default: 0.05.
+    explainer : str or None
+        Name of the method that predicted the masks, such as ``LMAC-ZS-G``.
+    taken_for : dict
+        Prompt that the classifier does not know -> label that it is taken for. Default: empty.
     """
 
     prompts: tuple[str, ...]
@@ -63,6 +69,8 @@ class Timeline:
     gain: float = 1.0
     file: str | None = None
     min_presence: float = 0.05
+    explainer: str | None = None
+    taken_for: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __repr__(self) -> str:
         regions = len(self.regions())
@@ -86,12 +94,8 @@ class Timeline:
 
     @property
     def warnings(self) -> list[str]:
-        """Warnings about prompts that are absent from the whole sound."""
-        return [
-            f"“{prompt}”: absent everywhere, so its explanation is nearly silent"
-            for prompt, absent in zip(self.prompts, self.absent.tolist())
-            if absent
-        ]
+        """Warnings about prompts that are unknown, or absent from the whole sound."""
+        return timeline_warnings(self)
 
     @property
     def seconds(self) -> torch.Tensor:
@@ -124,11 +128,7 @@ class Timeline:
         fraction = with_fill(self.masked_in_fraction, index, count, 0.0)
         bands = with_fill(self.bands, index, count, 0.0)
         return replace(
-            self,
-            prompts=prompts,
-            probability=everywhere,
-            masked_in_fraction=fraction,
-            bands=bands,
+            self, prompts=prompts, probability=everywhere, masked_in_fraction=fraction, bands=bands
         )
 
     def regions(

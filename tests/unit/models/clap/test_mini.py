@@ -3,6 +3,8 @@
 tests/reference/test_mini_recordings.py measures the accuracy on recordings.
 """
 
+import json
+
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -117,3 +119,20 @@ def test_interpretations_name_unfamiliar_prompts(clap):
     label = clap.unfamiliar(["Turdus merula"])["Turdus merula"]
     (warning,) = [text for text in result.warnings if "does not know this phrase" in text]
     assert warning.startswith("“Turdus merula”: ") and warning.endswith(f"“{label}”")
+
+
+def test_recordings_name_unfamiliar_prompts(clap, tmp_path):
+    """A recording has the warnings of a clip, and names the explainer as a clip does."""
+    interpreter = Interpreter.from_classifier(clap, explainer="energy")
+    wav, prompts = synthesize("siren", seed=1, seconds=1.0), ["Turdus merula", "siren"]
+    rate = clap.sample_rate
+    timeline = interpreter.interpret_recording(wav, prompts, tmp_path / "long", sample_rate=rate)
+    clip = interpreter.interpret_file(wav, prompts, sample_rate=rate)
+    clip.save(tmp_path / "short", areas=False, figure=False)
+    recorded, short = (
+        json.loads((tmp_path / name / "scores.json").read_text()) for name in ("long", "short")
+    )
+    assert recorded["warnings"] == timeline.warnings
+    (warning,) = [text for text in recorded["warnings"] if "does not know this phrase" in text]
+    assert warning in short["warnings"]
+    assert recorded["explainer"] == short["explainer"] == clip.timeline.explainer == "energy"
