@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import torch
 
@@ -11,15 +11,13 @@ from speechbrain_lmac.data.prompts import TEMPLATE
 from speechbrain_lmac.explainers.network import find_explainer
 from speechbrain_lmac.inference.frozen import FrozenInterpreter
 from speechbrain_lmac.inference.prompts import PromptQuery, label_queries, prompt_query
+from speechbrain_lmac.inference.speechbrain_options import read_options
 from speechbrain_lmac.inference.training_free import EXPLAINER, build_domain, training_free
 from speechbrain_lmac.models.base import AudioClassifier
-from speechbrain_lmac.pretrained.checkpoint import load_interpreter
+from speechbrain_lmac.pretrained.checkpoint import load_interpreter, read_interpreter
 from speechbrain_lmac.pretrained.config import HPARAMS_FILE
 from speechbrain_lmac.utils.device import in_float32
 from speechbrain_lmac.utils.errors import InputError
-
-PRETRAINED_OPTIONS = ("run_opts", "freeze_params")
-"""Arguments of SpeechBrain's ``Pretrained`` that are passed on."""
 
 
 class PretrainedInterpreter(FrozenInterpreter):
@@ -75,11 +73,14 @@ class PretrainedInterpreter(FrozenInterpreter):
         hparams_file : str
             Argument of SpeechBrain, which must be ``hyperparams.yaml``.
         **kwargs
-            ``run_opts`` and ``freeze_params`` of ``speechbrain.inference.interfaces.Pretrained``.
+            ``run_opts`` and ``freeze_params`` of ``speechbrain.inference.interfaces.Pretrained``,
+            ``fetch_config``, ``local_strategy`` and ``download_only``, as there. Values that are
+            not supported are an error; see :mod:`speechbrain_lmac.inference.speechbrain_options`.
 
         Returns
         -------
         Interpreter
+            None with ``download_only``, as in SpeechBrain: files are downloaded and checked.
 
         Raises
         ------
@@ -89,14 +90,13 @@ class PretrainedInterpreter(FrozenInterpreter):
         """
         if hparams_file != HPARAMS_FILE:
             raise InputError(f"hparams_file must be {HPARAMS_FILE}, got {hparams_file!r}")
-        if unknown := sorted(set(kwargs) - set(PRETRAINED_OPTIONS)):
-            raise InputError(
-                f"arguments of SpeechBrain must be {' or '.join(PRETRAINED_OPTIONS)}, got "
-                f"{unknown[0]}. See savedir and revision for downloads"
-            )
+        revision, download_only, options = read_options(kwargs, revision, savedir)
+        if download_only:
+            read_interpreter(source, revision, savedir, sha256, audio_classifier is not None)
+            return cast("Self", None)
         loading = (source, overrides, revision, savedir, sha256, trust_source, audio_classifier)
         hparams, fingerprint = load_interpreter(*loading)
-        return cls._built(hparams, fingerprint, **kwargs)
+        return cls._built(hparams, fingerprint, **options)
 
     @classmethod
     @in_float32
