@@ -10,6 +10,8 @@ from speechbrain_lmac.inference.interpretation import Interpretation
 from speechbrain_lmac.inference.scored_clip import encode, score_encoded
 from speechbrain_lmac.utils.device import in_float32
 
+PromptedClip = tuple[torch.Tensor, Sequence[str] | None]
+"""Checked samples ``[time]`` of a clip, and its prompts; None for its prediction."""
 MAX_CLIPS = 8
 """Maximum number of clips in a chunk."""
 MAX_MASK_SECONDS = 80.0
@@ -18,12 +20,11 @@ MAX_MASK_SECONDS = 80.0
 
 def explain_clips(
     interpreter: Any,
-    clips: Iterable[torch.Tensor],
-    prompts: Sequence[str] | None,
+    clips: Iterable[PromptedClip],
     against: str | None = None,
     explain_above: float | None = None,
 ) -> Iterator[Interpretation]:
-    """Explain clips, in chunks of successive clips of one length.
+    """Explain clips, in chunks of successive clips of one length and number of prompts.
 
     The size of a chunk depends on the length and the number of prompts only. Memory holds one
     chunk, however many clips there are. The last digits of a result depend on the chunk.
@@ -32,9 +33,9 @@ def explain_clips(
     ---------
     interpreter : Interpreter
         Interpreter to use.
-    clips : iterable of torch.Tensor
-        Checked samples, ``[time]`` each, at the sample rate of the interpreter.
-    prompts, against, explain_above
+    clips : iterable of tuple
+        Clips at the sample rate of the interpreter, each with its prompts.
+    against, explain_above
         As for :func:`~speechbrain_lmac.inference.clip.explain_clip`.
 
     Yields
@@ -42,39 +43,43 @@ def explain_clips(
     Interpretation
         One per clip.
     """
-    chunk: list[torch.Tensor] = []
+    chunk: list[PromptedClip] = []
     for clip in clips:
-        if chunk and (
-            len(clip) != len(chunk[0]) or len(chunk) == _size(interpreter, clip, prompts)
-        ):
-            yield from _explain_chunk(interpreter, chunk, prompts, against, explain_above)
+        if chunk and (_shape(clip) != _shape(chunk[0]) or len(chunk) == _size(interpreter, clip)):
+            yield from _explain_chunk(interpreter, chunk, against, explain_above)
             chunk = []
         chunk.append(clip)
     if chunk:
-        yield from _explain_chunk(interpreter, chunk, prompts, against, explain_above)
+        yield from _explain_chunk(interpreter, chunk, against, explain_above)
 
 
-def _size(interpreter: Any, clip: torch.Tensor, prompts: Sequence[str] | None) -> int:
+def _shape(clip: PromptedClip) -> tuple[int, int]:
+    """Return the number of samples and of prompts, 1 for the prediction."""
+    wav, prompts = clip
+    return len(wav), 1 if prompts is None else len(prompts)
+
+
+def _size(interpreter: Any, clip: PromptedClip) -> int:
     """Return the number of clips in a chunk."""
     if interpreter.model.classifier.keeps_graph:  # the graph of a batch is not that of its clips
         return 1
-    seconds = len(clip) / interpreter.sample_rate * (1 if prompts is None else len(prompts))
+    samples, prompts = _shape(clip)
+    seconds = samples / interpreter.sample_rate * prompts
     return max(1, min(MAX_CLIPS, int(MAX_MASK_SECONDS / seconds)))
 
 
 @in_float32
 def _explain_chunk(
     interpreter: Any,
-    clips: list[torch.Tensor],
-    prompts: Sequence[str] | None,
+    clips: list[PromptedClip],
     against: str | None,
     explain_above: float | None,
 ) -> list[Interpretation]:
     """Explain clips of one length. Masks of the same prompts are decoded together."""
-    encoded = encode(interpreter, torch.stack(clips))
+    encoded = encode(interpreter, torch.stack([wav for wav, _ in clips]))
     scored = [
-        score_encoded(interpreter, clip, part, prompts, against)
-        for clip, part in zip(clips, encoded.split())
+        score_encoded(interpreter, wav, part, prompts, against)
+        for (wav, prompts), part in zip(clips, encoded.split())
     ]
     chosen = [explained_prompts(clip, explain_above) for clip in scored]
     queries = [

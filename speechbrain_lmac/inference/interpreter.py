@@ -18,6 +18,7 @@ from speechbrain_lmac.inference.inputs import (
     check_rule,
 )
 from speechbrain_lmac.inference.interpretation import Interpretation
+from speechbrain_lmac.inference.prompts import BatchPrompts, prompts_per_clip
 from speechbrain_lmac.inference.recording import explain_recording
 from speechbrain_lmac.inference.timeline import MERGE_GAP, MIN_DURATION, THRESHOLD, Timeline
 from speechbrain_lmac.reports.annotations import RegionRule
@@ -139,7 +140,7 @@ class Interpreter(ClassifyingInterpreter):
     def interpret_batch(
         self,
         wavs: torch.Tensor,
-        prompts: str | Sequence[str] | None = None,
+        prompts: BatchPrompts = None,
         wav_lens: torch.Tensor | None = None,
         against: str | None = None,
         explain_above: float | None = None,
@@ -150,11 +151,10 @@ class Interpreter(ClassifyingInterpreter):
         ---------
         wavs : torch.Tensor
             Waveforms at :attr:`sample_rate`, ``[batch, time]``.
-        prompts : str or list of str
-            Prompts to explain in each clip. Default: the prediction of each clip.
+        prompts : str or list
+            Prompts of all clips, or a list per clip. Default, also for one clip: its prediction.
         wav_lens : torch.Tensor
-            Length of each clip as a fraction of the longest, ``[batch]``, as in SpeechBrain.
-            Default: no padding.
+            Length of each clip as a fraction of the longest, ``[batch]``. Default: no padding.
         against, explain_above
             As for :meth:`interpret_file`.
 
@@ -165,8 +165,9 @@ class Interpreter(ClassifyingInterpreter):
         """
         clips = as_clips(wavs, wav_lens)
         self._warn_of_partial_input(max(map(len, clips)))
-        texts, rather = self._spelled(prompts, against)
-        return list(explain_clips(self, clips, texts, rather, explain_above))
+        each = prompts_per_clip(prompts, len(clips))
+        texts, rather = zip(*(self._spelled(own, against) for own in each))
+        return list(explain_clips(self, zip(clips, texts), rather[0], explain_above))
 
     def interpret_clips(
         self,
@@ -201,12 +202,13 @@ class Interpreter(ClassifyingInterpreter):
         [1, 1, 1]
         """
         texts, rather = self._spelled(prompts, against)
-        return explain_clips(self, map(as_clip, clips), texts, rather, explain_above)
+        prompted = ((as_clip(clip), texts) for clip in clips)
+        return explain_clips(self, prompted, rather, explain_above)
 
     def forward(
         self,
         wavs: torch.Tensor,
-        prompts: str | Sequence[str] | None = None,
+        prompts: BatchPrompts = None,
         wav_lens: torch.Tensor | None = None,
         against: str | None = None,
     ) -> list[Interpretation]:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch.nn.functional import normalize
@@ -12,6 +12,8 @@ from speechbrain_lmac.data.prompts import TEMPLATE, label_to_words
 from speechbrain_lmac.models.base import AudioClassifier
 from speechbrain_lmac.utils.errors import InputError
 
+BatchPrompts = str | Sequence[str] | Sequence[Sequence[str] | None] | None
+"""Prompts of all clips of a batch, or of each clip."""
 MIN_DIFFERENCE = 1e-3
 """Minimum distance between the query vectors of two texts that differ in meaning."""
 
@@ -59,6 +61,44 @@ def as_prompts(prompts: str | Sequence[str]) -> list[str]:
     if repeated:
         raise InputError(f"prompts must be different, got {repeated[0]!r} twice")
     return prompts
+
+
+def prompts_per_clip(prompts: BatchPrompts, clips: int) -> list[str | Sequence[str] | None]:
+    """Return the prompts of each clip of a batch.
+
+    Arguments
+    ---------
+    prompts : str, list or None
+        Prompts of all clips; or a list with the prompts of each clip, None for its prediction.
+    clips : int
+        Number of clips.
+
+    Returns
+    -------
+    list
+
+    Raises
+    ------
+    InputError
+        If the list does not have the prompts of each clip.
+
+    Example
+    -------
+    >>> prompts_per_clip(["rain", "dog"], 2)
+    [['rain', 'dog'], ['rain', 'dog']]
+    >>> prompts_per_clip([["rain", "dog"], ["siren"], None], 3)
+    [['rain', 'dog'], ['siren'], None]
+    """
+    texts: Any = prompts
+    is_list = isinstance(texts, list | tuple)
+    if not is_list or not any(text is None or isinstance(text, list | tuple) for text in texts):
+        return [texts] * clips
+    if len(texts) != clips or any(isinstance(text, str) for text in texts):
+        raise InputError(
+            f"prompts must be one list for all clips, or a list for each of {clips} clips, got "
+            f"{list(texts)!r}"
+        )
+    return list(texts)
 
 
 def prompt_query(

@@ -1,9 +1,11 @@
 """Explanation of many clips in chunks."""
 
+import pytest
 import torch
 
 from speechbrain_lmac.data.synthetic import synthesize
 from speechbrain_lmac.inference.clip_batches import MAX_CLIPS
+from speechbrain_lmac.utils.errors import InputError
 from tests.unit.inference.conftest import questions
 
 
@@ -62,3 +64,26 @@ def test_interpret_batch_encodes_chunks(interpreter, monkeypatch):
     finally:
         handle.remove()
     assert sizes[0] == 8 and sum(sizes) >= 16 and sizes.count(8) == 2
+
+
+def test_clips_of_a_batch_have_own_prompts(any_interpreter, wavs):
+    """A list of lists explains each clip as alone with its prompts; None is its prediction."""
+    siren, rain = (questions(any_interpreter, name) for name in ("siren", "rain"))
+    prompts = [siren, [*rain, *siren], None]
+    results = any_interpreter.interpret_batch(wavs, prompts)
+    for wav, own, result in zip(wavs, prompts, results, strict=True):
+        alone = any_interpreter.interpret(wav, own)
+        assert result.prompts == alone.prompts
+        for name in ("mask", "similarity", "probabilities"):
+            values, expected = getattr(result, name), getattr(alone, name)
+            torch.testing.assert_close(values, expected, rtol=1e-3, atol=3e-4)
+    assert [len(result.prompts) for result in results] == [1, 2, 1]
+
+
+def test_batch_refuses_prompts_of_other_clips(interpreter, wavs):
+    """There is one list for each clip, and each is valid."""
+    for prompts in ([["rain"]], [["rain"], "dog", None], [["rain"]] * 4):
+        with pytest.raises(InputError, match=f"or a list for each of {len(wavs)} clips"):
+            interpreter.interpret_batch(wavs, prompts)
+    with pytest.raises(InputError, match="at least one prompt and none empty"):
+        interpreter.interpret_batch(wavs, [["rain"], [], ["dog"]])
