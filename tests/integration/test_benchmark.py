@@ -253,6 +253,7 @@ def test_soft_masks_alone_can_be_measured(small_set, tmp_path):
     assert len(items_of(frame)) == len(value_of(frame, "AD")) == 6 and frame.fraction.isna().all()
 
 
+@pytest.mark.usefixtures("records_only")
 def test_run_without_interpreter_skips_learned(small_set, tmp_path):
     """Explainers that need the decoder are skipped."""
     changes = {
