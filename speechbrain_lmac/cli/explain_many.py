@@ -171,15 +171,13 @@ def run(
     """
     if sources and len(sources) == 2 and sources[0] == STATUS:
         return print_status(sources[1])
-    prompts = checked_prompts(prompt, prompts_file, output)
     silence_libraries()
     from speechbrain_lmac.bulk.api import explain_dataset
     from speechbrain_lmac.inference.sources import InterpreterSource
 
     result = explain_dataset(
         sources or [],
-        prompts,
-        str(output),
+        *checked_inputs(prompt, prompts_file, output),
         interpreter=InterpreterSource(source, revision, device, classifier, explainer, masking),
         explain_above=None if classify_only else explain_above,
         threshold=threshold,
@@ -203,16 +201,16 @@ def run(
     return report(result)
 
 
-def checked_prompts(
+def checked_inputs(
     prompts: list[str] | None, prompts_file: str | None, output: str | None
-) -> list[str]:
-    """Return the prompts of a command line; InputError without prompts or output."""
+) -> tuple[list[str], str]:
+    """Return the prompts and the output of a command line; InputError without either."""
     if output is None:
         raise InputError("--output must be given")
     found = read_prompts(prompts, prompts_file, None)
     if found is None:
         raise InputError("--prompt or --prompts-file must be given")
-    return found
+    return found, output
 
 
 def report(result: "DatasetResult") -> int:
