@@ -79,6 +79,7 @@ setup(
             "gradio>=6.31,<7",
             "pyarrow>=18",
             "fsspec",
+            "ray[data]>=2.49,<3",
             "playwright",  # controls the installed Chromium
             "ai-edge-litert>=2",
             "setuptools>=77,<82",  # builds the wheel in a test

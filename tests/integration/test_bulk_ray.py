@@ -57,7 +57,7 @@ def wait_for_part(process, output):
 def test_ray_equals_serial_after_kills(tmp_path):
     """A worker and then the driver are killed; the parts equal those of the serial engine."""
     clips, output = tmp_path / "clips", tmp_path / "out"
-    write_clips(clips, 60)
+    write_clips(clips, 32)
     process = start(clips, output, "--workers", "2")
     wait_for_part(process, output)
     workers = [p for p, command in descendants(process.pid).items() if "RayWorker" in command]
