@@ -25,6 +25,7 @@ test_classifier_encodes_any_length = adapters.test_classifier_encodes_any_length
 test_mask_of_ones_is_identity = adapters.test_mask_of_ones_is_identity
 test_masks_agree_in_both_domains = adapters.test_masks_agree_in_both_domains
 test_decoder_fits_the_classifier = adapters.test_decoder_fits_the_classifier
+test_gradient_features_fit_the_classifier = adapters.test_gradient_features_fit_the_classifier
 explained = adapters.explained
 test_explainer_runs_on_the_classifier = adapters.test_explainer_runs_on_the_classifier
 

@@ -44,10 +44,11 @@ def clips(classifier, seconds=0.7):
     return 0.1 * torch.randn(2, round(seconds * classifier.sample_rate), generator=generator)
 
 
-def network(classifier, masking="stft"):
+def network(classifier, masking="stft", **settings):
     """Return an interpreter network with an untrained decoder."""
     torch.manual_seed(0)
-    decoder = MaskDecoder(classifier.hidden_channels, classifier.query_dim, channels=4)
+    shape = classifier.hidden_channels, classifier.query_dim
+    decoder = MaskDecoder(*shape, channels=4, **settings)
     torch.nn.init.normal_(decoder.head.weight, std=0.3)
     return InterpreterNetwork(MaskedClassifier(DOMAINS[masking](classifier)), decoder).eval()
 
@@ -173,6 +174,25 @@ def test_decoder_fits_the_classifier(any_classifier, masking):
     assert masks.min() >= 0 and masks.max() <= 1 and masks.std() > 0
     parts = [model.classifier.apply_mask(encoded, mask) for mask in (masks[0], 1 - masks[0])]
     torch.testing.assert_close(sum(parts), encoded.wavs, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("masking", ["stft", "mel"])
+def test_gradient_features_fit_the_classifier(any_classifier, masking):
+    """Two maps of unit power for each query, clip and hidden map, and a path of unit variance."""
+    count = min(4, len(any_classifier.hidden_channels))
+    model = network(any_classifier, masking, gradient_features=count, gradient_path=0.2)
+    encoded = model.classifier.encode_clips(clips(any_classifier))
+    queries = any_classifier.queries(questions(any_classifier)).unsqueeze(1).expand(-1, 2, -1)
+    features = model.features(encoded, queries)
+    assert len(features.gradients) == count
+    for maps, hidden in zip(features.gradients, features.hidden):
+        assert maps.shape == (3, 2, 2, *hidden.shape[2:])
+        power = maps.square().mean(dim=(3, 4))
+        torch.testing.assert_close(power, torch.ones_like(power), atol=1e-4, rtol=0)
+    assert features.path.shape == (3, *encoded.power.shape)
+    with torch.no_grad():
+        masks = model(encoded, queries, features)
+    assert masks.isfinite().all() and (masks[0] - masks[1]).abs().max() > 1e-4
 
 
 @pytest.mark.parametrize("masking", sorted(DOMAINS))
