@@ -96,7 +96,8 @@ def decode(
     encoded : EncodedClips
         Batch of clips.
     queries : torch.Tensor
-        Query vectors for the mask decoder, ``[queries, dim]``, for all clips.
+        Query vectors for the mask decoder, ``[queries, dim]`` for all clips, or
+        ``[queries, batch, dim]``.
 
     Yields
     ------
@@ -113,7 +114,7 @@ def decode(
         masks = encoded.power.new_zeros(0, *encoded.power.shape)
         sounds = encoded.wavs.new_zeros(0, batch, samples)
     else:
-        masks = interpreter.model(encoded, queries.unsqueeze(1))
+        masks = interpreter.model(encoded, queries if queries.dim() == 3 else queries.unsqueeze(1))
         check_finite("masks", masks)
         sounds = interpreter.model.classifier.apply_mask(encoded, masks).cpu()
         check_finite("masks", sounds)

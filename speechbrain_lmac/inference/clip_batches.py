@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
 from speechbrain_lmac.inference.clip import decode, explained_prompts, interpret_decoded
 from speechbrain_lmac.inference.interpretation import Interpretation
@@ -61,7 +62,7 @@ def _shape(clip: PromptedClip) -> tuple[int, int]:
 
 def _size(interpreter: Any, clip: PromptedClip) -> int:
     """Return the number of clips in a chunk."""
-    if interpreter.model.classifier.keeps_graph:  # the graph of a batch is not that of its clips
+    if not interpreter.model.explains_any_query:  # padding would be explained, too
         return 1
     samples, prompts = _shape(clip)
     seconds = samples / interpreter.sample_rate * prompts
@@ -75,23 +76,21 @@ def _explain_chunk(
     against: str | None,
     explain_above: float | None,
 ) -> list[Interpretation]:
-    """Explain clips of one length. Masks of the same prompts are decoded together."""
+    """Explain clips of one length. Their masks are decoded together, padded to equal numbers."""
     encoded = encode(interpreter, torch.stack([wav for wav, _ in clips]))
     scored = [
         score_encoded(interpreter, wav, part, prompts, against)
         for (wav, prompts), part in zip(clips, encoded.split())
     ]
     chosen = [explained_prompts(clip, explain_above) for clip in scored]
-    queries = [
+    vectors = [
         clip.query.decoder_queries[index.to(interpreter.device)]
         for clip, index in zip(scored, chosen)
     ]
-    if len({(clip.prompts, *index.tolist()) for clip, index in zip(scored, chosen)}) == 1:
-        decoded = list(decode(interpreter, encoded, queries[0]))
-    else:
-        pairs = zip(scored, queries)
-        decoded = [part for clip, each in pairs for part in decode(interpreter, clip.encoded, each)]
+    decoded = decode(interpreter, encoded, pad_sequence(vectors))
     return [
-        interpret_decoded(interpreter, clip, index, *each, recheck_absent=True)
-        for clip, index, each in zip(scored, chosen, decoded)
+        interpret_decoded(
+            interpreter, clip, index, masks[: len(index)], sounds[: len(index)], recheck_absent=True
+        )
+        for clip, index, (masks, sounds) in zip(scored, chosen, decoded)
     ]

@@ -49,11 +49,9 @@ def test_interpret_clips_holds_one_chunk(interpreter):
     assert mask.untyped_storage().nbytes() == mask.numel() * mask.element_size()
 
 
-def test_interpret_batch_encodes_chunks(interpreter, monkeypatch):
-    """Without gradients, a batch of eight clips takes one call of the encoder."""
-    monkeypatch.setattr(interpreter.model.decoder, "gradient_features", 0)
-    monkeypatch.setattr(interpreter.model.decoder, "gradient_path", 0.0)
-    monkeypatch.setattr(interpreter.model.classifier, "keeps_graph", False)
+def test_interpret_batch_encodes_chunks(interpreter):
+    """A batch of eight clips takes one call of the encoder, also with gradient features."""
+    assert interpreter.model.decoder.gradient_features
     wavs = torch.stack([synthesize("siren", seed, seconds=1.0) for seed in range(8)])
     sizes = []
     encoder = interpreter.audio_classifier.audio_blocks[0]
