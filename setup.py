@@ -27,7 +27,7 @@ setup(
             "data/assets/*",
             "models/assets/*",
             "pretrained/interpreters/*/*",
-            "publishing/*.j2",
+            "pretrained/*.j2",
             "reports/templates/*",
         ],
         "speechbrain_lmac.hparams": ["*.yaml"],

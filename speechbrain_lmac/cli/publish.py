@@ -35,7 +35,7 @@ def run(
     """Upload a trained interpreter to the Hugging Face Hub."""
     from speechbrain_lmac.cli.inputs import silence_libraries
     from speechbrain_lmac.publishing.repository import write_repository
-    from speechbrain_lmac.publishing.upload import push
+    from speechbrain_lmac.utils.hub_upload import push
 
     silence_libraries()
     folder = Path(output) if output else Path(results) / "hub"

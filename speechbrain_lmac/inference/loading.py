@@ -9,7 +9,7 @@ import torch
 from speechbrain_lmac.audio.source import fetch_audio
 from speechbrain_lmac.data.prompts import TEMPLATE
 from speechbrain_lmac.explainers.network import find_explainer
-from speechbrain_lmac.inference.frozen import FrozenInterpreter
+from speechbrain_lmac.inference.hub import HubInterpreter
 from speechbrain_lmac.inference.prompts import PromptQuery, label_queries, prompt_query
 from speechbrain_lmac.inference.speechbrain_options import read_options
 from speechbrain_lmac.inference.training_free import EXPLAINER, build_domain, training_free
@@ -20,7 +20,7 @@ from speechbrain_lmac.utils.device import in_float32
 from speechbrain_lmac.utils.errors import InputError
 
 
-class PretrainedInterpreter(FrozenInterpreter):
+class PretrainedInterpreter(HubInterpreter):
     """Interpreter loaded from the package, a folder or the Hugging Face Hub.
 
     :class:`~speechbrain_lmac.inference.interpreter.Interpreter` adds the methods that classify and

@@ -27,6 +27,7 @@ from speechbrain_lmac.pretrained.files import CLASSIFIER_FILE, Files, read_files
 from speechbrain_lmac.pretrained.finding import find_interpreter
 from speechbrain_lmac.pretrained.labels import LABELS_FILE, parse_labels
 from speechbrain_lmac.utils.errors import InputError, first_line
+from speechbrain_lmac.utils.hub import CACHE_FIRST, HubAccess
 
 
 class Checkpoint(NamedTuple):
@@ -49,6 +50,7 @@ def load_interpreter(
     sha256: str | None = None,
     trust_source: bool = False,
     audio_classifier: AudioClassifier | None = None,
+    access: HubAccess = CACHE_FIRST,
 ) -> tuple[dict[str, Any], str]:
     """Load an interpreter.
 
@@ -56,6 +58,8 @@ def load_interpreter(
     ---------
     source, overrides, revision, savedir, sha256, trust_source, audio_classifier
         As for ``Interpreter.from_hparams``.
+    access : HubAccess
+        Options of a download, without ``trust_source``. Default: files in the cache are used.
 
     Returns
     -------
@@ -74,7 +78,7 @@ def load_interpreter(
     else:
         with_classifier = audio_classifier is not None
         folder, config, files, weights, labels = read_interpreter(
-            source, revision, savedir, sha256, with_classifier
+            source, revision, savedir, sha256, with_classifier, access
         )
         hparams = build(config, _parse_overrides(overrides), labels, audio_classifier)
         hparams["modules"] = {"model": hparams["model"]}
@@ -115,6 +119,7 @@ def read_interpreter(
     savedir: str | Path | None = None,
     sha256: str | None = None,
     with_classifier: bool = False,
+    access: HubAccess = CACHE_FIRST,
 ) -> Checkpoint:
     """Find an interpreter and check its files, without building anything.
 
@@ -124,6 +129,8 @@ def read_interpreter(
         As for ``Interpreter.from_hparams``.
     with_classifier : bool
         Whether to download the weights of a classifier, too, if there are some. Default: False.
+    access : HubAccess
+        Options of a download. Default: files in the cache are used.
 
     Returns
     -------
@@ -134,7 +141,7 @@ def read_interpreter(
     InputError
         If there is no interpreter, or its files are invalid or have another SHA-256.
     """
-    folder, downloaded = find_interpreter(source, revision, savedir, with_classifier)
+    folder, downloaded = find_interpreter(source, revision, savedir, with_classifier, access)
     files, path = read_files(folder, sha256), folder / HPARAMS_FILE
     config = read_interpreter_config(_as_text(files.hparams, path), str(path), downloaded)
     if downloaded:

@@ -1,6 +1,7 @@
 """Export of a trained interpreter to a folder."""
 
 import json
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -71,21 +72,51 @@ def export_interpreter(
     InputError
         As for :func:`check_exportable`, or if the classifier has no weights of its own to write.
     """
-    folder, classifier = Path(folder), model.classifier.audio_classifier
-    with owned_folder(folder, KIND, _is_without_ledger) as partial:
-        state = model.decoder.state_dict()
-        save_file(
-            {name: weight.cpu().contiguous() for name, weight in state.items()},
-            partial / DECODER_FILE,
-        )
-        if _has_labels(classifier):
-            text = labels_text(classifier.class_names)
-            (partial / LABELS_FILE).write_text(text, encoding="utf-8", newline="\n")
-        if include_classifier:
-            save_classifier(classifier, partial)
-        text = hyperparams_text(model, method, classifier.settings)
-        (partial / HPARAMS_FILE).write_text(text, encoding="utf-8")
-    return folder
+    settings = model.classifier.audio_classifier.settings
+    with export_folder(folder) as partial:
+        write_interpreter(model, method, partial, settings, include_classifier)
+    return Path(folder)
+
+
+def export_folder(folder: str | Path) -> AbstractContextManager[Path]:
+    """Return a context manager of a temporary folder that replaces an earlier export.
+
+    Arguments
+    ---------
+    folder : str or Path
+        Final path, as for :func:`export_interpreter`.
+    """
+    return owned_folder(folder, KIND, _is_without_ledger)
+
+
+def write_interpreter(
+    model: Any,
+    method: str,
+    folder: Path,
+    classifier_settings: dict[str, Any],
+    include_classifier: bool = False,
+) -> None:
+    """Write the files of an interpreter to an existing folder.
+
+    Arguments
+    ---------
+    model, method, include_classifier
+        As for :func:`export_interpreter`.
+    folder : Path
+        Existing folder.
+    classifier_settings : dict
+        As for :func:`hyperparams_text`.
+    """
+    classifier, state = model.classifier.audio_classifier, model.decoder.state_dict()
+    weights = {name: weight.cpu().contiguous() for name, weight in state.items()}
+    save_file(weights, folder / DECODER_FILE)
+    if _has_labels(classifier):
+        text = labels_text(classifier.class_names)
+        (folder / LABELS_FILE).write_text(text, encoding="utf-8", newline="\n")
+    if include_classifier:
+        save_classifier(classifier, folder)
+    text = hyperparams_text(model, method, classifier_settings)
+    (folder / HPARAMS_FILE).write_text(text, encoding="utf-8")
 
 
 def check_exportable(folder: str | Path) -> None:

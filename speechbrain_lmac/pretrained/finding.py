@@ -10,7 +10,7 @@ from speechbrain_lmac.pretrained.files import (
 )
 from speechbrain_lmac.pretrained.labels import LABELS_FILE
 from speechbrain_lmac.utils.errors import InputError
-from speechbrain_lmac.utils.hub import exactly, hub_folder
+from speechbrain_lmac.utils.hub import CACHE_FIRST, HubAccess, exactly, hub_folder
 
 PRETRAINED = Path(__file__).parent / "interpreters"
 """Folder of the interpreters in the package."""
@@ -23,6 +23,7 @@ def find_interpreter(
     revision: str | None = None,
     savedir: str | Path | None = None,
     with_classifier: bool = False,
+    access: HubAccess = CACHE_FIRST,
 ) -> tuple[Path, bool]:
     """Find the files of an interpreter, or download them.
 
@@ -32,6 +33,8 @@ def find_interpreter(
         As for ``Interpreter.from_hparams``.
     with_classifier : bool
         Whether to download the weights of a classifier, too, if there are some. Default: False.
+    access : HubAccess
+        Options of a download. Default: files in the cache are used.
 
     Returns
     -------
@@ -54,7 +57,7 @@ def find_interpreter(
             f"interpreter ({', '.join(names)}) or a Hub repository USER/NAME"
         )
     optional = [LABELS_FILE, CLASSIFIER_FILE] if with_classifier else [LABELS_FILE]
-    return _download(str(source), revision, savedir, optional), True
+    return _download(str(source), revision, savedir, optional, access), True
 
 
 def _safely(check: Callable[[], bool]) -> bool:
@@ -74,16 +77,22 @@ def _is_local_path(source: str) -> bool:
 
 
 def _download(
-    repo_id: str, revision: str | None, savedir: str | Path | None, optional: Sequence[str]
+    repo_id: str,
+    revision: str | None,
+    savedir: str | Path | None,
+    optional: Sequence[str],
+    access: HubAccess,
 ) -> Path:
     if savedir is not None:  # one folder per repository and revision
         savedir = Path(savedir) / "--".join((repo_id, revision or "main")).replace("/", "--")
-    patterns, remedy = (
-        [*REQUIRED_FILES, *map(exactly, optional)],
-        "It is not a local folder either.",
-    )
     folder = hub_folder(
-        repo_id, patterns, revision, savedir, remedy=remedy, max_bytes=MAX_DOWNLOADS
+        repo_id,
+        [*REQUIRED_FILES, *map(exactly, optional)],
+        revision,
+        savedir,
+        remedy="It is not a local folder either.",
+        max_bytes=MAX_DOWNLOADS,
+        access=access,
     )
     missing = [name for name in REQUIRED_FILES if not (folder / name).is_file()]
     if missing:

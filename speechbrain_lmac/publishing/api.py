@@ -4,7 +4,7 @@ from pathlib import Path
 
 from speechbrain_lmac.models.base import AudioClassifier
 from speechbrain_lmac.publishing.repository import write_repository
-from speechbrain_lmac.publishing.upload import push
+from speechbrain_lmac.utils.hub_upload import push
 
 
 def publish(

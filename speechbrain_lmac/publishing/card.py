@@ -1,28 +1,17 @@
-"""Model card of a published interpreter."""
+"""Model card of a trained interpreter, with the results of its run."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from huggingface_hub import EvalResult, ModelCard, ModelCardData
+from huggingface_hub import EvalResult, ModelCard
 
 from speechbrain_lmac.data import manifest
 from speechbrain_lmac.data.synthetic_dataset import is_synthetic
 from speechbrain_lmac.evaluation.tables import MEAN, markdown_table, mean_scores
-from speechbrain_lmac.models.base import AudioClassifier
-from speechbrain_lmac.pretrained.config import (
-    HPARAMS_FILE,
-    OWN_CLASSIFIER,
-    read_interpreter_config,
-)
-from speechbrain_lmac.pretrained.export import DECODER_FILE
-from speechbrain_lmac.pretrained.files import CLASSIFIER_FILE, fingerprint
-from speechbrain_lmac.publishing.papers import PAPERS
-from speechbrain_lmac.utils.version import VERSION
+from speechbrain_lmac.pretrained.card import TASK, interpreter_card
 
 LICENSES = {
     "ESC-50": "CC BY-NC 3.0 (ESC-10 part: CC BY)",
@@ -30,7 +19,6 @@ LICENSES = {
     "synthetic sounds": "made by speechbrain-lmac, free",
 }
 """Licenses of data sets whose manifests do not state one."""
-TASK = "audio-classification"
 REPORTED_METRICS = ("AD", "FF", "Fid-In")
 """Metrics in the metadata of the card."""
 
@@ -67,71 +55,26 @@ def model_card(
     -------
     huggingface_hub.ModelCard
     """
-    method, name = interpreter.hparams.method, repo_id.split("/")[1]
-    classifier = interpreter.audio_classifier
+    method = interpreter.hparams.method
     test_clips = manifest.read_unchecked(results / "test.csv")
     test_data = ", ".join(dict.fromkeys(map(_dataset_of, test_clips)))
-    data = ModelCardData(
-        license=license,
-        library_name="speechbrain-lmac",
-        pipeline_tag=TASK,
-        tags=list(PAPERS[classifier.method_family].tags),
-        model_name=name,
-        eval_results=list(_eval_results(rows, method, test_data)),
-    )
-    template = files("speechbrain_lmac.publishing") / "model_card.md.j2"
-    return ModelCard.from_template(
-        data,
-        template_str=template.read_text(encoding="utf-8"),
-        repo_id=repo_id,
-        method=method,
-        masking=settings["masking"].upper(),
-        version=VERSION,
-        fingerprint=fingerprint(folder),
-        decoder_bytes=_size(folder / DECODER_FILE),
-        table=markdown_table(rows, MEAN),
-        num_test_clips=len(test_clips),
-        test_data=test_data,
-        training_data=_training_data(manifest.read_unchecked(results / "train.csv")),
-        settings=settings,
-        **_classifier_content(folder, classifier),
-    )
-
-
-def _classifier_content(folder: Path, classifier: AudioClassifier) -> dict[str, Any]:
-    """Return what the card says about the classifier, by the names of the template."""
-    names = [f"`{name.replace('`', chr(39))}`" for name in classifier.class_names or ()]
-    return {
-        "classifier": classifier.reference,
-        "family": classifier.method_family,
-        "paper": PAPERS[classifier.method_family],
-        "words": classifier.question_words,
-        "classes": names,
-        "example": example_code(classifier),
-        "is_own": classifier_part(folder) == OWN_CLASSIFIER,
-        "classifier_bytes": _size(folder / CLASSIFIER_FILE),
+    run = {
+        "table": markdown_table(rows, MEAN),
+        "num_test_clips": len(test_clips),
+        "test_data": test_data,
+        "training_data": _training_data(manifest.read_unchecked(results / "train.csv")),
+        "settings": settings,
     }
-
-
-def example_code(classifier: AudioClassifier) -> str:
-    """Return the prompts of the card's example as Python code.
-
-    They are two prompts of a CLAP, or two class names.
-    """
-    names = classifier.class_names
-    prompts = ["the sound of a siren", "rain"] if names is None else list(names[:2])
-    return json.dumps(prompts, ensure_ascii=False)
-
-
-def classifier_part(folder: Path) -> str:
-    """Return the class of the classifier that an interpreter's file names."""
-    text = (folder / HPARAMS_FILE).read_text(encoding="utf-8")
-    return read_interpreter_config(text, HPARAMS_FILE).parts["audio_classifier"].kind
-
-
-def _size(path: Path) -> int:
-    """Return the size of a file in bytes; 0 if there is none."""
-    return path.stat().st_size if path.is_file() else 0
+    return interpreter_card(
+        folder,
+        repo_id,
+        method,
+        settings["masking"].upper(),
+        interpreter.audio_classifier,
+        license,
+        list(_eval_results(rows, method, test_data)),
+        run,
+    )
 
 
 def _eval_results(rows: pd.DataFrame, method: str, dataset: str) -> Iterator[EvalResult]:

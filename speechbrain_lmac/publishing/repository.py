@@ -15,10 +15,10 @@ from speechbrain_lmac.pretrained.config import read_interpreter_config
 from speechbrain_lmac.pretrained.export import HPARAMS_FILE, hyperparams_text
 from speechbrain_lmac.pretrained.files import interpreter_files
 from speechbrain_lmac.publishing.card import model_card
-from speechbrain_lmac.publishing.upload import check_id
 from speechbrain_lmac.reports.average_drop import draw_average_drop
 from speechbrain_lmac.reports.plots import draw_interpretation
 from speechbrain_lmac.utils.errors import InputError
+from speechbrain_lmac.utils.hub_upload import check_id
 from speechbrain_lmac.utils.ownership import check_owned_folder, owned_folder
 
 SETTINGS_FILE = "training.json"

@@ -23,6 +23,10 @@ class FakeHub:
     ----------
     requests : list of str
         Method and path of each request.
+    messages : list of str
+        Message of each commit of the client.
+    private : set of str
+        Repositories that need the token.
     sizes : dict
         File name -> size to announce instead of the true size.
     faults : list of tuple
@@ -34,6 +38,8 @@ class FakeHub:
         self.commits = {}
         self.large = {}
         self.faults = []
+        self.messages = []
+        self.private = set()
         self.sizes = {}
         self.requests = []
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("Hub", (_Hub,), {"hub": self}))
@@ -145,12 +151,14 @@ class _Hub(BaseHTTPRequestHandler):
         if repo in self.hub.commits:
             return self.answer(409, {"url": url, "error": "You already created this repo"})
         self.hub.commits[repo] = []
+        if request.get("visibility") == "private":
+            self.hub.private.add(repo)
         self.hub.put(repo, {".gitattributes": b""})
         return self.answer(200, {"url": url})
 
     def page(self, body, repo, revision="main"):
         files, sha = self.hub.files(repo, revision), self.hub.head(repo, revision)
-        if sha is None:
+        if sha is None or (repo in self.hub.private and not self.is_authorized()):
             return self.answer(404, b"", body, X_Error_Code="RepoNotFound")
         siblings = [
             {"rfilename": name, "size": self.hub.sizes.get(name, len(data))}
@@ -208,12 +216,17 @@ class _Hub(BaseHTTPRequestHandler):
         self.hub.large[oid] = self.content
         return self.answer(200, b"")
 
+    def branch(self, body, repo, name):
+        self.answer(200 if self.is_authorized() else 401, {})
+
     def commit(self, body, repo, revision):
         files = {}
         for line in self.content.decode().splitlines():
             entry = json.loads(line)
             value = entry["value"]
-            if entry["key"] == "file":
+            if entry["key"] == "header":
+                self.hub.messages.append(value["summary"])
+            elif entry["key"] == "file":
                 files[value["path"]] = base64.b64decode(value["content"])
             elif entry["key"] == "lfsFile":
                 files[value["path"]] = self.hub.large[value["oid"]]
@@ -235,6 +248,7 @@ ROUTES = [
     (rf"POST /api/models/{REPO}/preupload/(\w+)", _Hub.preupload),
     (rf"POST /{REPO}\.git/info/lfs/objects/batch", _Hub.batch),
     (r"PUT /large/(\w+)", _Hub.store_large),
+    (rf"POST /api/models/{REPO}/branch/(\w+)", _Hub.branch),
     (rf"POST /api/models/{REPO}/commit/(\w+)", _Hub.commit),
 ]
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from speechbrain_lmac import Interpreter
-from speechbrain_lmac.publishing.upload import push
 from speechbrain_lmac.utils.errors import InputError
+from speechbrain_lmac.utils.hub_upload import push
 from tests.unit.publishing import conftest as publishing
 
 CPU = {"device": "cpu"}

@@ -42,8 +42,8 @@ def test_repository_is_complete_and_portable(any_repository):
     }
     card = (repository / "README.md").read_text()
     front, _, body = card.removeprefix("---\n").partition("\n---\n")
-    assert "library_name: speechbrain-lmac" in front and "lmac" in front
-    assert f'source="{REPO}"' in body and "| synthetic sounds | 4 |" in body
+    assert "library_name: speechbrain\n" in front and "lmac" in front
+    assert f'from_pretrained("{REPO}")' in body and "| synthetic sounds | 4 |" in body
     assert "The seed is 1, the number of epochs 2." in body and "2 clips (synthetic sounds)" in body
     assert "{{" not in body and "None" not in body
     for name in ("README.md", "hyperparams.yaml", "training.json"):

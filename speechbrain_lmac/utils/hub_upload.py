@@ -1,6 +1,10 @@
 """Upload of a repository folder to the Hugging Face Hub."""
 
+import contextlib
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from speechbrain_lmac.utils.errors import InputError, first_line
 from speechbrain_lmac.utils.hub import check_reachable
@@ -8,44 +12,92 @@ from speechbrain_lmac.utils.temporary_files import HIDDEN
 from speechbrain_lmac.utils.version import VERSION
 
 LOG_IN = "Run 'hf auth login', or set HF_TOKEN"
+CARD_FILE = "README.md"
+"""Model card of a repository."""
 
 
 def push(folder: str | Path, repo_id: str, private: bool = False) -> str:
+    """Upload a repository folder, as :func:`commit_folder`; return the repository's address."""
+    return commit_folder(folder, repo_id, private).partition("/commit/")[0]
+
+
+def commit_folder(
+    folder: str | Path,
+    repo_id: str,
+    private: bool | None = None,
+    commit_message: str | None = None,
+    token: str | None = None,
+    branch: str | None = None,
+    create_pr: bool | None = None,
+    replace_card: bool = True,
+) -> str:
     """Upload a repository folder as one commit.
 
     Arguments
     ---------
     folder : str or Path
-        Folder from :func:`~speechbrain_lmac.publishing.repository.write_repository`.
+        Folder of the repository.
     repo_id : str
         Name of the repository, ``user/name``. It is created if it does not exist.
     private : bool
-        Whether a new repository is private. Default: False.
+        Whether a new repository is private. Default: as the owner has set.
+    commit_message : str
+        Message of the commit. Default: it names this package and its version.
+    token : str
+        Access token. Default: that of ``hf auth login`` or ``HF_TOKEN``.
+    branch : str
+        Branch, created if it does not exist. Default: ``main``.
+    create_pr : bool
+        Whether to open a pull request instead of changing the branch. Default: False.
+    replace_card : bool
+        Whether to replace a model card that the repository has. Default: True.
 
     Returns
     -------
     str
-        Address of the repository.
+        Address of the commit.
 
     Raises
     ------
     InputError
         If the Hub cannot be reached, or refuses the user or the upload.
     """
+    check_id(repo_id)
+    upload: dict[str, Any] = {"folder_path": folder, "revision": branch, "create_pr": create_pr}
+    upload["commit_message"] = commit_message or f"Interpreter, by speechbrain-lmac {VERSION}"
+    with _upload_errors(repo_id):
+        return _upload(repo_id, private, token, upload, replace_card)
+
+
+def _upload(
+    repo_id: str, private: bool | None, token: str | None, upload: dict[str, Any], card: bool
+) -> str:
+    """Create the repository and the branch if they do not exist, and commit a folder."""
     from huggingface_hub import HfApi
+
+    api = HfApi(token=token)
+    check_reachable()
+    api.create_repo(repo_id, private=private, exist_ok=True)
+    if (branch := upload["revision"]) is not None:
+        api.create_branch(repo_id, branch=branch, exist_ok=True)
+    ignored = [f"{HIDDEN}*"]
+    if not card and api.file_exists(repo_id, CARD_FILE, revision=branch):
+        ignored.append(CARD_FILE)
+        warnings.warn(
+            f"the model card of {repo_id} stays, and may describe another interpreter",
+            stacklevel=4,
+        )
+    commit = api.upload_folder(repo_id=repo_id, ignore_patterns=ignored, **upload)
+    return str(commit.commit_url)
+
+
+@contextlib.contextmanager
+def _upload_errors(repo_id: str) -> Iterator[None]:
+    """Turn the errors of an upload into an InputError that says what to do."""
     from huggingface_hub.errors import HfHubHTTPError, HTTPError, LocalTokenNotFoundError
 
-    check_id(repo_id)
-    api = HfApi()
     try:
-        check_reachable()
-        api.create_repo(repo_id, private=private, exist_ok=True)
-        commit = api.upload_folder(
-            repo_id=repo_id,
-            folder_path=folder,
-            ignore_patterns=[f"{HIDDEN}*"],
-            commit_message=f"Interpreter, by speechbrain-lmac {VERSION}",
-        )
+        yield
     except LocalTokenNotFoundError as error:
         raise InputError(f"you must log in to the Hub. {LOG_IN}") from error
     except HfHubHTTPError as error:
@@ -54,7 +106,6 @@ def push(folder: str | Path, repo_id: str, private: bool = False) -> str:
         raise InputError(_interrupted_message(error, repo_id)) from error
     except ValueError as error:
         raise InputError(f"the Hub refused {repo_id}: {error}") from error
-    return str(commit.commit_url).partition("/commit/")[0]
 
 
 def check_id(repo_id: str) -> None:
