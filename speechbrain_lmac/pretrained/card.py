@@ -1,6 +1,7 @@
 """Model card of an interpreter."""
 
 import json
+import re
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -15,6 +16,7 @@ from speechbrain_lmac.pretrained.config import (
 from speechbrain_lmac.pretrained.decoder_weights import DECODER_FILE
 from speechbrain_lmac.pretrained.files import CLASSIFIER_FILE, fingerprint
 from speechbrain_lmac.pretrained.papers import PAPERS
+from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.version import VERSION
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ TASK = "audio-classification"
 LIBRARY = "speechbrain"
 """Name of a library that the Hub knows."""
 TEMPLATE = "model_card.md.j2"
+LICENSE_ID = re.compile(r"[a-z0-9][a-z0-9.+-]*")
+"""Form of the licenses' ids on the Hub."""
 
 
 def interpreter_card(
@@ -61,9 +65,15 @@ def interpreter_card(
     Returns
     -------
     huggingface_hub.ModelCard
+
+    Raises
+    ------
+    InputError
+        If the license is not an id.
     """
     from huggingface_hub import ModelCard, ModelCardData
 
+    check_license(license)
     title = name.rpartition("/")[2]
     data = ModelCardData(
         license=license,
@@ -89,9 +99,28 @@ def interpreter_card(
     )
 
 
+def check_license(license: str | None) -> None:
+    """Raise InputError unless a license has the form of an id of the Hub, or is None."""
+    if license is not None and not LICENSE_ID.fullmatch(license):
+        raise InputError(
+            f"license must be an id of the Hub, got {license!r}. Give cc-by-4.0, mit or another"
+        )
+
+
+def code(text: str) -> str:
+    """Return a text as code of Markdown, in which nothing else has a meaning.
+
+    Example
+    -------
+    >>> code("<b>dog`s</b>")
+    "`<b>dog's</b>`"
+    """
+    return f"`{text.replace('`', chr(39))}`"
+
+
 def _classifier_content(folder: Path, classifier: AudioClassifier) -> dict[str, Any]:
     """Return what the card says about the classifier, by the names of the template."""
-    names = [f"`{name.replace('`', chr(39))}`" for name in classifier.class_names or ()]
+    names = [code(name) for name in classifier.class_names or ()]
     return {
         "classifier": classifier.reference,
         "family": classifier.method_family,

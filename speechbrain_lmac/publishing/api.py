@@ -4,7 +4,14 @@ from pathlib import Path
 
 from speechbrain_lmac.models.base import AudioClassifier
 from speechbrain_lmac.publishing.repository import write_repository
+from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.hub_upload import push
+
+UNSTATED = (
+    "license must be stated to publish, got none: without one, others may not use the decoder. "
+    "Give an id of the Hub, such as cc-by-4.0, apache-2.0 or mit"
+)
+"""Message about a missing license."""
 
 
 def publish(
@@ -26,7 +33,8 @@ def publish(
     folder : str or Path
         Folder to write the repository to. Default: ``hub`` in ``results``.
     license : str
-        License of the decoder, as an id of the Hub. Default: not stated.
+        License of the decoder, as an id of the Hub such as ``cc-by-4.0``. Default: not stated,
+        which a private repository may leave.
     private : bool
         Whether a new repository is private. Default: False.
     audio_classifier : AudioClassifier
@@ -40,8 +48,16 @@ def publish(
     Raises
     ------
     InputError
-        If the run is not finished, or the Hub refuses the upload.
+        If the run is not finished, a public repository has no license, or the Hub refuses the
+        upload.
     """
+    check_stated(license, private)
     folder = Path(results) / "hub" if folder is None else Path(folder)
     write_repository(results, repo_id, folder, license, audio_classifier)
     return push(folder, repo_id, private)
+
+
+def check_stated(license: str | None, private: bool) -> None:
+    """Raise InputError if a public repository would have no license."""
+    if license is None and not private:
+        raise InputError(UNSTATED)

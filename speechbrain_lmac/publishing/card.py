@@ -31,6 +31,7 @@ def model_card(
     rows: pd.DataFrame,
     settings: dict[str, Any],
     license: str | None,
+    samples: Sequence[dict[str, Any]],
 ) -> ModelCard:
     """Build the model card of an interpreter.
 
@@ -50,6 +51,8 @@ def model_card(
         Settings of the training run.
     license : str or None
         License of the decoder, as an id of the Hub.
+    samples : sequence of dict
+        ``text`` and ``url`` of sounds.
 
     Returns
     -------
@@ -64,6 +67,7 @@ def model_card(
         "test_data": test_data,
         "training_data": _training_data(manifest.read_unchecked(results / "train.csv")),
         "settings": settings,
+        "samples": samples,
     }
     return interpreter_card(
         folder,
@@ -86,6 +90,7 @@ def _eval_results(rows: pd.DataFrame, method: str, dataset: str) -> Iterator[Eva
                 task_type=TASK,
                 dataset_type=dataset.lower().replace(" ", "-"),
                 dataset_name=dataset,
+                dataset_split="test",
                 metric_type=metric.lower(),
                 metric_name=f"{metric}, mean over the top 5, 10, 20 and 40 % of T-F bins",
                 metric_value=round(means[metric], 4),

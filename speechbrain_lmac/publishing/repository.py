@@ -2,21 +2,20 @@
 
 import json
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from speechbrain_lmac.data.synthetic import SAMPLE_RATE, mixture
 from speechbrain_lmac.inference.interpreter import Interpreter
 from speechbrain_lmac.models.base import AudioClassifier
+from speechbrain_lmac.pretrained.card import check_license
 from speechbrain_lmac.pretrained.config import read_interpreter_config
 from speechbrain_lmac.pretrained.export import HPARAMS_FILE, hyperparams_text
 from speechbrain_lmac.pretrained.files import interpreter_files
 from speechbrain_lmac.publishing.card import model_card
+from speechbrain_lmac.publishing.example import write_example
 from speechbrain_lmac.reports.average_drop import draw_average_drop
-from speechbrain_lmac.reports.plots import draw_interpretation
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.hub_upload import check_id
 from speechbrain_lmac.utils.ownership import check_owned_folder, owned_folder
@@ -29,8 +28,6 @@ KIND = "publish"
 """Kind of the folder in its ledger."""
 REQUIRED = ("metrics.csv", "train.csv", "test.csv", "run_config.json")
 """Files of a finished run, in addition to its interpreter."""
-EXAMPLE = ("clock_alarm", "engine")
-"""Classes of the synthetic mixture in the example figure."""
 
 
 def write_repository(
@@ -64,11 +61,12 @@ def write_repository(
     Raises
     ------
     InputError
-        If the run is not finished, others cannot load its classifier, or the folder may not be
-        replaced.
+        If the run is not finished, others cannot load its classifier, the license is not an id,
+        or the folder may not be replaced.
     """
     results, folder = Path(results), Path(folder)
     check_id(repo_id)
+    check_license(license)
     missing = [name for name in REQUIRED if not (results / name).is_file()]
     if missing:
         raise InputError(f"{results} is no finished run of train.py: no {', '.join(missing)}")
@@ -100,8 +98,8 @@ def _fill(
     if not {"metric", "fraction", "value"} <= set(rows):
         raise InputError(f"{results / 'metrics.csv'} is of an older version. Run train.py again")
     draw_average_drop(rows, folder / "average_drop.png")
-    _draw_example(interpreter, folder / "example.png")
-    card = model_card(folder, results, repo_id, interpreter, rows, settings, license)
+    samples = write_example(interpreter, folder, repo_id)
+    card = model_card(folder, results, repo_id, interpreter, rows, settings, license, samples)
     (folder / "README.md").write_text(card.content + "\n", encoding="utf-8")
 
 
@@ -118,15 +116,3 @@ def portable(settings: dict[str, Any]) -> dict[str, Any]:
         if isinstance(value, str) and (Path(value).is_absolute() or value.startswith("~")):
             public[name] = Path(value).name
     return public
-
-
-def _draw_example(interpreter: Interpreter, path: Path) -> None:
-    """Draw a mixture, explained for its two classes or for the two most probable ones."""
-    scene = mixture(*EXAMPLE, seed=7)
-    classifier, sound = interpreter.audio_classifier, scene.mixture
-    names: Sequence[str] = EXAMPLE
-    if classifier.class_names is not None:
-        top = interpreter.classify_file(sound, sample_rate=SAMPLE_RATE).top(2)
-        names = [name for name, _ in top]
-    prompts = [classifier.question(name) for name in names]
-    draw_interpretation(interpreter.interpret_file(sound, prompts, sample_rate=SAMPLE_RATE), path)

@@ -21,11 +21,16 @@ def results(clap, small_set, tmp_path):
 
 
 def test_publish_uploads_repository(results, hub, tmp_path, capsys):
-    """A dry run uploads nothing; then the repository is complete."""
+    """Neither a dry run nor a missing license uploads; then the repository is complete."""
     command = ["publish", str(results), "--repo", REPO, "--output", str(tmp_path / "out")]
-    for options in (["--dry-run"], []):
-        assert REPO not in hub.commits
-        assert main([*command, *options]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == f"{hub.endpoint}/{REPO}"
+    assert main([*command, "--dry-run"]) == 0
+    with pytest.raises(SystemExit):
+        main(command)
+    assert REPO not in hub.commits
+    assert main([*command, "--license", "mit"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out.splitlines()[-1] == f"{hub.endpoint}/{REPO}"
+    assert printed.err.startswith("warning: license must be stated")
+    assert b"license: mit" in hub.files(REPO)["README.md"]
     assert "hyperparams.yaml" in hub.files(REPO)
     assert ".speechbrain-lmac.json" not in hub.files(REPO)

@@ -14,6 +14,7 @@ CPU = {"device": "cpu"}
 REPO = publishing.REPO
 
 model = publishing.model
+published = publishing.published
 results = publishing.results
 repository = publishing.repository
 

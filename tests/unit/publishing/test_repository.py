@@ -1,10 +1,14 @@
 """Repository folders for the Hub; tests/integration/test_push.py pushes them."""
 
+import dataclasses
 import json
+import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
-from huggingface_hub import ModelCard
+import soundfile
+from huggingface_hub import ModelCard, ModelCardData, metadata_eval_result
 
 from speechbrain_lmac import Interpreter
 from speechbrain_lmac.masking.decoder import MaskDecoder
@@ -19,17 +23,18 @@ from tests.helpers.small_networks import hooked
 from tests.unit.publishing.conftest import REPO
 
 
-@pytest.fixture(params=["model", "labels_network"])
+@pytest.fixture(scope="module", params=["model", "labels_network"])
 def any_model(request):
     """Interpreter network of a CLAP, and of a supervised classifier."""
     return request.getfixturevalue(request.param)
 
 
-@pytest.fixture
-def any_repository(any_model, small_set, tmp_path):
+@pytest.fixture(scope="module")
+def any_repository(any_model, small_set, tmp_path_factory):
     """Results folder and repository folder of a run of either kind of classifier."""
-    results = finished_run(tmp_path / "results", any_model, small_set)
-    return results, write_repository(results, REPO, tmp_path / "hub")
+    folder = tmp_path_factory.mktemp("run")
+    results = finished_run(folder / "results", any_model, small_set)
+    return results, write_repository(results, REPO, folder / "hub")
 
 
 def test_repository_is_complete_and_portable(any_repository):
@@ -39,6 +44,7 @@ def test_repository_is_complete_and_portable(any_repository):
     assert names == {
         *("README.md", "hyperparams.yaml", "decoder.safetensors", "training.json"),
         *("metrics.csv", "average_drop.png", "example.png", ".speechbrain-lmac.json"),
+        *("example.mp3", "example-1.mp3", "example-2.mp3"),
     }
     card = (repository / "README.md").read_text()
     front, _, body = card.removeprefix("---\n").partition("\n---\n")
@@ -51,15 +57,63 @@ def test_repository_is_complete_and_portable(any_repository):
         assert not any(part in text for part in (str(results), str(Path.home()), "/tmp"))
 
 
-def test_card_states_the_results(any_repository, any_model):
-    """The metadata hold the results of the published method."""
-    _, repository = any_repository
+def test_card_states_the_results(any_model, small_set, tmp_path):
+    """The metadata are the means of the run's own table, in the form that the Hub reads."""
+    results = finished_run(tmp_path / "results", any_model, small_set)
+    rows = pd.read_csv(results / "metrics.csv")
+    rows["value"] = [round(0.1234567 * place, 7) for place in range(len(rows))]
+    rows.to_csv(results / "metrics.csv", index=False)
+    repository = write_repository(results, REPO, tmp_path / "hub", "cc-by-4.0")
     data = ModelCard.load(repository / "README.md").data
-    assert {result.metric_type for result in data.eval_results} == {"ad", "ff", "fid-in"}
-    assert all(result.metric_value == 1.0 for result in data.eval_results)
-    assert data.eval_results[0].dataset_name == "synthetic sounds"
+    method = f"{any_model.classifier.audio_classifier.method_family}-D"
+    own = rows[(rows.method == method) & (rows.fraction > 0)]
+    names = ("AD", "FF", "Fid-In")
+    expected = {metric: own[own.metric == metric].value.mean() for metric in names}
+    stated = {result.metric_type: result for result in data.eval_results}
+    assert set(stated) == {metric.lower() for metric in expected}
+    for metric, value in expected.items():
+        result = stated[metric.lower()]
+        assert result.metric_value == pytest.approx(value, abs=5e-5) and result.verified is None
+        entry = metadata_eval_result(
+            model_pretty_name="maps",
+            task_pretty_name=None,
+            task_id="audio-classification",
+            metrics_pretty_name=result.metric_name,
+            metrics_id=metric.lower(),
+            metrics_value=result.metric_value,
+            dataset_pretty_name="synthetic sounds",
+            dataset_id="synthetic-sounds",
+            dataset_split="test",
+        )
+        (loaded,) = ModelCardData(**entry).eval_results
+        assert dataclasses.replace(loaded, verified=None) == result
+    assert (data.library_name, data.license, data.model_name) == (
+        "speechbrain",
+        "cc-by-4.0",
+        "maps",
+    )
     text = (repository / "README.md").read_text()
     assert any_model.classifier.audio_classifier.reference.sha256[:16] in text
+
+
+def test_samples_are_played_by_the_card(any_repository):
+    """Each audio tag names a file of the repository: a small MP3 of five seconds."""
+    _, repository = any_repository
+    text = (repository / "README.md").read_text()
+    names = re.findall(rf'<audio controls [^>]*src="\S+/{REPO}/resolve/main/(\S+)"></audio>', text)
+    assert names == ["example.mp3", "example-1.mp3", "example-2.mp3"]
+    for name in names:
+        sound = soundfile.info(repository / name)
+        assert sound.format == "MP3" and sound.duration == pytest.approx(5.0, abs=0.1)
+        assert (repository / name).stat().st_size < 100_000
+
+
+@pytest.mark.parametrize("license", ["CC BY 4.0", "mit\nlanguage: en", ""])
+def test_licenses_are_ids(results, tmp_path, license):
+    """Nothing is written."""
+    with pytest.raises(InputError, match="license must be an id of the Hub"):
+        write_repository(results, REPO, tmp_path / "hub", license)
+    assert not (tmp_path / "hub").exists()
 
 
 def test_card_names_the_paper_of_the_method(any_repository, any_model):
