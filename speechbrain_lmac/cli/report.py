@@ -1,5 +1,6 @@
 """``speechbrain-lmac report``: clips and their explanations as one HTML file."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,6 +25,8 @@ from speechbrain_lmac.cli.options import (
     Files,
     Json,
     Masking,
+    MergeGap,
+    MinDuration,
     Prompts,
     PromptsFile,
     Revision,
@@ -34,6 +37,7 @@ from speechbrain_lmac.utils.errors import InputError, printable
 
 if TYPE_CHECKING:
     from speechbrain_lmac.inference.interpreter import Interpreter
+    from speechbrain_lmac.reports.annotations import RegionRule
     from speechbrain_lmac.reports.page import Section
 
 EXAMPLES = """\
@@ -52,6 +56,8 @@ def run(
     every: AllClasses = False,
     against: Against = None,
     threshold: Threshold = 0.1,
+    merge_gap: MergeGap = 0.3,
+    min_duration: MinDuration = 0.0,
     areas: Areas = True,
     output: Annotated[str, Option(metavar="FILE", help="HTML file to write.")] = "report.html",
     title: Annotated[str, Option(metavar="TEXT", help="Title of the page.")] = "Listening report",
@@ -65,25 +71,27 @@ def run(
 ) -> int:
     """Write a listening report: one HTML file that needs no network.
 
-    Clips up to 15 s are shown in full, with the sounds of the smallest areas, and of further areas
-    if there are at most 10 files. Longer recordings are shown with the regions of each
-    prompt or class. An interrupted command writes the report of the files processed so far.
+    A table of the files and prompts comes first. Clips up to 15 s are shown in full, with the
+    sounds of the smallest areas, and of further areas if there are at most 10 files. Longer
+    recordings are shown with excerpts of the most active regions. Absent prompts are folded. An
+    interrupted command writes the report of the files processed so far.
     """
     prompts = read_prompts(prompt, prompts_file, against, every)
     sounds = expand(files)
+    from speechbrain_lmac.reports.annotations import RegionRule
     from speechbrain_lmac.reports.areas import shown_areas
     from speechbrain_lmac.reports.page import check_page, write_report
 
     check_page(output, [*sounds, prompts_file])
-    interpreter = load_interpreter(source, revision, device, classifier, explainer, masking)
-    print_notice(interpreter)
+    load = partial(load_interpreter, source, revision, device, classifier, explainer, masking)
+    print_notice(interpreter := load())
     check_prompts(interpreter, prompts, against)  # an invalid prompt fails once
     sections: list[Section] = []
     headings, shown = _headings(sounds), shown_areas(len(sounds)) if areas else None
+    options = (against, RegionRule(threshold, merge_gap, min_duration), every, shown)
 
     def explain(file: str, index: int) -> Result:
-        heading, options = headings[index], (against, threshold, every, shown)
-        sections.append(section := show(interpreter, file, heading, prompts, *options))
+        sections.append(section := show(interpreter, file, headings[index], prompts, *options))
         record = {"file": file, "report": output, "warnings": list(section.warnings)}
         texts = ", ".join(f"“{card.prompt}”" for card in section.cards)
         return record, [f"{file}: {section.words.quantity(len(prompts)) if prompts else texts}"]
@@ -107,7 +115,7 @@ def show(
     heading: str,
     prompts: list[str] | None,
     against: str | None,
-    threshold: float,
+    rule: "RegionRule",
     every: bool = False,
     areas: tuple[float, ...] | None = None,
 ) -> "Section":
@@ -117,7 +125,7 @@ def show(
 
     sound = AudioSource(file)
     prompts = chosen_prompts(interpreter, sound, prompts, every)
-    return explained_section(interpreter, sound, heading, prompts, against, threshold, areas)
+    return explained_section(interpreter, sound, heading, prompts, against, rule, areas)
 
 
 def _headings(files: list[str]) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from speechbrain_lmac.audio.source import AudioSource
 from speechbrain_lmac.inference.interpreter import Interpreter
 from speechbrain_lmac.inference.recording import needs_windowing
-from speechbrain_lmac.inference.timeline import THRESHOLD
+from speechbrain_lmac.reports.annotations import DEFAULT_RULE, RegionRule
 from speechbrain_lmac.reports.areas import SHOWN_AREAS
 from speechbrain_lmac.reports.clip import ClipSection, clip_section
 from speechbrain_lmac.reports.recording import RecordingSection, recording_section
@@ -18,7 +18,7 @@ def explained_section(
     name: str,
     prompts: Sequence[str] | None,
     against: str | None = None,
-    threshold: float = THRESHOLD,
+    rule: RegionRule = DEFAULT_RULE,
     areas: tuple[float, ...] | None = SHOWN_AREAS,
 ) -> ClipSection | RecordingSection:
     """Explain a sound and render its section: a short clip in full, a long recording by regions.
@@ -35,8 +35,8 @@ def explained_section(
         Prompts to explain. None for the prediction.
     against : str
         Text that each prompt is contrasted with. Default: none.
-    threshold : float
-        Activity from which a region starts, above 0 and at most 1. Default: ``THRESHOLD``.
+    rule : RegionRule
+        Rule that makes the regions. Default: ``DEFAULT_RULE``.
     areas : tuple of float or None
         Areas of a short clip whose sounds are shown in addition to the smallest areas. None: no
         areas are shown. Default: ``SHOWN_AREAS``.
@@ -47,10 +47,9 @@ def explained_section(
     """
     if not needs_windowing(interpreter, sound):
         interpretation = interpreter.interpret_file(sound, prompts, against)
-        return clip_section(name, interpretation, areas)
+        return clip_section(name, interpretation, areas, rule)
     with tempfile.TemporaryDirectory(prefix="speechbrain_lmac_") as folder:
         timeline = interpreter.interpret_recording(
-            sound, prompts, folder, against, threshold=threshold
+            sound, prompts, folder, against, figure=False, **rule._asdict()
         )
-        classifier = interpreter.audio_classifier
-        return recording_section(name, sound, timeline, classifier, threshold)
+        return recording_section(name, sound, timeline, interpreter.audio_classifier, rule)

@@ -85,13 +85,13 @@ def takes(
     prompts = ClassPrompts((prompt,), audio_classifier.competing_queries(query))
     batch = make_batch(model, [prompt], encoded, prompts, query.new_zeros(1).long())
     renderer = ClipRenderer(audio_classifier, wav)
-    original, _ = renderer.player("The clip", wav, "the clip")
+    original = renderer.player("The clip", wav, "the clip")
     sounds = []
     for name in methods:
         mask = top_k_mask(explain(model, EXPLAINERS[name], batch).ranks, fraction)
         sound = classifier.apply_mask(encoded, mask)[0].detach().cpu()
-        player, written = renderer.player(name, sound, f"masked-in sound of {name}")
-        vector = audio_classifier(written.unsqueeze(0).to(interpreter.device)).vector
+        player = renderer.player(name, sound, f"masked-in sound of {name}")
+        vector = audio_classifier(sound.unsqueeze(0).to(interpreter.device)).vector
         sounds.append(Take(name, player, audio_classifier.presence(vector, query).item()))
     return original, sounds, renderer.axis
 

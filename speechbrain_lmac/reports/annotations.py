@@ -23,6 +23,7 @@ class RegionRule(NamedTuple):
     """Duration below which a region is dropped after merging, in seconds."""
 
 
+DEFAULT_RULE = RegionRule()
 BEGIN_TIME = "begin_time"
 """Column of the date and time at which a region begins, empty if the file's name states none."""
 

@@ -82,11 +82,10 @@ def area_slider(
         labels.append(f"Clip without the best {_percent(areas.necessary)}")
         sounds.append(interpretation.residual_at(areas.necessary, i))
     names = [f"{label[0].lower()}{label[1:]} for “{prompt}”" for label in labels]
-    rendered = [renderer.player(*each) for each in zip(labels, sounds, names)]
-    scores = interpretation.score_sounds(torch.stack([wav for _, wav in rendered]), prompt)
+    players = [renderer.player(*each) for each in zip(labels, sounds, names)]
+    scores = interpretation.score_sounds(torch.stack(sounds), prompt)
     against = interpretation.against is not None
     values = (scores.probability if against else scores.presence).tolist()
-    players = [player for player, _ in rendered]
     steps = [AreaStep(*each) for each in zip(listed, players, values)]
     without = None if areas.necessary is None else steps.pop()
     measure = "probability" if against else interpretation.words.presence

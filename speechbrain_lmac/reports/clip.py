@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import torch
-
 from speechbrain_lmac.models.question_words import QuestionWords
+from speechbrain_lmac.reports.annotations import DEFAULT_RULE, Region, RegionRule
 from speechbrain_lmac.reports.areas import SHOWN_AREAS, AreaSlider, area_slider
+from speechbrain_lmac.reports.curves import Box, Curve, activity_curve, box
+from speechbrain_lmac.reports.findings import Finding, notes_of, other_notes
 from speechbrain_lmac.reports.players import Axis, ClipRenderer, Player
 from speechbrain_lmac.utils.percent import percent
 
@@ -28,6 +29,14 @@ class PromptCard(NamedTuple):
     absent: bool
     scores: tuple[ScoreRow, ...]
     """Rows for the clip, the masked-in and the masked-out sound."""
+    value: float
+    """Presence of the prompt in the clip, or its probability against another text."""
+    curve: Curve
+    """Activity over time."""
+    boxes: tuple[Box, ...]
+    """Regions in the spectrogram."""
+    notes: tuple[str, ...]
+    """Warnings about the prompt."""
 
 
 class ClipSection(NamedTuple):
@@ -42,6 +51,13 @@ class ClipSection(NamedTuple):
     axis: Axis
     words: QuestionWords
     """Words for a prompt."""
+    findings: tuple[Finding, ...]
+    """Presence of each prompt, also of those without a card."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Warnings that no card has."""
+        return other_notes(self.warnings, [card.prompt for card in self.cards])
 
     @property
     def template(self) -> str:
@@ -50,11 +66,15 @@ class ClipSection(NamedTuple):
 
 
 def clip_section(
-    name: str, interpretation: Any, areas: tuple[float, ...] | None = SHOWN_AREAS
+    name: str,
+    interpretation: Any,
+    areas: tuple[float, ...] | None = SHOWN_AREAS,
+    rule: RegionRule = DEFAULT_RULE,
 ) -> ClipSection:
     """Render the section of a clip.
 
-    Scores are computed from the sounds of the report, as a browser decodes them.
+    Scores are those of the interpretation, as in its files. The sounds of the report are compressed
+    afterwards.
 
     Arguments
     ---------
@@ -65,6 +85,8 @@ def clip_section(
     areas : tuple of float or None
         Areas whose sounds are shown in addition to the smallest areas. None: no areas are shown.
         Default: ``SHOWN_AREAS``.
+    rule : RegionRule
+        Rule that makes the regions. Default: ``DEFAULT_RULE``.
 
     Returns
     -------
@@ -72,42 +94,68 @@ def clip_section(
     """
     classifier = interpretation.model.classifier
     renderer = ClipRenderer(classifier.audio_classifier, interpretation.original)
-    original, decoded = renderer.player("Clip", interpretation.original, name)
-    cards = tuple(_cards(renderer, interpretation, decoded, areas))
+    original = renderer.player("Clip", interpretation.original, name)
+    cards = tuple(_cards(renderer, interpretation, areas, rule))
     seconds = len(interpretation.original) / interpretation.sample_rate
     notes = (*_not_explained(interpretation), *interpretation.warnings)
+    findings = tuple(_findings(interpretation))
+    shown = (original, cards, notes, renderer.axis, interpretation.words, findings)
+    return ClipSection(name, seconds, interpretation.against, *shown)
+
+
+def _findings(interpretation: Any) -> Iterator[Finding]:
+    """Yield the presence of each prompt."""
+    card = 0
+    for i, prompt in enumerate(interpretation.prompts):
+        explained = bool(interpretation.explained[i])
+        card += explained
+        absent = bool(interpretation.absent[i])
+        yield Finding(prompt, _value(interpretation, i), absent, card if explained else None)
+
+
+def _value(interpretation: Any, i: int) -> float:
+    """Return the presence of prompt ``i``, or its probability against another text."""
     against = interpretation.against
-    shown = (original, cards, notes, renderer.axis, interpretation.words)
-    return ClipSection(name, seconds, against, *shown)
+    values = interpretation.presence if against is None else interpretation.probabilities
+    return values[i].item()
 
 
 def _cards(
     renderer: ClipRenderer,
     interpretation: Any,
-    decoded: torch.Tensor,
     areas: tuple[float, ...] | None,
+    rule: RegionRule,
 ) -> Iterator[PromptCard]:
-    """Yield the cards of the explained prompts; ``decoded`` is the clip that a browser plays."""
+    """Yield the cards of the explained prompts."""
     explained = interpretation.explained.nonzero().flatten()
     if not len(explained):
         return
-    domain = interpretation.model.classifier.domain
-    pairs = [_render_pair(renderer, interpretation, i) for i in explained.tolist()]
-    masked_in, masked_out = torch.stack([sounds for _, sounds in pairs], dim=1)
-    versions = (decoded.expand_as(masked_in), masked_in, masked_out)
-    scores = [interpretation.score_sounds(sounds, explained) for sounds in versions]
+    domain, timeline = interpretation.model.classifier.domain, interpretation.timeline
     masks = interpretation.mask[explained].to(domain.audio_classifier.filterbank.device)
-    gains = domain.gains(masks)
-    for place, i in enumerate(explained.tolist()):
+    gains, regions = domain.gains(masks), timeline.regions(*rule)
+    for gain, i in zip(gains, explained.tolist()):
+        prompt = interpretation.prompts[i]
         yield PromptCard(
-            interpretation.prompts[i],
+            prompt,
             None if areas is None else area_slider(renderer, interpretation, i, areas),
-            pairs[place][0],
-            renderer.mask_image(gains[place]),
+            _pair(renderer, interpretation, i),
+            renderer.mask_image(gain),
             interpretation.level_db[i].item(),
             interpretation.absent[i].item(),
-            tuple(_score_rows(interpretation, place, *scores)),
+            tuple(_score_rows(interpretation, i)),
+            _value(interpretation, i),
+            activity_curve(timeline, i, regions, rule.threshold),
+            tuple(_boxes(interpretation, regions, prompt)),
+            notes_of(interpretation.warnings, prompt),
         )
+
+
+def _boxes(interpretation: Any, regions: list[Region], prompt: str) -> Iterator[Box]:
+    """Yield the regions of a prompt as boxes in the spectrogram of the clip."""
+    rate = interpretation.sample_rate
+    for region in regions:
+        if region.prompt == prompt:
+            yield box(region, rate / 2, 0.0, len(interpretation.original) / rate)
 
 
 def _not_explained(interpretation: Any) -> Iterator[str]:
@@ -120,28 +168,27 @@ def _not_explained(interpretation: Any) -> Iterator[str]:
         )
 
 
-def _render_pair(
-    renderer: ClipRenderer, interpretation: Any, i: int
-) -> tuple[tuple[Player, ...], torch.Tensor]:
-    """Render the masked-in and the masked-out sound of prompt ``i``, ``[2, time]``."""
+def _pair(renderer: ClipRenderer, interpretation: Any, i: int) -> tuple[Player, ...]:
+    """Render the masked-in and the masked-out sound of prompt ``i``."""
     sounds = {"masked-in": interpretation.waveform[i], "masked-out": interpretation.residual[i]}
-    players, decoded = zip(
-        *(
-            renderer.player(kind.capitalize(), wav, f"{kind} for “{interpretation.prompts[i]}”")
-            for kind, wav in sounds.items()
-        )
+    prompt = interpretation.prompts[i]
+    return tuple(
+        renderer.player(kind.capitalize(), wav, f"{kind} for “{prompt}”")
+        for kind, wav in sounds.items()
     )
-    return players, torch.stack(decoded)
 
 
-def _score_rows(interpretation: Any, i: int, *scores: Any) -> Iterator[ScoreRow]:
-    """Yield the rows of the table of scores of the explained prompt ``i``."""
-    names, words = {"logit": "similarity (logit)"}, interpretation.words
+def _score_rows(interpretation: Any, i: int) -> Iterator[ScoreRow]:
+    """Yield the rows of the table of scores of prompt ``i``."""
+    names, words = {"similarity": "similarity (logit)"}, interpretation.words
     if interpretation.against is not None:
         names["probability"] = f"probability rather than “{interpretation.against}”"
     elif len(interpretation.prompts) > 1 and words.probability_among is not None:
         names["probability"] = words.probability_among  # that of a single prompt is 1
-    names["presence"] = words.presence_among
+    only = words.probability_among is None  # a class has one probability
+    names["presence"] = words.presence_among if only else words.presence
     for field, name in names.items():
-        values = (getattr(version, field)[i].item() for version in scores)
-        yield (name, field != "logit", *values)
+        versions = [f"{field}_masked_in", f"{field}_masked_out"]
+        values = [interpretation.scores[version][i].item() for version in versions]
+        clip = getattr(interpretation, {"probability": "probabilities"}.get(field, field))[i].item()
+        yield (name, field != "similarity", clip, *values)

@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from speechbrain_lmac.reports.clip import ClipSection
+from speechbrain_lmac.reports.findings import summarize
 from speechbrain_lmac.reports.media import MAX_GAIN_DB
 from speechbrain_lmac.reports.recording import RecordingSection
 from speechbrain_lmac.utils.errors import InputError
@@ -56,8 +57,7 @@ def write_report(
     InputError
         If the file exists and was not written by this package, or has changed since.
     """
-    content = {"title": title, "sections": sections, "about": about, "embedded": False}
-    return write_page(path, render("report.html.j2", **content))
+    return write_page(path, _render_report(sections, about, title, embedded=False))
 
 
 def write_page(path: str | Path, text: str) -> Path:
@@ -122,11 +122,16 @@ def embedded_report(sections: Sequence[Section], about: str, height: str) -> str
     -------
     str
     """
-    content = {"title": "Explanations", "sections": sections, "about": about, "embedded": True}
-    page = render("report.html.j2", **content)
+    page = _render_report(sections, about, "Explanations", embedded=True)
     style = f"width: 100%; height: {height}; border: 0; border-radius: 8px"
     attributes = f'title="Explanations" sandbox="allow-scripts" style="{style}"'
     return f'<iframe {attributes} srcdoc="{escape(page)}"></iframe>'
+
+
+def _render_report(sections: Sequence[Section], about: str, title: str, embedded: bool) -> str:
+    summary = summarize(sections) if sections else None
+    content = {"title": title, "about": about, "embedded": embedded}
+    return render("report.html.j2", sections=sections, summary=summary, **content)
 
 
 def render(template: str, **content: Any) -> str:
@@ -138,7 +143,7 @@ def render(template: str, **content: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"duration": format_duration, "percent": percent}
+    environment.filters |= {"duration": format_duration, "percent": _percent}
     return environment.get_template(template).render(
         version=VERSION,
         max_gain_db=MAX_GAIN_DB,
@@ -176,6 +181,11 @@ def format_duration(seconds: float) -> str:
         return f"{rest:.1f} s"
     hours, minutes = divmod(int(minutes), 60)
     return f"{hours}:{minutes:02d}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"
+
+
+def _percent(fraction: float) -> str:
+    """Return a fraction as a whole percentage that is not broken into two lines."""
+    return percent(fraction).replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _asset(name: str) -> Markup:

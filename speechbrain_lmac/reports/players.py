@@ -8,7 +8,6 @@ import torch
 from speechbrain_lmac.audio.stft import power_of
 from speechbrain_lmac.reports.media import (
     data_uri,
-    decode_mp3,
     encode_image,
     encode_unclipped_mp3,
     matched_gain,
@@ -62,7 +61,7 @@ class ClipRenderer:
         """Frequency axis of the images."""
         return axis_of(self.rate)
 
-    def player(self, label: str, wav: torch.Tensor, alt: str) -> tuple[Player, torch.Tensor]:
+    def player(self, label: str, wav: torch.Tensor, alt: str) -> Player:
         """Render a player, at the loudness of the original if that was rendered before.
 
         Arguments
@@ -76,8 +75,7 @@ class ClipRenderer:
 
         Returns
         -------
-        Player, torch.Tensor
-            Player, and the sound that it plays, decoded and without the gain, ``[time]``.
+        Player
         """
         is_original = wav is self.original
         gain = matched_gain(wav, wav if is_original else self.reference, self.energy)
@@ -85,7 +83,7 @@ class ClipRenderer:
         if is_original:
             self.reference = gain * wav
         image = encode_image(self._decibels(wav), self.rate / 2, "magma", self.limits)
-        player = Player(
+        return Player(
             label,
             data_uri("audio/mpeg", encoded),
             data_uri("image/webp", image),
@@ -93,7 +91,6 @@ class ClipRenderer:
             20 * math.log10(gain),
             silent=not wav.any(),
         )
-        return player, decode_mp3(encoded)[: len(wav)] / gain
 
     def mask_image(self, gains: torch.Tensor) -> str:
         """Render gains ``[frames, bins]`` in [0, 1] as an image: data URI."""

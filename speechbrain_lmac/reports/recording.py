@@ -8,7 +8,9 @@ import soundfile
 import torch
 
 from speechbrain_lmac.models.question_words import QuestionWords
-from speechbrain_lmac.reports.annotations import Region
+from speechbrain_lmac.reports.annotations import Region, RegionRule
+from speechbrain_lmac.reports.curves import Box, Curve, activity_curve, box
+from speechbrain_lmac.reports.findings import Finding, notes_of, other_notes
 from speechbrain_lmac.reports.media import data_uri, encode_image
 from speechbrain_lmac.reports.players import Axis, ClipRenderer, Player, axis_of
 from speechbrain_lmac.reports.raster import RANGE_DB
@@ -19,8 +21,6 @@ MAX_EXCERPT_SECONDS = 10.0
 """Maximum length of an excerpt."""
 MAX_EXCERPTS = 6
 """Maximum number of excerpts per prompt: the regions of highest activity."""
-CURVE_POINTS = 480
-"""Maximum number of points of a curve."""
 
 
 class Excerpt(NamedTuple):
@@ -32,6 +32,8 @@ class Excerpt(NamedTuple):
     seconds: float
     """Length of the excerpt, in seconds."""
     players: tuple[Player, ...]
+    box: Box
+    """Region in the spectrograms."""
 
 
 class ActivityCard(NamedTuple):
@@ -39,12 +41,14 @@ class ActivityCard(NamedTuple):
 
     prompt: str
     absent: bool
-    curve: tuple[float, ...]
-    """Activity in [0, 1], at equal steps over the recording."""
-    spans: tuple[tuple[float, float], ...]
-    """Start and end of each region, as fractions of the recording."""
+    value: float
+    """Highest presence in a window, or highest probability against another text."""
+    curve: Curve
+    """Activity over time."""
     excerpts: tuple[Excerpt, ...]
     """Excerpts in order of time."""
+    notes: tuple[str, ...]
+    """Warnings about the prompt."""
 
 
 class RecordingSection(NamedTuple):
@@ -58,9 +62,21 @@ class RecordingSection(NamedTuple):
     cards: tuple[ActivityCard, ...]
     warnings: tuple[str, ...]
     axis: Axis
-    threshold: float
     words: QuestionWords
     """Words for a prompt."""
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Presence of each prompt."""
+        return tuple(
+            Finding(card.prompt, card.value, card.absent, place)
+            for place, card in enumerate(self.cards, start=1)
+        )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Warnings that no card has."""
+        return other_notes(self.warnings, [card.prompt for card in self.cards])
 
     @property
     def template(self) -> str:
@@ -69,7 +85,7 @@ class RecordingSection(NamedTuple):
 
 
 def recording_section(
-    name: str, sound: Any, timeline: Any, audio_classifier: Any, threshold: float
+    name: str, sound: Any, timeline: Any, audio_classifier: Any, rule: RegionRule
 ) -> RecordingSection:
     """Render the section of a recording.
 
@@ -83,14 +99,14 @@ def recording_section(
         Activity of the prompts, with their explanations written to files.
     audio_classifier : AudioClassifier
         Audio classifier that defines the spectrogram.
-    threshold : float
-        Activity from which a region starts, in [0, 1].
+    rule : RegionRule
+        Rule that makes the regions.
 
     Returns
     -------
     RecordingSection
     """
-    rate, regions = audio_classifier.sample_rate, timeline.regions(threshold)
+    rate, regions = audio_classifier.sample_rate, timeline.regions(*rule)
     shown = [_most_active(regions, prompt) for prompt in timeline.prompts]
     spans = [[_span(region, timeline.duration, rate) for region in part] for part in shown]
     cuts = iter(sound.read_segments(rate, [span for part in spans for span in part]))
@@ -98,13 +114,10 @@ def recording_section(
         ActivityCard(
             prompt,
             timeline.absent[i].item(),
-            _curve(timeline.activity[i]),
-            tuple(
-                (region.start / timeline.duration, region.stop / timeline.duration)
-                for region in regions
-                if region.prompt == prompt
-            ),
+            timeline.probability[i].max().item(),
+            activity_curve(timeline, i, regions, rule.threshold),
             tuple(_excerpts(audio_classifier, timeline, i, zip(shown[i], spans[i]), cuts)),
+            notes_of(timeline.warnings, prompt),
         )
         for i, prompt in enumerate(timeline.prompts)
     )
@@ -112,7 +125,7 @@ def recording_section(
     limits = (level.max().item() - RANGE_DB, level.max().item())
     image = data_uri("image/webp", encode_image(level, rate / 2, "magma", limits))
     what = (name, timeline.duration, timeline.against, image, cards, tuple(timeline.warnings))
-    return RecordingSection(*what, axis_of(rate), threshold, audio_classifier.question_words)
+    return RecordingSection(*what, axis_of(rate), audio_classifier.question_words)
 
 
 def _most_active(regions: list[Region], prompt: str) -> list[Region]:
@@ -158,14 +171,8 @@ def _excerpts(
         masked_in = torch.from_numpy(samples) / timeline.gain
         renderer = ClipRenderer(audio_classifier, original)
         players = (
-            renderer.player("Recording", original, f"recording, with “{prompt}”")[0],
-            renderer.player("Masked-in", masked_in, f"masked-in for “{prompt}”")[0],
+            renderer.player("Recording", original, f"recording, with “{prompt}”"),
+            renderer.player("Masked-in", masked_in, f"masked-in for “{prompt}”"),
         )
-        yield Excerpt(region, first / rate, len(original) / rate, players)
-
-
-def _curve(activity: torch.Tensor) -> tuple[float, ...]:
-    """Return the maximum activity of each part of a recording."""
-    count = min(CURVE_POINTS, len(activity))
-    pooled = torch.nn.functional.adaptive_max_pool1d(activity.view(1, 1, -1), count)
-    return tuple(pooled.flatten().tolist())
+        start, seconds = first / rate, len(original) / rate
+        yield Excerpt(region, start, seconds, players, box(region, rate / 2, start, seconds))

@@ -38,7 +38,9 @@ def test_report_plays_and_fits_the_window(report, long_report, width, scheme, tm
     with page(width, color_scheme=scheme) as (shown, errors):
         shown.goto(long_report.as_uri())
         fits = "document.documentElement.scrollWidth <= innerWidth"
-        assert shown.evaluate(fits) and shown.get_by_role("img", name="activity of").count() == 2
+        assert shown.evaluate(fits)
+        curves = shown.get_by_role("img", name="activity of", include_hidden=True)
+        assert curves.count() == 2
         shown.goto(report.as_uri())
         players = shown.locator("audio")
         assert shown.locator(".areas").count() == 2  # the absent dog has none
@@ -52,7 +54,7 @@ def test_report_plays_and_fits_the_window(report, long_report, width, scheme, tm
         assert shown.evaluate(DESCRIBED) == "en"
         shown.locator("h2").first.scroll_into_view_if_needed()
         shown.keyboard.press("Tab")
-        assert shown.evaluate("document.activeElement.tagName") in ("A", "AUDIO")
+        assert shown.evaluate("document.activeElement.tagName") in ("SUMMARY", "A", "AUDIO")
         shown.screenshot(path=tmp_path / "report.png")
     assert not errors
 
@@ -75,6 +77,47 @@ def test_area_slider_plays_the_chosen_area(report, interpretation):
         second = card.locator(".step:visible audio").element_handle()
         assert first.evaluate("(sound) => sound.paused")
         assert second.evaluate("(sound) => !sound.paused && sound.currentTime >= 1")
+    assert not errors
+
+
+STATE = """() => {
+    const playing = [...document.querySelectorAll("audio")].filter((sound) => !sound.paused);
+    return playing.map((sound) => [sound.ariaLabel, sound.currentTime]);
+}"""
+"""Labels and positions of the sounds that play."""
+
+
+def test_keys_switch_versions_in_sync(report):
+    """Space plays and pauses, arrow keys switch versions and keep the position."""
+    with page() as (shown, errors):
+        shown.goto(report.as_uri())
+        group = shown.locator(".card [data-group]").nth(1)  # after that of the smallest areas
+        masked_in = group.locator("audio").first
+        shown.evaluate("document.querySelectorAll('audio').forEach(s => { s.playbackRate = 0.1 })")
+        masked_in.evaluate("(sound) => { sound.currentTime = 1; sound.focus(); }")
+        shown.keyboard.press("Space")
+        shown.wait_for_function(f"({STATE})().length == 1")
+        labels, before = [], 1.0
+        for key in ("ArrowRight", "ArrowRight", "ArrowRight", "ArrowLeft"):
+            shown.keyboard.press(key)
+            shown.wait_for_function(f"({STATE})().length == 1")
+            ((label, position),) = shown.evaluate(STATE)
+            assert before <= position < 1.9
+            labels, before = [*labels, label.split(" for")[0]], position
+        assert labels == ["street.wav", "masked-out", "masked-in", "masked-out"]
+        shown.get_by_role("button", name="Pause").click()
+        assert not shown.evaluate(STATE)
+    assert not errors
+
+
+def test_link_opens_the_absent_prompt(report):
+    """Absent prompts are folded until the table of prompts leads to them."""
+    with page() as (shown, errors):
+        shown.goto(report.as_uri())
+        card = shown.locator("details.card").last
+        assert not card.locator("audio").first.is_visible()
+        shown.get_by_role("navigation").get_by_role("link", name="absent").last.click()
+        card.locator("audio").first.wait_for()
     assert not errors
 
 

@@ -44,8 +44,8 @@ def test_renderer_matches_levels_of_hot_clips():
     scene = mixture("siren", "rain", seed=5, seconds=2.0)
     clip = 3 * scene.mixture / scene.mixture.abs().max()
     renderer = ClipRenderer(MiniCLAP(), clip)
-    original, _ = renderer.player("Clip", clip, "clip")
-    masked_in, _ = renderer.player("Masked-in", 0.2 * clip.clamp(-1, 1), "a part of the clip")
+    original = renderer.player("Clip", clip, "clip")
+    masked_in = renderer.player("Masked-in", 0.2 * clip.clamp(-1, 1), "a part of the clip")
     players = (original, masked_in)
     sounds = [decode_mp3(base64.b64decode(player.sound.split(",")[1])) for player in players]
     levels = [10 * sound.square().mean().log10() for sound in sounds]

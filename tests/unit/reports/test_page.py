@@ -6,10 +6,13 @@ import re
 import pytest
 
 from speechbrain_lmac.data.synthetic import SAMPLE_RATE
+from speechbrain_lmac.reports.annotations import RegionRule
 from speechbrain_lmac.reports.areas import shown_areas
 from speechbrain_lmac.reports.clip import clip_section
+from speechbrain_lmac.reports.findings import summarize
 from speechbrain_lmac.reports.media import decode_mp3
 from speechbrain_lmac.reports.page import write_report
+from tests.unit.reports.conftest import PROMPTS
 
 
 def test_report_has_excerpts_of_long_recordings(long_report):
@@ -35,7 +38,7 @@ def test_report_is_self_contained(report):
     text = report.read_text()
     assert not re.search(r'(?:src|href)="(?!data:|#)', text)
     assert "<b>the" not in text and "&lt;b&gt;the" in text
-    assert "absent, faded out" in text  # the dog
+    assert text.count("<details") - 1 == 2 and "absent (presence" in text  # the dogs are folded
 
 
 def test_report_of_60_explanations_is_under_15_mb(interpretation, tmp_path):
@@ -60,3 +63,45 @@ def test_report_states_the_smallest_areas(interpretation, report):
     assert slider.steps[0].probability > slider.without.probability
     none = clip_section("street.wav", interpretation, areas=None)
     assert all(card.areas is None for card in none.cards)
+
+
+def test_report_summarizes_files_and_prompts(interpretation, report):
+    """The table has the presence of each prompt once, with a link to its card."""
+    table = re.search(r"<nav.*?</nav>", report.read_text(encoding="utf-8"), re.DOTALL)[0]
+    assert table.count('scope="row"') == 2 and table.count('<th scope="col">') == 1 + 2
+    text = report.read_text(encoding="utf-8")
+    links = re.findall(r'href="#([^"]+)">([^<]*)</a></?(?:td|th)', table)
+    assert len(links) == 2 * (1 + 2) and all(f'id="{name}"' in text for name, _ in links)
+    assert table.count(">absent<") == 2
+    shown = dict(links)["sound-2-1"]
+    assert shown == f"{100 * interpretation.presence[0]:.0f}\N{NO-BREAK SPACE}%"
+
+
+def test_report_summary_lists_predictions(interpretation):
+    """Files with different prompts have a list of prompts each."""
+    section = clip_section("street.wav", interpretation, areas=None)
+    other = section._replace(findings=section.findings[:1])
+    assert summarize([section, section]).prompts == tuple(interpretation.prompts)
+    assert summarize([section, other]).prompts == () and summarize([section, other]).size == 3
+
+
+def test_report_scores_equal_the_files(interpretation):
+    """The table of a card holds the scores of ``scores.json``, and warnings name the same ones."""
+    card, absent = clip_section("street.wav", interpretation, areas=None).cards
+    row = interpretation.rows(areas=False)[0]
+    expected = [row[f"presence{part}"] for part in ("", "_masked_in", "_masked_out")]
+    assert card.scores[-1] == ("presence", True, *expected) and card.value == row["presence"]
+    assert not card.notes and "nearly silent" in " ".join(absent.notes)
+
+
+def test_clip_section_has_activity_and_regions(interpretation):
+    """A clip has the activity and the regions of a recording, by the same rule."""
+    timeline = interpretation.timeline
+    regions = [region for region in timeline.regions() if region.prompt == PROMPTS[0]]
+    card = clip_section("street.wav", interpretation, areas=None).cards[0]
+    assert len(card.boxes) == len(card.curve.spans) == len(regions) > 0
+    assert max(card.curve.values) == pytest.approx(timeline.activity[0].max().item())
+    assert all(box.left >= 0 and box.left + box.width <= 1 for box in card.boxes)
+    strict = RegionRule(min_duration=60.0)
+    (none, *_) = clip_section("street.wav", interpretation, None, strict).cards
+    assert not none.boxes and not none.curve.spans and none.curve.values == card.curve.values
