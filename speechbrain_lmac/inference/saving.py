@@ -32,7 +32,7 @@ def write_interpretation(
     if figure:
         from speechbrain_lmac.reports.plots import draw_interpretation
 
-        draw_interpretation(interpretation, folder / FIGURE)
+        draw_interpretation(interpretation, folder / FIGURE, rule)
     write_tables(interpretation.timeline, folder, rule)
     scores = {
         "file": interpretation.file,

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from speechbrain_lmac.models.question_words import QuestionWords
-from speechbrain_lmac.reports.annotations import DEFAULT_RULE, Region, RegionRule
+from speechbrain_lmac.reports.annotations import DEFAULT_RULE, RegionRule
 from speechbrain_lmac.reports.areas import SHOWN_AREAS, AreaSlider, area_slider
-from speechbrain_lmac.reports.curves import Box, Curve, activity_curve, box
+from speechbrain_lmac.reports.curves import Box, Curve, activity_curve, boxes_of
 from speechbrain_lmac.reports.findings import Finding, notes_of, other_notes
 from speechbrain_lmac.reports.players import Axis, ClipRenderer, Player
 from speechbrain_lmac.utils.percent import percent
@@ -145,17 +145,9 @@ def _cards(
             tuple(_score_rows(interpretation, i)),
             _value(interpretation, i),
             activity_curve(timeline, i, regions, rule.threshold),
-            tuple(_boxes(interpretation, regions, prompt)),
+            tuple(boxes_of(regions, prompt, timeline.sample_rate / 2, timeline.duration)),
             notes_of(interpretation.warnings, prompt),
         )
-
-
-def _boxes(interpretation: Any, regions: list[Region], prompt: str) -> Iterator[Box]:
-    """Yield the regions of a prompt as boxes in the spectrogram of the clip."""
-    rate = interpretation.sample_rate
-    for region in regions:
-        if region.prompt == prompt:
-            yield box(region, rate / 2, 0.0, len(interpretation.original) / rate)
 
 
 def _not_explained(interpretation: Any) -> Iterator[str]:

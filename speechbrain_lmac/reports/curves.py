@@ -61,6 +61,27 @@ def activity_curve(timeline: Any, i: int, regions: Sequence[Region], threshold: 
     return Curve(tuple(pooled.flatten().tolist()), spans, threshold)
 
 
+def boxes_of(regions: Sequence[Region], prompt: str, nyquist: float, seconds: float) -> list[Box]:
+    """Return the regions of a prompt as boxes in the spectrogram of a whole sound.
+
+    Arguments
+    ---------
+    regions : sequence of Region
+        Regions of all prompts.
+    prompt : str
+        Prompt.
+    nyquist : float
+        Highest frequency of the image, in Hz.
+    seconds : float
+        Length of the sound, in seconds.
+
+    Returns
+    -------
+    list of Box
+    """
+    return [box(each, nyquist, 0.0, seconds) for each in regions if each.prompt == prompt]
+
+
 def box(region: Region, nyquist: float, start: float, seconds: float) -> Box:
     """Return a region as a box in the spectrogram of a part of the sound.
 

@@ -3,6 +3,7 @@
 A panel is one raster, so a figure takes milliseconds. Its colors are those of one palette.
 """
 
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import torch
 from matplotlib import colormaps
 from PIL import Image, ImageDraw
 
+from speechbrain_lmac.reports.curves import Box
 from speechbrain_lmac.reports.fonts import fit_text, text_image
 from speechbrain_lmac.reports.raster import AXIS_HZ, HEIGHT, WIDTH, height_of, shades
 from speechbrain_lmac.utils.files import atomic_write
@@ -27,14 +29,15 @@ BAR_GAP, BAR_WIDTH = 8, 10
 """Pixels between a panel and its color bar, and the width of the bar."""
 TITLE_SIZE, LABEL_SIZE, SMALL_SIZE = 13.75, 12.0, 11.0
 """Font sizes, in pixels."""
-SHADES, GRAYS = 112, 31
+SHADES, GRAYS = 112, 29
 """Colors of each color map, and grays of texts, in the palette."""
 COLORS = ("magma", "viridis")
 """Color maps of the palette."""
-BLUE = (0x4C, 0x78, 0xA8)
-"""Color of bars, the last one of the palette."""
+ACCENTS = {"blue": 0x4C78A8, "amber": 0xFFD98A, "cyan": 0x7FE3FF}
+"""Colors of curves, of regions and of their boxes, the last ones of the palette."""
 FIRST_GRAY = SHADES * len(COLORS)
-BLUE_INDEX = FIRST_GRAY + GRAYS
+WHITE, MIDDLE_GRAY = FIRST_GRAY + GRAYS - 1, FIRST_GRAY + GRAYS // 2
+BLUE, AMBER, CYAN = range(FIRST_GRAY + GRAYS, FIRST_GRAY + GRAYS + len(ACCENTS))
 
 
 class PanelGrid:
@@ -62,7 +65,13 @@ class PanelGrid:
         return LEFT + column * (WIDTH + GAP), row * (TITLE + HEIGHT + ROW_GAP) + TITLE
 
     def text(
-        self, x: float, y: float, text: str, size: float = LABEL_SIZE, anchor: float = 0.0
+        self,
+        x: float,
+        y: float,
+        text: str,
+        size: float = LABEL_SIZE,
+        anchor: float = 0.0,
+        faint: bool = False,
     ) -> None:
         """Write a text, vertically centered.
 
@@ -76,8 +85,12 @@ class PanelGrid:
             Font size, in pixels. Default: ``LABEL_SIZE``.
         anchor : float
             Fraction of the text that is left of ``x``. Default: 0.
+        faint : bool
+            Whether the text is gray. Default: False, black.
         """
         image = text_image(text, size)
+        if faint:
+            image = image.point([100 + round(155 * value / 255) for value in range(256)])
         self.ink.paste(image, (round(x - anchor * image.width), round(y) - image.height // 2))
 
     def title(self, row: int, column: int, text: str) -> None:
@@ -85,10 +98,53 @@ class PanelGrid:
         left, top = self.corner(row, column)
         self.text(left, top - TITLE / 2, fit_text(text, TITLE_SIZE, TITLE_WIDTH), TITLE_SIZE)
 
-    def bar(self, x: float, y: float, width: float, height: float) -> None:
-        """Draw a horizontal bar with its upper left corner at a position in pixels."""
-        shape = (max(1, round(height)), round(width))
-        self.rasters.append((round(x), round(y), np.full(shape, BLUE_INDEX, np.uint8)))
+    def curve(
+        self,
+        corner: tuple[float, float],
+        height: float,
+        values: np.ndarray,
+        spans: Sequence[tuple[float, float]],
+        threshold: float,
+    ) -> None:
+        """Draw a filled curve as wide as a panel, with spans and a threshold behind it.
+
+        Arguments
+        ---------
+        corner : tuple of float
+            Upper left corner, in pixels.
+        height : float
+            Height in pixels.
+        values : numpy.ndarray
+            Values in [0, 1] at equal steps, ``[WIDTH]``.
+        spans : sequence of tuple of float
+            Start and end of each span, as fractions of the width.
+        threshold : float
+            Height of the dotted line, in [0, 1].
+        """
+        rows = max(2, round(height))
+        raster = np.full((rows, WIDTH), WHITE, np.uint8)
+        for start, stop in spans:
+            raster[:, int(start * WIDTH) : max(int(start * WIDTH) + 1, round(stop * WIDTH))] = AMBER
+        raster[round((rows - 1) * (1 - threshold)), ::4] = MIDDLE_GRAY
+        levels = np.arange(rows, 0, -1)[:, None]
+        heights = np.rint(values * rows)
+        raster[levels <= heights] = BLUE
+        raster[-1, heights == 0] = MIDDLE_GRAY
+        self.rasters.append((round(corner[0]), round(corner[1]), raster))
+
+    def boxes(self, row: int, column: int, boxes: Iterable[Box]) -> None:
+        """Outline boxes of a panel that is drawn before."""
+        left, top = self.corner(row, column)
+        for box in boxes:
+            first, last = (round((WIDTH - 3) * x) for x in (box.left, box.left + box.width))
+            upper = round((HEIGHT - 5) * (1 - box.bottom - box.height))
+            lower = max(round((HEIGHT - 1) * (1 - box.bottom)), upper + 4)
+            across = np.full((1, last - first + 3), CYAN, np.uint8)
+            along = np.full((lower - upper, 1), CYAN, np.uint8)
+            for y in (upper, lower):
+                self.rasters.append((left + first, top + y, across))
+            for x in (first, last + 2):
+                self.rasters.append((left + x, top + upper, along))
 
     def panel(
         self,
@@ -164,8 +220,8 @@ class PanelGrid:
 
 @cache
 def _palette() -> bytes:
-    """Return the colors of the palette: the color maps, the grays from black on, and blue."""
+    """Return the colors of the palette: the color maps, the grays, and the accents."""
     maps = [colormaps[name](np.linspace(0, 1, SHADES))[:, :3] for name in COLORS]
     grays = np.repeat(np.linspace(0, 1, GRAYS)[:, None], 3, axis=1)
-    colors = np.concatenate([*maps, grays, np.array([BLUE]) / 255])
-    return np.rint(255 * colors).astype(np.uint8).tobytes()
+    accents = b"".join(color.to_bytes(3, "big") for color in ACCENTS.values())
+    return np.rint(255 * np.concatenate([*maps, grays])).astype(np.uint8).tobytes() + accents

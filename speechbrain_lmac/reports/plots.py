@@ -10,23 +10,27 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from speechbrain_lmac.audio.stft import power_of
-from speechbrain_lmac.reports.annotations import Region, RegionRule
+from speechbrain_lmac.reports.activities import draw_activities
+from speechbrain_lmac.reports.annotations import DEFAULT_RULE, Region, RegionRule
 from speechbrain_lmac.reports.canvas import draw_time_frequency, save_figure, shorten
+from speechbrain_lmac.reports.curves import boxes_of
 from speechbrain_lmac.reports.fonts import fit_text, text_width
-from speechbrain_lmac.reports.panels import SMALL_SIZE, TITLE_SIZE, TITLE_WIDTH, PanelGrid
-from speechbrain_lmac.reports.raster import HEIGHT, RANGE_DB, WIDTH
+from speechbrain_lmac.reports.panels import TITLE_SIZE, TITLE_WIDTH, PanelGrid
+from speechbrain_lmac.reports.raster import RANGE_DB
 from speechbrain_lmac.utils.percent import percent
 
 MAX_PROMPTS = 20
 """Maximum number of prompts in a figure: those of highest presence or activity."""
 MAX_STEPS = 1000
 """Maximum number of steps of a curve. A longer curve is drawn by the maximum of each part."""
-MAX_BARS = 6
-"""Maximum number of probabilities in a figure: the highest."""
 
 
-def draw_interpretation(interpretation: Any, path: str | Path) -> None:
-    """Draw the clip, and the masked-in clip and mask of each prompt, on a mel axis.
+def draw_interpretation(
+    interpretation: Any, path: str | Path, rule: RegionRule = DEFAULT_RULE
+) -> None:
+    """Draw the clip, the activity of the prompts, and the masked-in clip and mask of each one.
+
+    Absent prompts are listed only.
 
     Arguments
     ---------
@@ -34,24 +38,28 @@ def draw_interpretation(interpretation: Any, path: str | Path) -> None:
         Explanations to draw, at most ``MAX_PROMPTS`` of them. Other prompts are listed only.
     path : str or Path
         Image file to write.
+    rule : RegionRule
+        Rule that makes the regions. Default: ``DEFAULT_RULE``.
     """
     classifier, rate = interpretation.model.classifier, interpretation.sample_rate
-    explained = interpretation.explained.nonzero().flatten()
-    chosen, note = _select(interpretation.detection_probability[explained])
-    chosen = explained[chosen].tolist()
-    grid = PanelGrid(1 + len(chosen), len(interpretation.original) / rate, rate / 2)
+    present = (interpretation.explained & ~interpretation.absent).nonzero().flatten()
+    chosen, note = _select(interpretation.detection_probability[present])
+    chosen = present[chosen].tolist()
+    seconds = len(interpretation.original) / rate
+    grid = PanelGrid(1 + len(chosen), seconds, rate / 2)
     sounds = torch.stack([interpretation.original, *interpretation.waveform[chosen]])
     clip, *masked_in = _decibels(classifier.audio_classifier.spectrogram, sounds)
     loudest = float(clip.max())
     level = ("magma", (loudest - RANGE_DB, loudest))
     legend = (f"\N{MINUS SIGN}{RANGE_DB} dB", "0 dB")
     grid.panel(0, 0, clip, *level, "Clip, relative to its loudest bin", legend)
-    _draw_probabilities(grid, interpretation, note)
+    regions = interpretation.timeline.regions(*rule)
+    draw_activities(grid, interpretation, chosen, regions, rule.threshold, note)
     masks = interpretation.mask[chosen].to(classifier.audio_classifier.filterbank.device)
     gains = classifier.domain.gains(masks)
     for row, i in enumerate(chosen, start=1):
-        title = _title(interpretation, i)
-        grid.panel(row, 0, masked_in[row - 1], *level, title, legend)
+        grid.panel(row, 0, masked_in[row - 1], *level, _title(interpretation, i), legend)
+        grid.boxes(row, 0, boxes_of(regions, interpretation.prompts[i], rate / 2, seconds))
         grid.panel(row, 1, gains[row - 1], "viridis", (0, 1), "Mask: gain of each bin", ("0", "1"))
     grid.save(path)
 
@@ -62,8 +70,6 @@ def _title(interpretation: Any, i: int) -> str:
     chance = f"{interpretation.words.presence} {presence}"
     if against is not None:
         chance = f"probability {percent(interpretation.probabilities[i].item())}"
-    if interpretation.absent[i]:
-        chance = f"absent: {chance}, faded out"
     start, end = "Masked-in for “", f"” ({chance})"
     room = TITLE_WIDTH - text_width(start + end, TITLE_SIZE)
     return start + fit_text(interpretation.prompts[i], TITLE_SIZE, room) + end
@@ -76,29 +82,6 @@ def _select(values: torch.Tensor) -> tuple[list[int], str]:
         return list(range(count)), ""
     best = sorted(values.argsort(descending=True)[:MAX_PROMPTS].tolist())
     return best, f"{MAX_PROMPTS} most likely of {count}"
-
-
-def _draw_probabilities(grid: PanelGrid, interpretation: Any, note: str) -> None:
-    """Draw the highest probabilities of the prompts as bars to the right of the clip."""
-    left, top = grid.corner(0, 1)
-    words, against = interpretation.words, interpretation.against
-    title = words.probability_among or words.presence_among
-    if against is not None:
-        title = f"probability rather than “{shorten(against, 30)}”"
-    grid.title(0, 1, f"{title[0].upper()}{title[1:]}" + (f"; {note}" if note else ""))
-    with_presence = against is not None or words.probability_among is not None
-    probabilities = interpretation.probabilities.tolist()
-    presence = interpretation.presence.tolist()
-    best = sorted(range(len(probabilities)), key=lambda i: -probabilities[i])[:MAX_BARS]
-    step = min(32, HEIGHT / len(best))
-    for place, i in enumerate(sorted(best)):
-        y = top + place * step
-        extra = f" ({words.presence} {percent(presence[i])})" if with_presence else ""
-        absent = ", absent" if interpretation.absent[i] else ""
-        absent += "" if interpretation.explained[i] else ", not explained"
-        text = f"{shorten(interpretation.prompts[i], 40)}: {percent(probabilities[i])}"
-        grid.text(left, y + 0.32 * step, text + extra + absent, SMALL_SIZE)
-        grid.bar(left, y + 0.65 * step, WIDTH * probabilities[i], 0.3 * step)
 
 
 def _decibels(spectrogram: Any, wavs: torch.Tensor) -> torch.Tensor:

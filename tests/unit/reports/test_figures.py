@@ -6,8 +6,10 @@ import torch
 from matplotlib import colormaps
 from PIL import Image
 
+from speechbrain_lmac.reports.annotations import RegionRule
 from speechbrain_lmac.reports.fonts import fit_text, text_image, text_width
-from speechbrain_lmac.reports.panels import BAR_GAP, LEFT, SHADES, PanelGrid
+from speechbrain_lmac.reports.panels import ACCENTS, AMBER, BAR_GAP, BLUE, LEFT, SHADES, PanelGrid
+from speechbrain_lmac.reports.plots import draw_interpretation
 from speechbrain_lmac.reports.raster import HEIGHT, WIDTH, on_mel_axis
 
 
@@ -84,3 +86,42 @@ def test_texts_of_any_script_are_drawn():
     for text in ("$x$", "a\nb", "狗", "مرحبا", "\N{DOG FACE}", ""):
         image = text_image(text, 12)
         assert image.size[0] >= 1 and (not text or np.asarray(image).min() < 128)
+
+
+def colors(image, color):
+    """Return where an image has a color, ``[height, width]`` of bool."""
+    wanted = [ACCENTS[color] >> shift & 255 for shift in (16, 8, 0)]
+    return (np.asarray(image.convert("RGB")) == wanted).all(axis=-1)
+
+
+def test_figure_shows_activity_and_regions(interpretation, tmp_path):
+    """Blue columns are as high as the activity, boxes and amber are where the regions are."""
+    draw_interpretation(interpretation, tmp_path / "figure.png")
+    image = Image.open(tmp_path / "figure.png")
+    timeline = interpretation.timeline
+    curve = colors(image, "blue").any(axis=0)
+    active = (timeline.activity[0] > 0.01).double().mean()
+    assert curve.sum() / WIDTH == pytest.approx(active.item(), abs=0.1)
+    assert colors(image, "amber").any() and colors(image, "cyan").any()
+    draw_interpretation(interpretation, tmp_path / "none.png", RegionRule(min_duration=60.0))
+    none = Image.open(tmp_path / "none.png")
+    assert not colors(none, "amber").any() and not colors(none, "cyan").any()
+    assert colors(none, "blue").sum() == colors(image, "blue").sum()
+
+
+def test_figure_lists_absent_prompts_only(interpretation, tmp_path):
+    """An absent prompt has no panels."""
+    draw_interpretation(interpretation, tmp_path / "figure.png")
+    height = PanelGrid(2, 5.0, 16000.0).ink.height  # the clip and the siren, not the dog
+    assert interpretation.absent.tolist() == [False, True]
+    assert Image.open(tmp_path / "figure.png").height == height
+
+
+def test_curve_is_as_high_as_its_values():
+    """The number of filled pixels of each column is its value times the height."""
+    grid, values = PanelGrid(1, 5.0, 16000.0), np.linspace(0, 1, WIDTH)
+    grid.curve((0, 0), 50, values, [(0.5, 0.75)], 0.1)
+    _, _, raster = grid.rasters[0]
+    assert np.array_equal((raster == BLUE).sum(axis=0), np.rint(values * 50))
+    spanned = (raster == AMBER).any(axis=0).nonzero()[0]
+    assert spanned[0] == WIDTH // 2 and spanned[-1] == 3 * WIDTH // 4 - 1
