@@ -1,7 +1,7 @@
-"""``speechbrain-lmac compare``: one clip under nine explainers, with or without their names."""
+"""``speechbrain-lmac compare``: clips under nine explainers, with or without their names."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
@@ -12,28 +12,30 @@ from speechbrain_lmac.cli.options import Classifier, Device, Json, Masking, Revi
 from speechbrain_lmac.utils.errors import InputError, printable
 
 if TYPE_CHECKING:
-    from speechbrain_lmac.evaluation.listening_test import Take
+    from speechbrain_lmac.evaluation.listening_test import Comparison
     from speechbrain_lmac.inference.interpreter import Interpreter
-    from speechbrain_lmac.reports.players import Axis, Player
 
 EXAMPLES = """\
 \b
 Examples:
   speechbrain-lmac compare street.wav --prompt "the sound of a siren"
   speechbrain-lmac compare street.wav --prompt siren --blind --output test1.html
+  speechbrain-lmac compare clips/ --blind --output test2.html
   speechbrain-lmac ratings ratings*.csv --keys test1.key.json
 """
 
 
 def run(
-    file: Annotated[str, Argument(metavar="FILE", help="Sound file.")],
+    files: Annotated[
+        list[str], Argument(metavar="FILE", help="Sound files up to 15 s, folders or patterns.")
+    ],
     prompt: Annotated[
         str | None,
         Option(
             "--prompt",
             "--class",
             metavar="TEXT",
-            help="Prompt or class to explain. Default: the most probable class.",
+            help="Prompt or class to explain. Default: the most probable class of each clip.",
         ),
     ] = None,
     methods: Annotated[
@@ -54,51 +56,54 @@ def run(
     device: Device = "cpu",
     json: Json = False,
 ) -> int:
-    """Compare nine explainers on one clip, on one HTML page.
+    """Compare nine explainers on clips, on one HTML page.
 
-    With --blind the page hides their names and asks for ratings; 'ratings' evaluates them.
+    The page shows the smallest area of each explainer that suffices for the decision. With --blind
+    it hides their names and asks for ratings; 'ratings' evaluates them.
     """
-    path = _only_file(file)
+    paths = expand(files)
     if prompt is not None and not prompt.strip():
         raise InputError("--prompt must not be blank")
     import secrets
 
-    from speechbrain_lmac.evaluation.listening_test import check_new_key, write_comparison
+    from speechbrain_lmac.evaluation.comparison_page import check_new_key, write_comparison
     from speechbrain_lmac.reports.page import check_page
 
-    check_page(output, [path])
+    check_page(output, paths)
     if blind:
         check_new_key(output)
     interpreter = load_interpreter(source, revision, device, classifier, masking=masking)
-    prompt, (original, takes, axis) = _takes(interpreter, path, prompt, methods)
+    clips = [_compare(interpreter, path, prompt, methods) for path in paths]
     seed = secrets.randbits(32) if seed is None else seed
-    name = printable(Path(path).name)
     words = interpreter.audio_classifier.question_words
-    page = (output, name, prompt, original, takes, axis)
-    written = write_comparison(*page, seed if blind else None, words)
+    written = write_comparison(output, clips, seed if blind else None, words)
     if json:
         record = {"page": str(written[0]), "key": str(written[1]) if blind else None}
-        presence = {take.name: take.presence for take in takes}
-        print(json_line(record if blind else {**record, "presence": presence}))
+        print(json_line(record if blind else {**record, "clips": _records(paths, clips)}))
     else:
         print(*written, sep="\n")
     return 0
 
 
-def _only_file(name: str) -> str:
-    """Return the one sound file that ``name`` stands for."""
-    path, *more = expand([name])
-    if more:
-        raise InputError(f"FILE must be one sound file, got {name} with {1 + len(more)} files")
-    return path
+def _records(paths: list[str], clips: list["Comparison"]) -> list[dict[str, Any]]:
+    """Return the JSON object of each clip."""
+    return [
+        {
+            "file": path,
+            "prompt": clip.prompt,
+            "presence": {take.name: take.presence for take in clip.takes},
+            "sufficient_area": {take.name: take.sufficient_area for take in clip.takes},
+        }
+        for path, clip in zip(paths, clips)
+    ]
 
 
-def _takes(
+def _compare(
     interpreter: "Interpreter", path: str, prompt: str | None, methods: list[str] | None
-) -> tuple[str, tuple["Player", list["Take"], "Axis"]]:
-    """Return the prompt, or the prediction, and the results of ``listening_test.takes``."""
+) -> "Comparison":
+    """Return the comparison of a clip for the prompt, or for the prediction."""
     from speechbrain_lmac.audio.source import AudioSource
-    from speechbrain_lmac.evaluation.listening_test import default_methods, takes
+    from speechbrain_lmac.evaluation.listening_test import compare, default_methods
     from speechbrain_lmac.inference.recording import needs_windowing
     from speechbrain_lmac.utils.device import wrap_memory_errors
 
@@ -109,4 +114,5 @@ def _takes(
         text = interpreter.predicted_prompts(sound)[0] if prompt is None else prompt
         (text,) = interpreter.audio_classifier.spell([text])
         wav = sound.read(interpreter.sample_rate)
-        return text, takes(interpreter, wav, text, methods or default_methods(interpreter.model))
+        chosen = methods or default_methods(interpreter.model)
+        return compare(interpreter, wav, printable(Path(path).name), text, chosen)

@@ -1,26 +1,22 @@
-"""Listening test: one clip under several explainers, all at the same mask area."""
+"""Listening test: one clip under several explainers, all at the same mask area.
 
-import hashlib
-import json
-import random
+:mod:`~speechbrain_lmac.evaluation.comparison_page` writes the page.
+"""
+
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
 from speechbrain_lmac.evaluation.protocols import InterpreterLike
-from speechbrain_lmac.evaluation.scoring import ClassPrompts, explain, make_batch
+from speechbrain_lmac.evaluation.scoring import ClassPrompts, EvaluationBatch, explain, make_batch
 from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 from speechbrain_lmac.masking.mask_network import MaskNetwork
+from speechbrain_lmac.metrics.smallest_areas import smallest_areas
 from speechbrain_lmac.metrics.top_k import top_k_mask
-from speechbrain_lmac.models.question_words import PROMPT, QuestionWords
-from speechbrain_lmac.reports.page import render, write_page
 from speechbrain_lmac.reports.players import Axis, ClipRenderer, Player
 from speechbrain_lmac.utils.errors import InputError
-from speechbrain_lmac.utils.files import write_text
-from speechbrain_lmac.utils.ownership import folder_lock
 
 METHODS = (
     *("lmac", "integrated-gradients", "smoothgrad", "input-x-gradient", "gradcam", "gradcam++"),
@@ -29,7 +25,6 @@ METHODS = (
 """Methods that are compared by default. ScoreCAM and the optimized mask take minutes."""
 FRACTION = 0.2
 """Mask area of every method, as a fraction of the T-F bins."""
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def default_methods(model: MaskNetwork) -> tuple[str, ...]:
@@ -45,15 +40,30 @@ class Take(NamedTuple):
     player: Player
     presence: float | None
     """Presence probability of the prompt in the sound. None if names are hidden."""
+    sufficient_area: float | None = None
+    """Smallest area of the method's ranking that suffices for the decision. None if the prompt does
+    not lead in the clip, or names are hidden."""
 
 
-def takes(
+class Comparison(NamedTuple):
+    """A clip under several explainers."""
+
+    name: str
+    """Name of the clip."""
+    prompt: str
+    original: Player
+    takes: list[Take]
+    axis: Axis
+
+
+def compare(
     interpreter: InterpreterLike,
     wav: torch.Tensor,
+    name: str,
     prompt: str,
     methods: Sequence[str] = METHODS,
     fraction: float = FRACTION,
-) -> tuple[Player, list[Take], Axis]:
+) -> Comparison:
     """Render the masked-in sound of every method for one clip and prompt.
 
     Arguments
@@ -62,6 +72,8 @@ def takes(
         Interpreter whose classifier is explained. The method ``lmac`` is its decoder.
     wav : torch.Tensor
         Waveform at the sample rate of the interpreter, ``[time]``.
+    name : str
+        Name of the clip.
     prompt : str
         Prompt to explain.
     methods : sequence of str
@@ -71,8 +83,7 @@ def takes(
 
     Returns
     -------
-    Player, list of Take, tuple
-        Player of the clip, sounds of the methods, and the frequency axis.
+    Comparison
     """
     if unknown := [name for name in methods if name not in METHODS]:
         raise InputError(f"methods must be from {', '.join(METHODS)}, got {unknown[0]!r}")
@@ -87,100 +98,47 @@ def takes(
     renderer = ClipRenderer(audio_classifier, wav)
     original = renderer.player("The clip", wav, "the clip")
     sounds = []
-    for name in methods:
-        mask = top_k_mask(explain(model, EXPLAINERS[name], batch).ranks, fraction)
-        sound = classifier.apply_mask(encoded, mask)[0].detach().cpu()
-        player = renderer.player(name, sound, f"masked-in sound of {name}")
+    for method in methods:
+        ranks = explain(model, EXPLAINERS[method], batch).ranks
+        sound = classifier.apply_mask(encoded, top_k_mask(ranks, fraction))[0].detach().cpu()
+        player = renderer.player(method, sound, f"masked-in sound of {method}")
         vector = audio_classifier(sound.unsqueeze(0).to(interpreter.device)).vector
-        sounds.append(Take(name, player, audio_classifier.presence(vector, query).item()))
-    return original, sounds, renderer.axis
+        presence = audio_classifier.presence(vector, query).item()
+        sounds.append(Take(method, player, presence, sufficient_area(model, batch, ranks)))
+    return Comparison(name, prompt, original, sounds, renderer.axis)
 
 
-def blinded(sounds: Sequence[Take], seed: int) -> tuple[list[Take], dict[str, str]]:
-    """Shuffle sounds and replace their names by letters; return the letters' methods too.
-
-    Example
-    -------
-    >>> from collections import namedtuple
-    >>> Player = namedtuple("Player", "label alt")
-    >>> given = [Take("energy", Player("energy", "masked-in sound of energy"), 0.3)]
-    >>> blinded(given, seed=1)[1]
-    {'A': 'energy'}
-    """
-    order = list(sounds)
-    random.Random(seed).shuffle(order)
-    hidden, key = [], {}
-    for letter, take in zip(LETTERS, order):
-        player = take.player._replace(label=letter, alt=f"masked-in sound of {letter}")
-        hidden.append(Take(letter, player, None))
-        key[letter] = take.name
-    return hidden, key
-
-
-def write_comparison(
-    path: str | Path,
-    name: str,
-    prompt: str,
-    original: Player,
-    sounds: list[Take],
-    axis: Axis,
-    blind_seed: int | None = None,
-    words: QuestionWords = PROMPT,
-) -> list[Path]:
-    """Write the comparison page. A blind page has letters for names, and a key file.
+@torch.no_grad()
+def sufficient_area(
+    model: InterpreterNetwork, batch: EvaluationBatch, ranks: torch.Tensor
+) -> float | None:
+    """Return the smallest area of a ranking whose sound suffices for the decision.
 
     Arguments
     ---------
-    path : str or Path
-        HTML file to write.
-    name : str
-        Name of the clip.
-    prompt : str
-        Explained prompt.
-    original, sounds, axis
-        Results of :func:`takes`.
-    blind_seed : int
-        Seed that shuffles the methods and hides their names. The key is written to
-        ``<path>.key.json``. Default: names are shown.
-    words : QuestionWords
-        Words for the prompt. Default: those for a CLAP.
+    model : InterpreterNetwork
+        Model that is explained.
+    batch : EvaluationBatch
+        One clip and its prompt.
+    ranks : torch.Tensor
+        Ranks of the bins, ``[1, frames, bins]``.
 
     Returns
     -------
-    list of Path
-        Written files.
+    float or None
+        Area as a fraction of the encoded bins. None if the prompt does not lead in the clip.
     """
-    path, key_path = Path(path), None
-    audio = "".join(take.player.sound for take in sounds)
-    content = f"{name}/{prompt}/{blind_seed}/{original.sound}/{audio}"
-    page = f"{name}: {prompt} [{hashlib.sha256(content.encode()).hexdigest()[:12]}]"
-    if blind_seed is not None:
-        sounds, key = blinded(sounds, blind_seed)
-        key_path = check_new_key(path)
-        text = json.dumps({"page": page, "methods": key}, indent=2, ensure_ascii=False)
-    html = render(
-        "comparison.html.j2",
-        title=f"“{prompt}” in {name}",
-        page=page,
-        prompt=prompt,
-        original=original,
-        takes=sounds,
-        axis=axis,
-        blind=blind_seed is not None,
-        fraction=FRACTION,
-        words=words,
-    )
-    if key_path is None:
-        return [write_page(path, html)]
-    # The key is written last. A page without a key (after a kill) is replaced; a key never is.
-    with folder_lock(path.absolute().parent):
-        check_new_key(path)
-        return [write_page(path, html), write_text(key_path, text + "\n")]
+    classifier, encoded = model.classifier, batch.encoded
+    classes = classifier.competing(batch.prompts.embeddings)
+    query = batch.prompts.embeddings[batch.target]
 
+    def leads(top: torch.Tensor, removed: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+        sounds = classifier.apply_mask(encoded, top[:1])
+        sounds = torch.where(removed.unsqueeze(1), encoded.wavs - sounds, sounds)
+        vectors = classifier.audio_classifier(sounds).vector
+        return classes.leads(vectors, query[index], batch.target[index])
 
-def check_new_key(path: str | Path) -> Path:
-    """Return the path of the key of a blind page; raise InputError if the key exists."""
-    key_path = Path(path).with_suffix(".key.json")
-    if key_path.exists():
-        raise InputError(f"{key_path} is the key of a page. Give another --output")
-    return key_path
+    leading = classes.leads(encoded.encoding.vector, query, batch.target)
+    num_bins = int(classifier.grid(encoded).valid.sum())
+    area = smallest_areas(ranks, num_bins, leads, leading).sufficient.item()
+    return area if area <= 1 else None  # NaN if the prompt does not lead

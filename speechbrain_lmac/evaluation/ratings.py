@@ -19,7 +19,8 @@ def read_ratings(paths: Sequence[str | Path], keys: Sequence[str | Path]) -> lis
     Arguments
     ---------
     paths : list of str or Path
-        CSV files that pages saved: ``rater,page,letter,rating,saved``. Rows without a time have
+        CSV files that pages saved: ``rater,page,letter,rating,saved``. The page names the test of
+        one clip. Rows without a time have
         that of their file.
     keys : list of str or Path
         Key files of the pages.
@@ -50,16 +51,17 @@ def read_ratings(paths: Sequence[str | Path], keys: Sequence[str | Path]) -> lis
 
 
 def _read_keys(keys: Sequence[str | Path]) -> dict[str, dict[str, str]]:
-    """Return page -> letter -> method."""
+    """Return page -> letter -> method. A key of several clips has a list of tests."""
     methods: dict[str, dict[str, str]] = {}
     for path in keys:
         try:
             key = json.loads(Path(path).read_text(encoding="utf-8"))
-            letters = methods.setdefault(key["page"], key["methods"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            tests = [(test["page"], test["methods"]) for test in key.get("tests", [key])]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{path} is no key of a blind page: {error}") from error
-        if letters != key["methods"]:
-            raise InputError(f"{path} is another key of a page that has one: {key['page']}")
+        for page, letters in tests:
+            if methods.setdefault(page, letters) != letters:
+                raise InputError(f"{path} is another key of a page that has one: {page}")
     return methods
 
 

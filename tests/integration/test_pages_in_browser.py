@@ -5,7 +5,7 @@ import json
 import pytest
 
 from speechbrain_lmac.__main__ import main
-from speechbrain_lmac.evaluation.listening_test import write_comparison
+from speechbrain_lmac.evaluation.comparison_page import write_comparison
 from tests.helpers.browser import needs_chromium, page
 from tests.unit.reports import conftest as reports
 from tests.unit.reports import test_comparison as comparisons
@@ -130,6 +130,7 @@ def rate(page_path, ratings, rater, saved):
         for letter, value in ratings.items():
             shown.locator(f'input[name="{letter}"][value="{value}"]').check()
         shown.locator("input[name=rater]").fill(rater)
+        shown.reload()  # ratings stay
         with shown.expect_download() as download:
             shown.get_by_role("button", name="Save ratings").click()
         download.value.save_as(saved)
@@ -138,9 +139,7 @@ def rate(page_path, ratings, rater, saved):
 
 def test_blind_page_collects_ratings(comparison, tmp_path, capsys):
     """Two people rate a blind page; the command ``ratings`` reads their files."""
-    page_path, key = write_comparison(
-        tmp_path / "blind.html", "street.wav", comparisons.PROMPT, *comparison, blind_seed=3
-    )
+    page_path, key = write_comparison(tmp_path / "blind.html", [comparison], blind_seed=3)
     text = page_path.read_text()
     assert not any(name in text for name in ('"lmac"', ">lmac", "gradcam", "energy"))
     methods = json.loads(key.read_text())["methods"]

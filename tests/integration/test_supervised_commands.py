@@ -106,7 +106,7 @@ def test_report_and_comparison_say_class(street, source, tmp_path, capsys):
     )
     capsys.readouterr()
     assert "matches with each class" in report.read_text()
+    assert "probability of the class" in report.read_text()
     for page in (report, comparison):
         text = page.read_text()
-        assert "probability of the class" in text
         assert "everyday sounds" not in text and "each prompt" not in text

@@ -37,7 +37,8 @@ def test_report_and_compare_without_decoder(siren_file, tmp_path, capsys):
     options[-1:] = [str(page), "--json", "--classifier", "mini"]
     assert main(["compare", str(siren_file), *options, "--methods", "gradcam", "energy"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert set(json.loads(lines[-1])["presence"]) == {"gradcam", "energy"}
+    (clip,) = json.loads(lines[-1])["clips"]
+    assert set(clip["presence"]) == set(clip["sufficient_area"]) == {"gradcam", "energy"}
     with pytest.raises(SystemExit):
         main(["compare", str(siren_file), *options, "--methods", "lmac"])
     assert "methods must not have lmac" in capsys.readouterr().err

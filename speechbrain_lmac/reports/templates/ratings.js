@@ -1,16 +1,29 @@
-// Saves the ratings of a blind page as a CSV file.
+// Keeps the ratings of a blind page in the browser, and saves them as a CSV file.
 const form = document.getElementById("ratings");
+const store = `speechbrain-lmac ratings ${form.dataset.store}`;
 const quote = (text) => `"${String(text).replaceAll('"', '""')}"`;
+const radios = [...form.querySelectorAll("input[type=radio]")];
+const letters = [...new Map(radios.map((radio) => [radio.name, radio])).values()];
+try { // a browser may have no storage for local files
+  for (const [name, value] of Object.entries(JSON.parse(localStorage.getItem(store) ?? "{}"))) {
+    if (form.elements[name]) form.elements[name].value = value;
+  }
+} catch {}
+form.addEventListener("input", () => {
+  try { localStorage.setItem(store, JSON.stringify(Object.fromEntries(new FormData(form)))); } catch {}
+});
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   const data = new FormData(form);
-  const letters = [...new Set([...form.querySelectorAll("input[type=radio]")].map((input) => input.name))];
-  const missing = letters.filter((letter) => !data.get(letter));
+  const missing = letters.filter((radio) => !data.get(radio.name)).map((radio) => radio.name);
   const status = document.getElementById("status");
   if (missing.length) { status.textContent = `Not rated yet: ${missing.join(", ")}`; return; }
   const rater = data.get("rater") || `anonymous ${crypto.getRandomValues(new Uint32Array(1))[0]}`;
   const saved = new Date().toISOString();
-  const rows = letters.map((letter) => [rater, form.dataset.page, letter, data.get(letter), saved].map(quote).join(","));
+  const rows = letters.map((radio) => {
+    const { page } = radio.closest("section").dataset;
+    return [rater, page, radio.dataset.letter, data.get(radio.name), saved].map(quote).join(",");
+  });
   const text = ["rater,page,letter,rating,saved", ...rows].join("\r\n") + "\r\n";
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));

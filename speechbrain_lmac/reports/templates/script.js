@@ -6,7 +6,7 @@ let current = null; // group that was used last
 function makeGroup(element) {
   const original = element.closest("section, main").querySelector(".original audio");
   const own = [...element.querySelectorAll("audio")];
-  const first = element.querySelectorAll(".step").length || 1;
+  const first = element.dataset.group === "takes" ? 0 : element.querySelectorAll(".step").length || 1;
   if (original) own.splice(first, 0, original);
   const bar = document.createElement("div");
   bar.className = "switch";
@@ -27,6 +27,7 @@ function addButton(group, name, act) {
   group.bar.append(button);
   return button;
 }
+function start(sound) { sound.play().catch(() => {}); } // a pause may come before the start
 function versions(group) { return group.own.filter((sound) => !sound.closest("[hidden]")); }
 function labelOf(sound) { return sound.closest("figure").querySelector("strong").textContent; }
 function showVersions(group) {
@@ -55,18 +56,18 @@ function switchTo(group, sound) {
   group.active = sound;
   if (sound !== before) {
     sound.currentTime = before.currentTime;
-    if (!before.paused) { before.pause(); sound.play(); }
+    if (!before.paused) { before.pause(); start(sound); }
   }
   showVersions(group);
   movePlayheads(sound);
 }
 function choose(group, sound) {
   if (sound === group.active) toggle(group);
-  else { switchTo(group, sound); if (sound.paused) sound.play(); }
+  else { switchTo(group, sound); if (sound.paused) start(sound); }
 }
 function toggle(group) {
   current = group;
-  if (group.active.paused) group.active.play(); else group.active.pause();
+  if (group.active.paused) start(group.active); else group.active.pause();
 }
 function movePlayheads(sound) {
   const group = groupOf(sound);
@@ -84,6 +85,7 @@ for (const sound of sounds) {
     if (!sound.paused) requestAnimationFrame(move);
   };
   sound.addEventListener("play", () => {
+    if (sound.paused) return; // another sound was chosen before this event
     const group = groupOf(sound);
     for (const other of sounds.filter((each) => each !== sound && !each.paused)) {
       other.pause();
@@ -106,7 +108,7 @@ for (const spectrogram of document.querySelectorAll(".spectrogram")) {
     if (!sound.duration) return;
     sounds.forEach((other) => other.pause());
     sound.currentTime = (event.offsetX / spectrogram.clientWidth) * sound.duration;
-    sound.play();
+    start(sound);
   });
 }
 // Space plays or pauses. The arrow keys switch between versions, or with Shift move by a second.
