@@ -110,13 +110,13 @@ def compare(
 
 @torch.no_grad()
 def sufficient_area(
-    model: InterpreterNetwork, batch: EvaluationBatch, ranks: torch.Tensor
+    model: MaskNetwork, batch: EvaluationBatch, ranks: torch.Tensor
 ) -> float | None:
     """Return the smallest area of a ranking whose sound suffices for the decision.
 
     Arguments
     ---------
-    model : InterpreterNetwork
+    model : MaskNetwork
         Model that is explained.
     batch : EvaluationBatch
         One clip and its prompt.
