@@ -3,11 +3,12 @@
 Usage: python -m experiments.pretrained_interpreters.listen [--sounds docs/listen]
            [--output docs/listen.html]
 
-The examples were selected by ear. One of them shows a failure.
+Each example teaches one thing. The last two show errors.
 """
 
 import argparse
 from pathlib import Path
+from typing import NamedTuple
 
 from speechbrain_lmac import Interpreter
 from speechbrain_lmac.audio.io import load_audio
@@ -18,16 +19,43 @@ from speechbrain_lmac.utils.errors import report_errors
 
 SOURCE = "mini-stft"
 """Name of the pretrained interpreter."""
-MIXTURES = [
-    ("dog", "rain"),
-    ("rooster", "crackling_fire"),
-    ("dog", "chainsaw"),
-    ("crying_baby", "helicopter"),
-    ("crying_baby", "rain"),
+
+
+class Example(NamedTuple):
+    """Sound of the page, and what it teaches."""
+
+    title: str
+    sounds: tuple[str, ...]
+    """Recordings, mixed at 0 dB if there are two."""
+    words: tuple[str, ...]
+    """Words of the prompts."""
+    against: str | None = None
+    """Words of the text that the prompts are contrasted with."""
+
+
+EXAMPLES = [
+    Example("Two sounds that are both recognized", ("dog", "rain"), ("dog", "rain")),
+    Example("Two sounds that overlap in time", ("rain", "rooster"), ("rain", "rooster")),
+    Example("Two voices", ("crying_baby", "rooster"), ("crying baby", "rooster")),
+    Example(
+        "Contrast: why a dog rather than a rooster",
+        ("dog", "rooster"),
+        ("dog",),
+        against="rooster",
+    ),
+    Example("Absent: the dog hides the helicopter", ("dog", "helicopter"), ("dog", "helicopter")),
+    Example("Absent: a baby, but no cat", ("crying_baby",), ("a crying baby", "a cat")),
+    Example(
+        "Error of the classifier: a fire is taken for rain",
+        ("crackling_fire",),
+        ("rain", "crackling fire"),
+    ),
+    Example(
+        "Failure: the rain stays in the baby's explanation",
+        ("crying_baby", "rain"),
+        ("crying baby", "rain"),
+    ),
 ]
-"""Pairs of recordings, mixed at 0 dB and explained for both sounds."""
-SINGLE_SOUND = ("crying_baby", ["the sound of a crying baby", "the sound of a cat"])
-"""A recording and its prompts."""
 TITLE = "Explanations of real recordings"
 SECONDS = 5
 
@@ -61,21 +89,20 @@ def main(arguments=None):
 
 
 def explain_examples(interpreter, folder):
-    """Return a section of the page for each mixture and for the single sound."""
+    """Return a section of the page for each example."""
     rate = interpreter.sample_rate
 
     def load(name):
         return load_audio(folder / f"{name}.ogg", rate)[: SECONDS * rate]
 
     sections = []
-    for names in MIXTURES:
-        words = [name.replace("_", " ") for name in names]
-        mixture = mix(*(load(name) for name in names), snr_db=0.0)
-        interpretation = interpreter.interpret(mixture, [f"the sound of {word}" for word in words])
-        sections.append(clip_section(" and ".join(words).capitalize(), interpretation))
-    name, prompts = SINGLE_SOUND
-    interpretation = interpreter.interpret(load(name), prompts)
-    sections.append(clip_section(name.replace("_", " ").capitalize(), interpretation))
+    for example in EXAMPLES:
+        waves = [load(name) for name in example.sounds]
+        wav = waves[0] if len(waves) == 1 else mix(*waves, snr_db=0.0)
+        prompts = [f"the sound of {word}" for word in example.words]
+        against = example.against and f"the sound of {example.against}"
+        interpretation = interpreter.interpret(wav, prompts, against)
+        sections.append(clip_section(example.title, interpretation))
     return sections
 
 
