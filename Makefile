@@ -33,6 +33,7 @@ ORACLES := .oracles
 LOCK_VENV := .lock
 SPACE := results/space
 
+BEGAN := $(shell date +%s)
 LOCKED ?= $(filter Linux,$(shell uname -s))
 # Python compiles what it imports; pip would compile everything, for more than a minute.
 PIP_INSTALL = $(BIN)/pip install --no-compile
@@ -120,6 +121,7 @@ $(READY): setup.py $(wildcard requirements/*.lock)
 	$(PIP_INSTALL) --no-deps $(ALONE)
 	$(BIN)/python -m speechbrain_lmac.utils.device
 	touch $(READY)
+	@echo "$(VENV) holds $$(du -sh $(VENV) | cut -f1), set up in $$(($$(date +%s) - $(BEGAN))) s"
 
 # Refresh requirements/*.lock and the Space's requirements. They name no package index.
 UV = $(LOCK_VENV)/bin/uv --quiet pip compile --python-version 3.11 --generate-hashes \

