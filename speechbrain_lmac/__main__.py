@@ -48,7 +48,6 @@ COMMANDS = {
 """Name -> module with the command's function ``run`` and its ``EXAMPLES``."""
 
 app = typer.Typer(
-    add_completion=False,
     context_settings=CONTEXT,
     epilog="Run 'speechbrain-lmac COMMAND --help' for the options of a command.",
     pretty_exceptions_enable=False,

@@ -7,25 +7,18 @@ from typing import Any
 
 import torch
 
-from speechbrain_lmac.inference.classifying import ClassifyingInterpreter
 from speechbrain_lmac.inference.clip import explain_clip
-from speechbrain_lmac.inference.clip_batches import explain_clips
-from speechbrain_lmac.inference.inputs import (
-    as_clip,
-    as_clips,
-    as_source,
-    check_folder_name,
-    check_rule,
-)
+from speechbrain_lmac.inference.inputs import as_clip, as_source, check_folder_name, check_rule
 from speechbrain_lmac.inference.interpretation import Interpretation
-from speechbrain_lmac.inference.prompts import BatchPrompts, prompts_per_clip
+from speechbrain_lmac.inference.interpreting import BatchInterpreter
 from speechbrain_lmac.inference.recording import explain_recording
 from speechbrain_lmac.inference.timeline import MERGE_GAP, MIN_DURATION, THRESHOLD, Timeline
 from speechbrain_lmac.reports.annotations import RegionRule
 from speechbrain_lmac.utils.device import in_float32
+from speechbrain_lmac.utils.errors import InputError
 
 
-class Interpreter(ClassifyingInterpreter):
+class Interpreter(BatchInterpreter):
     """Explains an audio classifier's scores of sounds for prompts.
 
     Prompts of a supervised classifier are names of its classes, in any case. Without prompts, the
@@ -136,84 +129,43 @@ class Interpreter(ClassifyingInterpreter):
         options = (Path(save_to), rule, figure, stems, clips)
         return explain_recording(self, source, texts, rather, *options)
 
-    @in_float32
-    def interpret_batch(
+    def interpret_files(
         self,
-        wavs: torch.Tensor,
-        prompts: BatchPrompts = None,
-        wav_lens: torch.Tensor | None = None,
-        against: str | None = None,
-        explain_above: float | None = None,
-    ) -> list[Interpretation]:
-        """Explain waveforms in chunks. :meth:`interpret_clips` does not hold all results.
-
-        Arguments
-        ---------
-        wavs : torch.Tensor
-            Waveforms at :attr:`sample_rate`, ``[batch, time]``.
-        prompts : str or list
-            Prompts of all clips, or a list per clip. Default, also for one clip: its prediction.
-        wav_lens : torch.Tensor
-            Length of each clip as a fraction of the longest, ``[batch]``. Default: no padding.
-        against, explain_above
-            As for :meth:`interpret_file`.
-
-        Returns
-        -------
-        list of Interpretation
-            One per clip, without padding.
-        """
-        clips = as_clips(wavs, wav_lens)
-        self._warn_of_partial_input(max(map(len, clips)))
-        each = prompts_per_clip(prompts, len(clips))
-        texts, rather = zip(*(self._spelled(own, against) for own in each))
-        return list(explain_clips(self, zip(clips, texts), rather[0], explain_above))
-
-    def interpret_clips(
-        self,
-        clips: Iterable[torch.Tensor],
+        sounds: Iterable[Any],
         prompts: str | Sequence[str] | None = None,
         against: str | None = None,
         explain_above: float | None = None,
     ) -> Iterator[Interpretation]:
-        """Explain any number of clips, one result after the other.
+        """Explain any number of clips by :meth:`interpret_file`, one result after the other.
 
-        Clips are read as results are taken, and explained in chunks of a fixed size, so memory
-        does not grow. The chunk of a clip changes the last digits of its result.
+        A sound is read when its result is taken, so memory does not grow.
 
         Arguments
         ---------
-        clips : iterable of torch.Tensor
-            Waveforms at :attr:`sample_rate`, ``[time]`` each.
+        sounds : iterable
+            Paths, addresses, open files or dicts with ``array`` and ``sampling_rate``.
         prompts, against, explain_above
-            As for :meth:`interpret_file`.
+            As for :meth:`interpret_file`. Default: the prediction of each clip is explained.
 
         Returns
         -------
         iterator of Interpretation
-            One per clip, in order.
+            One per sound, in order.
 
-        Example
-        -------
-        >>> from speechbrain_lmac.data.synthetic import synthesize
-        >>> interpreter = Interpreter.from_hparams(source="mini-stft")
-        >>> clips = (synthesize("siren", seed, seconds=1.0) for seed in range(3))
-        >>> [len(result.mask) for result in interpreter.interpret_clips(clips, "siren")]
-        [1, 1, 1]
+        Raises
+        ------
+        InputError
+            If ``sounds`` is one path or a prompt is invalid; later, if a sound cannot be read.
         """
-        texts, rather = self._spelled(prompts, against)
-        prompted = ((as_clip(clip), texts) for clip in clips)
-        return explain_clips(self, prompted, rather, explain_above)
-
-    def forward(
-        self,
-        wavs: torch.Tensor,
-        prompts: BatchPrompts = None,
-        wav_lens: torch.Tensor | None = None,
-        against: str | None = None,
-    ) -> list[Interpretation]:
-        """Explain waveforms, as :meth:`interpret_batch`."""
-        return self.interpret_batch(wavs, prompts, wav_lens, against)
+        if isinstance(sounds, str | bytes | Path):
+            raise InputError(
+                f"sounds must be a list of sounds, got {str(sounds)!r}. Use interpret_file for one"
+            )
+        self._spelled(prompts, against)  # an invalid prompt fails at once
+        return (
+            self.interpret_file(sound, prompts, against, explain_above=explain_above)
+            for sound in sounds
+        )
 
     @in_float32
     def interpret(

@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 
 from speechbrain_lmac.models import checkpoints, state_dicts
 from speechbrain_lmac.models.clap.laion import FRONT_END
+from speechbrain_lmac.models.lazy_transformers import without_progress_bars
 from speechbrain_lmac.models.text.transformer import FILES
 from speechbrain_lmac.utils import single_read
 from speechbrain_lmac.utils.errors import InputError, first_line
@@ -190,14 +191,15 @@ def load_model(
             state = read_tensors(file.name, weights)
         config = config_class.from_dict(description)
         state_dicts.check_within(lambda: model_class(config), state, str(folder))
-        model, info = model_class.from_pretrained(
-            None,
-            config=config,
-            state_dict=state,
-            dtype=torch.float32,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,
-        )
+        with without_progress_bars():
+            model, info = model_class.from_pretrained(
+                None,
+                config=config,
+                state_dict=state,
+                dtype=torch.float32,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,
+            )
     except FAILURES as error:
         raise InputError(f"{folder} does not hold {what}: {first_line(error)}") from error
     check_loaded(info, folder, what)

@@ -71,9 +71,10 @@ class MiniLM:
     @cached_property
     def network(self) -> Any:
         """Network, loaded on first use."""
-        from speechbrain_lmac.models.lazy_transformers import AutoModel
+        from speechbrain_lmac.models.lazy_transformers import AutoModel, without_progress_bars
 
-        return AutoModel.from_pretrained(self.folder, local_files_only=True).eval()
+        with without_progress_bars():
+            return AutoModel.from_pretrained(self.folder, local_files_only=True).eval()
 
     def read(self, text: str, content: str) -> TextCoverage:
         """Coverage of a prompt by the tokenizer.
