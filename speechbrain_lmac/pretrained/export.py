@@ -105,7 +105,7 @@ def write_interpreter(
     folder : Path
         Existing folder.
     classifier_settings : dict
-        As for :func:`hyperparams_text`.
+        Scalar arguments that build the audio classifier again.
     """
     classifier, state = model.classifier.audio_classifier, model.decoder.state_dict()
     weights = {name: weight.cpu().contiguous() for name, weight in state.items()}

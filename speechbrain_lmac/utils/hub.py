@@ -25,7 +25,7 @@ class HubAccess(NamedTuple):
     force_download: bool = False
     """Whether files in the cache are downloaded again."""
     newest: bool = False
-    """Whether the Hub is asked for a newer commit of a branch. Files in the cache are used if it
+    """Whether a newer commit of a branch is downloaded. Files in the cache are used if the Hub
     cannot be reached."""
 
 
@@ -208,7 +208,7 @@ def check_reachable(offline: bool = False) -> None:
     Arguments
     ---------
     offline : bool
-        Whether the Hub must not be asked, which counts as no answer. Default: False.
+        Whether no request is sent, which counts as no answer. Default: False.
     """
     from huggingface_hub import constants
     from huggingface_hub.errors import HTTPError
