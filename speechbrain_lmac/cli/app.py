@@ -11,6 +11,7 @@ EXAMPLES = """\
 Examples:
   speechbrain-lmac app
   speechbrain-lmac app --source results/lmac/stft/1986
+  speechbrain-lmac app --any-source --max-minutes 60
   speechbrain-lmac app --port 8000 --host 0.0.0.0 --allow-host studio.local
 """
 
@@ -37,6 +38,23 @@ def run(
             "be repeated. Default: mini-stft and mini-mel.",
         ),
     ] = None,
+    any_source: Annotated[
+        bool,
+        Option(
+            "--any-source",
+            help="Show a field for any other interpreter. Whoever uses the app can then load "
+            "folders of this machine and repositories of the Hub.",
+        ),
+    ] = False,
+    max_minutes: Annotated[
+        int,
+        Option(
+            metavar="N",
+            min=1,
+            help="Longest sound, in minutes. The limits of size (6 MB per minute) and time (12 s "
+            "per minute) grow with it.",
+        ),
+    ] = 10,
 ) -> int:
     """Explain sounds in a web browser.
 
@@ -52,7 +70,8 @@ def run(
     for name in source or ():
         interpreter(name)  # an invalid source ends the command
     try:
-        launch(allow_host or (), source or SOURCES, server_name=host, server_port=port)
+        where = {"server_name": host, "server_port": port}
+        launch(allow_host or (), source or SOURCES, max_minutes, any_source, **where)
     except OSError as error:
         raise InputError(
             f"--host {host} and --port must be free to use: {first_line(error)}"

@@ -93,8 +93,7 @@ def run(
     def explain(file: str, index: int) -> Result:
         sections.append(section := show(interpreter, file, headings[index], prompts, *options))
         record = {"file": file, "report": output, "warnings": list(section.warnings)}
-        texts = ", ".join(f"“{card.prompt}”" for card in section.cards)
-        return record, [f"{file}: {section.words.quantity(len(prompts)) if prompts else texts}"]
+        return record, [f"{file}: {_content(section, prompts)}"]
 
     try:
         status = for_each(sounds, explain, json)
@@ -126,6 +125,12 @@ def show(
     sound = AudioSource(file)
     prompts = chosen_prompts(interpreter, sound, prompts, every)
     return explained_section(interpreter, sound, heading, prompts, against, rule, areas)
+
+
+def _content(section: "Section", prompts: list[str] | None) -> str:
+    """Return the number of prompts, or the predictions if there are none."""
+    predictions = ", ".join(f"“{card.prompt}”" for card in section.cards)
+    return section.words.quantity(len(prompts)) if prompts else predictions
 
 
 def _headings(files: list[str]) -> list[str]:

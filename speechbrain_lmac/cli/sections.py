@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
 from speechbrain_lmac.audio.source import AudioSource
 from speechbrain_lmac.inference.interpreter import Interpreter
@@ -20,6 +21,7 @@ def explained_section(
     against: str | None = None,
     rule: RegionRule = DEFAULT_RULE,
     areas: tuple[float, ...] | None = SHOWN_AREAS,
+    save_to: Path | None = None,
 ) -> ClipSection | RecordingSection:
     """Explain a sound and render its section: a short clip in full, a long recording by regions.
 
@@ -40,6 +42,8 @@ def explained_section(
     areas : tuple of float or None
         Areas of a short clip whose sounds are shown in addition to the smallest areas. None: no
         areas are shown. Default: ``SHOWN_AREAS``.
+    save_to : Path
+        Folder to which the sounds, the figure and the tables are written. Default: none.
 
     Returns
     -------
@@ -47,9 +51,12 @@ def explained_section(
     """
     if not needs_windowing(interpreter, sound):
         interpretation = interpreter.interpret_file(sound, prompts, against)
+        if save_to is not None:
+            interpretation.save(save_to, areas=areas is not None, **rule._asdict())
         return clip_section(name, interpretation, areas, rule)
-    with tempfile.TemporaryDirectory(prefix="speechbrain_lmac_") as folder:
+    with tempfile.TemporaryDirectory(prefix="speechbrain_lmac_") as temporary:
+        folder, figure = save_to or temporary, save_to is not None
         timeline = interpreter.interpret_recording(
-            sound, prompts, folder, against, figure=False, **rule._asdict()
+            sound, prompts, folder, against, figure=figure, **rule._asdict()
         )
         return recording_section(name, sound, timeline, interpreter.audio_classifier, rule)

@@ -7,6 +7,18 @@ import gradio
 
 PLACEHOLDER = '<p style="opacity: .7">Explanations will appear here.</p>'
 TITLE = "Listenable maps"
+OTHER = "A results folder, or a Hub repository USER/NAME"
+CSS = ".examples td, .examples td * { white-space: pre-line; }"
+"""Style of the page: example prompts are on one line each."""
+HEAD = """<script>
+window.addEventListener("message", (event) => {
+  const height = event.data?.reportHeight;
+  if (!(height > 0 && height < 1e6)) return;
+  for (const frame of document.querySelectorAll('iframe[title="Explanations"]'))
+    if (frame.contentWindow === event.source) frame.style.height = `${Math.ceil(height) + 8}px`;
+});
+</script>"""
+"""Script that makes the frame of the explanations as high as its content."""
 
 
 def build_page(
@@ -17,6 +29,7 @@ def build_page(
     examples: list[list[str]],
     max_prompts: int,
     lifetime: int,
+    any_source: bool = False,
 ) -> gradio.Blocks:
     """Build the page of the app.
 
@@ -24,7 +37,7 @@ def build_page(
     ---------
     explain : callable
         Function of a sound, prompts, the contrast, a source and the previous sound. It returns the
-        explanations, the content of the sound field, a note and the sound.
+        explanations, the content of the sound field, a note, the sound and a file to download.
     class_names : callable
         Function of a source that returns the classes to choose from, or None if any text is a
         prompt.
@@ -38,6 +51,8 @@ def build_page(
         Largest number of classes that may be chosen.
     lifetime : int
         Age at which unused uploads are deleted, in seconds.
+    any_source : bool
+        Whether there is a field for any other interpreter. Default: False.
 
     Returns
     -------
@@ -54,24 +69,51 @@ def build_page(
                 note = gradio.Markdown("")
                 fields = _question_fields(class_names(sources[0]), max_prompts)
                 source = gradio.Radio(list(sources), value=sources[0], label="Interpreter")
+                other = gradio.Textbox(
+                    label="Other interpreter (optional)", info=OTHER, visible=any_source
+                )
                 button = gradio.Button("Explain", variant="primary")
-                gradio.Examples(examples, [sound, fields[0]], label="Examples")
+                with gradio.Column(elem_classes="examples"):
+                    gradio.Examples(examples, [sound, fields[0]], label="Examples")
             with gradio.Column(scale=2, min_width=400):
+                download = gradio.DownloadButton("Download sounds and tables", visible=False)
                 explanations = gradio.HTML(PLACEHOLDER)
-
-        def run(
-            sound: Any, prompts: Any, classes: Any, text: Any, other: Any, name: str, before: Any
-        ) -> Any:
-            has_classes = name in sources and class_names(name) is not None
-            question = (classes, other) if has_classes else (prompts, text)
-            return explain(sound, *question, name, before, sources)
-
-        outputs = [explanations, sound, note, previous]
-        button.click(run, [sound, *fields, source, previous], outputs, api_name="explain")
-        source.change(
-            lambda name: _updates(class_names(name)), source, fields, api_visibility="private"
+        outputs = [explanations, sound, note, previous, download]
+        run = _run(explain, class_names)
+        button.click(run, [sound, *fields, source, other, previous], outputs, api_name="explain")
+        chosen = [source.change, other.submit, other.blur]
+        gradio.on(
+            chosen,
+            lambda name, box: _updates(class_names((box or "").strip() or name)),
+            [source, other],
+            fields,
+            api_visibility="private",
         )
     return app
+
+
+def _run(
+    explain: Callable[..., Any], class_names: Callable[[str], Sequence[str] | None]
+) -> Callable[..., Any]:
+    """Return the function of the button: it picks the fields of the chosen interpreter."""
+
+    def run(
+        sound: Any,
+        prompts: Any,
+        classes: Any,
+        text: Any,
+        rather: Any,
+        name: str,
+        other: str,
+        before: Any,
+    ) -> Any:
+        name = (other or "").strip() or name
+        has_classes = class_names(name) is not None
+        question = (classes, rather) if has_classes else (prompts, text)
+        *results, archive = explain(sound, *question, name, before)
+        return *results, gradio.DownloadButton(value=archive, visible=True)
+
+    return run
 
 
 def _question_fields(names: Sequence[str] | None, max_prompts: int) -> list[Any]:

@@ -3,6 +3,7 @@
 import io
 import urllib.error
 import urllib.request
+import zipfile
 from pathlib import Path
 
 import gradio
@@ -12,11 +13,20 @@ import soundfile
 
 from speechbrain_lmac.cli import web
 from speechbrain_lmac.cli.web import explain, interpreter, launch, read_upload
+from speechbrain_lmac.cli.web_downloads import new_download
 from speechbrain_lmac.data.synthetic import SAMPLE_RATE, mixture, synthesize
+from speechbrain_lmac.utils.errors import InputError
 from tests.helpers.browser import needs_chromium, page
 from tests.helpers.sound_formats import encode_audio
 
 MEL = "mini-mel"
+FITS = """async () => {
+    for (let tries = 0; tries < 100; tries++) {
+        if (document.documentElement.scrollHeight <= innerHeight) return true;
+        await new Promise((done) => setTimeout(done, 50));
+    }
+}"""
+"""Wait until a frame is as high as its content."""
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +82,7 @@ def test_app_deletes_uploads_keeps_samples(upload):
     """The file is deleted, its samples stay for the next prompts; example files stay."""
     noise = np.random.default_rng(0).standard_normal(8000) * 0.1
     path = upload(noise, name="card 7.wav")
-    _, player, note, previous = explain(path, "a dog", "", MEL)
+    _, player, note, previous, _ = explain(path, "a dog", "", MEL)
     assert not Path(path).exists() and player is None and "card 7.wav" in note
     html, *_ = explain(None, "a cat", "", MEL, previous)
     assert "card 7.wav" in html and "a cat" in html
@@ -96,7 +106,7 @@ def test_app_explains_classes(upload, labels_source):
     """Class names are a list; the words of the page follow the interpreter."""
     siren = 0.5 * synthesize("siren", seed=3, seconds=2.0).numpy()
     options = (labels_source, None, [labels_source])
-    html, _, note, previous = explain(upload(siren, SAMPLE_RATE), ["Siren"], "Rain", *options)
+    html, _, note, previous, _ = explain(upload(siren, SAMPLE_RATE), ["Siren"], "Rain", *options)
     assert "“Siren” rather than “Rain”" in html and "Change the classes" in note
     assert "Siren" in web.class_names(labels_source) and web.class_names(MEL) is None
     html, *_ = explain(None, [], None, labels_source, previous, [labels_source])
@@ -118,6 +128,9 @@ def test_app_limits_uploads(upload, tmp_path, monkeypatch):
     soundfile.write(buffer, np.tile(np.float32([0, 1e-3]), 8000 * 400), 8000, format="FLAC")
     with pytest.raises(gradio.Error, match="at most 600 s"):
         explain(upload(buffer.getvalue(), name="bomb.flac"), "a dog", "", MEL)
+    with pytest.raises(gradio.Error, match="at most 360 s"):
+        read = upload(buffer.getvalue(), name="bomb.flac")
+        explain(read, "a dog", "", MEL, minutes=6)
     monkeypatch.setattr(web, "MAX_WORK_SECONDS", -1)
     with pytest.raises(gradio.Error, match="at most -1 s"):
         explain(upload(np.sin(np.arange(9000))), "a dog", "", MEL)
@@ -129,8 +142,37 @@ def test_app_limits_uploads(upload, tmp_path, monkeypatch):
 def test_app_explains_long_recordings(upload):
     """All 20 s are explained, under the name of the file."""
     tone = 0.3 * np.sin(np.arange(20 * 16000) / 5)
-    html, *_ = explain(upload(tone), "a dog\na cat", "", MEL)
+    html, *_, archive = explain(upload(tone), "a dog\na cat", "", MEL)
     assert "street.wav" in html and "20.0 s" in html
+    with zipfile.ZipFile(archive) as files:
+        names = {Path(name).name for name in files.namelist()}
+    assert {"figure.png", "scores.json", "activity.csv", "regions.csv"} <= names
+    assert sum(name.endswith("-explanation.flac") for name in names) == 2
+
+
+def test_downloads_expire(monkeypatch):
+    """A new download deletes those that are older than the lifetime, and no others."""
+    made = []
+    for lifetime in (600, 600, -1):
+        with new_download("a.wav", lifetime) as (folder, archive):
+            folder.mkdir()
+            (folder / "a.txt").write_text("a")
+        made.append(archive)
+        assert archive.is_file() and not folder.exists()
+    assert [path.exists() for path in made] == [False, False, True]
+    with pytest.raises(InputError), new_download("a.wav", 600) as (folder, archive):
+        raise InputError("no")
+    assert not archive.parent.exists()
+
+
+def test_app_accepts_any_source_on_request(upload, tmp_path):
+    """Other interpreters are loaded only if the app allows them; an invalid one is an error."""
+    noise = upload(np.random.default_rng(0).standard_normal(8000) * 0.1)
+    assert (
+        web._names(str(tmp_path), web.SOURCES) is None and web._names(str(tmp_path), None) is None
+    )
+    with pytest.raises(gradio.Error, match=tmp_path.name):
+        explain(noise, "a dog", "", str(tmp_path), None, None)
 
 
 @pytest.mark.parametrize(("host", "status"), [("127.0.0.1", 200), ("evil.example", 400)])
@@ -179,6 +221,14 @@ def test_app_in_a_browser(address, width, tmp_path):
             )
         )
         assert playing > 0
+        assert frame.locator("body").evaluate(FITS)  # the page scrolls, not the frame
+        with shown.expect_download() as download:
+            shown.get_by_role("link", name="Download").or_(
+                shown.get_by_role("button", name="Download")
+            ).first.click()
+        assert download.value.suggested_filename == "street-explanation.zip"
+        example = shown.locator(".examples td").last
+        assert "white-space: pre-line" in shown.content() and "\n" in example.text_content()
         shown.screenshot(path=tmp_path / "app.png", full_page=True)
         foreign = [
             url for url in requested if not url.startswith((address, "data:", "blob:", "ws:"))

@@ -154,3 +154,10 @@ for (const link of document.querySelectorAll('a[href^="#"]')) {
     if (card?.matches("details")) card.open = true;
   });
 }
+// Tells the page around an embedded report how high the report is, also when it is out of sight.
+if (document.body.matches(".embedded") && parent !== window) {
+  const tell = () => parent.postMessage({ reportHeight: document.body.offsetHeight }, "*");
+  new ResizeObserver(tell).observe(document.body);
+  addEventListener("load", tell);
+  tell();
+}
