@@ -7,6 +7,7 @@ import gradio
 
 PLACEHOLDER = '<p style="opacity: .7">Explanations will appear here.</p>'
 TITLE = "Listenable maps"
+SOUND_SOURCES: list[Any] = ["upload", "microphone"]
 OTHER = "A results folder, or a Hub repository USER/NAME"
 CSS = ".examples td, .examples td * { white-space: pre-line; }"
 """Style of the page: example prompts are on one line each."""
@@ -63,9 +64,7 @@ def build_page(
         previous = gradio.State(None, time_to_live=lifetime)
         with gradio.Row():
             with gradio.Column(scale=1, min_width=300):
-                sound = gradio.Audio(
-                    label="Sound", type="filepath", sources=["upload", "microphone"]
-                )
+                sound = gradio.Audio(label="Sound", type="filepath", sources=SOUND_SOURCES)
                 note = gradio.Markdown("")
                 fields = _question_fields(class_names(sources[0]), max_prompts)
                 source = gradio.Radio(list(sources), value=sources[0], label="Interpreter")
@@ -81,14 +80,12 @@ def build_page(
         outputs = [explanations, sound, note, previous, download]
         run = _run(explain, class_names)
         button.click(run, [sound, *fields, source, other, previous], outputs, api_name="explain")
+
+        def update(name: str, box: str | None) -> list[Any]:
+            return _updates(class_names((box or "").strip() or name))
+
         chosen = [source.change, other.submit, other.blur]
-        gradio.on(
-            chosen,
-            lambda name, box: _updates(class_names((box or "").strip() or name)),
-            [source, other],
-            fields,
-            api_visibility="private",
-        )
+        gradio.on(chosen, update, [source, other], fields, api_visibility="private")
     return app
 
 

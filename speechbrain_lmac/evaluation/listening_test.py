@@ -119,7 +119,7 @@ def sufficient_area(
     model : MaskNetwork
         Model that is explained.
     batch : EvaluationBatch
-        One clip and its prompt.
+        Batch of one clip and its prompt.
     ranks : torch.Tensor
         Ranks of the bins, ``[1, frames, bins]``.
 
