@@ -221,6 +221,7 @@ def test_app_in_a_browser(address, width, tmp_path):
             )
         )
         assert playing > 0
+        shown.locator('iframe[title="Explanations"]').evaluate("(frame) => frame.scrollIntoView()")
         assert frame.locator("body").evaluate(FITS)  # the page scrolls, not the frame
         with shown.expect_download() as download:
             shown.get_by_role("link", name="Download").or_(
