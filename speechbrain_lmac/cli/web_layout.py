@@ -80,13 +80,18 @@ def build_page(
         outputs = [explanations, sound, note, previous, download]
         run = _run(explain, class_names)
         button.click(run, [sound, *fields, source, other, previous], outputs, api_name="explain")
-
-        def update(name: str, box: str | None) -> list[Any]:
-            return _updates(class_names((box or "").strip() or name))
-
-        chosen = [source.change, other.submit, other.blur]
+        chosen, update = [source.change, other.submit, other.blur], _on_source(class_names)
         gradio.on(chosen, update, [source, other], fields, api_visibility="private")
     return app
+
+
+def _on_source(class_names: Callable[[str], Sequence[str] | None]) -> Callable[..., list[Any]]:
+    """Return the function of a chosen interpreter: it updates the fields of the prompts."""
+
+    def update(name: str, box: str | None) -> list[Any]:
+        return _updates(class_names((box or "").strip() or name))
+
+    return update
 
 
 def _run(
