@@ -49,6 +49,19 @@ def omit_aliases(app, what, name, obj, options, lines):
         lines.clear()
 
 
+ACCESSIBILITY = """\
+document.addEventListener("DOMContentLoaded", () => {
+  const set = (all, name, value) =>
+    document.querySelectorAll(all).forEach((e, i) => e.setAttribute(name, value(i)));
+  set("[role=heading]:not([aria-level])", "aria-level", () => 2);
+  set("pre", "tabindex", () => 0);
+  set("aside:not([aria-label])", "aria-label", (i) => `Sidebar ${i + 1}`);
+});
+"""
+"""Script for screen readers and keyboards: what the theme omits."""
+
+
 def setup(app):
-    """Connect the hook above."""
+    """Connect the hook and add the script above."""
     app.connect("autodoc-process-docstring", omit_aliases)
+    app.add_js_file(None, body=ACCESSIBILITY)
