@@ -1,5 +1,6 @@
 """Fixtures of all tests: models, masking domains and short sounds. None of them is mocked."""
 
+import logging
 import os
 import sys
 from functools import cache, partial
@@ -72,6 +73,19 @@ def pytest_collection_modifyitems(items):
             item.add_marker("slow")
         if any("Chromium" in mark.kwargs.get("reason", "") for mark in item.iter_markers("skipif")):
             item.add_marker("browser")
+
+
+@pytest.fixture(autouse=True)
+def log_handlers():
+    """Remove the log handlers of trainings, which write to the captured stream of another test."""
+    drop_log_handlers()
+    yield
+    drop_log_handlers()
+
+
+def drop_log_handlers():
+    root = logging.getLogger()
+    root.handlers[:] = [h for h in root.handlers if type(h).__module__.startswith("_pytest")]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,11 +1,13 @@
 """Readers: processes that decode the next files while clips are explained."""
 
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
-from torch.utils.data import DataLoader, Dataset
 
 from speechbrain_lmac.bulk.manifest import Entry
 from speechbrain_lmac.bulk.reading import read_blocks
@@ -15,6 +17,8 @@ from speechbrain_lmac.inference.recording import MAX_CLIP_SECONDS
 from speechbrain_lmac.utils.collected_warnings import collected_warnings
 from speechbrain_lmac.utils.device import in_float32
 
+CLIPS_AHEAD = 4
+"""Clips that each reader has read or reads in advance."""
 Blocks = Iterator[torch.Tensor]
 """Samples of a file, ``[time]`` each."""
 
@@ -53,35 +57,20 @@ def split_off_clip(blocks: Blocks, rate: int) -> tuple[torch.Tensor | None, Bloc
     return torch.cat(held) if held else torch.zeros(0), iter(())
 
 
-class ClipReader(Dataset[ReadClip | None]):
-    """Reads entries; None stands for one that is no clip or cannot be read.
+def read_clip(entry: Entry, rate: int) -> ReadClip | None:
+    """Read an entry at a sample rate in Hz; None if it is no clip or cannot be read."""
+    try:
+        with collected_warnings() as texts:
+            wav = _read(entry, rate)
+    except Exception:  # noqa: BLE001 - the entry is explained alone, which states the reason
+        return None
+    return None if wav is None else ReadClip(wav, [*level_warnings(wav), *texts])
 
-    Arguments
-    ---------
-    entries : sequence of Entry
-        Entries of the manifest.
-    rate : int
-        Sample rate of the clips, in Hz.
-    """
 
-    def __init__(self, entries: Sequence[Entry], rate: int):
-        self.entries, self.rate = entries, rate
-
-    def __len__(self) -> int:
-        return len(self.entries)
-
-    def __getitem__(self, index: int) -> ReadClip | None:
-        try:
-            with collected_warnings() as texts:
-                wav = self._read(self.entries[index])
-        except Exception:  # noqa: BLE001 - the entry is explained alone, which states the reason
-            return None
-        return None if wav is None else ReadClip(wav, [*level_warnings(wav), *texts])
-
-    @in_float32
-    def _read(self, entry: Entry) -> torch.Tensor | None:
-        wav, _ = split_off_clip(read_blocks(entry, self.rate), self.rate)
-        return None if wav is None else as_clip(wav)
+@in_float32
+def _read(entry: Entry, rate: int) -> torch.Tensor | None:
+    wav, _ = split_off_clip(read_blocks(entry, rate), rate)
+    return None if wav is None else as_clip(wav)
 
 
 def read_clips(
@@ -105,22 +94,33 @@ def read_clips(
     ------
     Entry, ReadClip or None
     """
-    loader = DataLoader(
-        ClipReader(entries, rate),
-        batch_size=None,
-        num_workers=min(readers, len(entries)),
-        collate_fn=_unchanged,
-    )
-    clips, count = iter(loader), 0
+    if not readers or not entries:
+        yield from ((entry, read_clip(entry, rate)) for entry in entries)
+        return
+    pool = ProcessPoolExecutor(min(readers, len(entries)), initializer=_use_one_thread)
+    try:
+        yield from _in_order(pool, entries, rate, readers * CLIPS_AHEAD)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _use_one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def _in_order(
+    pool: ProcessPoolExecutor, entries: Sequence[Entry], rate: int, ahead: int
+) -> Iterator[tuple[Entry, ReadClip | None]]:
+    """Yield entries in order, while at most ``ahead`` clips are read in advance."""
+    pending: deque[Future[ReadClip | None]] = deque()
+    submitted, is_alive = 0, True
     for entry in entries:
+        clip = None
         try:
-            clip = next(clips)
-        except RuntimeError:  # DataLoader: a worker was killed
-            break
+            while is_alive and submitted < len(entries) and len(pending) < ahead:
+                pending.append(pool.submit(read_clip, entries[submitted], rate))
+                submitted += 1
+            clip = pending.popleft().result() if is_alive else None
+        except BrokenProcessPool:
+            is_alive = False
         yield entry, clip
-        count += 1
-    yield from ((entry, None) for entry in entries[count:])
-
-
-def _unchanged(clip: Any) -> Any:
-    return clip

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from speechbrain_lmac.inference.frozen import FrozenInterpreter
+from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 from speechbrain_lmac.models.base import AudioClassifier
 from speechbrain_lmac.pretrained.card import interpreter_card
 from speechbrain_lmac.pretrained.checkpoint import load_interpreter
@@ -208,7 +209,7 @@ class HubInterpreter(FrozenInterpreter):
         portable: bool,
     ) -> None:
         """Write the interpreter and its card; InputError if a portable one could not be loaded."""
-        if self.model.decoder is None:
+        if not isinstance(self.model, InterpreterNetwork):
             raise InputError(
                 f"an interpreter must have a trained decoder to be saved, got {self.explainer_name}"
                 ". Name its classifier in Interpreter.from_classifier instead"

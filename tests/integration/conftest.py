@@ -1,7 +1,5 @@
 """Fixtures of several modules: a pretrained interpreter, a folder of sounds and a Hub."""
 
-import logging
-
 import pytest
 import soundfile
 from huggingface_hub import constants
@@ -39,12 +37,3 @@ def sound_folder(tmp_path):
     (folder / "broken.wav").write_text("no sound")
     (folder / "notes.txt").write_text("siren\n\n rain \n")
     return folder
-
-
-@pytest.fixture(autouse=True)
-def log_handlers():
-    """Remove the log handlers of a training, which write to the captured stream of its test."""
-    root = logging.getLogger()
-    before = root.handlers[:]
-    yield
-    root.handlers[:] = before

@@ -114,12 +114,12 @@ def test_failed_batch_is_explained_alone(run, sounds, monkeypatch):
 def test_killed_reader_leaves_the_rest_to_be_explained_alone(tmp_path, monkeypatch):
     paths = write_clips(tmp_path, 6)
     entries = [Entry(f"{i}", str(path), None, None, None) for i, path in enumerate(paths)]
-    read = readers.ClipReader._read
+    read = readers._read
 
-    def die(self, entry):
-        return os._exit(9) if entry.id == "3" else read(self, entry)
+    def die(entry, rate):
+        return os._exit(9) if entry.id == "3" else read(entry, rate)
 
-    monkeypatch.setattr(readers.ClipReader, "_read", die)
+    monkeypatch.setattr(readers, "_read", die)
     found = list(readers.read_clips(entries, 32000, 1))
     assert [entry for entry, _ in found] == entries
     assert found[0][1] is not None
