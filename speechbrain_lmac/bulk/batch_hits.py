@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
 from speechbrain_lmac.audio.stft import power_of
 from speechbrain_lmac.bulk.hits import Hit, add_scores, present, timeline_hits
@@ -39,11 +40,12 @@ def batch_hits(
         Hits of each clip, with times in seconds of the clip.
     """
     chosen = [present(clip.presence, settings.explain_above) for clip in scored]
-    rounds = max(map(len, chosen))
-    if not rounds:
+    if not any(map(len, chosen)):
         return [[] for _ in scored]
-    padded = torch.stack([_padded(index, rounds) for index in chosen], dim=1)
-    queries = scored[0].query.decoder_queries[padded.to(encoded.wavs.device)]
+    device = encoded.wavs.device
+    queries = pad_sequence(
+        [clip.query.decoder_queries[index.to(device)] for clip, index in zip(scored, chosen)]
+    )
     step = max(1, MAX_MASKS // len(scored))
     parts = [_explain(interpreter, encoded, part, settings) for part in queries.split(step)]
     energies = torch.cat([part[1] for part in parts])
@@ -55,11 +57,6 @@ def batch_hits(
             add_scores(interpreter, clip, masks, clip.presence[index], found)
         hits.append(found)
     return hits
-
-
-def _padded(index: torch.Tensor, length: int) -> torch.Tensor:
-    """Indices, followed by the first prompt until there are ``length``."""
-    return torch.cat([index, index.new_zeros(length - len(index))])
 
 
 @torch.no_grad()

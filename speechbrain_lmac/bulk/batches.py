@@ -17,7 +17,7 @@ from speechbrain_lmac.bulk.manifest import Entry
 from speechbrain_lmac.bulk.readers import ReadClip, read_clips
 from speechbrain_lmac.bulk.rows import Row
 from speechbrain_lmac.inference.inputs import check_finite
-from speechbrain_lmac.inference.scored_clip import ScoredClip
+from speechbrain_lmac.inference.scored_clip import ScoredClip, encode
 from speechbrain_lmac.masking.encoded_clips import EncodedClips
 from speechbrain_lmac.utils.device import in_float32
 from speechbrain_lmac.utils.errors import InputError
@@ -153,12 +153,10 @@ class BatchExplainer:
             for (entry, clip), each, found in zip(batch, scored, hits)
         ]
 
-    @torch.no_grad()
     def _encode(self, wavs: torch.Tensor) -> EncodedClips:
         device, bf16 = self.interpreter.audio_classifier.device, self.settings.precision == "bf16"
-        filtered = self.interpreter.audio_classifier.without_offset(wavs.to(device))
         with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            return self.interpreter.model.classifier.encode_clips(filtered)
+            return encode(self.interpreter, wavs.to(device))
 
     @torch.no_grad()
     def _scored(self, wavs: torch.Tensor, encoded: EncodedClips) -> list[ScoredClip]:
