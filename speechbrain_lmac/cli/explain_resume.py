@@ -89,10 +89,10 @@ def _answers(existing: Any, question: dict[str, Any]) -> bool:
 
     It may have areas and clips that are not needed.
     """
-    for more in ((), ("areas",), ("clips",), ("areas", "clips")):
-        if existing == {**question, **dict.fromkeys(more, True)}:
-            return True
-    return False
+    if not isinstance(existing, dict):
+        return False
+    more = {name: True for name in ("areas", "clips") if existing.get(name) is True}
+    return existing == {**question, **more}
 
 
 def _read_record(file: str, folder: Path) -> Record:
