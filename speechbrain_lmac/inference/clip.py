@@ -72,7 +72,8 @@ def explain_clip(
     scored = score_clip(interpreter, wav, prompts, against)
     index = explained_prompts(scored, explain_above)
     queries = scored.query.decoder_queries[index.to(interpreter.device)]
-    ((masks, sounds),) = decode(interpreter, scored.encoded, queries)
+    contrast = scored.against is not None
+    ((masks, sounds),) = decode(interpreter, scored.encoded, queries, contrast)
     return interpret_decoded(interpreter, scored, index, masks, sounds, recheck_absent)
 
 
@@ -85,7 +86,7 @@ def explained_prompts(scored: ScoredClip, explain_above: float | None) -> torch.
 
 @torch.no_grad()
 def decode(
-    interpreter: Any, encoded: EncodedClips, queries: torch.Tensor
+    interpreter: Any, encoded: EncodedClips, queries: torch.Tensor, contrast: bool = False
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Yield the masks and the masked-in sounds of each clip, on the CPU.
 
@@ -98,6 +99,8 @@ def decode(
     queries : torch.Tensor
         Query vectors for the mask decoder, ``[queries, dim]`` for all clips, or
         ``[queries, batch, dim]``.
+    contrast : bool
+        Whether the queries are differences of two queries. Default: False.
 
     Yields
     ------
@@ -114,7 +117,8 @@ def decode(
         masks = encoded.power.new_zeros(0, *encoded.power.shape)
         sounds = encoded.wavs.new_zeros(0, batch, samples)
     else:
-        masks = interpreter.model(encoded, queries if queries.dim() == 3 else queries.unsqueeze(1))
+        compute = interpreter.model.contrast if contrast else interpreter.model
+        masks = compute(encoded, queries if queries.dim() == 3 else queries.unsqueeze(1))
         check_finite("masks", masks)
         sounds = interpreter.model.classifier.apply_mask(encoded, masks).cpu()
         check_finite("masks", sounds)

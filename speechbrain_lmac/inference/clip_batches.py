@@ -87,7 +87,7 @@ def _explain_chunk(
         clip.query.decoder_queries[index.to(interpreter.device)]
         for clip, index in zip(scored, chosen)
     ]
-    decoded = decode(interpreter, encoded, pad_sequence(vectors))
+    decoded = decode(interpreter, encoded, pad_sequence(vectors), against is not None)
     return [
         interpret_decoded(
             interpreter, clip, index, masks[: len(index)], sounds[: len(index)], recheck_absent=True

@@ -12,6 +12,8 @@ from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 from speechbrain_lmac.masking.psi_decoder import PsiDecoder
 from speechbrain_lmac.utils.errors import InputError
 
+OPPOSITION = 1.0
+"""Weight of the difference of the mask logits of a contrast and of its reverse."""
 TIE = 1e-4
 """Largest difference of logits, as a fraction of the largest one, of equally probable classes."""
 
@@ -126,6 +128,22 @@ class InterpreterNetwork(MaskNetwork):
             features = self.features(encoded, queries)
         with torch.autocast(queries.device.type, enabled=False):  # bfloat16 would create ties
             return self.decoder(features, queries, self.classifier.grid(encoded))
+
+    def contrast(self, encoded: EncodedClips, differences: torch.Tensor) -> torch.Tensor:
+        """Predict masks for differences of two queries; see :meth:`MaskNetwork.contrast`.
+
+        The reverse difference, a cat rather than a dog, has the opposite evidence. With the mask
+        logits ``l(d)`` of a difference, the mask has the logits ``l(d) + c (l(d) - l(-d))``, and
+        ``c`` is ``OPPOSITION``. What both have in common, such as the power of the clip, counts
+        less then.
+        """
+        if not isinstance(self.decoder, MaskDecoder):
+            return self(encoded, differences)
+        both = torch.cat([differences, -differences])
+        features, grid = self.features(encoded, both), self.classifier.grid(encoded)
+        with torch.autocast(both.device.type, enabled=False):
+            logits, reverse = self.decoder.logits(features, both, grid).chunk(2)
+            return self.decoder.to_mask(logits + OPPOSITION * (logits - reverse), grid)
 
     def _check_predicted(self, vectors: torch.Tensor, queries: torch.Tensor) -> None:
         """Raise InputError unless each query is the most probable class of its clip."""

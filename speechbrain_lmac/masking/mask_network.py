@@ -51,3 +51,21 @@ class MaskNetwork(nn.Module, ABC):
         torch.Tensor
             Masks in [0, 1], ``[queries, batch, frames, bins]``.
         """
+
+    def contrast(self, encoded: EncodedClips, differences: torch.Tensor) -> torch.Tensor:
+        """Compute masks for differences of two queries, such as a dog rather than a cat.
+
+        Arguments
+        ---------
+        encoded : EncodedClips
+            Batch of clips.
+        differences : torch.Tensor
+            Normalized differences of query vectors: ``[queries, 1, dim]`` for all clips, or
+            ``[queries, batch, dim]``.
+
+        Returns
+        -------
+        torch.Tensor
+            Masks in [0, 1], ``[queries, batch, frames, bins]``.
+        """
+        return self(encoded, differences)
