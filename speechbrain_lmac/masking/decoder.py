@@ -10,7 +10,7 @@ from torch.nn.functional import gelu, interpolate
 
 from speechbrain_lmac.masking.decoder_features import DecoderFeatures
 from speechbrain_lmac.masking.decoder_scales import (
-    check_path_weight,
+    check_path,
     count_gradients,
     scale_widths,
     used_maps,
@@ -45,17 +45,16 @@ class MaskDecoder(nn.Module):
     query_dim : int
         Size of a query vector.
     channels : int or sequence of int
-        Width of the decoder at all scales, or at each scale from the deepest; multiples of 4. Width
-        costs little at deep scales, whose maps are small.
+        Width of the decoder at all scales, or at each scale from the deepest; multiples of 4.
     scales : int
-        Number of hidden maps in use, from the deepest. Default: all. The shallowest map is the
-        largest and takes most of the time.
+        Number of hidden maps in use, from the deepest. Default: all.
     gradient_features : int
-        Number of hidden maps, from the deepest, whose relevance maps for the query are an input.
-        Default: 0.
+        Number of hidden maps, from the deepest, with relevance maps as an input. Default: 0.
     gradient_path : float
-        Weight of input times gradient in the mask logits, in their standard deviations. Nothing is
-        trained: the weight can be set after training. Default: 0.
+        Weight of input times gradient in the mask logits, in their standard deviations. It can be
+        set after training. Default: 0.
+    gradient_path_map : str
+        ``positive`` (its positive part, blurred) or ``absolute`` (its magnitude in each bin).
 
     Example
     -------
@@ -78,11 +77,13 @@ class MaskDecoder(nn.Module):
         scales: int | None = None,
         gradient_features: int = 0,
         gradient_path: float = 0.0,
+        gradient_path_map: str = "positive",
     ):
         super().__init__()
         hidden_channels = used_maps(list(hidden_channels), scales)
         self.gradient_features = count_gradients(gradient_features, len(hidden_channels))
-        self.gradient_path = check_path_weight(gradient_path)
+        path = check_path(gradient_path, gradient_path_map)
+        self.gradient_path, self.gradient_path_map = path
         widths = scale_widths(channels, len(hidden_channels))
         steps = list(pairwise(widths))
         self.config: dict[str, Any] = {
@@ -91,6 +92,7 @@ class MaskDecoder(nn.Module):
             "channels": channels,
             **({"gradient_features": gradient_features} if gradient_features else {}),
             **({"gradient_path": gradient_path} if gradient_path else {}),
+            **({"gradient_path_map": gradient_path_map} if gradient_path_map != "positive" else {}),
         }
         self.laterals = nn.ModuleList(
             nn.Sequential(nn.Conv2d(hidden, width, 1), nn.GroupNorm(4, width))

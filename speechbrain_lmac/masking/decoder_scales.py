@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from speechbrain_lmac.masking.gradients import PATH_MAPS
 from speechbrain_lmac.utils.errors import InputError
 
 
@@ -39,8 +40,10 @@ def count_gradients(count: Any, scales: int) -> int:
     return int(count)
 
 
-def check_path_weight(weight: Any) -> float:
-    """Return the weight of the gradient path; 0 to 10."""
+def check_path(weight: Any, kind: Any) -> tuple[float, str]:
+    """Return the weight of the gradient path, 0 to 10, and its kind, one of ``PATH_MAPS``."""
+    if kind not in PATH_MAPS:
+        raise InputError(f"gradient_path_map must be {' or '.join(PATH_MAPS)}, got {kind!r}")
     if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight <= 10:
         raise InputError(f"gradient_path must be 0 to 10, got {weight!r}. Give 0 to leave it out")
-    return float(weight)
+    return float(weight), str(kind)

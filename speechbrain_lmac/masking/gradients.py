@@ -14,6 +14,8 @@ BLUR = 2.0
 """Standard deviation of the blur of input times gradient, in bins."""
 SMALLEST_DEVIATION = 1e-6
 """Smallest standard deviation that a map is divided by, so that a constant map stays 0."""
+PATH_MAPS = ("positive", "absolute")
+"""Kinds of input times gradient in the mask logits."""
 FLOOR = 0.03
 """Fraction of the mean that is added to input times gradient before its logarithm."""
 
@@ -89,8 +91,10 @@ def _relevance(maps: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
     return both / scale.clamp(min=TINY)
 
 
-def log_attribution(attribution: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
-    """Standard scores of the logarithm of a blurred, positive attribution.
+def log_attribution(
+    attribution: torch.Tensor, valid: torch.Tensor, kind: str = "positive"
+) -> torch.Tensor:
+    """Standard scores of the logarithm of an attribution.
 
     Arguments
     ---------
@@ -98,6 +102,8 @@ def log_attribution(attribution: torch.Tensor, valid: torch.Tensor) -> torch.Ten
         Signed attributions, such as input times gradient, ``[batch, frames, bins]``.
     valid : torch.Tensor
         1 for each bin that reaches the encoder, else 0, ``[frames, bins]``.
+    kind : str
+        One of ``PATH_MAPS``: the positive part, blurred by ``BLUR`` bins, or the magnitude.
 
     Returns
     -------
@@ -105,9 +111,10 @@ def log_attribution(attribution: torch.Tensor, valid: torch.Tensor) -> torch.Ten
         Maps ``[batch, frames, bins]`` of mean 0 and variance 1 over valid bins, and 0 in others.
         A map without positive values is 0.
     """
-    positive = blur(relu(attribution), BLUR) * valid
-    mean = positive.sum(dim=(1, 2), keepdim=True) / valid.sum()
-    logs = (positive / mean.clamp(min=TINY)).add_(FLOOR).log_()
+    evidence = attribution.abs() if kind == "absolute" else blur(relu(attribution), BLUR)
+    evidence = evidence * valid
+    mean = evidence.sum(dim=(1, 2), keepdim=True) / valid.sum()
+    logs = (evidence / mean.clamp(min=TINY)).add_(FLOOR).log_()
     centered, deviation = _center(logs, valid)
     return centered / deviation.clamp(min=SMALLEST_DEVIATION) * (mean > 0)
 

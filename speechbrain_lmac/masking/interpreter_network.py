@@ -88,7 +88,8 @@ class InterpreterNetwork(MaskNetwork):
         valid = self.classifier.grid(encoded).valid
 
         def attribution(gradient: torch.Tensor) -> torch.Tensor:
-            return log_attribution(self.classifier.gain_gradient(encoded, gradient), valid)
+            gains = self.classifier.gain_gradient(encoded, gradient)
+            return log_attribution(gains, valid, self.decoder.gradient_path_map)
 
         *relevances, path = relevance_maps(
             graph.vector, hidden, queries, paired_logits, graph.power, attribution

@@ -55,6 +55,7 @@ class PsiDecoder(nn.Module):
     conditioned: ClassVar[bool] = False
     gradient_features: ClassVar[int] = 0
     gradient_path: ClassVar[float] = 0.0
+    gradient_path_map: ClassVar[str] = "positive"
     uses_gradients: ClassVar[bool] = False
 
     def __init__(self, hidden_channels: Sequence[int], query_dim: int):

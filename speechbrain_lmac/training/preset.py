@@ -87,6 +87,7 @@ def _settings(data_folder: str | Path, masking: str, num_train: int) -> dict[str
         "pretrained_decoder": pretrained.folder / DECODER_FILE,
         "gradient_features": decoder["gradient_features"],
         "gradient_path": decoder.get("gradient_path", 0.0),
+        "gradient_path_map": decoder.get("gradient_path_map", "positive"),
         "batch_size": max(1, min(BATCH_SIZE, num_train)),
         "number_of_epochs": epochs,
         "valid_interval": max(1, epochs // VALIDATIONS),

@@ -208,6 +208,19 @@ def test_log_attribution_peaks_where_the_evidence_is():
     assert log_attribution(-attribution, torch.ones(15, 15)).eq(0).all()
 
 
+def test_absolute_log_attribution_has_the_order_of_magnitudes():
+    """``log(|a| + 0.03 mean |a|)`` as standard scores: no blur, and the sign does not count."""
+    attribution, valid = torch.randn(2, 9, 7), torch.ones(9, 7)
+    valid[:, :2] = 0
+    scores = log_attribution(attribution, valid, "absolute")
+    torch.testing.assert_close(log_attribution(-attribution, valid, "absolute"), scores)
+    magnitudes = attribution[:, :, 2:].abs().flatten(1)
+    logs = (magnitudes + 0.03 * magnitudes.mean(dim=1, keepdim=True)).log()
+    expected = (logs - logs.mean(1, keepdim=True)) / logs.std(1, keepdim=True, correction=0)
+    torch.testing.assert_close(scores[:, :, 2:].flatten(1), expected)
+    assert scores[:, :, :2].eq(0).all()
+
+
 def test_path_adds_standard_deviations():
     """``l + w std(l) s`` over valid bins; a weight of 0 is the logits themselves."""
     logits, path, valid = torch.randn(3, 2, 8, 6), torch.randn(3, 2, 8, 6), torch.ones(8, 6)
@@ -243,3 +256,32 @@ def test_path_weight_must_be_valid(weight):
     """A wrong weight is refused with its value."""
     with pytest.raises(InputError, match="gradient_path must be 0 to 10, got"):
         MaskDecoder((16, 12, 8), 10, 8, gradient_path=weight)
+
+
+def test_path_map_must_be_known():
+    """An unknown kind of path is refused; the default is left out of the settings."""
+    with pytest.raises(InputError, match="gradient_path_map must be positive or absolute, got 'x'"):
+        MaskDecoder((16, 12, 8), 10, 8, gradient_path_map="x")
+    assert "gradient_path_map" not in MaskDecoder((16, 12, 8), 10, 8, gradient_path=0.2).config
+    decoder = MaskDecoder((16, 12, 8), 10, 8, gradient_path=0.2, gradient_path_map="absolute")
+    assert MaskDecoder(**decoder.config).gradient_path_map == "absolute"
+
+
+def test_decoder_adds_the_path_of_its_kind(masked):
+    """Both kinds of path reach the mask logits, and differ."""
+    classifier, encoded = masked
+    clap = classifier.audio_classifier
+    queries = clap.queries(["rain"]).unsqueeze(1)
+    paths = {}
+    for kind in ("positive", "absolute"):
+        settings = {"gradient_path": 0.5, "gradient_path_map": kind}
+        decoder = MaskDecoder(clap.hidden_channels, clap.query_dim, 8, **settings)
+        paths[kind] = InterpreterNetwork(classifier, decoder).features(encoded, queries).path
+    graph = classifier.encode_with_graph(encoded.encoder_power)
+    logit = clap.paired_logits(graph.vector, queries[0]).sum()
+    (gradient,) = torch.autograd.grad(logit, graph.power)
+    gains = classifier.gain_gradient(encoded, gradient)
+    valid = classifier.grid(encoded).valid
+    for kind, path in paths.items():
+        torch.testing.assert_close(path[0], log_attribution(gains, valid, kind))
+    assert not torch.equal(*paths.values())
