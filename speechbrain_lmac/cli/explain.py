@@ -19,6 +19,7 @@ from speechbrain_lmac.cli.inputs import (
     load_interpreter,
     print_notice,
     read_prompts,
+    region_rule,
 )
 from speechbrain_lmac.cli.options import (
     Against,
@@ -122,8 +123,8 @@ def run(
     print_notice(interpreter := load())
     check_prompts(interpreter, prompts, against)  # an invalid prompt fails once
     num_figures, with_areas = details(figures, areas, len(sounds))
-    rule, summary = (threshold, merge_gap, min_duration), Summary(len(sounds), root)
-    settings = Settings(against, *rule, every, with_areas, explain_above, stems, clips=clips)
+    rule, summary = region_rule(threshold, merge_gap, min_duration), Summary(len(sounds), root)
+    settings = Settings(against, rule, every, with_areas, explain_above, stems, clips=clips)
 
     def arguments(index: int) -> tuple[Any, ...]:
         options = settings._replace(figure=index < num_figures)

@@ -13,6 +13,7 @@ from speechbrain_lmac.cli.inputs import chosen_prompts
 if TYPE_CHECKING:
     from speechbrain_lmac.audio.source import AudioSource
     from speechbrain_lmac.inference.interpreter import Interpreter
+    from speechbrain_lmac.reports.annotations import RegionRule
 
 REPORTED = (
     "prompt",
@@ -30,9 +31,7 @@ class Settings(NamedTuple):
     """Options of an explanation."""
 
     against: str | None
-    threshold: float
-    merge_gap: float
-    min_duration: float
+    rule: "RegionRule"
     every: bool
     areas: bool
     explain_above: float | None
@@ -42,11 +41,6 @@ class Settings(NamedTuple):
     """Whether a figure is drawn."""
     clips: bool = False
     """Whether each region is written as a clip of the original recording."""
-
-    @property
-    def gaps(self) -> tuple[float, float]:
-        """Longest gap between merged regions and shortest duration of a region, in seconds."""
-        return self.merge_gap, self.min_duration
 
 
 def explain(
@@ -97,11 +91,10 @@ def _explain_clip(
     if above is None:  # predicted classes are explained whatever their presence
         above = 0.0 if settings.every else interpreter.audio_classifier.min_presence
     clip = interpreter.interpret_file(sound, prompts, settings.against, explain_above=above)
-    options = (settings.threshold, settings.areas, settings.figure, *settings.gaps)
-    written = iter(clip.save(folder, *options, settings.clips))
+    options = {"areas": settings.areas, **settings.rule._asdict()}
+    written = iter(clip.save(folder, figure=settings.figure, clips=settings.clips, **options))
     rows = [
-        reported(row, next(written) if row["explained"] else None)
-        for row in clip.rows(settings.threshold, settings.areas, *settings.gaps)
+        reported(row, next(written) if row["explained"] else None) for row in clip.rows(**options)
     ]
     return rows, clip.against, clip.warnings
 
@@ -119,14 +112,12 @@ def _explain_recording(
         prompts,
         folder,
         settings.against,
-        threshold=settings.threshold,
         figure=settings.figure,
         stems=settings.stems,
-        merge_gap=settings.merge_gap,
-        min_duration=settings.min_duration,
         clips=settings.clips,
+        **settings.rule._asdict(),
     )
-    rows = map(reported, timeline.rows(settings.threshold, *settings.gaps), timeline.files)
+    rows = map(reported, timeline.rows(*settings.rule), timeline.files)
     return list(rows), timeline.against, timeline.warnings
 
 

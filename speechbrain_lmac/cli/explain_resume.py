@@ -26,7 +26,8 @@ def question_of(
     """
     from speechbrain_lmac.utils.version import VERSION
 
-    options = {name: value for name, value in settings._asdict().items() if name != "figure"}
+    options = {**settings._asdict(), **settings.rule._asdict()}
+    del options["figure"], options["rule"]
     return {
         "version": VERSION,
         "interpreter": interpreter.fingerprint,

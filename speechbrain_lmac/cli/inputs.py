@@ -9,6 +9,7 @@ from speechbrain_lmac.utils.errors import InputError
 
 if TYPE_CHECKING:
     from speechbrain_lmac.inference.interpreter import Interpreter
+    from speechbrain_lmac.reports.annotations import RegionRule
 
 
 def read_prompts(
@@ -45,6 +46,13 @@ def read_prompts(
     if against in given:
         raise InputError(f"--against must differ from each prompt, got {against!r} as both")
     return list(dict.fromkeys(given)) or None
+
+
+def region_rule(threshold: float, merge_gap: float, min_duration: float) -> "RegionRule":
+    """Return the rule of ``--threshold``, ``--merge-gap`` and ``--min-duration``."""
+    from speechbrain_lmac.reports.annotations import RegionRule
+
+    return RegionRule(threshold, merge_gap, min_duration)
 
 
 def check_prompts(

@@ -14,6 +14,7 @@ from speechbrain_lmac.cli.inputs import (
     load_interpreter,
     print_notice,
     read_prompts,
+    region_rule,
 )
 from speechbrain_lmac.cli.options import (
     Against,
@@ -78,7 +79,6 @@ def run(
     """
     prompts = read_prompts(prompt, prompts_file, against, every)
     sounds = expand(files)
-    from speechbrain_lmac.reports.annotations import RegionRule
     from speechbrain_lmac.reports.areas import shown_areas
     from speechbrain_lmac.reports.page import check_page, write_report
 
@@ -88,7 +88,7 @@ def run(
     check_prompts(interpreter, prompts, against)  # an invalid prompt fails once
     sections: list[Section] = []
     headings, shown = _headings(sounds), shown_areas(len(sounds)) if areas else None
-    options = (against, RegionRule(threshold, merge_gap, min_duration), every, shown)
+    options = (against, region_rule(threshold, merge_gap, min_duration), every, shown)
 
     def explain(file: str, index: int) -> Result:
         sections.append(section := show(interpreter, file, headings[index], prompts, *options))
