@@ -16,8 +16,7 @@ from speechbrain_lmac.bulk.explaining import Explainer
 from speechbrain_lmac.bulk.manifest import Entry
 from speechbrain_lmac.bulk.readers import ReadClip, read_clips
 from speechbrain_lmac.bulk.rows import Row
-from speechbrain_lmac.inference.inputs import check_finite
-from speechbrain_lmac.inference.scored_clip import ScoredClip, encode
+from speechbrain_lmac.inference.scored_clip import encode, score_batch
 from speechbrain_lmac.masking.encoded_clips import EncodedClips
 from speechbrain_lmac.utils.device import in_float32
 from speechbrain_lmac.utils.errors import InputError
@@ -146,7 +145,7 @@ class BatchExplainer:
     def _rows(self, batch: list[Clip]) -> list[Row]:
         wavs = torch.stack([clip.wav for _, clip in batch])
         encoded = self._encode(wavs)
-        scored = self._scored(wavs, encoded)
+        scored = score_batch(self.interpreter, wavs, encoded, self.settings.prompts)
         hits = batch_hits(self.interpreter, encoded, scored, self.settings)
         return [
             self.explain.clip_row(entry, clip.wav, each, found, clip.warnings)
@@ -157,16 +156,3 @@ class BatchExplainer:
         device, bf16 = self.interpreter.audio_classifier.device, self.settings.precision == "bf16"
         with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
             return encode(self.interpreter, wavs.to(device))
-
-    @torch.no_grad()
-    def _scored(self, wavs: torch.Tensor, encoded: EncodedClips) -> list[ScoredClip]:
-        classifier, prompts = self.interpreter.audio_classifier, self.settings.prompts
-        query, vector = self.interpreter.query(prompts), encoded.encoding.vector.float()
-        similarity = classifier.logits(vector, query.queries).cpu()
-        presence = classifier.presence(vector, query.queries).cpu()
-        check_finite("scores", similarity, presence)
-        clips = zip(wavs, encoded.split(), similarity, presence)
-        return [
-            ScoredClip(wav, prompts, None, part, query, logits, found, True)
-            for wav, part, logits, found in clips
-        ]

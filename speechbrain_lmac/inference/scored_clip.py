@@ -73,15 +73,50 @@ def score_encoded(
     against: str | None = None,
 ) -> ScoredClip:
     """Score an encoded clip, a batch of one, for prompts; see :func:`score_clip`."""
-    classifier, audio_classifier = interpreter.model.classifier, interpreter.audio_classifier
-    vector = encoded.encoding.vector
     can_be_absent = against is None and prompts is not None  # the prediction is not absent
     if prompts is None:
-        prompts = probable_prompts(audio_classifier, class_probabilities(audio_classifier, vector))
+        classifier = interpreter.audio_classifier
+        found = class_probabilities(classifier, encoded.encoding.vector)
+        prompts = probable_prompts(classifier, found)
+    (clip,) = score_batch(interpreter, wav.unsqueeze(0), encoded, prompts, against)
+    return clip._replace(can_be_absent=can_be_absent)
+
+
+@torch.no_grad()
+def score_batch(
+    interpreter: Any,
+    wavs: torch.Tensor,
+    encoded: EncodedClips,
+    prompts: Sequence[str],
+    against: str | None = None,
+) -> list[ScoredClip]:
+    """Score encoded clips for the same prompts.
+
+    Arguments
+    ---------
+    interpreter, prompts, against
+        As for :func:`score_clip`.
+    wavs : torch.Tensor
+        Checked samples, ``[batch, time]``.
+    encoded : EncodedClips
+        The clips, also in bfloat16.
+
+    Returns
+    -------
+    list of ScoredClip
+        One per clip.
+
+    Raises
+    ------
+    InputError
+        If a score is not finite.
+    """
+    classifier, vector = interpreter.audio_classifier, encoded.encoding.vector.float()
     query = interpreter.query(prompts, against)
-    similarity = classifier.logits(vector, query.queries).squeeze(0).cpu()
-    presence = audio_classifier.presence(vector, query.queries).squeeze(0).cpu()
+    similarity = classifier.logits(vector, query.queries).cpu()
+    presence = classifier.presence(vector, query.queries).cpu()
     check_finite("scores", similarity, presence)
-    return ScoredClip(
-        wav, tuple(prompts), against, encoded, query, similarity, presence, can_be_absent
-    )
+    return [
+        ScoredClip(wav, tuple(prompts), against, part, query, logits, found, against is None)
+        for wav, part, logits, found in zip(wavs, encoded.split(), similarity, presence)
+    ]
