@@ -20,6 +20,7 @@ from speechbrain_lmac.evaluation.scoring import (
 )
 from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.explainers.base import Explainer
+from speechbrain_lmac.explainers.network import ExplainerNetwork
 from speechbrain_lmac.masking.mask_network import MaskNetwork
 from speechbrain_lmac.metrics.top_k import TOP_K_FRACTIONS
 from speechbrain_lmac.utils.errors import InputError
@@ -52,7 +53,8 @@ def evaluate_explainers(
     Arguments
     ---------
     interpreter : Interpreter or MaskNetwork
-        Interpreter whose classifier is explained. The explainer ``lmac`` is its decoder.
+        Interpreter whose classifier is explained. The explainer ``lmac`` is its decoder. Without
+        a decoder, it is the interpreter's explainer and is listed under that explainer's name.
     sounds : sequence of path, dict of torch.Tensor, or torch.Tensor
         Audio files; or waveforms ``[time]`` by clip ID, or one tensor ``[clips, time]``, at the
         sample rate of the classifier.
@@ -114,16 +116,26 @@ def evaluate_explainers(
         wavs = torch.stack([clips[name] for name in names]).to(device)
         target = None if indices is None else indices[start : start + batch_size].to(device)
         batches.append((names, wavs, target))
-    return evaluate(model, choose_explainers(explainers), batches, prompts, fractions, areas)
+    chosen = choose_explainers(explainers, model)
+    return evaluate(model, chosen, batches, prompts, fractions, areas)
 
 
-def choose_explainers(explainers: Sequence[str] | Mapping[str, Explainer]) -> dict[str, Explainer]:
-    """Look up explainers that need no mixture or data set; raise InputError for any other."""
+def choose_explainers(
+    explainers: Sequence[str] | Mapping[str, Explainer], model: MaskNetwork
+) -> dict[str, Explainer]:
+    """Look up explainers that need no mixture or data set; raise InputError for any other.
+
+    The explainer of a model without a decoder replaces another explainer of the same name.
+    """
     if not isinstance(explainers, Mapping):
         unknown = [name for name in explainers if name not in EXPLAINERS]
         if unknown:
             raise InputError(f"explainers must be from {', '.join(EXPLAINERS)}, got {unknown[0]!r}")
-        explainers = {name: EXPLAINERS[name] for name in explainers}
+        chosen = {name: EXPLAINERS[name] for name in explainers}
+        if isinstance(model, ExplainerNetwork) and "lmac" in chosen:
+            own = {model.name: chosen.pop("lmac")}
+            chosen = {**own, **chosen, **own}
+        explainers = chosen
     for name, explainer in explainers.items():
         missing = set(explainer.needs) - AVAILABLE_INPUTS
         if missing:

@@ -25,6 +25,7 @@ from speechbrain_lmac.evaluation.tables import (
 )
 from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.explainers.base import Explainer
+from speechbrain_lmac.explainers.network import ExplainerNetwork
 from speechbrain_lmac.metrics.registry import MASK_METRICS
 from speechbrain_lmac.metrics.top_k import TOP_K_FRACTIONS
 from speechbrain_lmac.utils.errors import InputError
@@ -187,6 +188,20 @@ def test_evaluate_explainers_explains_targets(model, wavs):
     assert set(scores.target) == {"dog"} and set(scores["clip"]) == {"0", "1", "2"}
     predicted = evaluate_explainers(model, wavs, names, fractions=[], **settings)
     assert set(predicted.target) != {"dog"} and predicted.fraction.isna().all()
+
+
+def test_explainer_of_a_classifier_has_its_own_name(model, wavs):
+    """Without a decoder, nothing is named lmac, and the masks are those of the interpreter."""
+    network = ExplainerNetwork(model.classifier, "energy")
+    settings = {"clip_seconds": 0.5, "fractions": [0.2]}
+    scores = evaluate_explainers(
+        network, wavs, ["rain", "dog"], ("lmac", "gradcam++", "energy"), **settings
+    )
+    assert list(scores.method.unique()) == ["energy", "gradcam++"]
+    own = evaluate_explainers(
+        network, wavs, ["rain", "dog"], {"energy": EXPLAINERS["lmac"]}, **settings
+    )
+    pd.testing.assert_frame_equal(scores[scores.method == "energy"].reset_index(drop=True), own)
 
 
 @pytest.mark.parametrize(
