@@ -20,8 +20,25 @@ def silence(power: torch.Tensor) -> torch.Tensor:
 
 
 def noise_floor(power: torch.Tensor) -> torch.Tensor:
-    """Return the 10th percentile of each frequency bin: the stationary background."""
-    return power.kthvalue(math.ceil(FLOOR * power.shape[1]), dim=1, keepdim=True).values
+    """Return the 10th percentile of each frequency bin: the stationary background.
+
+    Frames of digital silence, such as padding, do not count unless all frames are silent.
+
+    Example
+    -------
+    >>> padded = torch.tensor([3.0, 2.0, 0.0, 0.0]).view(1, 4, 1)
+    >>> noise_floor(padded).item()
+    2.0
+    """
+    silent = (power == 0).all(dim=2).sum(dim=1).tolist()
+    return torch.cat([_floor(*pair) for pair in zip(power.split(1), silent)])
+
+
+def _floor(power: torch.Tensor, silent: int) -> torch.Tensor:
+    """Noise floor of one clip. The zeros of silent frames are its lowest values."""
+    frames = power.shape[1]
+    rank = min(silent + math.ceil(FLOOR * (frames - silent)), frames)
+    return power.kthvalue(rank, dim=1, keepdim=True).values
 
 
 def mean(power: torch.Tensor) -> torch.Tensor:
