@@ -39,6 +39,7 @@ def interpreter_card(
     license: str | None = None,
     eval_results: "Sequence[EvalResult]" = (),
     run: dict[str, Any] | None = None,
+    datasets: Sequence[str] = (),
 ) -> "ModelCard":
     """Build the model card of an interpreter.
 
@@ -61,6 +62,8 @@ def interpreter_card(
     run : dict
         Results, samples and data of the training run, by the names of the template. Default: the
         card has no section for them.
+    datasets : sequence of str
+        Hub repositories of the training data, in the metadata. Default: none.
 
     Returns
     -------
@@ -79,6 +82,7 @@ def interpreter_card(
         license=license,
         library_name=LIBRARY,
         pipeline_tag=TASK,
+        datasets=list(datasets) or None,
         tags=list(PAPERS[classifier.method_family].tags),
         model_name=title if eval_results else None,
         eval_results=list(eval_results) or None,

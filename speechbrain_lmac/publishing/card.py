@@ -19,6 +19,8 @@ LICENSES = {
     "synthetic sounds": "made by speechbrain-lmac, free",
 }
 """Licenses of data sets whose manifests do not state one."""
+HUB_IDS = {"ESC-50": "ashraq/esc50", "UrbanSound8K": "danavery/urbansound8K"}
+"""Data sets that are recognized by their layout -> their repositories on the Hub."""
 REPORTED_METRICS = ("AD", "FF", "Fid-In")
 """Metrics in the metadata of the card."""
 
@@ -61,11 +63,12 @@ def model_card(
     method = interpreter.hparams.method
     test_clips = manifest.read_unchecked(results / "test.csv")
     test_data = ", ".join(dict.fromkeys(map(_dataset_of, test_clips)))
+    training_data = _training_data(manifest.read_unchecked(results / "train.csv"))
     run = {
         "table": markdown_table(rows, MEAN),
         "num_test_clips": len(test_clips),
         "test_data": test_data,
-        "training_data": _training_data(manifest.read_unchecked(results / "train.csv")),
+        "training_data": training_data,
         "settings": settings,
         "samples": samples,
     }
@@ -78,6 +81,7 @@ def model_card(
         license,
         list(_eval_results(rows, method, test_data)),
         run,
+        [HUB_IDS[name] for name in HUB_IDS if name in {row["name"] for row in training_data}],
     )
 
 
