@@ -1,9 +1,9 @@
 """Write docs/listen.html: explanations of real recordings and of their mixtures.
 
-Usage: python -m experiments.pretrained_interpreters.listen [--sounds docs/listen]
+Usage: python -m experiments.pretrained_interpreters.listen [--sounds docs/samples]
            [--output docs/listen.html]
 
-Each example teaches one thing. The last two show errors.
+Each example teaches one thing. The last three show errors.
 """
 
 import argparse
@@ -34,27 +34,40 @@ class Example(NamedTuple):
 
 
 EXAMPLES = [
-    Example("Two sounds that are both recognized", ("dog", "rain"), ("dog", "rain")),
-    Example("Two sounds that overlap in time", ("rain", "rooster"), ("rain", "rooster")),
-    Example("Two voices", ("crying_baby", "rooster"), ("crying baby", "rooster")),
+    Example("Mixture: a dog and rain", ("dog", "rain"), ("dog", "rain")),
+    Example(
+        "Mixture: sounds that overlap in time",
+        ("clock_tick", "sea_waves"),
+        ("clock tick", "sea waves"),
+    ),
+    Example("Mixture: two voices", ("crying_baby", "rooster"), ("crying baby", "rooster")),
     Example(
         "Contrast: why a dog rather than a rooster",
         ("dog", "rooster"),
         ("dog",),
         against="rooster",
     ),
-    Example("Absent: the dog hides the helicopter", ("dog", "helicopter"), ("dog", "helicopter")),
+    Example(
+        "Contrast: why a helicopter is taken for an airplane",
+        ("helicopter",),
+        ("airplane",),
+        against="helicopter",
+    ),
     Example("Absent: a baby, but no cat", ("crying_baby",), ("a crying baby", "a cat")),
+    Example("Hidden: a sneeze in the rain", ("sneezing", "rain"), ("sneezing", "rain")),
+    Example("One recording of several sounds", ("rain_in_town",), ("rain", "dog")),
+    Example("Unsure: a fire, or wind", ("crackling_fire",), ("crackling fire", "wind")),
     Example(
-        "Error of the classifier: a fire is taken for rain",
-        ("crackling_fire",),
-        ("rain", "crackling fire"),
+        "Error of the classifier: a chainsaw is taken for snoring",
+        ("chainsaw",),
+        ("snoring", "chainsaw"),
     ),
     Example(
-        "Failure: the rain stays in the baby's explanation",
-        ("crying_baby", "rain"),
-        ("crying baby", "rain"),
+        "Error of the classifier: a fire is taken for a helicopter",
+        ("steaming_fire",),
+        ("helicopter", "crackling fire"),
     ),
+    Example("Failure: the explanation loses half of the presence", ("sea_waves",), ("sea waves",)),
 ]
 TITLE = "Explanations of real recordings"
 SECONDS = 5
@@ -67,9 +80,9 @@ def main(arguments=None):
     parser.add_argument(
         "--sounds",
         type=Path,
-        default=Path("docs/listen"),
+        default=Path("docs/samples"),
         metavar="FOLDER",
-        help="folder with the recordings (default: docs/listen)",
+        help="folder with the recordings (default: docs/samples)",
     )
     parser.add_argument(
         "--output",
@@ -81,7 +94,7 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     interpreter = Interpreter.from_hparams(source=SOURCE, run_opts={"device": "cpu"})
     description = (
-        f"Interpreter {SOURCE} and MiniCLAP of speechbrain-lmac; recordings by seven "
+        f"Interpreter {SOURCE} and MiniCLAP of speechbrain-lmac; recordings by twelve "
         "authors of Freesound (CC0), not used in training, mixed at equal levels"
     )
     sections = explain_examples(interpreter, options.sounds)
