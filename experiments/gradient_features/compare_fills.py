@@ -24,7 +24,7 @@ from speechbrain_lmac.data.manifest import Clip
 from speechbrain_lmac.data.prompts import TEMPLATE
 from speechbrain_lmac.evaluation.area_scores import score_areas
 from speechbrain_lmac.evaluation.benchmark.clips import stratify
-from speechbrain_lmac.evaluation.benchmark.fill_measures import score_fills
+from speechbrain_lmac.evaluation.fill_scores import score_fills
 from speechbrain_lmac.evaluation.scoring import (
     ClassPrompts,
     EvaluationBatch,

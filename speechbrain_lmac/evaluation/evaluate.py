@@ -10,6 +10,7 @@ from tqdm import tqdm
 from speechbrain_lmac.audio.io import fit_length, load_audio
 from speechbrain_lmac.data.prompts import TEMPLATE
 from speechbrain_lmac.evaluation.area_scores import score_areas
+from speechbrain_lmac.evaluation.fill_scores import score_other_fills
 from speechbrain_lmac.evaluation.long_format import Record, to_frame, to_records
 from speechbrain_lmac.evaluation.protocols import HasModel
 from speechbrain_lmac.evaluation.scoring import (
@@ -47,6 +48,7 @@ def evaluate_explainers(
     templates: Sequence[str] = (TEMPLATE,),
     batch_size: int = 8,
     areas: bool = False,
+    other_fills: bool = False,
 ) -> pd.DataFrame:
     """Score explainers on sounds: own masks, and binary masks of equal area.
 
@@ -76,6 +78,10 @@ def evaluate_explainers(
     areas : bool
         Whether to find the smallest sufficient and necessary area of each explanation, which takes
         about ten encoder passes. Default: False.
+    other_fills : bool
+        Whether AD, FF and Fid-In of the binary masks are also measured with the noise floor and
+        the mean of each frequency bin in masked-out bins, as ``AD_noise_floor`` and ``AD_mean``.
+        Default: False, silence only.
 
     Returns
     -------
@@ -117,7 +123,7 @@ def evaluate_explainers(
         target = None if indices is None else indices[start : start + batch_size].to(device)
         batches.append((names, wavs, target))
     chosen = choose_explainers(explainers, model)
-    return evaluate(model, chosen, batches, prompts, fractions, areas)
+    return evaluate(model, chosen, batches, prompts, fractions, areas, other_fills)
 
 
 def choose_explainers(
@@ -175,6 +181,7 @@ def evaluate(
     prompts: ClassPrompts,
     fractions: Sequence[float] = TOP_K_FRACTIONS,
     areas: bool = False,
+    other_fills: bool = False,
 ) -> pd.DataFrame:
     """Score explainers on batches of waveforms.
 
@@ -193,6 +200,8 @@ def evaluate(
         Mask areas of the top-k masks. Default: ``TOP_K_FRACTIONS``.
     areas : bool
         Whether to find the smallest areas of the explanations. Default: False.
+    other_fills : bool
+        Whether to score other fills of masked-out bins than silence. Default: False.
 
     Returns
     -------
@@ -208,6 +217,8 @@ def evaluate(
             scores = score_faithfulness(model, batch, attributions, fractions)
             if areas:
                 scores.update(score_areas(model, batch, attributions))
+            if other_fills:
+                scores.update(score_other_fills(model, batch, attributions, fractions))
             new = to_records(batch.ids, batch.target_names, scores)
             records.extend({"method": name, **record} for record in new)
     return to_frame(records)

@@ -7,11 +7,11 @@ import torch
 
 from speechbrain_lmac.evaluation.area_scores import score_areas
 from speechbrain_lmac.evaluation.benchmark.batches import ItemBatch
-from speechbrain_lmac.evaluation.benchmark.fill_measures import measure_other_fills
 from speechbrain_lmac.evaluation.benchmark.sound_measures import (
     measure_independent_classifier,
     measure_written_audio,
 )
+from speechbrain_lmac.evaluation.fill_scores import score_other_fills
 from speechbrain_lmac.evaluation.long_format import Scores
 from speechbrain_lmac.evaluation.scoring import (
     Attributions,
@@ -43,7 +43,7 @@ def basic_measures(fractions: Sequence[float] = TOP_K_FRACTIONS) -> list[Measure
     ]
     if not fractions:
         return measures
-    return [*measures, _areas, partial(measure_other_fills, fractions=fractions)]
+    return [*measures, _areas, partial(_other_fills, fractions=fractions)]
 
 
 def subset_measures(fills: Sequence[str], yamnet: YAMNet | None = None) -> list[Measure]:
@@ -85,6 +85,16 @@ def _areas(
     model: InterpreterNetwork, explainer: Explainer, batch: ItemBatch, attributions: Attributions
 ) -> Scores:
     return score_areas(model, batch.batch, attributions)
+
+
+def _other_fills(
+    model: InterpreterNetwork,
+    explainer: Explainer,
+    batch: ItemBatch,
+    attributions: Attributions,
+    fractions: Sequence[float],
+) -> Scores:
+    return score_other_fills(model, batch.batch, attributions, fractions)
 
 
 def measure_amount(

@@ -1,16 +1,14 @@
 """Faithfulness with other fills, against one masked clip at a time."""
 
-from types import SimpleNamespace
-
 import pandas as pd
 import pytest
 import torch
 
 from speechbrain_lmac.data.synthetic import KINDS, synthesize
 from speechbrain_lmac.evaluation.benchmark.comparison import assess
-from speechbrain_lmac.evaluation.benchmark.fill_measures import measure_other_fills
 from speechbrain_lmac.evaluation.benchmark.scores import FILLED
 from speechbrain_lmac.evaluation.benchmark.tables import TABLES, make_table
+from speechbrain_lmac.evaluation.fill_scores import score_other_fills
 from speechbrain_lmac.evaluation.scoring import ClassPrompts, explain, make_batch
 from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.metrics.top_k import top_k_mask
@@ -25,7 +23,7 @@ def test_other_fills_replace_masked_bins(model):
     encoded = classifier.encode_clips(wavs)
     batch = make_batch(model, ["a", "b"], encoded, prompts)
     attributions = explain(model, EXPLAINERS["energy"], batch)
-    scores = measure_other_fills(model, None, SimpleNamespace(batch=batch), attributions, [0.2])
+    scores = score_other_fills(model, batch, attributions, [0.2])
     mask = top_k_mask(attributions.ranks, 0.2) > 0
     for clip in range(2):
         power = encoded.encoder_power[clip : clip + 1]

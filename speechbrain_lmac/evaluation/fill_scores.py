@@ -4,29 +4,27 @@ from collections.abc import Sequence
 
 import torch
 
-from speechbrain_lmac.evaluation.benchmark.batches import ItemBatch
 from speechbrain_lmac.evaluation.long_format import Scores
 from speechbrain_lmac.evaluation.scoring import Attributions, EvaluationBatch, masking_outcome
-from speechbrain_lmac.explainers.base import Explainer
-from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
+from speechbrain_lmac.masking.mask_network import MaskNetwork
 from speechbrain_lmac.metrics.fills import FILLS
 from speechbrain_lmac.metrics.insertion_deletion import valid_power
 from speechbrain_lmac.metrics.registry import MASK_METRICS, OTHER_FILLS, TOP_K_METRICS, fill_metric
 from speechbrain_lmac.metrics.top_k import top_k_mask
 
 
-def measure_other_fills(
-    model: InterpreterNetwork,
-    explainer: Explainer,
-    batch: ItemBatch,
+def score_other_fills(
+    model: MaskNetwork,
+    batch: EvaluationBatch,
     attributions: Attributions,
     fractions: Sequence[float],
 ) -> Scores:
     """Measure AD, FF and Fid-In with masked-out bins replaced by each fill but silence.
 
     An explanation that holds under silence alone describes how the classifier reacts to silence.
+    The arguments are those of :func:`score_fills`.
     """
-    found = score_fills(model, batch.batch, attributions, fractions, OTHER_FILLS)
+    found = score_fills(model, batch, attributions, fractions, OTHER_FILLS)
     return {
         (fill_metric(name, fill), fraction): values
         for (name, fill, fraction), values in found.items()
@@ -35,7 +33,7 @@ def measure_other_fills(
 
 @torch.no_grad()
 def score_fills(
-    model: InterpreterNetwork,
+    model: MaskNetwork,
     batch: EvaluationBatch,
     attributions: Attributions,
     fractions: Sequence[float],
@@ -45,7 +43,7 @@ def score_fills(
 
     Arguments
     ---------
-    model : InterpreterNetwork
+    model : MaskNetwork
         Model to explain.
     batch : EvaluationBatch
         Clips and the classes to explain.
