@@ -18,6 +18,7 @@ extensions = [
     "sphinx.ext.mathjax",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
+    "docs.executed_pages",
 ]
 html_theme = "furo"
 html_title = "speechbrain-lmac"
