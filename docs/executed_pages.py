@@ -69,17 +69,18 @@ class PageRunner:
 
 
 def with_outputs(text, blocks):
-    """Return the Markdown of a page with the outputs of its blocks."""
+    """Return the Markdown of a page with the outputs of its blocks, but progress and warnings."""
     shown = iter(blocks)
 
     def render(match):
         block = next(shown)
         parts = [f"```python\n{block.code}```\n"]
-        for stream, outputs in groupby(block.outputs, key=lambda output: output.get("name")):
-            if stream is None:
-                parts += [as_markdown(output.data, block.description) for output in outputs]
-            elif stream == "stdout":  # progress and warnings are left out
+        kept = [output for output in block.outputs if output.get("name") != "stderr"]
+        for is_text, outputs in groupby(kept, key=lambda output: output.output_type == "stream"):
+            if is_text:
                 parts.append(printed("".join(output.text for output in outputs)))
+            else:
+                parts += [as_markdown(output.data, block.description) for output in outputs]
         return "\n".join(parts)
 
     return BLOCK.sub(render, text)
