@@ -38,7 +38,7 @@ def read_blocks(entry: Entry, sample_rate: int) -> Iterator[Tensor]:
     """
     if entry.problem is not None:
         raise InputError(entry.problem)
-    source = _open_remote(entry.file) if is_url(entry.file) else entry.file
+    source = as_readable(entry.file)
     with AudioFile(source) as file:
         span = _span(entry.start, entry.stop, file.rate)
         yield from resample_blocks(mono_blocks(file, *span), file.rate, sample_rate)
@@ -50,6 +50,11 @@ def _span(start: float | None, stop: float | None, rate: int) -> tuple[int, int]
     if first < 0 or (stop is not None and end <= first):
         raise InputError(f"start must be at least 0 and before stop, got {start} and {stop}")
     return first, end
+
+
+def as_readable(file: str) -> Any:
+    """Return a local path as it is, and the file of a URL as an open file."""
+    return _open_remote(file) if is_url(file) else file
 
 
 def _open_remote(url: str) -> Any:

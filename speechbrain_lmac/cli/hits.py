@@ -3,10 +3,12 @@
 import csv
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated, Any
 
 from typer import Argument, Option
 
+from speechbrain_lmac.cli.hit_clips import write_hit_clips
 from speechbrain_lmac.cli.options import MinDuration, check_seconds
 from speechbrain_lmac.utils.errors import InputError
 
@@ -16,6 +18,7 @@ Examples:
   speechbrain-lmac hits out --prompt rain --above 0.5 --csv --to rain.csv
   speechbrain-lmac hits out --prompt rain --raven --to rain.selections.txt
   speechbrain-lmac hits out --prompt rain --report --to rain.html
+  speechbrain-lmac hits out --prompt rain --clips rain
 """
 
 
@@ -38,14 +41,22 @@ def run(
         bool,
         Option("--report", help="HTML page with the 200 hits of highest presence, and sounds."),
     ] = False,
+    clips: Annotated[
+        str | None,
+        Option(
+            metavar="FOLDER",
+            help="Write each region as a clip of the original file to a folder, as explain --clips "
+            "does.",
+        ),
+    ] = None,
     merge_gap: Annotated[
         float,
         Option(
             metavar="S",
             min=0.3,
             callback=check_seconds,
-            help="Longest gap between two regions that are merged, in seconds, for --regions and "
-            "--raven.",
+            help="Longest gap between two regions that are merged, in seconds, for --regions, "
+            "--raven and --clips.",
         ),
     ] = 0.3,
     min_duration: MinDuration = 0.0,
@@ -57,15 +68,21 @@ def run(
     """Print the hits of a job: where each prompt is present.
 
     A region that crosses two stretches of a recording is one region. Times are seconds of the file.
-    --min-duration and --merge-gap concern --regions and --raven.
+    --min-duration and --merge-gap concern --regions, --raven and --clips.
     """
-    if as_csv + regions + raven + report > 1:
-        raise InputError("--csv, --regions, --raven and --report must be given one at a time")
+    if as_csv + regions + raven + report + (clips is not None) > 1:
+        raise InputError(
+            "--csv, --regions, --raven, --report and --clips must be given one at a time"
+        )
+    if clips is not None and to is not None:
+        raise InputError("--to must be given without --clips, which takes a folder")
     from speechbrain_lmac.bulk import tables
     from speechbrain_lmac.bulk.store import open_store
 
     store = open_store(output)
     tables.check_prompt(store, prompt)
+    if clips is not None:
+        return write_hit_clips(store, prompt, above, (merge_gap, min_duration), Path(clips))
     if report:
         from speechbrain_lmac.bulk.hit_report import write_report
         from speechbrain_lmac.reports.page import check_page

@@ -191,7 +191,7 @@ class Interpretation(MeasuredSounds):
             write_interpretation(self, stage, rule, areas, figure)
             if clips:
                 sound = as_source(self.file or self.original, self.sample_rate)
-                write_region_clips(sound, self.timeline, rule, stage)
+                write_region_clips(sound, self.timeline.regions(*rule), self.prompts, stage)
         return explained_files(self, Path(folder))
 
     @in_float32

@@ -103,7 +103,7 @@ def explain_recording(
         audible = None if stems else rule
         timeline = _explain_windows(interpreter, sound, prompts, against, files, audible)
         if clips:
-            write_region_clips(sound, timeline, rule, stage)
+            write_region_clips(sound, timeline.regions(*rule), prompts, stage)
         write_timeline(timeline, stage, rule, figure)
     return replace(timeline, files=tuple(explanation_files(folder, prompts, end)))
 

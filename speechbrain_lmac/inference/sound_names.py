@@ -45,6 +45,18 @@ def clip_name(index: int, prompt: str, start: float, stop: float, end: str = ".f
     return f"{index}-{_slug(prompt)}-clip-{start:07.1f}-{stop:07.1f}s{end}"
 
 
+def is_clip(name: str) -> bool:
+    """Return whether a file name is that of the clip of a region.
+
+    Example
+    -------
+    >>> is_clip("1-rain-clip-00007.5-00009.0s.flac"), is_clip("1-rain-explanation.flac")
+    (True, False)
+    """
+    match = NAME.fullmatch(name)
+    return match is not None and match[2].startswith("clip-")
+
+
 def is_of_other_prompt(name: str, prompts: Sequence[str]) -> bool:
     """Return whether a file is a sound of none of the prompts, whatever its number.
 
