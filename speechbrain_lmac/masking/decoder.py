@@ -82,8 +82,7 @@ class MaskDecoder(nn.Module):
         super().__init__()
         hidden_channels = used_maps(list(hidden_channels), scales)
         self.gradient_features = count_gradients(gradient_features, len(hidden_channels))
-        path = check_path(gradient_path, gradient_path_map)
-        self.gradient_path, self.gradient_path_map = path
+        self.gradient_path, self.gradient_path_map = check_path(gradient_path, gradient_path_map)
         widths = scale_widths(channels, len(hidden_channels))
         steps = list(pairwise(widths))
         self.config: dict[str, Any] = {

@@ -103,7 +103,7 @@ def log_attribution(
     valid : torch.Tensor
         1 for each bin that reaches the encoder, else 0, ``[frames, bins]``.
     kind : str
-        One of ``PATH_MAPS``: the positive part, blurred by ``BLUR`` bins, or the magnitude.
+        ``positive`` (the positive part, blurred by ``BLUR`` bins) or ``absolute`` (the magnitude).
 
     Returns
     -------
