@@ -92,7 +92,8 @@ class MaskedClassifier(nn.Module):
         with torch.enable_grad():
             gains = torch.ones_like(encoded.power).requires_grad_()
             masked = self._masked_power(encoded.encoder_power, gains, encoded.wavs.shape[-1])[0]
-        (gradient,) = torch.autograd.grad(masked, gains, self.domain.covered(power_gradient))
+            total = (masked * self.domain.covered(power_gradient)).sum()
+        (gradient,) = torch.autograd.grad(total, gains)  # ``grad_outputs`` would import sympy
         return gradient
 
     def apply_mask(self, encoded: EncodedClips, mask: torch.Tensor) -> torch.Tensor:
