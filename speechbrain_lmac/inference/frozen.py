@@ -3,11 +3,14 @@
 from typing import Any, ClassVar, Self
 
 import torch
-from speechbrain.inference.interfaces import Pretrained
 
 from speechbrain_lmac.masking.mask_network import MaskNetwork
 from speechbrain_lmac.models.base import AudioClassifier
+from speechbrain_lmac.utils.deferred_import import deferred_import
 from speechbrain_lmac.utils.errors import InputError
+
+with deferred_import("scipy.stats", "lognorm"):  # only a sampler for training uses it
+    from speechbrain.inference.interfaces import Pretrained
 
 
 class FrozenInterpreter(Pretrained):

@@ -4,7 +4,6 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-from matplotlib import colormaps
 
 RANGE_DB = 70
 """Dynamic range of spectrograms, in dB below the loudest bin."""
@@ -35,6 +34,8 @@ def pixels(
     numpy.ndarray
         uint8 ``[HEIGHT, WIDTH, 3]``.
     """
+    from matplotlib import colormaps
+
     levels = shades(values, nyquist, limits)
     return (255 * colormaps[colors](levels)[..., :3]).astype(np.uint8)
 
