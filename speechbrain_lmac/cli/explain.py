@@ -9,7 +9,7 @@ from typer import Option
 
 from speechbrain_lmac.cli.batch import Result, for_each
 from speechbrain_lmac.cli.explain_file import Settings, explain
-from speechbrain_lmac.cli.explain_jobs import explaining
+from speechbrain_lmac.cli.explain_jobs import explaining, threads_of
 from speechbrain_lmac.cli.explain_resume import existing_record, mark_complete, question_of
 from speechbrain_lmac.cli.explain_summary import Summary, short_line
 from speechbrain_lmac.cli.explain_tables import FileTables
@@ -120,8 +120,9 @@ def run(
     root = Path(output)
     folders = OutputFolders(sounds, root, check_outputs(sounds, prompts or [], prompts_file, root))
     load = partial(load_interpreter, source, revision, device, classifier, explainer, masking)
-    print_notice(interpreter := load())
-    check_prompts(interpreter, prompts, against)  # an invalid prompt fails once
+    with threads_of(jobs):
+        print_notice(interpreter := load())
+        check_prompts(interpreter, prompts, against)  # an invalid prompt fails once
     num_figures, with_areas = details(figures, areas, len(sounds))
     rule, summary = region_rule(threshold, merge_gap, min_duration), Summary(len(sounds), root)
     settings = Settings(against, rule, every, with_areas, explain_above, stems, clips=clips)

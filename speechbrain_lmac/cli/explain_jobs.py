@@ -1,7 +1,7 @@
 """Processes that explain files side by side, for ``speechbrain-lmac explain --jobs``.
 
-Each process has one thread and one interpreter. A file is explained by one process, so the number
-of processes does not change its result.
+Each process has one thread and one interpreter. On Linux it is a fork of the first process and has
+its interpreter. A file is explained by one process, so their number does not change its result.
 """
 
 import multiprocessing
@@ -21,9 +21,11 @@ from speechbrain_lmac.utils.collected_warnings import collected_warnings
 from speechbrain_lmac.utils.errors import InputError
 
 START_METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-"""How processes are started. A fork of a process with threads of torch may hang."""
+"""How processes are started that load an interpreter of their own."""
 PRELOADED = "speechbrain_lmac.inference.interpreter"
 """Module that the server of forks imports once for all processes."""
+CAN_FORK = sys.platform == "linux"
+"""Whether a fork of this process can compute; libraries of macOS do not survive a fork."""
 AHEAD = 2
 """Files per process that are explained, or wait for a process."""
 
@@ -64,23 +66,44 @@ def explaining(
     interpreter : Interpreter
         Interpreter of this process.
     load : callable
-        Function that loads the interpreter of another process.
+        Function that loads the interpreter of a process that is not a fork.
 
     Yields
     ------
     callable
         Function of the index of a file that returns its result. Call it in the order of the files.
     """
+    with threads_of(jobs):
+        if jobs is None or min(jobs, num_files) == 1:
+            yield lambda index: work(interpreter, *arguments(index))
+            return
+        method = START_METHOD
+        if CAN_FORK and interpreter.device == "cpu":  # a GPU does not survive a fork
+            method, load = "fork", lambda: interpreter
+        with ProcessPool(work, arguments, num_files, min(jobs, num_files), method, load) as pool:
+            yield pool.result
+
+
+@contextmanager
+def threads_of(jobs: int | None) -> Iterator[None]:
+    """Compute in one thread of torch if a number of processes is given.
+
+    An interpreter that is loaded so does not depend on the number of processes, and starts no
+    threads, which a fork would lose.
+
+    Arguments
+    ---------
+    jobs : int or None
+        Number of processes. None leaves the threads of torch.
+    """
+    if jobs is None:
+        yield
+        return
     from speechbrain_lmac.bulk.explaining import single_thread
 
-    if jobs is None:
-        yield lambda index: work(interpreter, *arguments(index))
-    elif min(jobs, num_files) == 1:
-        with single_thread():
-            yield lambda index: work(interpreter, *arguments(index))
-    else:
-        with ProcessPool(work, arguments, num_files, min(jobs, num_files), load) as pool:
-            yield pool.result
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads are lost, too
+    with single_thread():
+        yield
 
 
 class ProcessPool:
@@ -90,6 +113,8 @@ class ProcessPool:
     ---------
     work, arguments, num_files, jobs, load
         As for :func:`explaining`.
+    method : str
+        Start method of the processes. With ``fork``, ``load`` can return an object of this process.
     """
 
     def __init__(
@@ -98,6 +123,7 @@ class ProcessPool:
         arguments: Arguments,
         num_files: int,
         jobs: int,
+        method: str,
         load: Callable[[], Any],
     ):
         self.work, self.arguments = work, arguments
@@ -105,10 +131,11 @@ class ProcessPool:
         self.futures: list[Future[Any]] = []
         others = set(multiprocessing.active_children())
         self.is_own = lambda process: process not in others
-        context: Any = multiprocessing.get_context(START_METHOD)
-        if START_METHOD == "forkserver":
+        context: Any = multiprocessing.get_context(method)
+        if method == "forkserver":
             context.set_forkserver_preload([PRELOADED])
         self.executor = ProcessPoolExecutor(jobs, context, _start, (load,))
+        self.executor.submit(int)  # forks start now, before a progress bar has a thread
 
     def __enter__(self) -> "ProcessPool":
         return self

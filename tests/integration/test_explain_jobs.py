@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from speechbrain_lmac.__main__ import main
-from speechbrain_lmac.cli import explain, explain_jobs
+from speechbrain_lmac.cli import explain
 from speechbrain_lmac.cli.explain_tables import FileTables
 from speechbrain_lmac.data.synthetic import SAMPLE_RATE, synthesize
 from tests.helpers.interruptions import interrupt_after
@@ -24,7 +24,6 @@ PROMPTS = ["--prompt", "siren", "--prompt", "a dog"]
 def sounds(tmp_path, interpreter, monkeypatch):
     """Names of five files: two of one name, one cut short, and one that is no sound."""
     monkeypatch.setattr(explain, "load_interpreter", lambda *options: interpreter)
-    monkeypatch.setattr(explain_jobs, "START_METHOD", "fork")  # processes start at once
     names = []
     for name, kind in (("a/x", "siren"), ("b/x", "rain"), ("cut", "siren"), ("y", "siren")):
         path = tmp_path / f"{name}.wav"
