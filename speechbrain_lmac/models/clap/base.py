@@ -154,8 +154,11 @@ class CLAP(AudioClassifier):
 
     @cached_property
     def everyday_sounds(self) -> torch.Tensor:
-        """Embeddings of the 50 classes of ESC-50, ``[50, query_dim]``."""
-        return self.class_queries([label_to_words(name) for name in ESC50_CLASSES])
+        """Embeddings of the 50 classes of ESC-50, ``[50, query_dim]``, encoded in one batch."""
+        prompts = [class_prompt(name) for name in ESC50_CLASSES]
+        self.check_queries(prompts)
+        with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
+            return self.encode_text(prompts)
 
     def competing_queries(self, query: torch.Tensor) -> torch.Tensor:
         """Query ``[1, dim]`` and the everyday sounds of another meaning, ``[1 + sounds, dim]``."""
