@@ -18,8 +18,9 @@ TRAINING_FREE: dict[str, Explainer] = {
     name: explainer
     for name, explainer in EXPLAINERS.items()
     if not explainer.learned and set(explainer.needs) <= AVAILABLE and name != "full-mask"
-} | {"integrated-gradients": IntegratedGradients(sign="positive", smoothing=2.0)}
-"""Name -> explainer that needs no decoder. Integrated gradients show evidence for the query."""
+} | {"integrated-gradients": IntegratedGradients(sign="positive", smoothing=2.0, steps=20)}
+"""Name -> explainer that needs no decoder. Integrated gradients show evidence for the query, and 20
+steps are as faithful as 50."""
 FRACTION = 0.2
 """Fraction of the T-F bins whose gain is above one half."""
 SOFTNESS = 0.03
