@@ -100,7 +100,7 @@ def as_markdown(data, description):
     """Return a displayed object as Markdown: a player, a table, a figure or text."""
     if "text/html" in data:
         html = data["text/html"].replace(TABLE, 'class="docutils"')
-        return fenced("{raw} html", f'<div style="overflow-x: auto">\n{html}\n</div>')
+        return fenced("{raw} html", f'<div style="overflow-x: auto" tabindex="0">\n{html}\n</div>')
     if "image/png" in data:
         image = f'<img alt="{description}" src="data:image/png;base64,{data["image/png"].strip()}">'
         return fenced("{raw} html", image)
