@@ -3,8 +3,12 @@
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -35,21 +39,26 @@ def installed(tmp_path_factory):
 
 
 @pytest.fixture
-def run(installed, tmp_path):
-    """Run Python with the installed package in an empty folder; return the completed process."""
-    empty = tmp_path / "empty"
-    empty.mkdir()
+def isolated(installed, tmp_path):
+    """Environment with the installed package and without a network."""
     inherited = {
         name: os.environ[name] for name in ("PATH", "OMP_NUM_THREADS") if name in os.environ
     }
     isolated = {"PYTHONPATH": str(installed), "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"}
-    isolated |= {"HOME": str(tmp_path), "HTTPS_PROXY": "http://127.0.0.1:9"}
+    return {**inherited, **isolated, "HOME": str(tmp_path), "HTTPS_PROXY": "http://127.0.0.1:9"}
+
+
+@pytest.fixture
+def run(isolated, tmp_path):
+    """Run Python with the installed package in an empty folder; return the completed process."""
+    empty = tmp_path / "empty"
+    empty.mkdir()
 
     def run(*arguments):
         return subprocess.run(
             [sys.executable, *map(str, arguments)],
             cwd=empty,
-            env={**inherited, **isolated},
+            env=isolated,
             capture_output=True,
             text=True,
         )
@@ -121,3 +130,41 @@ def test_wheel_contains_data_files(installed):
     missing = [name for name in data if not (installed / name).exists()]
     assert not missing
     assert (installed / "speechbrain_lmac" / "hparams" / "lmac_zs.yaml").is_file()
+
+
+def answer(address, host):
+    """Status of a request for a host name; None while nobody listens."""
+    request = urllib.request.Request(address, headers={"Host": host})
+    try:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request) as reply:
+            return reply.status
+    except urllib.error.HTTPError as error:
+        return error.code
+    except OSError:
+        return None
+
+
+def test_space_starts_and_answers_to_its_name(isolated, tmp_path):
+    """The files of the Space run with the wheel; other host names are refused."""
+    shutil.copy(ROOT / "space" / "app.py", tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    name, address = "someone-sounds.hf.space", f"http://127.0.0.1:{port}/"
+    environment = isolated | {"SPACE_HOST": name, "GRADIO_SERVER_PORT": str(port)}
+    environment |= {"GRADIO_ANALYTICS_ENABLED": "False", "NO_PROXY": "127.0.0.1"}
+    log = tmp_path / "log.txt"
+    with (
+        log.open("w") as lines,
+        subprocess.Popen(
+            [sys.executable, "app.py"], cwd=tmp_path, env=environment, stdout=lines, stderr=lines
+        ) as space,
+    ):
+        try:
+            until = time.monotonic() + 120
+            while answer(address, name) is None and time.monotonic() < until:
+                assert space.poll() is None, log.read_text()
+                time.sleep(0.5)
+            assert answer(address, name) == 200, log.read_text()
+            assert answer(address, "elsewhere.example") == 400
+        finally:
+            space.terminate()
