@@ -1,5 +1,6 @@
 """Clips of the hits of a job, cut from the original files: ``speechbrain-lmac hits --clips``."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING
 from speechbrain_lmac.cli.batch import Result, for_each
 from speechbrain_lmac.cli.files import SoundFile, folders_for
 from speechbrain_lmac.cli.output_folders import OutputFolders
+from speechbrain_lmac.utils.errors import printable
 
 if TYPE_CHECKING:
     from speechbrain_lmac.bulk.store import Store
@@ -39,6 +41,8 @@ def write_hit_clips(
     regions: dict[str, list[FileRegion]] = {}
     for region in read_regions(store, prompt, above, *gaps):
         regions.setdefault(region.file, []).append(region)
+    if not regions:
+        print(printable(none_found("regions", prompt, above, gaps[1])), file=sys.stderr)
     sounds = [SoundFile(file) for file in regions]
     paths = [path for folder in folders_for(sounds, root) for path in (folder, *folder.parents)]
     existing = {path for path in paths if path.exists()}
@@ -54,6 +58,36 @@ def write_hit_clips(
 
     with OutputFolders(sounds, root, existing) as folders:
         return for_each(list(regions), write, as_json=False)
+
+
+def none_found(noun: str, prompt: str | None, above: float, min_duration: float = 0.0) -> str:
+    """Return the sentence that a job has no hits, and what to change.
+
+    Arguments
+    ---------
+    noun : str
+        What is looked for: ``hits`` or ``regions``.
+    prompt : str or None
+        Prompt of the hits. None: all prompts.
+    above : float
+        Smallest presence of a hit.
+    min_duration : float
+        Shortest duration of a region, in seconds. Default: 0.
+
+    Returns
+    -------
+    str
+
+    Example
+    -------
+    >>> none_found("hits", "rain", 0.5)
+    'no hits of “rain” with a presence of at least 0.5. Lower --above'
+    """
+    of = "" if prompt is None else f" of “{prompt}”"
+    limits = {"--above": above, "--min-duration": min_duration}
+    options = " or ".join(name for name, limit in limits.items() if limit)
+    hint = f". Lower {options}" if options else ""
+    return f"no {noun}{of} with a presence of at least {above:g}{hint}"
 
 
 def write_clips_of(

@@ -2,15 +2,15 @@
 
 import csv
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 from typer import Argument, Option
 
-from speechbrain_lmac.cli.hit_clips import write_hit_clips
+from speechbrain_lmac.cli.hit_clips import none_found, write_hit_clips
 from speechbrain_lmac.cli.options import MinDuration, check_seconds
-from speechbrain_lmac.utils.errors import InputError
+from speechbrain_lmac.utils.errors import InputError, printable
 
 EXAMPLES = """\
 \b
@@ -94,10 +94,21 @@ def run(
     if raven or regions:
         kind = tables.raven_rows if raven else tables.region_rows
         rows = kind(store, prompt, above, merge_gap, min_duration)
+        notice = none_found("regions", prompt, above, min_duration)
     else:
         rows = tables.hit_rows(store, prompt, above)
-    write(rows, "\t" if raven else ",", to)
+        notice = none_found("hits", prompt, above)
+    write(with_notice(rows, notice), "\t" if raven else ",", to)
     return 0
+
+
+def with_notice(rows: Iterable[list[Any]], notice: str) -> Iterator[list[Any]]:
+    """Yield a header and rows, and print a notice on standard error if there are no rows."""
+    number = 0
+    for number, row in enumerate(rows):  # noqa: B007 - the last number is that of the rows
+        yield row
+    if not number:
+        print(printable(notice), file=sys.stderr)
 
 
 def write(rows: Iterable[list[Any]], delimiter: str, path: str | None) -> None:

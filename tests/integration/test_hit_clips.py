@@ -89,3 +89,18 @@ def test_clips_take_no_table(job, tmp_path, capsys):
         with pytest.raises(SystemExit, match="2"):
             main(["hits", str(job), "--clips", str(tmp_path / "cut"), *option])
         assert "--clips" in capsys.readouterr().err and not (tmp_path / "cut").exists()
+
+
+@pytest.mark.parametrize("option", ["--csv", "--regions", "--clips"])
+def test_no_hits_are_one_sentence(job, tmp_path, capsys, option):
+    """A job without hits of a prompt says so on stderr, with the option to change."""
+    cut = tmp_path / "cut"
+    command = ["hits", str(job), "--prompt", PROMPTS[0], "--above", "1", option]
+    assert main([*command, *([str(cut)] if option == "--clips" else [])]) == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("no ") and line.endswith(
+        f" of “{PROMPTS[0]}” with a presence of at least 1. Lower --above"
+    )
+    assert not cut.exists()
+    assert main(["hits", str(job), "--above", "0"]) == 0
+    assert not capsys.readouterr().err
