@@ -45,7 +45,7 @@ def find_sounds(names: Sequence[str], output: str | Path | None = None) -> list[
     Raises
     ------
     InputError
-        If a name stands for no sound file.
+        If a name stands for no sound file, or only for sounds in the output folder.
     """
     from speechbrain_lmac.audio.locations import canonical_path
 
@@ -55,7 +55,7 @@ def find_sounds(names: Sequence[str], output: str | Path | None = None) -> list[
         sounds, others = _find(name)
         inputs = [path for path in sounds if sounds == [name] or not _is_inside(path, output)]
         if not inputs:
-            raise InputError(_not_found(name, others))
+            raise InputError(_all_inside(name, output) if sounds else _not_found(name, others))
         files.extend(SoundFile(path, _subfolder(path, name)) for path in inputs)
         skipped += others
     if skipped:
@@ -107,11 +107,19 @@ def _is_inside(path: str, folder: str | Path | None) -> bool:
 
 def _not_found(name: str, others: int) -> str:
     """Return the error message for a name without sound files."""
+    got = f"{others} other files" if others else "none"
     if Path(name).is_dir():
-        return f"folder {name} must contain sound files, got {others} other files"
+        return f"folder {name} must contain sound files, got {got}"
     if has_magic(name):
-        return f"pattern {name} must match a sound file, got {others} other files"
+        return f"pattern {name} must match a sound file, got {got}"
     return f"no such sound file: {name}"
+
+
+def _all_inside(name: str, output: str | Path | None) -> str:
+    """Return the error message for a name whose sounds are all in the output folder."""
+    if output is not None and Path(name).resolve() == Path(output).resolve():
+        return f"--output must differ from the input folder, got {output}"
+    return f"{name} must name sounds outside the output folder {output}, got none"
 
 
 def folders_for(files: Sequence[SoundFile], root: Path) -> list[Path]:

@@ -41,6 +41,10 @@ def test_expand_skips_the_output_folder(sound_folder):
     (out / "original.wav").write_text("from an earlier run")
     assert not any("original" in name for name in expand([str(sound_folder)], out))
     assert expand([str(out / "original.wav")], out) == [str(out / "original.wav")]
+    with pytest.raises(InputError, match=f"--output must differ from the input folder, got {out}$"):
+        expand([str(out)], out)
+    with pytest.raises(InputError, match="must name sounds outside the output folder"):
+        expand([str(out / "*.wav")], out)
 
 
 @pytest.mark.parametrize(
@@ -78,8 +82,8 @@ def test_commands_check_options_first(sound_folder, arguments, message, capsys):
     ("name", "message"),
     [
         ("gone.wav", "no such sound file"),
-        ("*.mp3", "must match a sound file"),
-        ("empty", "must contain sound files"),
+        ("*.mp3", "must match a sound file, got none$"),
+        ("empty", "must contain sound files, got none$"),
     ],
 )
 def test_expand_refuses_names_without_sounds(tmp_path, monkeypatch, name, message):
