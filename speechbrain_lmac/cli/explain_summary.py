@@ -37,7 +37,7 @@ def short_line(record: Record) -> str:
 
 
 class Summary:
-    """Counts of files and of present prompts.
+    """Counts of files and of prompts that are present, or preferred to the text of ``--against``.
 
     Arguments
     ---------
@@ -51,13 +51,16 @@ class Summary:
         self.num_files, self.root = num_files, root
         self.explained = self.skipped = 0
         self.files_with: Counter[str] = Counter()
+        self.against: str | None = None
 
     def add(self, record: Record) -> None:
         """Count the record of a file that has not failed."""
         self.skipped += record["skipped"]
         self.explained += not record["skipped"]
+        self.against = record["against"]
         for row in record["prompts"]:
-            self.files_with[row["prompt"]] += not row["absent"]
+            is_preferred = self.against is None or row["probability"] > 0.5
+            self.files_with[row["prompt"]] += is_preferred and not row["absent"]
 
     def lines(self) -> Iterator[str]:
         """Yield the lines of the summary. Prompts are listed by the number of their files."""
@@ -67,8 +70,9 @@ class Summary:
         counts = {"explained": self.explained, "skipped": self.skipped, "failed": failed}
         texts = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
         yield f"{self.num_files} files: {texts}"
+        found = "present" if self.against is None else f"preferred to “{self.against}”"
         for prompt, count in self.files_with.most_common(MAX_LISTED_PROMPTS):
-            yield f"  “{prompt}”: present in {count} {'files' if count != 1 else 'file'}"
+            yield f"  “{prompt}”: {found} in {count} {'files' if count != 1 else 'file'}"
         if len(self.files_with) > MAX_LISTED_PROMPTS:
             yield f"  and {len(self.files_with) - MAX_LISTED_PROMPTS} more prompts"
         names = (ALL_SCORES, REGIONS, SELECTIONS, AREAS)

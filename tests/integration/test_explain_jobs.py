@@ -92,6 +92,9 @@ def test_many_files_have_a_line_each(sounds, monkeypatch, capsys):
     assert lines[-4] == "5 files: 4 explained, 1 failed"
     assert lines[-3:-1] == ["  “siren”: present in 3 files", "  “a dog”: present in 0 files"]
     assert lines[-1] == f"tables in {out}: {', '.join(TABLES)}"
+    run(sounds, "--against", "rain")
+    lines = capsys.readouterr().out.splitlines()
+    assert "  “siren”: preferred to “rain” in 3 files" in lines
     run(sounds, "--json")
     records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert len(records) == 5
