@@ -10,6 +10,7 @@ from speechbrain_lmac.masking.encoded_clips import EncodedClips
 from speechbrain_lmac.masking.mask_network import MaskNetwork
 from speechbrain_lmac.masking.masked_classifier import MaskedClassifier
 from speechbrain_lmac.masking.ranking import rank_valid_bins
+from speechbrain_lmac.utils.counts import counted
 from speechbrain_lmac.utils.errors import InputError
 
 AVAILABLE = {"query", "seeds", "class_queries"}
@@ -21,6 +22,8 @@ TRAINING_FREE: dict[str, Explainer] = {
 } | {"integrated-gradients": IntegratedGradients(sign="positive", smoothing=2.0, steps=20)}
 """Name -> explainer that needs no decoder. Integrated gradients show evidence for the query, and 20
 steps are as faithful as 50."""
+MAX_DECODER_PASSES = 2
+"""Most encoder passes of a trained decoder per prompt."""
 FRACTION = 0.2
 """Fraction of the T-F bins whose gain is above one half."""
 SOFTNESS = 0.03
@@ -64,10 +67,12 @@ class ExplainerNetwork(MaskNetwork):
     @property
     def notice(self) -> str:
         """Sentences on the cost of the explainer, and on what a trained decoder would add."""
-        passes = self.explainer.passes(self.classifier)
+        number = self.explainer.passes(self.classifier)
+        passes = counted(number, "encoder pass", "encoder passes")
+        fewer = "needs two at most, and " if number > MAX_DECODER_PASSES else ""
         return (
-            f"{self.name} needs no training, and {passes} encoder passes per "
-            "prompt. A decoder trained on your sounds needs two at most, and is often more faithful"
+            f"{self.name} needs no training, and {passes} per prompt. "
+            f"A decoder trained on your sounds {fewer}is often more faithful"
         )
 
     def forward(

@@ -51,6 +51,15 @@ def test_network_ranks_as_its_explainer(classifier, encoded, text, name):
             assert ranks.corrcoef()[0, 1] > 0.99
 
 
+@pytest.mark.parametrize("name", ["energy", "gradcam", "input-x-gradient", "integrated-gradients"])
+def test_notice_compares_passes(classifier, name):
+    """A trained decoder is said to need fewer passes only if it does."""
+    network = ExplainerNetwork(classifier, name)
+    passes = network.explainer.passes(classifier)
+    assert ("two at most" in network.notice) == (passes > 2)
+    assert f"{passes} encoder pass{'es' if passes != 1 else ''} per prompt. " in network.notice
+
+
 def test_network_explains_clips_alone(classifier, encoded, text):
     """The mask of a clip does not depend on the other clips of its batch."""
     network = ExplainerNetwork(classifier, "gradcam++")
