@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from speechbrain_lmac.utils.collected_warnings import collected_warnings
+from speechbrain_lmac.utils.counts import counted
 from speechbrain_lmac.utils.errors import InputError, printable
 
 SOME_FAILED = 1
@@ -52,7 +53,7 @@ def for_each(files: Sequence[str], work: Callable[[str, int], Result], as_json: 
             bar.write(printable(line), file=sys.stdout)
         sys.stdout.flush()
     if failed:
-        print(f"{failed} of {len(files)} files failed", file=sys.stderr)
+        print(f"{failed} of {counted(len(files), 'file')} failed", file=sys.stderr)
     return SOME_FAILED if failed else 0
 
 

@@ -18,6 +18,7 @@ from speechbrain_lmac.cli.options import (
     Source,
     Threshold,
 )
+from speechbrain_lmac.utils.counts import counted
 from speechbrain_lmac.utils.errors import InputError
 
 if TYPE_CHECKING:
@@ -215,9 +216,12 @@ def checked_inputs(
 
 def report(result: "DatasetResult") -> int:
     """Print the state of a job after a run and return the exit status."""
-    print(f"{result.done} of {result.units} units of {result.files} files are done: {result.parts}")
+    units, files = counted(result.units, "unit"), counted(result.files, "file")
+    verb = "is" if result.units == 1 else "are"
+    print(f"{result.done} of {units} of {files} {verb} done: {result.parts}")
     if result.failed:
-        print(f"{result.failed} files failed: {result.output}/errors.csv", file=sys.stderr)
+        failed = counted(result.failed, "file")
+        print(f"{failed} failed: {result.output}/errors.csv", file=sys.stderr)
     return SOME_FAILED if result.failed else 0
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from speechbrain_lmac.cli.explain_text import Record
+from speechbrain_lmac.utils.counts import counted
 from speechbrain_lmac.utils.percent import percent
 
 MAX_LISTED_PROMPTS = 20
@@ -72,9 +73,10 @@ class Summary:
         yield f"{self.num_files} files: {texts}"
         found = "present" if self.against is None else f"preferred to “{self.against}”"
         for prompt, count in self.files_with.most_common(MAX_LISTED_PROMPTS):
-            yield f"  “{prompt}”: {found} in {count} {'files' if count != 1 else 'file'}"
+            yield f"  “{prompt}”: {found} in {counted(count, 'file')}"
         if len(self.files_with) > MAX_LISTED_PROMPTS:
-            yield f"  and {len(self.files_with) - MAX_LISTED_PROMPTS} more prompts"
+            more = len(self.files_with) - MAX_LISTED_PROMPTS
+            yield f"  and {counted(more, 'more prompt')}"
         names = (ALL_SCORES, REGIONS, SELECTIONS, AREAS)
         tables = [name for name in names if (self.root / name).exists()]
         if tables:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from speechbrain_lmac.utils.counts import counted
 from speechbrain_lmac.utils.percent import percent
 
 if TYPE_CHECKING:
@@ -73,4 +74,4 @@ def describe_recording(row: Record, *_: Any) -> Iterator[str]:
     listed = row["regions"][:MAX_LISTED_REGIONS]
     spans = ", ".join(f"{region['start']:.1f}-{region['stop']:.1f} s" for region in listed)
     more = ", ..." if count > len(listed) else ""
-    yield f"{count} region{'s' * (count != 1)}: {spans}{more}"
+    yield f"{counted(count, 'region')}: {spans}{more}"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 from unicodedata import normalize
 
+from speechbrain_lmac.utils.counts import counted
 from speechbrain_lmac.utils.errors import InputError
 
 
@@ -59,7 +60,8 @@ def find_sounds(names: Sequence[str], output: str | Path | None = None) -> list[
         files.extend(SoundFile(path, _subfolder(path, name)) for path in inputs)
         skipped += others
     if skipped:
-        print(f"skipped {skipped} files that are not sounds", file=sys.stderr)
+        texts = counted(skipped, "file that is not a sound", "files that are not sounds")
+        print(f"skipped {texts}", file=sys.stderr)
     unique: dict[str | None, SoundFile] = {}
     for file in files:
         unique.setdefault(canonical_path(file.path), file)
@@ -107,7 +109,7 @@ def _is_inside(path: str, folder: str | Path | None) -> bool:
 
 def _not_found(name: str, others: int) -> str:
     """Return the error message for a name without sound files."""
-    got = f"{others} other files" if others else "none"
+    got = counted(others, "other file") if others else "none"
     if Path(name).is_dir():
         return f"folder {name} must contain sound files, got {got}"
     if has_magic(name):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from speechbrain_lmac.cli.batch import Result, for_each
 from speechbrain_lmac.cli.files import SoundFile, folders_for
 from speechbrain_lmac.cli.output_folders import OutputFolders
+from speechbrain_lmac.utils.counts import counted
 from speechbrain_lmac.utils.errors import printable
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def write_hit_clips(
             clips = write_clips_of(file, regions[file], prompts, prompt, folder)
         finally:
             folders.release(index)
-        text = f"{file}: {len(clips)} {'clip' if len(clips) == 1 else 'clips'} in {folder}"
+        text = f"{file}: {counted(len(clips), 'clip')} in {folder}"
         return {"file": file, "clips": [str(path) for path in clips]}, [text]
 
     with OutputFolders(sounds, root, existing) as folders:

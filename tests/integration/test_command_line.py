@@ -75,7 +75,7 @@ def test_commands_check_options_first(sound_folder, arguments, message, capsys):
     assert refused.value.code == 2
     output = capsys.readouterr()
     assert output.err.startswith("error: ") and message in output.err and not output.out
-    assert "files failed" not in output.err
+    assert "failed" not in output.err
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ def test_interfaces_agree_on_formats(tmp_path, capsys):
     rows = [json.loads(line) for line in output.out.splitlines()]
     assert {row["file"] for row in rows} == set(expected)
     assert all(row["labels"][0]["label"] == "siren" for row in rows)
-    assert "skipped 1 files that are not sounds" in output.err
+    assert "skipped 1 file that is not a sound" in output.err
     out = str(tmp_path / "why")
     assert main(["explain", str(folder), "--prompt", "siren", "--output", out, *source]) == 0
     for line in capsys.readouterr().out.splitlines():
