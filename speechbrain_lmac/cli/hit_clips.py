@@ -9,7 +9,7 @@ from speechbrain_lmac.cli.batch import Result, for_each
 from speechbrain_lmac.cli.files import SoundFile, folders_for
 from speechbrain_lmac.cli.output_folders import OutputFolders
 from speechbrain_lmac.utils.counts import counted
-from speechbrain_lmac.utils.errors import printable
+from speechbrain_lmac.utils.errors import InputError, printable
 
 if TYPE_CHECKING:
     from speechbrain_lmac.bulk.store import Store
@@ -34,7 +34,14 @@ def write_hit_clips(
     -------
     int
         Exit status, as of :func:`~speechbrain_lmac.cli.batch.for_each`.
+
+    Raises
+    ------
+    InputError
+        If the root is a file.
     """
+    if root.exists() and not root.is_dir():
+        raise InputError(f"{root} must be a folder, got a file. Give another --clips")
     from speechbrain_lmac.bulk.job import read_job
     from speechbrain_lmac.bulk.tables import read_regions
 

@@ -4,6 +4,8 @@ from typing import Annotated
 
 from typer import Argument, BadParameter, Option
 
+from speechbrain_lmac.utils.errors import InputError
+
 
 def check_fraction(value: float) -> float:
     """Raise BadParameter unless a value is above 0 and at most 1."""
@@ -23,6 +25,13 @@ def check_seconds(value: float) -> float:
     """Raise BadParameter unless a value is finite and at least 0."""
     if not 0 <= value < float("inf"):
         raise BadParameter(f"must be at least 0 and finite, got {value:g}")
+    return value
+
+
+def check_jobs(value: int | None) -> int | None:
+    """Raise InputError unless a number of processes is None, or 1 or more."""
+    if value is not None and value < 1:
+        raise InputError(f"--jobs must be 1 or more, got {value}")
     return value
 
 
@@ -99,7 +108,7 @@ Jobs = Annotated[
     int | None,
     Option(
         metavar="N",
-        min=1,
+        callback=check_jobs,
         help="Number of processes, with one thread and one interpreter each. It does not change "
         "the results. Default: this process, with the threads of torch.",
     ),

@@ -64,6 +64,7 @@ def test_expand_skips_the_output_folder(sound_folder):
             ["compare", "{}", "--prompt", "a dog", "--output", "{}/x.html"],
             "x.html cannot be written",
         ),
+        (["explain", "{}", "--jobs", "0"], "--jobs must be 1 or more, got 0"),
     ],
 )
 def test_commands_check_options_first(sound_folder, arguments, message, capsys):

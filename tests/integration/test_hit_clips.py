@@ -91,6 +91,16 @@ def test_clips_take_no_table(job, tmp_path, capsys):
         assert "--clips" in capsys.readouterr().err and not (tmp_path / "cut").exists()
 
 
+def test_clips_need_a_folder(job, tmp_path, capsys):
+    """A file in place of the folder is one error, and it stays."""
+    file = tmp_path / "note.txt"
+    file.write_text("mine")
+    with pytest.raises(SystemExit, match="2"):
+        main(["hits", str(job), "--above", "0", "--clips", str(file)])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "note.txt must be a folder, got a file" in line and file.read_text() == "mine"
+
+
 @pytest.mark.parametrize("option", ["--csv", "--regions", "--clips"])
 def test_no_hits_are_one_sentence(job, tmp_path, capsys, option):
     """A job without hits of a prompt says so on stderr, with the option to change."""
