@@ -74,7 +74,7 @@ def none_found(noun: str, prompt: str | None, above: float, min_duration: float 
     Arguments
     ---------
     noun : str
-        What is looked for: ``hits`` or ``regions``.
+        Noun of the missing rows: ``hits`` or ``regions``.
     prompt : str or None
         Prompt of the hits. None: all prompts.
     above : float
