@@ -1,6 +1,7 @@
 """``speechbrain-lmac explain``: write what the mask of each prompt or class lets through."""
 
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -121,11 +122,10 @@ def run(
     folders = OutputFolders(sounds, root, check_outputs(sounds, prompts or [], prompts_file, root))
     load = partial(load_interpreter, source, revision, device, classifier, explainer, masking)
     with threads_of(jobs):
-        print_notice(interpreter := load())
-        check_prompts(interpreter, prompts, against)  # an invalid prompt fails once
-    num_figures, with_areas = details(figures, areas, len(sounds))
-    rule, summary = region_rule(threshold, merge_gap, min_duration), Summary(len(sounds), root)
-    settings = Settings(against, rule, every, with_areas, explain_above, stems, clips=clips)
+        interpreter = load_checked(load, prompts, against)
+    num_figures, areas = details(figures, areas, len(sounds))
+    rule = region_rule(threshold, merge_gap, min_duration)
+    settings = Settings(against, rule, every, areas, explain_above, stems, clips=clips)
 
     def arguments(index: int) -> tuple[Any, ...]:
         options = settings._replace(figure=index < num_figures)
@@ -140,12 +140,21 @@ def run(
         summary.add(record)
         return record, [short_line(record)] if len(sounds) > MAX_DETAILED else lines
 
+    summary = Summary(len(sounds), root)
     processes = explaining(explain_new, arguments, len(sounds), jobs, interpreter, load)
     with FileTables(root) as tables, folders, processes as explain_file:
         status = for_each([sound.path for sound in sounds], explain_one, json)
     if len(sounds) > 1 and not json:
         print(*map(printable, summary.lines()), sep="\n")
     return status
+
+
+def load_checked(load: Callable[[], Any], prompts: list[str] | None, against: str | None) -> Any:
+    """Load an interpreter and print what it costs. An invalid prompt fails here, once."""
+    interpreter = load()
+    print_notice(interpreter)
+    check_prompts(interpreter, prompts, against)
+    return interpreter
 
 
 def details(figures: str | None, areas: bool | None, num_files: int) -> tuple[int, bool]:

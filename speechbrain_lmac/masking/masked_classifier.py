@@ -93,8 +93,7 @@ class MaskedClassifier(nn.Module):
             gains = torch.ones_like(encoded.power).requires_grad_()
             masked = self._masked_power(encoded.encoder_power, gains, encoded.wavs.shape[-1])[0]
             total = (masked * self.domain.covered(power_gradient)).sum()
-        (gradient,) = torch.autograd.grad(total, gains)  # ``grad_outputs`` would import sympy
-        return gradient
+        return torch.autograd.grad(total, gains)[0]  # ``grad_outputs`` would import sympy
 
     def apply_mask(self, encoded: EncodedClips, mask: torch.Tensor) -> torch.Tensor:
         """Masked-in waveforms ``[..., batch, time]`` of masks ``[..., batch, frames, bins]``."""

@@ -23,8 +23,9 @@ class _Deferred:
 def deferred_import(module: str, *names: str) -> Iterator[None]:
     """Let other modules import objects of a slow module without importing it.
 
-    The objects import the module when one of their attributes is read. The module itself can be
-    imported as usual afterwards. Without effect if it is imported already.
+    The objects import the module when one of their attributes is read. Any other name imports it at
+    once. The module itself can be imported as usual afterwards. Without effect if it is imported
+    already.
 
     Arguments
     ---------
@@ -46,6 +47,14 @@ def deferred_import(module: str, *names: str) -> Iterator[None]:
         yield
         return
     placeholder = ModuleType(module)
+
+    def resolve(name: str) -> Any:
+        if name.startswith("__"):  # import machinery asks for these
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        sys.modules.pop(module, None)
+        return getattr(importlib.import_module(module), name)
+
+    placeholder.__getattr__ = resolve  # type: ignore[method-assign]
     for name in names:
         setattr(placeholder, name, _Deferred(module, name))
     sys.modules[module] = placeholder
