@@ -40,10 +40,18 @@ def high_pass(wavs: torch.Tensor, sample_rate: int, hertz: float) -> torch.Tenso
         gains = torch.from_numpy(_gains(samples, sample_rate, hertz)).to(wavs.device)
         return torch.fft.irfft(gains * torch.fft.rfft(wavs), samples)
     array = wavs.detach().numpy()
+    filtered = np.empty_like(array)
+    for row in np.ndindex(array.shape[:-1]):  # rows of a batch are rounded like single ones
+        filtered[row] = _filter(array[row], sample_rate, hertz)
+    return torch.from_numpy(filtered)
+
+
+def _filter(wav: Any, sample_rate: int, hertz: float) -> Any:
+    """Filter one waveform, ``[time]``."""
+    samples = len(wav)
     if fft.next_fast_len(samples, real=True) == samples:
-        spectrum = fft.rfft(array) * _gains(samples, sample_rate, hertz)
-        return torch.from_numpy(fft.irfft(spectrum, samples))
-    return torch.from_numpy(array - _below(array, _low_pass(samples, sample_rate, hertz)))
+        return fft.irfft(fft.rfft(wav) * _gains(samples, sample_rate, hertz), samples)
+    return wav - _below(wav, _low_pass(samples, sample_rate, hertz))
 
 
 @functools.lru_cache(maxsize=4)
@@ -66,11 +74,11 @@ def _low_pass(samples: int, sample_rate: int, hertz: float) -> Any:
     return spectrum.astype(np.complex64)
 
 
-def _below(array: Any, spectrum: Any) -> Any:
-    """Part of waveforms that the filter removes: a linear convolution, folded to one period."""
-    samples = array.shape[-1]
+def _below(wav: Any, spectrum: Any) -> Any:
+    """Part of a waveform that the filter removes: a linear convolution, folded to one period."""
+    samples = len(wav)
     length = _linear_length(samples)
-    linear = fft.irfft(fft.rfft(array, length) * spectrum, length)
-    folded = linear[..., :samples]
-    folded[..., : samples - 1] += linear[..., samples : 2 * samples - 1]
+    linear = fft.irfft(fft.rfft(wav, length) * spectrum, length)
+    folded = linear[:samples]
+    folded[: samples - 1] += linear[samples : 2 * samples - 1]
     return folded
