@@ -121,8 +121,7 @@ def run(
     root = Path(output)
     folders = OutputFolders(sounds, root, check_outputs(sounds, prompts or [], prompts_file, root))
     load = partial(load_interpreter, source, revision, device, classifier, explainer, masking)
-    with threads_of(jobs):
-        interpreter = load_checked(load, prompts, against)
+    interpreter = load_checked(load, prompts, against, jobs)
     num_figures, areas = details(figures, areas, len(sounds))
     rule = region_rule(threshold, merge_gap, min_duration)
     settings = Settings(against, rule, every, areas, explain_above, stems, clips=clips)
@@ -149,11 +148,14 @@ def run(
     return status
 
 
-def load_checked(load: Callable[[], Any], prompts: list[str] | None, against: str | None) -> Any:
+def load_checked(
+    load: Callable[[], Any], prompts: list[str] | None, against: str | None, jobs: int | None
+) -> Any:
     """Load an interpreter and print what it costs. An invalid prompt fails here, once."""
-    interpreter = load()
-    print_notice(interpreter)
-    check_prompts(interpreter, prompts, against)
+    with threads_of(jobs):
+        interpreter = load()
+        print_notice(interpreter)
+        check_prompts(interpreter, prompts, against)
     return interpreter
 
 
