@@ -76,7 +76,7 @@ mutants: setup
 
 BENCH := results/bench
 TRAIN = $(BIN)/python train.py hparams/lmac_zs_efficientat.yaml --data_folder $(ESC50) --device cpu \
-	--audio_classifier "{weights: $(EFFICIENTAT)}" --precision bf16 --baselines "[energy]"
+	--audio_classifier "{weights: $(EFFICIENTAT)}" --baselines "[energy]"
 
 # Trains the two interpreters first, unless they are finished.
 bench: setup

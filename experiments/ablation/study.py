@@ -86,7 +86,6 @@ def train_settings(row: Row, options: argparse.Namespace, folder: Path) -> dict[
         "data_folder": options.esc50,
         "output_folder": folder,
         "number_of_epochs": options.epochs,
-        "precision": "bf16",
         "device": "cpu",
         "baselines": [],
         "calibrate": None,

@@ -145,8 +145,10 @@ def run_fold(
     if recipe.has_tagger and options.tagger:
         common["audio_classifier"] = {"weights": options.tagger}
     folds = split_folds(fold)
+    precision = "bf16" if options.device.startswith("cuda") else "fp32"
     for masking in DOMAINS:
-        settings = {**common, "masking": masking, "seed": seed, **recipe.settings}
+        settings = {**common, "masking": masking, "seed": seed, "precision": precision}
+        settings |= recipe.settings
         train_interpreter(options, recipe, fold, settings)
     if is_evaluated(benchmark_folder(root, fold, seed)):
         return

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from speechbrain_lmac.metrics.fills import FILLS
 
-TRAINING = {"precision": "bf16", "baselines": ["energy"]}
+TRAINING = {"baselines": ["energy"]}
 """Settings of all trainings."""
 
 

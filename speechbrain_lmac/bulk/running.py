@@ -23,6 +23,7 @@ from speechbrain_lmac.bulk.sounds import SoundOptions, write_sounds
 from speechbrain_lmac.bulk.store import open_store
 from speechbrain_lmac.bulk.unit import done_units
 from speechbrain_lmac.inference.sources import InterpreterSource
+from speechbrain_lmac.utils.device import warn_if_emulated
 from speechbrain_lmac.utils.errors import InputError
 
 
@@ -126,6 +127,7 @@ class Job:
             Output folder of a job with embeddings.
         """
         check_settings(settings)
+        warn_if_emulated(self.interpreter.device, settings.precision)
         self.interpreter.query(settings.prompts)  # an invalid prompt fails once
         if settings.explain_above is not None and not self.interpreter.model.explains_any_query:
             raise InputError(

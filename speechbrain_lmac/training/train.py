@@ -33,7 +33,7 @@ from speechbrain_lmac.training.data import clip_dataset
 from speechbrain_lmac.training.loggers import check_loggers
 from speechbrain_lmac.training.splits import Splits, data_folder_of, load_splits
 from speechbrain_lmac.utils.config import load_hparams, print_settings, save_settings, seed_of
-from speechbrain_lmac.utils.device import check_device, keep_freed_memory
+from speechbrain_lmac.utils.device import check_device, keep_freed_memory, warn_if_emulated
 from speechbrain_lmac.utils.distributed import local_batch_size, shutdown
 from speechbrain_lmac.utils.errors import InputError, report_errors
 from speechbrain_lmac.utils.files import write_text
@@ -103,6 +103,7 @@ def train(
     hparams_file, run_opts, overrides = sb.parse_arguments([*BACKEND, *arguments])
     overrides = "\n".join(filter(None, (overrides, extra_overrides)))
     check_device(run_opts.get("device"))
+    warn_if_emulated(run_opts.get("device"), run_opts.get("precision"))
     sb.utils.distributed.ddp_init_group(run_opts)
     sb.utils.seed.seed_everything(seed_of(hparams_file, overrides))
     hparams = load_hparams(hparams_file, overrides)

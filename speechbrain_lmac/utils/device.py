@@ -12,12 +12,16 @@ import importlib
 import os
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from speechbrain_lmac.utils.errors import InputError, first_line
+
+if TYPE_CHECKING:
+    import torch
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -25,6 +29,8 @@ R = TypeVar("R")
 TORCH_PACKAGES = ("torch", "torchvision", "torchaudio")
 MALLOC_SETTINGS = {-4: 0, -1: 2**31 - 1, -2: 2**28}
 """Settings of glibc's mallopt: M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD."""
+BFLOAT16_INSTRUCTIONS = ("amx_bf16", "avx512_bf16", "bf16")
+"""Instructions for bfloat16, as ``torch.cpu.get_capabilities`` names them."""
 OUT_OF_MEMORY = ("allocate memory", "not enough memory", "out of memory", "bad_alloc")
 """Phrases in the RuntimeErrors of torch for exhausted memory."""
 
@@ -114,6 +120,28 @@ def check_device(device: str | None) -> None:
         raise InputError(
             f"--device {device} is not available ({first_line(error)}). Use --device cpu"
         ) from error
+
+
+def warn_if_emulated(device: "str | torch.device | None", precision: str | None) -> None:
+    """Warn if a CPU has no instructions for bfloat16, which then takes many times as long.
+
+    Arguments
+    ---------
+    device : str, torch.device or None
+        Device that computes. None is a CPU.
+    precision : str or None
+        ``bf16``; others are not emulated.
+    """
+    import torch
+
+    if precision != "bf16" or torch.device(device or "cpu").type != "cpu":
+        return
+    capabilities = torch.cpu.get_capabilities()
+    if not any(capabilities.get(name) for name in BFLOAT16_INSTRUCTIONS):
+        warnings.warn(
+            "this CPU emulates bfloat16: it takes ten times as long as fp32. Use precision fp32",
+            stacklevel=2,
+        )
 
 
 def keep_freed_memory() -> None:
