@@ -16,6 +16,7 @@ from speechbrain_lmac.reports.hits import (
     sound_uri,
     write_hits_report,
 )
+from speechbrain_lmac.utils.counts import counted
 
 MAX_HITS = 200
 """Largest number of hits in a report: those of highest presence."""
@@ -45,7 +46,7 @@ def write_report(path: str | Path, store: Store, prompt: str | None, above: floa
     strongest = heapq.nlargest(MAX_HITS, hits, key=lambda found: found[1]["presence"])
     rows = [_reported(store, prompts, row, hit) for row, hit in strongest]
     query = f"presence of at least {above:g}" + (f" of “{prompt}”" if prompt else "")
-    about = f"Job {store.url} with {len(prompts)} prompts."
+    about = f"Job {store.url} with {counted(len(prompts), 'prompt')}."
     return write_hits_report(path, rows, count.total, query, about)
 
 

@@ -13,6 +13,7 @@ from speechbrain_lmac.inference.quality import timeline_warnings
 from speechbrain_lmac.inference.saving import write_tables, write_timeline
 from speechbrain_lmac.inference.scores import with_fill
 from speechbrain_lmac.reports.annotations import Region, RegionRule, find_regions
+from speechbrain_lmac.utils.counts import counted
 
 STEP_SECONDS = 0.1
 """Length of a step, in seconds."""
@@ -73,8 +74,8 @@ class Timeline:
     taken_for: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __repr__(self) -> str:
-        regions = len(self.regions())
-        return f"Timeline({self.duration:.1f} s, {len(self.prompts)} prompts, {regions} regions)"
+        prompts, regions = counted(len(self.prompts), "prompt"), len(self.regions())
+        return f"Timeline({self.duration:.1f} s, {prompts}, {counted(regions, 'region')})"
 
     @property
     def activity(self) -> torch.Tensor:

@@ -109,8 +109,7 @@ class CLAP(AudioClassifier):
         self.check_queries(questions, distinct)
         for prompt in questions:
             if prompt not in self._embeddings:
-                with torch.autocast(self.device.type, enabled=False):
-                    self._embeddings[prompt] = self.encode_text([prompt])[0].cpu()
+                self._embeddings[prompt] = self._encode_in_float32([prompt])[0].cpu()
         return torch.stack([self._embeddings[prompt] for prompt in questions]).to(self.device)
 
     def class_queries(
@@ -157,7 +156,12 @@ class CLAP(AudioClassifier):
         """Embeddings of the 50 classes of ESC-50, ``[50, query_dim]``, encoded in one batch."""
         prompts = [class_prompt(name) for name in ESC50_CLASSES]
         self.check_queries(prompts)
-        with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
+        return self._encode_in_float32(prompts)
+
+    @torch.no_grad()
+    def _encode_in_float32(self, prompts: list[str]) -> torch.Tensor:
+        """Embeddings ``[prompts, query_dim]``, also under autocast to a coarser type."""
+        with torch.autocast(self.device.type, enabled=False):
             return self.encode_text(prompts)
 
     def competing_queries(self, query: torch.Tensor) -> torch.Tensor:
