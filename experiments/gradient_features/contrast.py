@@ -6,7 +6,8 @@ Usage: python -m experiments.gradient_features.contrast DATA [--source mini-stft
 Pairs of clips of different classes are mixed at equal levels. Three masks are compared: that of the
 first class alone, that of the difference of both queries, and the contrast, which also opposes the
 reverse difference. The fraction of the first sound in the masked-in energy should be larger than in
-the mixture, and its class should be more probable than the other.
+the mixture, and its class should be more probable than the other. A classifier that confuses one of
+the sounds on its own cannot tell them apart in the mixture either, so such pairs are counted apart.
 """
 
 import argparse
@@ -50,10 +51,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for start in tqdm(range(0, len(pairs), BATCH))
     ]
     for name in results[0]:
-        gains, wins = torch.cat([part[name] for part in results], dim=1)
+        gains, wins, clear = torch.cat([part[name] for part in results], dim=1)
         print(
             f"{name}: energy gain {gains.mean():+.3f}, none in {int((gains <= 0).sum())}, "
-            f"the class wins in {int(wins.sum())} of {len(pairs)}"
+            f"the class wins in {int(wins.sum())} of {len(pairs)}; of the {int(clear.sum())} pairs "
+            f"without confused sounds: none in {int(((gains <= 0) * clear).sum())}, the class wins "
+            f"in {int((wins * clear).sum())}"
         )
 
 
@@ -73,7 +76,11 @@ def measure(
     pairs: Sequence[tuple[Clip, Clip]],
     vectors: dict[str, torch.Tensor],
 ) -> dict[str, torch.Tensor]:
-    """Return gains of the energy fraction and wins of the class, ``[2, batch]``, for each mask."""
+    """Return three values of each mask, ``[3, batch]``.
+
+    They are the gain of the energy fraction, whether the class wins, and whether the classifier
+    recognizes both sounds on their own.
+    """
     classifier = model.classifier
     rate = classifier.audio_classifier.sample_rate
     first, second = (
@@ -89,13 +96,16 @@ def measure(
         "difference": model(encoded, difference)[0],
         "contrast": model.contrast(encoded, difference)[0],
     }
+    paired_logits = classifier.audio_classifier.paired_logits
+    alone = [classifier.encode_clips(wavs).encoding.vector for wavs in (first, second)]
+    clear = paired_logits(alone[0], own) > paired_logits(alone[0], other)
+    clear &= paired_logits(alone[1], other) > paired_logits(alone[1], own)
     results = {}
     for name, mask in masks.items():
         gain = fraction(mask.square(), *powers) - fraction(torch.ones_like(mask), *powers)
         vector = classifier.encode_masked_vector(encoded, mask)
-        paired_logits = classifier.audio_classifier.paired_logits
         wins = paired_logits(vector, own) > paired_logits(vector, other)
-        results[name] = torch.stack([gain, wins.float()])
+        results[name] = torch.stack([gain, wins.float(), clear.float()])
     return results
 
 
