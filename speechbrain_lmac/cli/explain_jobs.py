@@ -26,6 +26,8 @@ PRELOADED = "speechbrain_lmac.inference.interpreter"
 """Module that the server of forks imports once for all processes."""
 CAN_FORK = sys.platform == "linux"
 """Whether a fork of this process can compute; libraries of macOS do not survive a fork."""
+SENDING_SECONDS = 1.0
+"""Time in which a process that is ended sends the result of its last call."""
 AHEAD = 2
 """Files per process that are explained, or wait for a process."""
 
@@ -40,6 +42,7 @@ class _Process:
 
     interpreter: Any = None
     is_busy = False
+    is_ending = False
 
 
 @contextmanager
@@ -186,10 +189,19 @@ def _start(load: Callable[[], Any]) -> None:
 
 
 def _end_call(number: int, frame: Any) -> None:
-    """Unwind the call in progress. A process without one ends with the pool."""
+    """Unwind the call in progress and end. A process without one has time to send its result.
+
+    It must not wait for the pool to end it: a process that is killed can hold the lock of the queue
+    of calls, and all others would wait for it forever.
+    """
+    if _Process.is_ending:
+        return
+    _Process.is_ending = True
     if _Process.is_busy:
-        _Process.is_busy = False
         sys.exit(128 + number)
+    timer = threading.Timer(SENDING_SECONDS, os._exit, (128 + number,))
+    timer.daemon = True
+    timer.start()
 
 
 def _end_with_parent() -> None:
@@ -204,11 +216,13 @@ def _call(work: Work, arguments: tuple[Any, ...]) -> tuple[dict[str, Any], list[
     """Explain a file; return its record, the lines to print, and its warnings."""
     from speechbrain_lmac.utils.device import wrap_memory_errors
 
-    _Process.is_busy = True
     try:
+        _Process.is_busy = True
         with wrap_memory_errors(str(arguments[0])), collected_warnings() as texts:
             record, lines = work(_Process.interpreter, *arguments)
             lines = list(lines)
         return record, lines, texts
     finally:
+        if _Process.is_ending:
+            os._exit(1)
         _Process.is_busy = False

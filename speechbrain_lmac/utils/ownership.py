@@ -14,6 +14,7 @@ from typing import Any
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.files import file_sha256, wrap_write_errors, write_text
 from speechbrain_lmac.utils.folders import atomic_folder
+from speechbrain_lmac.utils.held_signals import held_signals
 from speechbrain_lmac.utils.temporary_files import HIDDEN, LOCK, exclusive_lock, temporary_path
 
 LEDGER = f"{HIDDEN}.json"
@@ -140,8 +141,8 @@ def _is_inside(name: str) -> bool:
 
 @contextlib.contextmanager
 def folder_lock(folder: str | Path) -> Iterator[None]:
-    """Hold the lock of a folder's ledger, among processes and threads."""
-    with wrap_write_errors(folder), exclusive_lock(Path(folder) / LOCK):
+    """Hold the lock of a folder's ledger, and signals, until its files and it agree."""
+    with wrap_write_errors(folder), exclusive_lock(Path(folder) / LOCK), held_signals():
         yield
 
 

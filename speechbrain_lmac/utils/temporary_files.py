@@ -14,6 +14,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from speechbrain_lmac.utils.held_signals import held_signals
+
 try:
     import fcntl
 except ImportError:  # Windows: temporaries of dead processes stay
@@ -48,14 +50,18 @@ def temporary_path(parent: Path, folder: bool = False) -> Iterator[Path]:
         The temporary file or folder.
     """
     remove_stale(parent)
-    path, descriptor = _create(parent, folder)
+    made: list[tuple[Path, int | None]] = []
     try:
-        yield path
+        with held_signals():
+            made.append(_create(parent, folder))
+        yield made[0][0]
     finally:
-        with contextlib.suppress(OSError):
-            _remove(path)
-        if descriptor is not None:
-            os.close(descriptor)
+        for path, descriptor in made:
+            with held_signals():
+                with contextlib.suppress(OSError):
+                    _remove(path)
+                if descriptor is not None:
+                    os.close(descriptor)
 
 
 def _create(parent: Path, folder: bool) -> tuple[Path, int | None]:

@@ -1,13 +1,17 @@
 """Signals, and errors of one file among several."""
 
 import os
+import shutil
 import signal
+from pathlib import Path
 
 import pytest
 import torch
 
 from speechbrain_lmac.cli.batch import for_each
 from speechbrain_lmac.cli.command import unwind_on_signals
+from speechbrain_lmac.inference.outputs import SCORES, writing_to
+from speechbrain_lmac.utils.temporary_files import AUXILIARY
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
@@ -27,6 +31,37 @@ def test_signals_exit_with_their_status(name, monkeypatch):
     finally:
         for each, handler in handlers.items():
             signal.signal(each, handler)
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"), [(Path, "mkdir"), (Path, "replace"), (Path, "unlink"), (shutil, "rmtree")]
+)
+def test_interruption_divides_no_output(owner, name, tmp_path, monkeypatch):
+    """Ctrl-C during any file operation leaves all files of an output or none, and no temporary."""
+    function, left = getattr(owner, name), 0
+
+    def interrupted(*args, **kwargs):
+        nonlocal left
+        left -= 1
+        if not left:
+            signal.raise_signal(signal.SIGINT)
+        return function(*args, **kwargs)
+
+    names = ["sound.wav", SCORES]
+    monkeypatch.setattr(owner, name, interrupted)
+    found = []
+    for calls in range(1, 4):
+        folder, left = tmp_path / str(calls), calls
+        try:
+            with writing_to(folder, names) as stage:
+                for each in names:
+                    (stage / each).write_text(each)
+        except KeyboardInterrupt:
+            files = {path.name for path in folder.glob("*")}
+            assert not any(map(AUXILIARY.fullmatch, files))
+            found.append(files.issuperset(names))
+            assert found[-1] or files.isdisjoint(names)
+    assert found
 
 
 OUT_OF_MEMORY = (

@@ -4,6 +4,8 @@ import json
 import multiprocessing
 import os
 import shutil
+import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,10 @@ import soundfile
 
 from speechbrain_lmac.__main__ import main
 from speechbrain_lmac.cli import explain
+from speechbrain_lmac.cli.explain_jobs import ProcessPool
 from speechbrain_lmac.cli.explain_tables import FileTables
 from speechbrain_lmac.data.synthetic import SAMPLE_RATE, synthesize
+from speechbrain_lmac.utils.errors import InputError
 from tests.helpers.interruptions import interrupt_after
 from tests.helpers.killing import is_auxiliary, read_tree
 
@@ -81,6 +85,39 @@ def test_killed_process_is_one_sentence(sounds, monkeypatch, capsys):
         run(sounds, "--jobs", "2")
     assert stopped.value.code == 2
     assert "a process of --jobs was killed" in " ".join(capsys.readouterr().err.split())
+
+
+def wait_for_idle_death(interpreter, index, folder):
+    """Work of two files: the first one waits, and the process of the second one is killed."""
+    if index:
+        (folder / str(os.getpid())).touch()
+        return {}, []
+    while not (found := list(folder.iterdir())):
+        time.sleep(0.01)
+    time.sleep(0.2)  # the other process waits for a call and holds the lock of their queue
+    os.kill(int(found[0].name), signal.SIGKILL)
+    time.sleep(60)
+    return {}, []
+
+
+def test_killed_idle_process_ends_the_command(tmp_path):
+    """A process that is killed while it waits for a file ends the command, and it does not hang."""
+
+    def command():
+        files = (lambda index: (index, tmp_path), 2, 2, "fork", lambda: None)
+        with (
+            pytest.raises(InputError, match="a process of --jobs was killed"),
+            ProcessPool(wait_for_idle_death, *files) as pool,
+        ):
+            pool.result(0)
+        os._exit(7)
+
+    child = multiprocessing.get_context("fork").Process(target=command)
+    child.start()
+    child.join(40)
+    child.kill()
+    child.join()
+    assert child.exitcode == 7
 
 
 def test_many_files_have_a_line_each(sounds, monkeypatch, capsys):
