@@ -13,6 +13,7 @@ from speechbrain_lmac.bulk.unit import UnitWorker, done_units
 from speechbrain_lmac.utils.errors import InputError
 
 ENGINES = ("serial", "ray")
+RAY_OPTIONS = ("workers", "address", "gpus_per_worker")
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,9 @@ def check_options(options: EngineOptions) -> None:
     if options.engine not in ENGINES:
         raise InputError(f"engine must be serial or ray, got {options.engine}")
     if options.engine == "serial":
-        given = {"workers": options.workers, "address": options.address}
+        given = {name: getattr(options, name) for name in RAY_OPTIONS}
         for name, value in given.items():
-            if value is not None:
+            if value:
                 raise InputError(f"{name} must be given with --engine ray only, got {value}")
     if options.workers is not None and options.workers < 1:
         raise InputError(f"workers must be at least 1, got {options.workers}")

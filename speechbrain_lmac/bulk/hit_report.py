@@ -22,7 +22,7 @@ MAX_HITS = 200
 """Largest number of hits in a report: those of highest presence."""
 
 
-def write_report(path: str | Path, store: Store, prompt: str | None, above: float) -> Path:
+def write_report(path: str | Path, store: Store, prompt: str | None, above: float) -> int:
     """Write the hits of highest presence as one HTML file.
 
     Arguments
@@ -38,7 +38,8 @@ def write_report(path: str | Path, store: Store, prompt: str | None, above: floa
 
     Returns
     -------
-    Path
+    int
+        Number of hits, shown or not.
     """
     prompts = read_job(store).prompts
     count = _Count()
@@ -47,7 +48,8 @@ def write_report(path: str | Path, store: Store, prompt: str | None, above: floa
     rows = [_reported(store, prompts, row, hit) for row, hit in strongest]
     query = f"presence of at least {above:g}" + (f" of “{prompt}”" if prompt else "")
     about = f"Job {store.url} with {counted(len(prompts), 'prompt')}."
-    return write_hits_report(path, rows, count.total, query, about)
+    write_hits_report(path, rows, count.total, query, about)
+    return count.total
 
 
 class _Count:

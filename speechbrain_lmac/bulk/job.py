@@ -70,7 +70,7 @@ def check_settings(settings: JobSettings) -> JobSettings:
     return settings
 
 
-def open_job(store: Store, settings: JobSettings) -> None:
+def open_job(store: Store, settings: JobSettings) -> bool:
     """Reserve an output folder for a job, which is new or to be resumed.
 
     Arguments
@@ -79,6 +79,11 @@ def open_job(store: Store, settings: JobSettings) -> None:
         Output folder.
     settings : JobSettings
         Settings of the job.
+
+    Returns
+    -------
+    bool
+        Whether the job is new.
 
     Raises
     ------
@@ -94,13 +99,14 @@ def open_job(store: Store, settings: JobSettings) -> None:
                 f"{store.url} holds a job with other settings: {'; '.join(differences)}. "
                 "Give another --output"
             )
-        return
+        return False
     if others := [name for name in store.names() if not name.startswith(".")]:
         raise InputError(
             f"{store.url} must be empty or hold a job, got {others[0]}. Give another --output"
         )
     text = json.dumps(wanted, indent=2, ensure_ascii=False) + "\n"
     store.write(JOB_FILE, text.encode("utf-8"))
+    return True
 
 
 def read_job(store: Store) -> JobSettings:

@@ -14,10 +14,10 @@ from speechbrain_lmac.bulk.engines import (
 )
 from speechbrain_lmac.bulk.extras import require
 from speechbrain_lmac.bulk.failures import write_table
-from speechbrain_lmac.bulk.job import JobSettings, check_settings, open_job
+from speechbrain_lmac.bulk.job import JOB_FILE, JobSettings, check_settings, open_job
 from speechbrain_lmac.bulk.journal import remove_finished
 from speechbrain_lmac.bulk.known import check_known, copy_manifest
-from speechbrain_lmac.bulk.manifest import Manifest, plan
+from speechbrain_lmac.bulk.manifest import FOLDER, Manifest, plan
 from speechbrain_lmac.bulk.progress import shown_progress
 from speechbrain_lmac.bulk.sounds import SoundOptions, write_sounds
 from speechbrain_lmac.bulk.store import open_store
@@ -117,7 +117,7 @@ class Job:
         )
 
     def prepare(self, settings: JobSettings, known_url: str | None) -> None:
-        """Check the settings and reserve the output folder.
+        """Check the settings.
 
         Arguments
         ---------
@@ -136,12 +136,10 @@ class Job:
             )
         if known_url is not None:
             check_known(open_store(known_url), settings)
-        with self.store.lock():
-            open_job(self.store, settings)
         self.settings, self.known_url = settings, known_url
 
     def run(self, sources: Sequence[str], unit_files: int | None, progress: bool) -> None:
-        """Explain all units of this process that are missing.
+        """Reserve the output folder, and explain all units of this process that are missing.
 
         Arguments
         ---------
@@ -153,15 +151,26 @@ class Job:
             Show the progress.
         """
         with self.store.lock():
-            if self.known_url is not None:
-                copy_manifest(open_store(self.known_url), self.store)
-            manifest = plan(self.store, sources, unit_files)
-        if not manifest.num_units:
-            raise InputError("sources must be at least one file, folder, pattern or list")
+            is_new = open_job(self.store, self.settings)
+            try:
+                manifest = self._plan(sources, unit_files)
+            except InputError:  # the next command may give other sources and other prompts
+                if is_new and not self.store.names(FOLDER):
+                    self.store.remove(JOB_FILE)
+                raise
         units = units_to_do(self.store, manifest, self.options)
         sizes = manifest.unit_sizes()
         with shown_progress(sum(sizes[unit] for unit in units), progress) as count:
             self._explain(units, sizes, count)
+
+    def _plan(self, sources: Sequence[str], unit_files: int | None) -> Manifest:
+        """Return the manifest with all files of the sources; InputError if there are none."""
+        if self.known_url is not None:
+            copy_manifest(open_store(self.known_url), self.store)
+        manifest = plan(self.store, sources, unit_files)
+        if not manifest.num_units:
+            raise InputError("sources must be at least one file, folder, pattern or list")
+        return manifest
 
     def _explain(self, units: Sequence[int], sizes: Sequence[int], count: Any) -> None:
         work = (self.settings, self.known_url, self.options.retry_failed, self.options.batches)

@@ -1,5 +1,6 @@
 """Sound files that a job explains: folders, patterns, lists and URLs. No sound file is opened."""
 
+import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from glob import has_magic, iglob
@@ -148,11 +149,12 @@ def _listed(source: str, folder: str) -> Iterator[SourceFile]:
         if name is None:
             raise InputError(f"{source} must have a column file without empty cells")
         try:
-            start, stop = _seconds(row.get("start")), _seconds(row.get("stop"))
+            start, stop, size = (_number(row.get(column)) for column in ("start", "stop", "size"))
         except ValueError as error:
-            raise InputError(f"{source}: start and stop must be seconds: {error}") from error
-        size = row.get("size")
-        yield _named(_joined(folder, name), int(size) if size else None, start, stop)
+            raise InputError(
+                f"{source} must have numbers in start, stop and size ({first_line(error)})"
+            ) from error
+        yield _named(_joined(folder, name), None if size is None else int(size), start, stop)
 
 
 def _joined(folder: str, name: str) -> str:
@@ -161,15 +163,21 @@ def _joined(folder: str, name: str) -> str:
     return f"{folder}/{name}" if is_url(folder) else os.path.normpath(os.path.join(folder, name))
 
 
-def _seconds(value: Any) -> float | None:
-    return None if value is None or value == "" else float(value)
+def _number(value: Any) -> float | None:
+    """Number in a cell; None for an empty one, which some writers of Parquet store as NaN."""
+    number = math.nan if value is None or value == "" else float(value)
+    if math.isinf(number):
+        raise ValueError(f"got {value}")
+    return None if math.isnan(number) else number
 
 
 def _list_rows(source: str) -> Iterable[Mapping[str, Any]]:
     """Rows of a list as mappings with the columns that are used."""
     files, path = filesystem(source)
     used = {*FILE_COLUMNS, "start", "stop", "size"}
-    with remote_errors(source), files.open(path, "rb") as opened:
+    # a thread reads a local list ahead; in a Python file it could abort the process as it ends
+    open_list = files.open if is_url(source) else require("pyarrow").OSFile
+    with remote_errors(source), open_list(path, "rb") as opened:
         if path.lower().endswith(".parquet"):
             parquet = require("pyarrow.parquet").ParquetFile(opened)
             names = [name for name in parquet.schema_arrow.names if name in used]

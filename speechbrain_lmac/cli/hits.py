@@ -89,7 +89,9 @@ def run(
 
         page = to or "hits.html"
         check_page(page)
-        print(write_report(page, store, prompt, above))
+        if not write_report(page, store, prompt, above):
+            print(printable(none_found("hits", prompt, above)), file=sys.stderr)
+        print(page)
         return 0
     if raven or regions:
         kind = tables.raven_rows if raven else tables.region_rows

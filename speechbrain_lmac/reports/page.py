@@ -88,7 +88,7 @@ def check_page(path: str | Path, inputs: Iterable[str | Path | None] = ()) -> No
     if os.path.exists(path) and not is_page(path):
         raise InputError(
             f"{path} must be an unchanged page of speechbrain-lmac to be replaced. Move it, or "
-            "give another --output"
+            "give another file"
         )
 
 

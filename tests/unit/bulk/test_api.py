@@ -109,6 +109,7 @@ def test_other_job_is_refused(run, tmp_path, change, reason):
         ({"shard": "3/3"}, "shard must be K/N"),
         ({"engine": "dask"}, "engine must be serial or ray"),
         ({"workers": 2}, "workers must be given with --engine ray"),
+        ({"gpus_per_worker": 1.0}, "gpus_per_worker must be given with --engine ray"),
         ({"explain_above": 2.0}, r"explain_above must be in \[0, 1\]"),
         ({"stretch_seconds": 1.0}, "stretch_seconds must be 10 to 3600"),
         ({"sources": []}, "sources must be at least one"),
@@ -120,6 +121,13 @@ def test_invalid_arguments_are_refused(run, options, reason):
     """Invalid arguments are one sentence."""
     with pytest.raises(InputError, match=reason):
         run(**options)
+
+
+def test_missing_source_reserves_nothing(run, tmp_path):
+    """After a wrong source, the folder takes another question."""
+    with pytest.raises(InputError, match="must name sound files"):
+        run(sources=str(tmp_path / "nowhere"), prompts=PROMPTS[:1])
+    assert run().complete
 
 
 def test_foreign_folder_is_refused(run, tmp_path):

@@ -42,11 +42,22 @@ def test_report_shows_hits_by_presence(job, tmp_path, capsys):
 def test_report_is_capped(job, tmp_path, monkeypatch):
     """Beyond a number of hits, those of highest presence are shown, and the number is stated."""
     monkeypatch.setattr(hit_report, "MAX_HITS", 2)
-    text = hit_report.write_report(tmp_path / "a.html", open_store(str(job)), None, 0.05)
-    text = text.read_text()
+    path = tmp_path / "a.html"
+    count = hit_report.write_report(path, open_store(str(job)), None, 0.05)
+    text = path.read_text()
     expected = [hit["presence"] for row in read_table(job) for hit in row["hits"]]
+    assert count == len(expected)
     assert presences(text) == [round(p, 2) for p in sorted(expected, reverse=True)[:2]]
     assert f"2 of {len(expected)} hits" in text
+
+
+def test_report_without_hits_says_so(job, tmp_path, capsys):
+    """A page without hits is written, and the command says which option to lower."""
+    path = tmp_path / "hits.html"
+    assert main(["hits", str(job), "--above", "1", "--report", "--to", str(path)]) == 0
+    text = capsys.readouterr()
+    assert text.out.strip() == str(path) and "no hits with a presence of at least 1" in text.err
+    assert presences(path.read_text()) == []
 
 
 def test_report_replaces_no_file_of_the_user(job, tmp_path, capsys):
@@ -70,7 +81,8 @@ def test_shown_regions_are_the_strongest():
 @pytest.mark.parametrize("width", [1280, 390])
 def test_report_fits_the_window(job, tmp_path, width):
     """Nothing is wider than the window, and the scripts run without an error."""
-    path = hit_report.write_report(tmp_path / "a.html", open_store(str(job)), None, 0.05)
+    path = tmp_path / "a.html"
+    hit_report.write_report(path, open_store(str(job)), None, 0.05)
     with page(width=width) as (tab, errors):
         tab.goto(path.as_uri())
         assert tab.evaluate("document.documentElement.scrollWidth") <= width

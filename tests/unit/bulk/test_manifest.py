@@ -106,7 +106,9 @@ def test_lists_name_files_and_segments(store, tmp_path, name):
     ("text", "reason"),
     [
         ("name\nx.wav\n", "must have a column file"),
-        ("file,start\nx.wav,soon\n", "start and stop must be seconds"),
+        ("file,start\nx.wav,soon\n", "must have numbers in start, stop and size"),
+        ("file,stop\nx.wav,inf\n", "must have numbers in start, stop and size"),
+        ("file,size\nx.wav,large\n", "must have numbers in start, stop and size"),
     ],
 )
 def test_invalid_lists_are_refused(store, tmp_path, text, reason):
@@ -114,6 +116,17 @@ def test_invalid_lists_are_refused(store, tmp_path, text, reason):
     (tmp_path / "list.csv").write_text(text)
     with pytest.raises(InputError, match=reason):
         planned(store, [tmp_path / "list.csv"])
+
+
+def test_nan_is_an_empty_cell(store, tmp_path):
+    """Parquet of NumPy arrays has NaN for times that are not given."""
+    import pyarrow
+    from pyarrow import parquet
+
+    table = pyarrow.table({"file": ["/x.wav"], "start": [float("nan")], "stop": [2.0]})
+    parquet.write_table(table, tmp_path / "list.parquet")
+    (entry,) = plan(store, [str(tmp_path / "list.parquet")]).entries(0)
+    assert (entry.start, entry.stop) == (None, 2.0)
 
 
 def test_remote_files_are_found(store):
