@@ -4,13 +4,16 @@ import csv
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
 from speechbrain_lmac.cli.hit_clips import none_found, write_hit_clips
 from speechbrain_lmac.cli.options import MinDuration, check_seconds
 from speechbrain_lmac.utils.errors import InputError, printable
+
+if TYPE_CHECKING:
+    from speechbrain_lmac.bulk.store import Store
 
 EXAMPLES = """\
 \b
@@ -84,15 +87,7 @@ def run(
     if clips is not None:
         return write_hit_clips(store, prompt, above, (merge_gap, min_duration), Path(clips))
     if report:
-        from speechbrain_lmac.bulk.hit_report import write_report
-        from speechbrain_lmac.reports.page import check_page
-
-        page = to or "hits.html"
-        check_page(page)
-        if not write_report(page, store, prompt, above):
-            print(printable(none_found("hits", prompt, above)), file=sys.stderr)
-        print(page)
-        return 0
+        return write_page(store, prompt, above, to or "hits.html")
     if raven or regions:
         kind = tables.raven_rows if raven else tables.region_rows
         rows = kind(store, prompt, above, merge_gap, min_duration)
@@ -101,6 +96,18 @@ def run(
         rows = tables.hit_rows(store, prompt, above)
         notice = none_found("hits", prompt, above)
     write(with_notice(rows, notice), "\t" if raven else ",", to)
+    return 0
+
+
+def write_page(store: "Store", prompt: str | None, above: float, path: str) -> int:
+    """Write a report and print its path; a notice on standard error says that it has no hits."""
+    from speechbrain_lmac.bulk.hit_report import write_report
+    from speechbrain_lmac.reports.page import check_page
+
+    check_page(path)
+    if not write_report(path, store, prompt, above):
+        print(printable(none_found("hits", prompt, above)), file=sys.stderr)
+    print(path)
     return 0
 
 
