@@ -36,6 +36,8 @@ SPACE := results/space
 BEGAN := $(shell date +%s)
 LOCKED ?= $(filter Linux,$(shell uname -s))
 # Python compiles what it imports; pip would compile everything, for more than a minute.
+# Without the byte code, each process of the tests would compile its imports again.
+unexport PYTHONDONTWRITEBYTECODE
 PIP_INSTALL = $(BIN)/pip install --no-compile
 EXACTLY = $(PIP_INSTALL) --no-deps --require-hashes
 TRIO := 'torch==2.11.*' 'torchvision==0.26.*' 'torchaudio==2.11.*'

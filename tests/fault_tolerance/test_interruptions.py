@@ -159,7 +159,11 @@ def test_atomic_write_leaves_no_partial_file(tmp_path):
 
 
 def limit_file_size():
-    """Limit files to 200 kB, as if the disk was full."""
+    """Limit files to 200 kB, as if the disk was full.
+
+    Python would install byte code that is cut at the limit.
+    """
+    sys.dont_write_bytecode = True
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
 

@@ -66,6 +66,7 @@ class KillPoints:
         if self.count == self.last:
             signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            sys.dont_write_bytecode = True  # it would be cut and used nevertheless
             resource.setrlimit(resource.RLIMIT_FSIZE, (TORN, TORN))
         self.count += 1
 
