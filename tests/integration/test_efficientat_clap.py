@@ -17,7 +17,6 @@ from torchvision.models.mobilenetv3 import InvertedResidual, MobileNetV3, _mobil
 from torchvision.ops import SqueezeExcitation
 
 from speechbrain_lmac.audio.io import load_audio
-from speechbrain_lmac.data.datasets import read_clips
 from speechbrain_lmac.data.labels import ESC50_CLASSES, URBANSOUND8K_CLASSES, audioset_labels
 from speechbrain_lmac.evaluation.prompt_wordings import chosen_wordings
 from speechbrain_lmac.evaluation.zero_shot import (
@@ -38,6 +37,7 @@ from speechbrain_lmac.models.registry import load_clap
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.files import file_sha256
 from tests.conftest import REAL_ESC10, REAL_US8K, needs_esc10, needs_us8k
+from tests.helpers.recordings import esc10_clips
 
 REAL = Path(os.environ.get("EFFICIENTAT_FOLDER", "no-weights"))
 needs_weights = pytest.mark.skipif(
@@ -199,7 +199,7 @@ def test_logits_equal_authors_on_esc10(real):
     """The authors' code gives equal logits for every fifth clip, cut or padded to 5 s."""
     reference = np.load(REAL / "reference_logits_esc10.npz")
     expected = dict(zip(reference["filename"], torch.from_numpy(reference["logits"])))
-    for clip in read_clips(REAL_ESC10)[::5]:
+    for clip in esc10_clips()[::5]:
         wav = load_audio(clip.wav, real.sample_rate)[:160000]
         wav = pad(wav, (0, 160000 - len(wav))).unsqueeze(0)
         logits, _ = real.tagger(real.mel(real.stft(wav).abs().square()))
@@ -211,7 +211,7 @@ def test_logits_equal_authors_on_esc10(real):
 @needs_esc10
 def test_zero_shot_accuracy_on_esc10(real):
     """At least 93 % of 10 classes and 79 % of 50 classes."""
-    clips = read_clips(REAL_ESC10)
+    clips = esc10_clips()
     embeddings = embed_clips(real, clips)
     for names, minimum in ((sorted({clip.label for clip in clips}), 93), (ESC50_CLASSES, 79)):
         wordings = chosen_wordings(names, ["the sound of {}"])

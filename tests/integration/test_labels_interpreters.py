@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from speechbrain_lmac import Interpreter
-from speechbrain_lmac.data.datasets import read_clips
 from speechbrain_lmac.evaluation.scoring import (
     ClassPrompts,
     explain,
@@ -23,6 +22,7 @@ from speechbrain_lmac.models.backbones.efficientat import FILE, SHA256
 from speechbrain_lmac.pretrained.checkpoint import read_interpreter
 from speechbrain_lmac.utils.errors import InputError
 from tests.conftest import REAL_ESC10
+from tests.helpers.recordings import esc10_clips
 
 NAMES = ("efficientat-labels-mel", "efficientat-labels-stft")
 WEIGHTS = Path(os.environ.get("EFFICIENTAT_FOLDER", "no-weights")) / FILE
@@ -62,7 +62,7 @@ def test_labels_interpreter_refuses_other_weights(name, efficientat_file):
 @needs_recordings
 def test_explained_labels_beat_energy(interpreter):
     """On fold 5, which trained nothing, bins of the predicted label rank above loud bins."""
-    clips = [clip for clip in read_clips(REAL_ESC10) if clip.fold == 5][::16]
+    clips = [clip for clip in esc10_clips() if clip.fold == 5][::16]
     wavs = torch.stack([fit(interpreter.load_audio(clip.wav)) for clip in clips])
     model = interpreter.model
     classifier = model.classifier.audio_classifier
@@ -79,7 +79,7 @@ def test_explained_labels_beat_energy(interpreter):
 @needs_recordings
 def test_prediction_is_explained_without_a_class(interpreter):
     """The explained class is the most probable of 527."""
-    clip = next(clip for clip in read_clips(REAL_ESC10) if clip.fold == 5 and clip.label == "dog")
+    clip = next(clip for clip in esc10_clips() if clip.fold == 5 and clip.label == "dog")
     result = interpreter.interpret_file(clip.wav)
     best = interpreter.classify_file(clip.wav).best
     assert result.prompts == (best,) and not result.absent.any()

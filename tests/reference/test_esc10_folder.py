@@ -1,13 +1,14 @@
 """The folder of ESC-10's recordings is read as a data set."""
 
-from speechbrain_lmac.data.datasets import read_clips, split_by_fold
-from tests.conftest import REAL_ESC10, needs_esc10
+from speechbrain_lmac.data.datasets import split_by_fold
+from tests.conftest import needs_esc10
+from tests.helpers.recordings import esc10_clips
 
 
 @needs_esc10
 def test_read_clips_reads_esc10_recordings():
     """Every fold has 80 clips."""
-    clips = read_clips(REAL_ESC10)
+    clips = esc10_clips()
     splits = split_by_fold(clips, train=[1, 2, 3], valid=[4], test=[5])
     assert {name: len(clips) for name, clips in splits.items()} == {
         "train": 240,

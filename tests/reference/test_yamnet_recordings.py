@@ -11,12 +11,12 @@ import pytest
 import torch
 
 from speechbrain_lmac.audio.io import fit_length, load_audio, resample
-from speechbrain_lmac.data.datasets import read_clips
 from speechbrain_lmac.data.labels import ESC50_CLASSES, audioset_labels
 from speechbrain_lmac.models.classifiers.yamnet import FILE, SHA256, YAMNet
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.files import file_sha256
-from tests.conftest import REAL_ESC10, needs_esc10
+from tests.conftest import needs_esc10
+from tests.helpers.recordings import esc10_clips
 
 WEIGHTS = Path(os.environ.get("YAMNET_FOLDER", "no-yamnet")) / FILE
 
@@ -33,7 +33,7 @@ def yamnet():
 @pytest.fixture(scope="module")
 def fold_5():
     """Return the clips of ESC-10's fold 5."""
-    return [clip for clip in read_clips(REAL_ESC10) if clip.fold == 5]
+    return [clip for clip in esc10_clips() if clip.fold == 5]
 
 
 @pytest.fixture(scope="module")
