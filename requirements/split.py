@@ -8,7 +8,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 MARKER = re.compile(r" ; .*?(?= \\$)", re.MULTILINE)
 APART = re.compile("torch(vision|audio)?[=[]|triton|nvidia|cuda")
-"""Torch and what comes with it, which another index has in other builds."""
+"""Torch and what comes with it, which another index has in other builds. Their dependencies are in
+``dev.lock``."""
 
 
 def entries(path):
@@ -20,8 +21,8 @@ def entries(path):
 
 
 def main(everything, alone):
-    """Write ``dev.lock``, all but torch, and ``torch.lock``."""
-    torch = entries(HERE / "torch.lock")
+    """Write ``torch.lock`` and ``dev.lock``, all else: pip installs them at the same time."""
+    torch = [entry for entry in entries(HERE / "torch.lock") if APART.match(entry)]
     rest = [entry for entry in entries(everything) if not APART.match(entry)]
     (HERE / "torch.lock").write_text("".join(torch), encoding="utf-8")
     (HERE / "dev.lock").write_text("".join([*rest, *entries(alone)]), encoding="utf-8")

@@ -52,6 +52,11 @@ def test_lock_has_hashes_and_no_index(path):
     assert not re.search(r"https?:|file:|--index|--find", path.read_text())
 
 
+def test_locks_share_no_package():
+    """`make setup` installs both at the same time."""
+    assert not locked_versions(DEV).keys() & locked_versions(TORCH).keys()
+
+
 @pytest.mark.parametrize(("extra", "paths"), [("dev", (DEV, TORCH)), ("demo", (SPACE,))])
 def test_lock_covers_the_requirements(extra, paths):
     """Locked versions fit the declared ranges."""
