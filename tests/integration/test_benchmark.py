@@ -159,13 +159,13 @@ def test_batch_size_has_no_effect(small_set, frame, tmp_path):
     """Also for attribution maps that need several clips or many passes."""
     fewer = {
         "explainers": "[lmac, gradcam, scorecam, shuffled-clip, energy]",
-        "conditions": "[clean, two_source]",
+        "conditions": "[two_source]",
         "num_clips": NO_SANITY_CHECK,
         "gallery": False,
     }
     run.main(arguments(small_set, tmp_path, batch_size=1, **fewer))
     again = read_records(tmp_path)
-    assert len(items_of(again)) > 30
+    assert len(items_of(again)) > 12
     assert_same(select(frame, again), again, atol=2e-3)
 
 

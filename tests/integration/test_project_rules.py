@@ -1,28 +1,13 @@
-"""Rules of the repository: settings files, annotations and requirements."""
+"""Rules of the repository: annotations and requirements."""
 
 import ast
 import tomllib
 from pathlib import Path
 
-import pytest
-import yaml
-from hyperpyyaml import load_hyperpyyaml
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
-HPARAMS = sorted((ROOT / "hparams").glob("*.yaml"))
 PACKAGE = "speechbrain_lmac"
-
-
-@pytest.mark.parametrize("file", HPARAMS, ids=lambda file: file.name)
-def test_hparams_are_plain_hyperpyyaml(file, published_settings, tmp_path, monkeypatch):
-    """Every settings file is complete: HyperPyYAML alone loads it, and nothing is written."""
-    monkeypatch.chdir(tmp_path)
-    overrides = yaml.safe_dump(published_settings(file.stem))
-    with open(file) as stream:
-        hparams = load_hyperpyyaml(stream, overrides)
-    assert "base" not in hparams and hparams["output_folder"]
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_mypy_requires_annotations():

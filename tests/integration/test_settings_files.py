@@ -13,7 +13,7 @@ from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.training.train import trained_method
 from speechbrain_lmac.utils.config import as_arguments, hparams_path, load_hparams
 from speechbrain_lmac.utils.errors import InputError
-from tests.unit.utils.test_config import BENCHMARK, TRAINING
+from tests.unit.utils.test_config import BENCHMARK, FOLDER, TRAINING
 
 
 @pytest.fixture
@@ -38,14 +38,15 @@ def test_benchmark_file_loads(file, weights):
     assert set(hparams["subset_only_explainers"]) <= set(hparams["explainers"])
 
 
-@pytest.mark.parametrize("file", TRAINING, ids=lambda file: file.name)
+@pytest.mark.parametrize("file", sorted(FOLDER.glob("*.yaml")), ids=lambda file: file.name)
 def test_files_load_without_side_effects(file, weights, tmp_path, monkeypatch):
     """HyperPyYAML alone loads them; nothing is written and no random number is drawn."""
     monkeypatch.chdir(tmp_path)
     state = random.getstate()
     with open(file) as stream:
         hparams = load_hyperpyyaml(stream, yaml.safe_dump(weights))
-    assert hparams["modules"]["model"] is hparams["model"]
+    assert "base" not in hparams and hparams["output_folder"]
+    assert file in BENCHMARK or hparams["modules"]["model"] is hparams["model"]
     assert list(tmp_path.iterdir()) == []
     assert random.getstate() == state
 
