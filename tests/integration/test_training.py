@@ -37,7 +37,7 @@ def uninterrupted(small_set, tmp_path_factory):
     return output
 
 
-@pytest.mark.parametrize("steps_before", [3, 7, 10])
+@pytest.mark.parametrize("steps_before", [3, 7, pytest.param(10, marks=pytest.mark.exhaustive)])
 def test_training_interrupted_resumes(
     small_set, uninterrupted, tmp_path, monkeypatch, capsys, steps_before
 ):
@@ -109,7 +109,8 @@ def test_training_saves_between_validations(small_set, tmp_path, monkeypatch):
     monkeypatch.setattr(LMACBrain, "on_stage_start", one_hour_later)
     monkeypatch.setattr(LMACBrain, "_save_intra_epoch_ckpt", record_epoch)
     intervals = {"valid_interval": 3, "ckpt_interval_minutes": 30, "ckpt_interval_steps": 0}
-    train.main(arguments(small_set, tmp_path, number_of_epochs=3, **intervals))
+    changes = {"number_of_epochs": 3, "train_folds": "[1]", **intervals}
+    train.main(arguments(small_set, tmp_path, **changes))
     assert saved == [2]
 
 
@@ -126,7 +127,8 @@ def test_training_exports_best_epoch(small_set, tmp_path, monkeypatch):
         return on_stage_end(self, stage, stage_loss, epoch)
 
     monkeypatch.setattr(LMACBrain, "on_stage_end", falling_scores)
-    train.main(arguments(small_set, tmp_path, number_of_epochs=3, calibrate="null"))
+    changes = {"calibrate": "null", "train_folds": "[1]"}
+    train.main(arguments(small_set, tmp_path, number_of_epochs=3, **changes))
     exported = weights(tmp_path)
     assert len(states) == 3
     assert all((exported[name] == states[0][name]).all() for name in exported)
