@@ -23,6 +23,8 @@ EMBEDDING = 1e-5
 """Tolerance of unit vectors."""
 BATCHED = 3
 SECONDS = [BATCHED, 5, 10, 23]
+SLOW = {"laion-pann": pytest.mark.exhaustive}
+"""Adapters that take minutes in bfloat16 where the CPU emulates it."""
 PROMPTS = ["this is the sound of dog", "rain", "a recording of a much longer sentence than that"]
 
 
@@ -199,6 +201,11 @@ def test_hidden_maps_keep_time(oracle):
             assert abs(peak - at) < 0.6 / seconds + 1.5 / len(change)
 
 
+@pytest.mark.parametrize(
+    "oracle",
+    [pytest.param(name, marks=SLOW.get(name, ())) for name in sorted(oracles.ORACLES)],
+    indirect=True,
+)
 def test_half_precision_changes_little(oracle, clips):
     """Embeddings have a cosine above 0.99, and log-mel spectrograms stay in single precision."""
     clap, wavs = oracle.clap, clips[5]

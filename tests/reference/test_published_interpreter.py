@@ -100,7 +100,7 @@ def test_overrides_replace_weights_path(folder, laion_file, tmp_path):
     Interpreter.from_hparams(source=moved, overrides=yaml.safe_dump(overrides), run_opts=CPU)
 
 
-@pytest.mark.parametrize("name", ["gradcam++", "lmac"])
+@pytest.mark.parametrize("name", [pytest.param("gradcam++", marks=pytest.mark.exhaustive), "lmac"])
 def test_half_precision_maps_correlate(name, model, monkeypatch):
     """Maps in bfloat16 have a correlation above 0.9 with maps in single precision."""
     clap = model.classifier.audio_classifier
