@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from speechbrain_lmac.bulk.batches import BatchOptions
-from speechbrain_lmac.bulk.engines import EngineOptions, parse_shard
 from speechbrain_lmac.bulk.job import JobSettings
+from speechbrain_lmac.bulk.options import BatchOptions, EngineOptions, SoundOptions, parse_shard
 from speechbrain_lmac.bulk.running import DatasetResult, Job
-from speechbrain_lmac.bulk.sounds import SoundOptions
-from speechbrain_lmac.inference.prompts import as_prompts
+from speechbrain_lmac.data.prompts import as_prompts
 
 
 def explain_dataset(
@@ -110,10 +108,10 @@ def explain_dataset(
     options = EngineOptions(
         engine, workers, address, gpus_per_worker, shards, retry_failed, batches
     )
-    job = Job(output, interpreter, revision, device, options)
+    job, texts = Job(output, interpreter, revision, device, options), tuple(as_prompts(prompts))
     settings = JobSettings(
-        prompts=tuple(as_prompts(prompts)),
-        interpreter=job.fingerprint,
+        prompts=texts,
+        interpreter=job.examine(texts).fingerprint,
         explain_above=explain_above,
         threshold=threshold,
         stretch_seconds=stretch_seconds,

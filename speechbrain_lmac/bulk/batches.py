@@ -5,9 +5,7 @@ next files, and clips of one length are explained together. Other entries, such 
 files that cannot be read, are explained one by one.
 """
 
-import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import torch
 
@@ -19,52 +17,11 @@ from speechbrain_lmac.bulk.rows import Row
 from speechbrain_lmac.inference.scored_clip import encode, score_batch
 from speechbrain_lmac.masking.encoded_clips import EncodedClips
 from speechbrain_lmac.utils.device import in_float32
-from speechbrain_lmac.utils.errors import InputError
 
-DEFAULT_CLIPS = 32
-"""Clips in a batch on an accelerator."""
-MAX_READERS = 16
-"""Largest default number of readers."""
 MAX_HELD_BATCHES = 4
 """Batches that are read but not explained at most, when clips have many lengths."""
 
 Clip = tuple[Entry, ReadClip]
-
-
-@dataclass(frozen=True)
-class BatchOptions:
-    """How clips are read and explained together; the last digits of a result depend on it.
-
-    Arguments
-    ---------
-    clips : int or None
-        Clips in a batch. None: 1 on a CPU, 32 on other devices.
-    readers : int or None
-        Processes that read files for batches; 0 reads in the process that explains. None: one per
-        CPU, and at most 16.
-    """
-
-    clips: int | None = None
-    readers: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.clips is not None and self.clips < 1:
-            raise InputError(f"batch_clips must be at least 1, got {self.clips}")
-        if self.readers is not None and self.readers < 0:
-            raise InputError(f"readers must be at least 0, got {self.readers}")
-
-    def clips_on(self, device: torch.device) -> int:
-        """Return the number of clips in a batch on a device."""
-        return self.clips or (1 if device.type == "cpu" else DEFAULT_CLIPS)
-
-    @property
-    def num_readers(self) -> int:
-        """Number of processes that read."""
-        return min(os.cpu_count() or 1, MAX_READERS) if self.readers is None else self.readers
-
-
-DEFAULT_BATCHES = BatchOptions()
-"""Batches of the default size for the device."""
 
 
 class BatchExplainer:

@@ -7,12 +7,10 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from speechbrain_lmac.bulk.batches import BatchOptions
-from speechbrain_lmac.bulk.engines import EngineOptions
 from speechbrain_lmac.bulk.extras import require
 from speechbrain_lmac.bulk.job import JobSettings
+from speechbrain_lmac.bulk.options import BatchOptions, EngineOptions
 from speechbrain_lmac.bulk.store import open_store
-from speechbrain_lmac.bulk.unit import UnitWorker
 from speechbrain_lmac.inference.sources import InterpreterSource
 from speechbrain_lmac.utils.errors import InputError, first_line
 
@@ -54,6 +52,8 @@ class RayWorker:
         retry: bool,
         batches: BatchOptions,
     ):
+        from speechbrain_lmac.bulk.unit import UnitWorker
+
         interpreter = source.load()
         self.work = UnitWorker(open_store(url), interpreter, settings, known_url, retry, batches)
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from speechbrain_lmac.bulk.extras import require
+from speechbrain_lmac.bulk.store import Store
 
 Row = dict[str, Any]
 """Row of a part, by the columns of :func:`schema`."""
@@ -18,6 +19,11 @@ PARTS = "parts"
 def part_name(unit: int) -> str:
     """Name of the part of a unit in the output folder."""
     return f"{PARTS}/{unit:08d}.parquet"
+
+
+def done_units(store: Store) -> set[int]:
+    """Units whose part exists."""
+    return set(store.units(PARTS))
 
 
 def schema(embeddings: bool, metadata: dict[str, str] | None = None) -> Any:

@@ -1,27 +1,28 @@
 """A run of a job: prepare the folder, plan, explain the units that are missing, and sum up."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from speechbrain_lmac.bulk.engines import (
-    EngineOptions,
-    check_options,
-    run_serial,
-    units_to_do,
-)
+from speechbrain_lmac.bulk.engines import run_serial, units_to_do
 from speechbrain_lmac.bulk.extras import require
 from speechbrain_lmac.bulk.failures import write_table
+from speechbrain_lmac.bulk.interpreter_facts import (
+    InterpreterFacts,
+    facts_of,
+    facts_of_source,
+)
 from speechbrain_lmac.bulk.job import JOB_FILE, JobSettings, check_settings, open_job
 from speechbrain_lmac.bulk.journal import remove_finished
 from speechbrain_lmac.bulk.known import check_known, copy_manifest
 from speechbrain_lmac.bulk.manifest import FOLDER, Manifest, plan
+from speechbrain_lmac.bulk.options import EngineOptions, SoundOptions, check_options
 from speechbrain_lmac.bulk.progress import shown_progress
-from speechbrain_lmac.bulk.sounds import SoundOptions, write_sounds
+from speechbrain_lmac.bulk.rows import done_units
 from speechbrain_lmac.bulk.store import open_store
-from speechbrain_lmac.bulk.unit import done_units
 from speechbrain_lmac.inference.sources import InterpreterSource
 from speechbrain_lmac.utils.device import warn_if_emulated
 from speechbrain_lmac.utils.errors import InputError
@@ -101,6 +102,7 @@ class Job:
         else:
             self.__dict__["interpreter"] = interpreter
         self.settings: JobSettings
+        self.facts: InterpreterFacts
         self.known_url: str | None = None
 
     @cached_property
@@ -109,15 +111,21 @@ class Job:
         assert self.source is not None
         return self.source.load()
 
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 of the interpreter's files, or of its classifier's weights."""
-        return str(
-            self.interpreter.fingerprint or self.interpreter.audio_classifier.reference.sha256
-        )
+    def examine(self, prompts: Sequence[str]) -> InterpreterFacts:
+        """Return the facts about the interpreter; InputError if it refuses a prompt.
+
+        The driver of Ray does not compute. Unless torch is loaded already, another process loads
+        the interpreter.
+        """
+        if self.options.engine == "serial" or "torch" in sys.modules:
+            self.facts = facts_of(self.interpreter, prompts)
+        else:
+            assert self.source is not None
+            self.facts = facts_of_source(self.source, prompts)
+        return self.facts
 
     def prepare(self, settings: JobSettings, known_url: str | None) -> None:
-        """Check the settings.
+        """Check the settings; :meth:`examine` comes first.
 
         Arguments
         ---------
@@ -127,9 +135,9 @@ class Job:
             Output folder of a job with embeddings.
         """
         check_settings(settings)
-        warn_if_emulated(self.interpreter.device, settings.precision)
-        self.interpreter.query(settings.prompts)  # an invalid prompt fails once
-        if settings.explain_above is not None and not self.interpreter.model.explains_any_query:
+        device = self.source.device if self.source else self.interpreter.device
+        warn_if_emulated(device, settings.precision)
+        if settings.explain_above is not None and not self.facts.explains_any_query:
             raise InputError(
                 "the interpreter must have a conditioned decoder, got one that explains the "
                 "predicted class only. Classify only, or use another interpreter"
@@ -184,6 +192,8 @@ class Job:
 
     def write_sounds(self, options: SoundOptions) -> None:
         """Write the masked-in sounds of hits, once all units are done."""
+        from speechbrain_lmac.bulk.sounds import write_sounds
+
         manifest = Manifest(self.store)
         if len(done_units(self.store)) == manifest.num_units:
             with self.store.lock():

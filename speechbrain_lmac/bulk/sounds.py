@@ -16,6 +16,7 @@ from speechbrain_lmac.bulk.explaining import single_thread
 from speechbrain_lmac.bulk.hits import masked_in_sounds
 from speechbrain_lmac.bulk.job import JobSettings
 from speechbrain_lmac.bulk.manifest import Entry
+from speechbrain_lmac.bulk.options import SoundOptions
 from speechbrain_lmac.bulk.reading import read_blocks
 from speechbrain_lmac.bulk.rows import Row
 from speechbrain_lmac.bulk.store import Store
@@ -28,22 +29,6 @@ from speechbrain_lmac.utils.tables import csv_bytes
 
 FOLDER, TABLE = "sounds", "sounds.csv"
 COLUMNS = ("prompt", "file", "start", "presence", "sound")
-
-
-@dataclass(frozen=True)
-class SoundOptions:
-    """Which sounds are written.
-
-    Arguments
-    ---------
-    above : float
-        Presence from which a hit has a sound.
-    per_prompt : int
-        Largest number of sounds per prompt. The hits with the smallest hashes are chosen.
-    """
-
-    above: float
-    per_prompt: int
 
 
 @dataclass(frozen=True)

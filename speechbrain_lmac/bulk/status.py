@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from speechbrain_lmac.bulk.failures import failed_units
 from speechbrain_lmac.bulk.job import read_job
 from speechbrain_lmac.bulk.manifest import Manifest
+from speechbrain_lmac.bulk.rows import done_units
 from speechbrain_lmac.bulk.store import open_store
-from speechbrain_lmac.bulk.unit import done_units
 
 
 @dataclass(frozen=True)

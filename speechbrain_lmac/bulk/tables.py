@@ -7,9 +7,8 @@ from typing import Any, NamedTuple
 from speechbrain_lmac.audio.start_times import time_in
 from speechbrain_lmac.bulk.extras import require
 from speechbrain_lmac.bulk.job import read_job
-from speechbrain_lmac.bulk.rows import Row, part_name, read_rows
+from speechbrain_lmac.bulk.rows import Row, done_units, part_name, read_rows
 from speechbrain_lmac.bulk.store import Store
-from speechbrain_lmac.bulk.unit import done_units
 from speechbrain_lmac.inference.timeline import MERGE_GAP, MIN_DURATION
 from speechbrain_lmac.reports.annotations import BEGIN_TIME, Region
 from speechbrain_lmac.reports.selection_tables import (

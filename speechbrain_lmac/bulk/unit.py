@@ -4,16 +4,16 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
-from speechbrain_lmac.bulk.batches import DEFAULT_BATCHES, BatchExplainer, BatchOptions
+from speechbrain_lmac.bulk.batches import BatchExplainer
 from speechbrain_lmac.bulk.explaining import Explainer, single_thread
 from speechbrain_lmac.bulk.failures import write_failures
 from speechbrain_lmac.bulk.job import JobSettings
 from speechbrain_lmac.bulk.journal import Journal
 from speechbrain_lmac.bulk.known import KnownRows
 from speechbrain_lmac.bulk.manifest import Entry, Manifest
+from speechbrain_lmac.bulk.options import DEFAULT_BATCHES, BatchOptions
 from speechbrain_lmac.bulk.rows import (
     CRASHED,
-    PARTS,
     Row,
     explained_rows,
     failed_row,
@@ -22,11 +22,6 @@ from speechbrain_lmac.bulk.rows import (
     write_rows,
 )
 from speechbrain_lmac.bulk.store import Store, open_store
-
-
-def done_units(store: Store) -> set[int]:
-    """Units whose part exists."""
-    return set(store.units(PARTS))
 
 
 class UnitWorker:

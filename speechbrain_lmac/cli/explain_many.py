@@ -170,8 +170,8 @@ def run(
 
     The command needs the packages of the extra [many], and of [ray] with --engine ray.
     """
-    if sources and len(sources) == 2 and sources[0] == STATUS:
-        return print_status(sources[1])
+    if sources and sources[0] == STATUS:
+        return print_status(*sources[1:])
     silence_libraries()
     from speechbrain_lmac.bulk.api import explain_dataset
     from speechbrain_lmac.inference.sources import InterpreterSource
@@ -207,10 +207,10 @@ def checked_inputs(
 ) -> tuple[list[str], str]:
     """Return the prompts and the output of a command line; InputError without either."""
     if output is None:
-        raise InputError("--output must be given")
+        raise InputError("--output must be given. Name an empty folder, or that of the job")
     found = read_prompts(prompts, prompts_file, None)
     if found is None:
-        raise InputError("--prompt or --prompts-file must be given")
+        raise InputError("--prompt or --prompts-file must be given. Give one of them")
     return found, output
 
 
@@ -225,11 +225,16 @@ def report(result: "DatasetResult") -> int:
     return SOME_FAILED if result.failed else 0
 
 
-def print_status(output: str) -> int:
-    """Print the state of a job and return the exit status."""
+def print_status(*outputs: str) -> int:
+    """Print the state of a job and return the exit status; InputError unless one is given."""
     from speechbrain_lmac.bulk.status import job_status
 
-    status = job_status(output)
+    if len(outputs) != 1:
+        raise InputError(
+            f"status must be followed by one output folder, got {len(outputs)}. Name one, or write "
+            f"./{STATUS} for a folder of sounds with that name"
+        )
+    status = job_status(*outputs)
     print(f"prompts       {status.prompts}")
     print(f"files done    {status.files_done} of {status.files}")
     print(f"units done    {status.units_done} of {status.units}")

@@ -1,8 +1,11 @@
 """Prompts for class labels: templates and paraphrases."""
 
+from collections import Counter
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.tables import read_csv
 
 PARAPHRASES = Path(__file__).parent / "assets" / "paraphrases.csv"
@@ -16,6 +19,39 @@ TEMPLATES = (
     "{}",
 )
 """Templates from which training draws."""
+
+
+def as_prompts(prompts: str | Sequence[str]) -> list[str]:
+    """Return one or several prompts as a list.
+
+    Arguments
+    ---------
+    prompts : str or list of str
+        Prompts.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    InputError
+        If there is no prompt, an empty one, or the same one twice.
+
+    Example
+    -------
+    >>> as_prompts("rain")
+    ['rain']
+    """
+    if not isinstance(prompts, str | list | tuple):
+        raise InputError(f"prompts must be a text or a list of texts, got {prompts!r}")
+    prompts = [prompts] if isinstance(prompts, str) else list(prompts)
+    if not prompts or not all(isinstance(text, str) and text.strip() for text in prompts):
+        raise InputError(f"prompts must be at least one prompt and none empty, got {prompts!r}")
+    repeated = [text for text, count in Counter(prompts).items() if count > 1]
+    if repeated:
+        raise InputError(f"prompts must be different, got {repeated[0]!r} twice")
+    return prompts
 
 
 def label_to_words(label: str) -> str:

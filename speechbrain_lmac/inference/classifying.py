@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from speechbrain_lmac.data.prompts import TEMPLATE
+from speechbrain_lmac.data.prompts import TEMPLATE, as_prompts
 from speechbrain_lmac.inference.classification import Classification
 from speechbrain_lmac.inference.inputs import as_clips, as_source, check_finite
 from speechbrain_lmac.inference.loading import PretrainedInterpreter
@@ -15,7 +15,6 @@ from speechbrain_lmac.inference.prediction import (
     probable_prompts,
     recording_probabilities,
 )
-from speechbrain_lmac.inference.prompts import as_prompts
 from speechbrain_lmac.inference.quality import level_warnings
 from speechbrain_lmac.inference.recording import WINDOW_SECONDS, needs_windowing
 from speechbrain_lmac.utils.device import in_float32

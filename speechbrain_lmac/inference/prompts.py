@@ -1,6 +1,5 @@
 """Query vectors of prompts, of contrasts between two prompts, and of labels."""
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -8,7 +7,7 @@ import torch
 from torch.nn.functional import normalize
 
 from speechbrain_lmac.data.labels import ESC50_CLASSES
-from speechbrain_lmac.data.prompts import TEMPLATE, label_to_words
+from speechbrain_lmac.data.prompts import TEMPLATE, as_prompts, label_to_words
 from speechbrain_lmac.models.base import AudioClassifier
 from speechbrain_lmac.utils.errors import InputError
 
@@ -28,39 +27,6 @@ class PromptQuery(NamedTuple):
     difference to ``against``."""
     against: torch.Tensor | None
     """Query vector of the text that the prompts are contrasted with, ``[dim]``."""
-
-
-def as_prompts(prompts: str | Sequence[str]) -> list[str]:
-    """Return one or several prompts as a list.
-
-    Arguments
-    ---------
-    prompts : str or list of str
-        Prompts.
-
-    Returns
-    -------
-    list of str
-
-    Raises
-    ------
-    InputError
-        If there is no prompt, an empty one, or the same one twice.
-
-    Example
-    -------
-    >>> as_prompts("rain")
-    ['rain']
-    """
-    if not isinstance(prompts, str | list | tuple):
-        raise InputError(f"prompts must be a text or a list of texts, got {prompts!r}")
-    prompts = [prompts] if isinstance(prompts, str) else list(prompts)
-    if not prompts or not all(isinstance(text, str) and text.strip() for text in prompts):
-        raise InputError(f"prompts must be at least one prompt and none empty, got {prompts!r}")
-    repeated = [text for text, count in Counter(prompts).items() if count > 1]
-    if repeated:
-        raise InputError(f"prompts must be different, got {repeated[0]!r} twice")
-    return prompts
 
 
 def prompts_per_clip(prompts: BatchPrompts, clips: int) -> list[str | Sequence[str] | None]:

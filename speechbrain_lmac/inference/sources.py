@@ -1,11 +1,13 @@
 """Description of an interpreter that a command or a worker loads."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from speechbrain_lmac.inference.interpreter import Interpreter
-from speechbrain_lmac.inference.training_free import EXPLAINER
 from speechbrain_lmac.utils.device import check_device
 from speechbrain_lmac.utils.errors import InputError
+
+if TYPE_CHECKING:
+    from speechbrain_lmac.inference.interpreter import Interpreter
 
 DEFAULT_SOURCE = "mini-stft"
 """Interpreter of commands that name none."""
@@ -39,8 +41,11 @@ class InterpreterSource:
     explainer: str | None = None
     masking: str | None = None
 
-    def load(self) -> Interpreter:
+    def load(self) -> "Interpreter":
         """Load the interpreter; InputError if that is not possible."""
+        from speechbrain_lmac.inference.interpreter import Interpreter
+        from speechbrain_lmac.inference.training_free import EXPLAINER
+
         self._check()
         run_opts = {
             "device": "cuda:0" if self.device == "cuda" else self.device

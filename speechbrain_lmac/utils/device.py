@@ -132,10 +132,10 @@ def warn_if_emulated(device: "str | torch.device | None", precision: str | None)
     precision : str or None
         ``bf16``; others are not emulated.
     """
+    if precision != "bf16" or str(device or "cpu") != "cpu":
+        return
     import torch
 
-    if precision != "bf16" or torch.device(device or "cpu").type != "cpu":
-        return
     capabilities = torch.cpu.get_capabilities()
     if not any(capabilities.get(name) for name in BFLOAT16_INSTRUCTIONS):
         warnings.warn(

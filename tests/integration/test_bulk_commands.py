@@ -94,6 +94,8 @@ def test_duckdb_and_pandas_read_parts(job):
     ("words", "reason"),
     [
         (["explain-many", "x", "--prompt", "rain"], "--output must be given"),
+        (["explain-many", "status"], "status must be followed by one output folder, got 0"),
+        (["explain-many", "status", "a", "b"], "one output folder, got 2"),
         (["explain-many", "x", "--output", "out"], "--prompt or --prompts-file must be given"),
         (["explain-many", "--config", "no.yaml"], "no.yaml cannot be read"),
         (["explain-many", "status", "nowhere"], "must hold a job"),

@@ -11,8 +11,8 @@ pytest.importorskip("fsspec")
 
 from speechbrain_lmac import explain_dataset
 from speechbrain_lmac.bulk import readers
-from speechbrain_lmac.bulk.batches import BatchOptions
 from speechbrain_lmac.bulk.manifest import Entry
+from speechbrain_lmac.bulk.options import BatchOptions
 from speechbrain_lmac.utils.errors import InputError
 from tests.unit.bulk.conftest import PROMPTS, read_parts, read_table, write_clip, write_clips
 

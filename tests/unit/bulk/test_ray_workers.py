@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from speechbrain_lmac.bulk.engines import EngineOptions
+from speechbrain_lmac.bulk.options import EngineOptions
 from speechbrain_lmac.bulk.ray_engine import _worker_count
 from speechbrain_lmac.utils.errors import InputError
 
