@@ -33,6 +33,15 @@ def test_signals_exit_with_their_status(name, monkeypatch):
             signal.signal(each, handler)
 
 
+@pytest.fixture
+def ctrl_c():
+    """Let SIGINT raise KeyboardInterrupt, also in a test that runs in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize(
     ("owner", "name"), [(Path, "mkdir"), (Path, "replace"), (Path, "unlink"), (shutil, "rmtree")]
 )
