@@ -58,6 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--interpreters", nargs="+", required=True, metavar="NAME=SOURCE")
     parser.add_argument("--folds", type=int, nargs="+", default=[5])
     parser.add_argument("--clips", type=int, default=80)
+    parser.add_argument("--exclude_sources_from", metavar="FOLDER", help="data trained on")
     parser.add_argument("--baselines", nargs="+", default=list(BASELINES), choices=BASELINES)
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args(arguments)
@@ -69,6 +70,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }
     clips = [clip for clip in read_clips(options.data) if clip.fold in options.folds]
     names = class_names(options.data, clips, "dataset")
+    if options.exclude_sources_from:
+        known = {clip.src_file for clip in read_clips(options.exclude_sources_from)}
+        clips = [clip for clip in clips if clip.src_file not in known]
     clips = stratify(clips, seed=0)[: options.clips]
     explainers = baselines(next(iter(models.values())), options.baselines)
     rows = measure(models, explainers, clips, names)
