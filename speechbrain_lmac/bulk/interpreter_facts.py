@@ -5,6 +5,7 @@ facts, or the InputError, to standard output. A driver of workers on other proce
 program: the driver then needs no torch, and a fifth of the memory.
 """
 
+import os
 import pickle
 import subprocess
 import sys
@@ -65,13 +66,16 @@ def facts_of_source(source: InterpreterSource, prompts: Sequence[str]) -> Interp
 
 
 def main() -> None:
-    """Answer the question on standard input."""
+    """Answer the question on standard input; what libraries print goes to standard error."""
+    output = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     source, prompts = pickle.loads(sys.stdin.buffer.read())
     try:
         answer: Any = tuple(facts_of(source.load(), prompts))
     except InputError as error:
         answer = error
-    sys.stdout.buffer.write(pickle.dumps(answer))
+    with output:
+        output.write(pickle.dumps(answer))
 
 
 if __name__ == "__main__":

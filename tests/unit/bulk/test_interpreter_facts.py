@@ -1,5 +1,7 @@
 """Facts about an interpreter, from this process or from another one."""
 
+import importlib
+import os
 import subprocess
 import sys
 
@@ -24,8 +26,21 @@ def test_driver_of_ray_loads_no_torch():
     assert done.returncode == 0, done.stderr
 
 
-def test_another_process_tells_the_same():
-    source = InterpreterSource("mini-mel")
+LOUD = """
+from speechbrain_lmac.inference.sources import InterpreterSource
+class Loud(InterpreterSource):
+    def load(self):
+        print("loud")
+        return super().load()
+"""
+
+
+def test_another_process_tells_the_same(tmp_path, monkeypatch):
+    """Also if a library prints while the interpreter is loaded."""
+    (tmp_path / "loud.py").write_text(LOUD)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    source = importlib.import_module("loud").Loud("mini-mel")
     assert facts_of_source(source, ["rain"]) == facts_of(source.load(), ["rain"])
 
 
