@@ -57,31 +57,23 @@ def others_first(settings: Mapping[str, Any] = MappingProxyType({})) -> list[Sta
     return [Stage("base", base, has_others=True, is_shared=True), Stage(settings=last)]
 
 
-RECIPES = {
-    "efficientat": Recipe(
-        name="EfficientAT CLAP",
-        training_file="lmac_zs_efficientat.yaml",
-        evaluation_file="evaluate_efficientat.yaml",
-        has_tagger=True,
-        settings=TRAINING,
-        stages={"mel": [Stage()], "stft": OTHERS_LAST},
-        benchmark={},
-    ),
-    "mini": Recipe(
+def mini_clap(settings: Mapping[str, Any], stft: Mapping[str, Any]) -> Recipe:
+    """Return the recipe of MiniCLAP with settings of both domains, and of the STFT domain."""
+    return Recipe(
         name="MiniCLAP",
         training_file="lmac_zs.yaml",
         evaluation_file="evaluate.yaml",
         has_tagger=False,
         settings={
             **TRAINING,
-            "gradient_features": 3,
             "mask_fills": list(FILLS),
             "contrast_probability": 0.25,
             "batch_size": 32,
             "lr": 0.0014,
             "chunk_size": 128,
+            **settings,
         },
-        stages={"mel": others_first(), "stft": others_first({"gradient_path": 0.2})},
+        stages={"mel": others_first(), "stft": others_first(stft)},
         benchmark={
             "explainers": [
                 *("lmac", "integrated-gradients", "smoothgrad", "gradcam++", "gscorecam"),
@@ -92,5 +84,19 @@ RECIPES = {
             "gallery": False,
             "processes": 2,
         },
+    )
+
+
+RECIPES = {
+    "efficientat": Recipe(
+        name="EfficientAT CLAP",
+        training_file="lmac_zs_efficientat.yaml",
+        evaluation_file="evaluate_efficientat.yaml",
+        has_tagger=True,
+        settings=TRAINING,
+        stages={"mel": [Stage()], "stft": OTHERS_LAST},
+        benchmark={},
     ),
+    "mini": mini_clap({"gradient_features": 3}, stft={"gradient_path": 0.2}),
+    "mini-d": mini_clap({}, stft={}),
 }
