@@ -124,7 +124,7 @@ def print_notice(interpreter: "Interpreter") -> None:
 
 
 def silence_libraries() -> None:
-    """Hide progress bars and log lines of other libraries."""
+    """Hide progress bars and log lines of other libraries, and the source lines of warnings."""
     import logging
     import warnings
 
@@ -137,3 +137,4 @@ def silence_libraries() -> None:
         transformers_logging.disable_progress_bar()
     logging.getLogger("speechbrain").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", category=FutureWarning)
+    warnings.formatwarning = lambda message, *place, **line: f"warning: {message}\n"

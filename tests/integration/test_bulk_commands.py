@@ -2,6 +2,8 @@
 
 import csv
 import io
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,22 @@ def test_config_gives_defaults(job, capsys):
     assert [len(read_table(job / "out"))] == [4]
     text = printed(capsys, "explain-many", "status", job / "out")
     assert "files done    4 of 4" in text and "units done    2 of 2" in text
+
+
+def test_warning_is_one_line(job, tmp_path):
+    """A warning of the command has no source line."""
+    words = ["explain-many", job / "clips", "--prompt", "rain", "--precision", "bf16"]
+    program = (
+        "import sys, torch\n"
+        "from speechbrain_lmac.__main__ import main\n"
+        "torch.cpu.get_capabilities = dict\n"
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", program, *words, "--output", tmp_path / "out"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "\nwarning: this CPU emulates bfloat16" in "\n" + done.stderr
+    assert "warn_if_emulated" not in done.stderr
 
 
 def test_hits_as_csv(job, capsys):
