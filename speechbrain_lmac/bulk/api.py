@@ -109,9 +109,10 @@ def explain_dataset(
         engine, workers, address, gpus_per_worker, shards, retry_failed, batches
     )
     job, texts = Job(output, interpreter, revision, device, options), tuple(as_prompts(prompts))
+    facts = job.examine(texts)
     settings = JobSettings(
         prompts=texts,
-        interpreter=job.examine(texts).fingerprint,
+        interpreter=facts.fingerprint,
         explain_above=explain_above,
         threshold=threshold,
         stretch_seconds=stretch_seconds,
@@ -120,7 +121,7 @@ def explain_dataset(
         precision=precision,
     )
     names = [sources] if isinstance(sources, str) else list(sources)
-    job.prepare(settings, embeddings_from)
+    job.prepare(settings, facts, embeddings_from)
     job.run(names, unit_files, progress)
     if sounds_above is not None:
         job.write_sounds(SoundOptions(sounds_above, sounds_per_prompt))

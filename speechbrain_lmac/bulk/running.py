@@ -102,7 +102,6 @@ class Job:
         else:
             self.__dict__["interpreter"] = interpreter
         self.settings: JobSettings
-        self.facts: InterpreterFacts
         self.known_url: str | None = None
 
     @cached_property
@@ -118,26 +117,28 @@ class Job:
         the interpreter.
         """
         if self.options.engine == "serial" or "torch" in sys.modules:
-            self.facts = facts_of(self.interpreter, prompts)
-        else:
-            assert self.source is not None
-            self.facts = facts_of_source(self.source, prompts)
-        return self.facts
+            return facts_of(self.interpreter, prompts)
+        assert self.source is not None
+        return facts_of_source(self.source, prompts)
 
-    def prepare(self, settings: JobSettings, known_url: str | None) -> None:
-        """Check the settings; :meth:`examine` comes first.
+    def prepare(
+        self, settings: JobSettings, facts: InterpreterFacts, known_url: str | None
+    ) -> None:
+        """Check the settings.
 
         Arguments
         ---------
         settings : JobSettings
             Settings of the job.
+        facts : InterpreterFacts
+            Facts about its interpreter.
         known_url : str or None
             Output folder of a job with embeddings.
         """
         check_settings(settings)
         device = self.source.device if self.source else self.interpreter.device
         warn_if_emulated(device, settings.precision)
-        if settings.explain_above is not None and not self.facts.explains_any_query:
+        if settings.explain_above is not None and not facts.explains_any_query:
             raise InputError(
                 "the interpreter must have a conditioned decoder, got one that explains the "
                 "predicted class only. Classify only, or use another interpreter"
