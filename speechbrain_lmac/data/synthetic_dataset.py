@@ -30,6 +30,8 @@ def write_dataset(
 ) -> Path:
     """Write a folder of synthetic clips atomically; an existing one is returned unchanged.
 
+    Several processes can write the same folder. The first one to end provides it.
+
     Arguments
     ---------
     folder : str or Path
@@ -54,11 +56,19 @@ def write_dataset(
         If the folder exists and is no data set, or cannot be written.
     """
     folder = Path(folder)
-    if (folder / "meta" / "esc50.csv").is_file():
+    if _is_dataset(folder):
         return folder
-    with atomic_folder(folder, _refuse) as partial:
-        _fill(partial, clips_per_fold, folds, seed, seconds)
+    try:
+        with atomic_folder(folder, _refuse) as partial:
+            _fill(partial, clips_per_fold, folds, seed, seconds)
+    except InputError:
+        if not _is_dataset(folder):  # else another process wrote it meanwhile
+            raise
     return folder
+
+
+def _is_dataset(folder: Path) -> bool:
+    return (folder / "meta" / "esc50.csv").is_file()
 
 
 def _refuse(folder: Path) -> None:

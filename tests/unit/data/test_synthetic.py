@@ -1,5 +1,7 @@
 """Synthetic sounds and their data set."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 
@@ -45,6 +47,16 @@ def test_write_dataset_writes_once(tmp_path):
     write_dataset(folder, clips_per_fold=1, folds=2, seconds=0.1)
     assert (folder / "meta" / "esc50.csv").stat().st_mtime_ns == stamp
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
+
+
+def test_writers_of_one_dataset_share_it(tmp_path):
+    """Writers of one folder at the same time all return it, and nothing else is left."""
+    target = tmp_path / "set"
+    with ThreadPoolExecutor(4) as pool:
+        written = [pool.submit(write_dataset, target, 1, 2, seconds=0.5) for _ in range(4)]
+    assert {future.result() for future in written} == {target}
+    assert len(read_clips(target)) == 20
+    assert list(tmp_path.iterdir()) == [target]
 
 
 @pytest.mark.parametrize("snr_db", [-10.0, 0.0, 12.04])
