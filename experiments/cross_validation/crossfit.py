@@ -15,7 +15,6 @@ can work on different folds.
 """
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,10 +23,9 @@ import pandas as pd
 
 from experiments.cross_validation.recipes import RECIPES, Recipe
 from experiments.cross_validation.seeds_page import write_seeds_page
-from speechbrain_lmac.evaluation.benchmark.figures import draw_all
+from experiments.result_pages.merge import merge_runs
 from speechbrain_lmac.evaluation.benchmark.results import read_table
 from speechbrain_lmac.evaluation.benchmark.run import main as evaluate
-from speechbrain_lmac.evaluation.benchmark.tables import write_summary
 from speechbrain_lmac.masking.domains import DOMAINS
 from speechbrain_lmac.pretrained.export import DECODER_FILE
 from speechbrain_lmac.training.train import main as train
@@ -192,25 +190,15 @@ def train_once(recipe: Recipe, folder: Path, settings: dict[str, Any]) -> None:
         train([recipe.training_file, *as_arguments({**settings, "output_folder": str(folder)})])
 
 
-def merge_folds(root: Path, finished: list[int], seed: int, clap: str) -> None:
+def merge_folds(root: Path, finished: Sequence[int], seed: int, clap: str) -> None:
     """Write tables and figures of the results of all finished folds together."""
-    frames, tuning = [], []
-    for fold in finished:
-        folder = benchmark_folder(root, fold, seed)
-        frames.append(read_table(folder).assign(snr_db=0.0))
-        for domain in DOMAINS:
-            rows = json.loads((folder / f"tuning_{domain}.json").read_text())
-            tuning += [{"domain": f"{domain}, fold {fold}", **row} for row in rows]
-    if not frames:
+    runs = {f"fold {fold}": benchmark_folder(root, fold, seed) for fold in finished}
+    if not runs:
         return
-    results = pd.concat(frames, ignore_index=True)
-    clips = results[results.condition == "clean"]["clip"].nunique()
+    tables = pd.concat([read_table(run) for run in runs.values()])
+    clips = tables[tables.condition == "clean"]["clip"].nunique()
     description = f"{clap}, cross-validated: {clips} clips of folds {finished}, 50 classes"
-    method = next(name for name in results.method.unique() if name.startswith("LMAC-ZS"))
-    runs = [benchmark_folder(root, fold, seed).relative_to(root) for fold in finished]
-    (root / "runs.txt").write_text("".join(f"{run}\n" for run in runs), encoding="utf-8")
-    report = write_summary(root, results, tuning, description, method)
-    draw_all(root / "figures", results, report)
+    merge_runs(root, runs, description)
     print(f"results, tables and figures of folds {finished}: {root}")
 
 

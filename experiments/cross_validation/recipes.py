@@ -57,8 +57,22 @@ def others_first(settings: Mapping[str, Any] = MappingProxyType({})) -> list[Sta
     return [Stage("base", base, has_others=True, is_shared=True), Stage(settings=last)]
 
 
-def mini_clap(settings: Mapping[str, Any], stft: Mapping[str, Any]) -> Recipe:
-    """Return the recipe of MiniCLAP with settings of both domains, and of the STFT domain."""
+def mini_clap(
+    settings: Mapping[str, Any],
+    stft: Mapping[str, Any],
+    benchmark: Mapping[str, Any] = MappingProxyType({}),
+) -> Recipe:
+    """Return a recipe of MiniCLAP.
+
+    Arguments
+    ---------
+    settings : dict
+        Settings of the trainings in both domains.
+    stft : dict
+        Further settings of the trainings in the STFT domain.
+    benchmark : dict
+        Settings of the benchmark that differ. Default: none.
+    """
     return Recipe(
         name="MiniCLAP",
         training_file="lmac_zs.yaml",
@@ -83,6 +97,7 @@ def mini_clap(settings: Mapping[str, Any], stft: Mapping[str, Any]) -> Recipe:
             "num_clips": {"clips": 80, "valid_clips": 10, "subset": 10, "randomized": 0},
             "gallery": False,
             "processes": 2,
+            **benchmark,
         },
     )
 
@@ -98,5 +113,7 @@ RECIPES = {
         benchmark={},
     ),
     "mini": mini_clap({"gradient_features": 3}, stft={"gradient_path": 0.2}),
-    "mini-d": mini_clap({}, stft={}),
+    "mini-d": mini_clap(
+        {}, stft={}, benchmark={"explainers": ["lmac", "energy"], "tune_baselines": False}
+    ),
 }

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from experiments.result_pages.merge import MERGED_RUNS
 from speechbrain_lmac.evaluation.benchmark.scores import (
     AREAS,
     COMPARED,
@@ -42,8 +43,6 @@ MORE_TABLES = {
     "Mean smallest areas, as fractions of the encoded bins": AREAS,
 }
 """Title -> scores of a further table of each section."""
-MERGED_RUNS = "runs.txt"
-"""File of a cross-validation that names the runs whose results it merges."""
 MAX_DECODERS = 4
 """Maximum number of decoders whose hashes are listed."""
 DOMAINS = {"mel": "Mel", "stft": "STFT"}
