@@ -181,7 +181,7 @@ def synthesize(kind: str, seed: Seed, seconds: float = 5.0) -> Tensor:
     -------
     torch.Tensor
         Waveform ``[time]`` at ``SAMPLE_RATE``. Its root mean square is ``LOUDNESS``, unless its
-        peak would exceed 0.9.
+        peak would exceed 0.9. A sound that ends before its first event is silence.
 
     Example
     -------
@@ -191,8 +191,9 @@ def synthesize(kind: str, seed: Seed, seconds: float = 5.0) -> Tensor:
     rng = np.random.default_rng(seed)
     time = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
     wave = KINDS[kind][1](rng, time)
-    gain = min(LOUDNESS / np.sqrt(np.mean(wave**2)), 0.9 / np.abs(wave).max())
-    return torch.from_numpy((gain * wave).astype(np.float32))
+    if wave.any():
+        wave *= min(LOUDNESS / np.sqrt(np.mean(wave**2)), 0.9 / np.abs(wave).max())
+    return torch.from_numpy(wave.astype(np.float32))
 
 
 class Mixture(NamedTuple):

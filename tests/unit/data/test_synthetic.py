@@ -24,6 +24,13 @@ def test_synthesize_kinds_are_esc50_classes(kind):
         assert 0.01 < wav.square().mean().sqrt() <= LOUDNESS + 1e-6
 
 
+def test_synthesize_before_the_first_event_is_silence():
+    """A car that honks later gives silence, not NaN."""
+    short = [synthesize("car_horn", seed, 0.1) for seed in range(20)]
+    assert any(wav.any() for wav in short) and not all(wav.any() for wav in short)
+    assert all(wav.isfinite().all() for wav in short)
+
+
 def test_synthesize_depends_on_seed():
     """Equal seeds give equal sounds."""
     assert (synthesize("wind", 1) == synthesize("wind", 1)).all()
