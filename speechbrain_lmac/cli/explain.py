@@ -105,9 +105,9 @@ def run(
 
     Sounds up to 15 s also get the masked-out sounds and their scores. Prompts that are absent from
     them are listed as absent and get no sound; see --explain-above. Longer recordings are
-    processed in overlapping 5 s windows. Windows in which a prompt is absent are silenced. Their
-    masked-in sounds have the length of the recording and are silent outside the regions. --clips
-    writes each region as a clip of the original recording.
+    processed in overlapping 5 s windows. In windows in which a prompt is absent, its masked-in
+    sound is faded out. Masked-in sounds have the length of the recording and are silent outside
+    the regions. --clips writes each region as a clip of the original recording.
 
     Existing files are replaced only if this program wrote them and they have not changed since.
     The hidden file .speechbrain-lmac.json lists what was written. A folder with the explanation of

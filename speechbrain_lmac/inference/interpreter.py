@@ -99,7 +99,7 @@ class Interpreter(BatchInterpreter):
         """Explain a recording of any length, in overlapping windows of 5 s.
 
         Explanations are written while the recording is read, so memory does not grow with its
-        length. Windows in which a prompt is absent are silenced.
+        length. In windows in which a prompt is absent, its masked-in sound is faded out.
 
         Arguments
         ---------
