@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from speechbrain_lmac.data.folds import SPLIT_NAMES
+from speechbrain_lmac.data.folds import SPLIT_NAMES, check_splits_differ
 from speechbrain_lmac.data.manifest import Clip
 from speechbrain_lmac.data.own_sounds import FOLD, LABEL, SOURCE, finish
 from speechbrain_lmac.utils.download import cache_folder
@@ -100,6 +100,7 @@ def _splits(folder: Path) -> dict[str, Path]:
             f"the splits of {folder} must be train, validation and test, got {unknown[0]!r}. Give "
             "the folder of one split"
         )
+    check_splits_differ(folder, names)
     return {SPLIT_NAMES[name]: folder / name for name in names}
 
 

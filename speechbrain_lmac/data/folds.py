@@ -16,6 +16,17 @@ SPLIT_NAMES = {
 """Common names of splits -> the name of the split here."""
 
 
+def check_splits_differ(folder: object, names: Sequence[str]) -> None:
+    """Raise InputError if two folders of a data set, such as val and dev, mean the same split."""
+    for name in names:
+        same = [other for other in names if SPLIT_NAMES[other] == SPLIT_NAMES[name]]
+        if len(same) > 1:
+            raise InputError(
+                f"{folder} must hold each split once, got {' and '.join(same)}. Merge them, or "
+                "give a folder without one of them"
+            )
+
+
 def draw_folds(clips: Sequence[Clip], where: object) -> list[Clip]:
     """Assign folds 1 to 5 to clips, stratified by class; ``split`` decides where it is given.
 

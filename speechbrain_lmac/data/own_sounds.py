@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from speechbrain_lmac.audio.containers import EXTENSIONS
-from speechbrain_lmac.data.folds import SPLIT_NAMES, draw_folds
+from speechbrain_lmac.data.folds import SPLIT_NAMES, check_splits_differ, draw_folds
 from speechbrain_lmac.data.manifest import Clip, check_clips, duration_of
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.files import file_sha256
@@ -90,10 +90,12 @@ def class_folders(folder: str | Path) -> dict[str, dict[str, Path]]:
     Raises
     ------
     InputError
-        If sounds lie outside the subfolders, or there is no class folder in a split.
+        If sounds lie outside the subfolders, there is no class folder in a split, or two folders
+        mean the same split.
     """
     found = _subfolders(folder)
     if found and set(found) <= set(SPLIT_NAMES):
+        check_splits_differ(folder, list(found))
         splits = {SPLIT_NAMES[name]: _subfolders(path) for name, path in found.items()}
         if empty := [name for name in found if not splits[SPLIT_NAMES[name]]]:
             raise InputError(

@@ -219,7 +219,8 @@ def mixture(first: str, second: str, seed: Seed, seconds: float = 5.0) -> Mixtur
     Returns
     -------
     Mixture
-        Waveforms at ``SAMPLE_RATE``; the peak of the mixture is at most 0.9.
+        Waveforms at ``SAMPLE_RATE``; the peak of the mixture is at most 0.9. A sound that ends
+        before its first event is silence.
 
     Example
     -------
@@ -228,7 +229,8 @@ def mixture(first: str, second: str, seed: Seed, seconds: float = 5.0) -> Mixtur
     True
     """
     stems = [synthesize(kind, (seed, i), seconds) for i, kind in enumerate((first, second))]
-    stems = [stem * LOUDNESS / stem.square().mean().sqrt() for stem in stems]
-    gain = min(1.0, 0.9 / (stems[0] + stems[1]).abs().max().item())
-    first_stem, second_stem = (gain * stem for stem in stems)
+    levels = [stem.square().mean().sqrt() for stem in stems]
+    stems = [stem * LOUDNESS / level if level else stem for stem, level in zip(stems, levels)]
+    peak = max(0.9, (stems[0] + stems[1]).abs().max().item())
+    first_stem, second_stem = (stem * (0.9 / peak) for stem in stems)
     return Mixture(first_stem + second_stem, first_stem, second_stem)

@@ -27,7 +27,12 @@ class SoftTopK:
     softness : (float, float)
         Width of the transition at the start and at the end of training, in standard deviations of
         the mask logits; it falls by a constant ratio. A soft gate gives every bin a gradient, but
-        a CLAP still encodes the faint remainder of the closed bins.
+        a CLAP still encodes the faint remainder of the closed bins. Both are above 0.
+
+    Raises
+    ------
+    InputError
+        If a fraction is not inside (0, 1), or ``softness`` has no two positive numbers.
 
     Example
     -------
@@ -43,6 +48,10 @@ class SoftTopK:
             raise InputError(
                 "gate_fractions must be a list of fractions above 0 and below 1, "
                 f"got {fractions!r}. Give [] to disable the gate"
+            )
+        if len(softness) != 2 or not all(width > 0 for width in softness):
+            raise InputError(
+                f"gate_softness must be two numbers above 0, got {softness!r}. Give [0.4, 0.1]"
             )
         self.fractions = tuple(fractions)
         self.softness = softness

@@ -27,6 +27,7 @@ NUMBERS: dict[str, tuple[type | UnionType, float, float]] = {
     "lr": (int | float, 1e-12, math.inf),
     "clip_seconds": (int | float, 0.01, math.inf),
     "mix_probability": (int | float, 0, 1),
+    "contrast_probability": (int | float, 0, 1),
     "feature_dropout": (int | float, 0, 0.99),
     "other_class_probability": (int | float, 0, 1),
     "noise_snr_db": (int | float, -60, 60),

@@ -121,6 +121,13 @@ def test_link_opens_the_absent_prompt(report):
     assert not errors
 
 
+def save(shown, path):
+    """Save the ratings to a file."""
+    with shown.expect_download() as download:
+        shown.get_by_role("button", name="Save ratings").click()
+    download.value.save_as(path)
+
+
 def rate(page_path, ratings, rater, saved):
     """Rate the methods of a blind page and save the ratings."""
     with page(accept_downloads=True) as (shown, errors):
@@ -131,9 +138,7 @@ def rate(page_path, ratings, rater, saved):
             shown.locator(f'input[name="{letter}"][value="{value}"]').check()
         shown.locator("input[name=rater]").fill(rater)
         shown.reload()  # ratings stay
-        with shown.expect_download() as download:
-            shown.get_by_role("button", name="Save ratings").click()
-        download.value.save_as(saved)
+        save(shown, saved)
     assert not errors
 
 
@@ -152,3 +157,23 @@ def test_blind_page_collects_ratings(comparison, tmp_path, capsys):
     first, *others = map(json.loads, capsys.readouterr().out.splitlines())
     assert first["method"] == "lmac" and first["mean rank"] == 1 and first["raters"] == 2
     assert [other["mean rank"] for other in others] == [2.5, 2.5]
+
+
+def test_anonymous_rater_counts_once(comparison, tmp_path, capsys):
+    """Ratings that are saved again without a name replace those of the first file."""
+    page_path, key = write_comparison(tmp_path / "blind.html", [comparison], blind_seed=3)
+    files = [str(tmp_path / f"{number}.csv") for number in range(3)]
+    letters = {method: letter for letter, method in json.loads(key.read_text())["methods"].items()}
+    with page(accept_downloads=True) as (shown, errors):
+        shown.goto(page_path.as_uri())
+        for best, file in zip(("energy", "gradcam", "lmac"), files):
+            for method, letter in letters.items():
+                value = 5 if method == best else 2
+                shown.locator(f'input[name="{letter}"][value="{value}"]').check()
+            if best == "lmac":
+                shown.reload()
+            save(shown, file)
+    assert not errors
+    assert main(["ratings", *files, "--keys", str(key), "--json"]) == 0
+    first, *_ = map(json.loads, capsys.readouterr().out.splitlines())
+    assert first["method"] == "lmac" and first["mean rank"] == 1 and first["raters"] == 1

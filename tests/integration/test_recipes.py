@@ -92,6 +92,7 @@ def replace_wav(folder, samples):
         ({"classes": "some"}, "classes must be dataset or present, got 'some'"),
         ({"train_folds": 1}, "train_folds must be a list such as [1, 2], got 1"),
         ({"gate_fractions": 0.1}, "gate_fractions must be a list"),
+        ({"contrast_probability": 25}, "contrast_probability must be a number from 0 to 1, got 25"),
         ({"batch_size": 64}, "batch_size must be at most the number of training clips, 30, got 64"),
         ({"train_folds": "[1, 2"}, "the settings cannot be read"),
     ],

@@ -73,8 +73,10 @@ def paraphrase_prompts(
 ) -> list[ClassPrompts]:
     """Replace the embeddings of prompted classes by those of each paraphrase in turn.
 
-    Returns nothing if a prompted class has no paraphrases.
+    Returns nothing for a supervised classifier, or if a prompted class has no paraphrases.
     """
+    if audio_classifier.class_names is not None:
+        return []
     labels = sorted({item.prompt for item in items})
     known = paraphrases()
     if not all(label in known for label in labels):

@@ -3,8 +3,11 @@ const form = document.getElementById("ratings");
 const store = `speechbrain-lmac ratings ${form.dataset.store}`;
 const quote = (text) => `"${String(text).replaceAll('"', '""')}"`;
 const radios = [...form.querySelectorAll("input[type=radio]")];
+let anonymous = `anonymous ${crypto.getRandomValues(new Uint32Array(1))[0]}`;
 const letters = [...new Map(radios.map((radio) => [radio.name, radio])).values()];
 try { // a browser may have no storage for local files
+  anonymous = localStorage.getItem(`${store} rater`) ?? anonymous;
+  localStorage.setItem(`${store} rater`, anonymous);
   for (const [name, value] of Object.entries(JSON.parse(localStorage.getItem(store) ?? "{}"))) {
     if (form.elements[name]) form.elements[name].value = value;
   }
@@ -18,7 +21,7 @@ form.addEventListener("submit", (event) => {
   const missing = letters.filter((radio) => !data.get(radio.name)).map((radio) => radio.name);
   const status = document.getElementById("status");
   if (missing.length) { status.textContent = `Not rated yet: ${missing.join(", ")}`; return; }
-  const rater = data.get("rater") || `anonymous ${crypto.getRandomValues(new Uint32Array(1))[0]}`;
+  const rater = data.get("rater") || anonymous; // a second file replaces the ratings of the first
   const saved = new Date().toISOString();
   const rows = letters.map((radio) => {
     const { page } = radio.closest("section").dataset;

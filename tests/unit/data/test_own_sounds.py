@@ -120,6 +120,16 @@ def test_named_splits_become_folds(folder, sounds, tmp_path):
     assert class_names(parts, read_clips(parts), "dataset") == ("car_horn", "dog", "rain")
 
 
+def test_two_folders_of_one_split_are_refused(folder, sounds, tmp_path):
+    """No sound of val or dev is dropped silently."""
+    for name in ("train", "val", "dev"):
+        shutil.copytree(folder, tmp_path / "parts" / name)
+    with pytest.raises(
+        InputError, match="must hold each split once, got"
+    ):
+        read_clips(tmp_path / "parts")
+
+
 def test_table_takes_folds_and_recordings(folder, tmp_path):
     """The columns fold and src_file replace drawn folds and hashes."""
     rows = [("own/dog/0.wav", "dog", 2, "a"), (str(folder / "rain" / "0.wav"), "rain", 7, "b")]

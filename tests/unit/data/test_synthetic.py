@@ -29,6 +29,8 @@ def test_synthesize_before_the_first_event_is_silence():
     short = [synthesize("car_horn", seed, 0.1) for seed in range(20)]
     assert any(wav.any() for wav in short) and not all(wav.any() for wav in short)
     assert all(wav.isfinite().all() for wav in short)
+    mixtures = [mixture("car_horn", "wind", seed, 0.1) for seed in range(20)]
+    assert all(scene.mixture.isfinite().all() and scene.second.any() for scene in mixtures)
 
 
 def test_synthesize_depends_on_seed():

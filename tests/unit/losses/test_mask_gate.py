@@ -143,6 +143,13 @@ def test_gate_refuses_invalid_fractions(fractions):
         SoftTopK(fractions)
 
 
+@pytest.mark.parametrize("softness", [(0.4,), (0.4, 0.0), (-0.4, -0.1), (0.4, 0.1, 0.1)])
+def test_gate_refuses_invalid_softness(softness):
+    """A negative width would open the lowest bins."""
+    with pytest.raises(InputError, match="gate_softness must be two numbers above 0"):
+        SoftTopK([0.1], softness)
+
+
 def test_fractions_are_drawn_onto_the_device():
     """They are on the device of the masks."""
     assert SoftTopK([0.1]).draw([random.Random(0)], "meta").device.type == "meta"
