@@ -114,7 +114,7 @@ def replace_files(page: Path, folder: Path, sources: Sequence[Path]) -> None:
 def provenance(results: Path) -> str:
     """Return a line with the hashes of the weights and the torch version of a run."""
     listed = results / MERGED_RUNS
-    names = listed.read_text(encoding="utf-8").split() if listed.is_file() else ["."]
+    names = listed.read_text(encoding="utf-8").splitlines() if listed.is_file() else ["."]
     records = [
         json.loads(line)
         for name in names

@@ -3,16 +3,25 @@
 import itertools
 import shutil
 
+import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 import torch
 
 from speechbrain_lmac.data import contamination
 from speechbrain_lmac.data.datasets import read_clips
-from speechbrain_lmac.evaluation.benchmark import conditions, diagnostics, run
+from speechbrain_lmac.evaluation.benchmark import config, diagnostics, run
 from speechbrain_lmac.evaluation.benchmark.clips import stratify
-from speechbrain_lmac.evaluation.benchmark.conditions import make_items, parse, render
+from speechbrain_lmac.evaluation.benchmark.conditions import parse
+from speechbrain_lmac.evaluation.benchmark.items import (
+    EvaluationItem,
+    make_items,
+    recording_groups,
+    render,
+)
 from speechbrain_lmac.metrics.top_k import TOP_K_FRACTIONS
+from speechbrain_lmac.utils.errors import InputError
 from tests.helpers.runs import benchmark_arguments as arguments
 
 
@@ -58,6 +67,65 @@ def test_plans_survive_moved_files(small_set, tmp_path):
             torch.testing.assert_close(render(one, 8000, 0.5), render(other, 8000, 0.5))
 
 
+def noise_folder(folder, names):
+    """Write a folder with one second of noise per name."""
+    folder.mkdir()
+    for seed, name in enumerate(names):
+        samples = np.random.default_rng(seed).normal(0, 0.1, 8000)
+        soundfile.write(folder / f"{name}.wav", samples, 8000)
+    return folder
+
+
+def test_plan_refuses_other_sounds(small_set, tmp_path):
+    """The sounds of a stored plan are not replaced silently, and not taken from another folder."""
+    clips, speech = read_clips(small_set)[:6], parse("speech")
+    first = {"speech": noise_folder(tmp_path / "first", "ab")}
+    drawn = make_items(speech, clips, [], first, tmp_path / "plans", 0)
+    assert {item.mixture.other for item in drawn} <= {
+        str(f) for f in (tmp_path / "first").iterdir()
+    }
+    for folders in ({"speech": noise_folder(tmp_path / "other", "cd")}, {}):
+        with pytest.raises(InputError, match="must describe mixtures of the given sounds, got"):
+            make_items(speech, clips, [], folders, tmp_path / "plans", 0)
+    assert make_items(speech, clips, [], first, tmp_path / "plans", 1) == drawn
+
+
+def test_plan_with_broken_sounds_is_not_stored(small_set, tmp_path):
+    """Without the broken sound, the same command draws a plan."""
+    clips, speech = read_clips(small_set)[:6], parse("speech")
+    folder = noise_folder(tmp_path / "noise", "ab")
+    whole = (folder / "b.wav").read_bytes()
+    (folder / "b.wav").write_bytes(whole[:44])
+    with pytest.raises(InputError, match=r"b\.wav"):
+        make_items(speech, clips, [], {"speech": folder}, tmp_path / "plans", 0)
+    (folder / "b.wav").unlink()
+    items = make_items(speech, clips, [], {"speech": folder}, tmp_path / "plans", 0)
+    assert {item.mixture.other for item in items} == {str(folder / "a.wav")}
+
+
+def test_results_of_other_mixtures_are_refused(small_set, tmp_path, capsys):
+    """A folder whose plan or noise has changed is not resumed: its tables would mix two sets."""
+    noise = noise_folder(tmp_path / "noise", "ab")
+    words = arguments(
+        *(small_set, tmp_path / "out"),
+        **{"conditions": "[speech]", "noise_folders": f"{{speech: {noise}}}"},
+        **{"explainers": "[energy]", "interpreters": "null", "tune_baselines": "False"},
+        **{"subset_only_explainers": "[]", "gallery": "False"},
+        num_clips="{clips: 3, valid_clips: 0, subset: 0, randomized: 0}",
+    )
+    run.main(words)
+    table = (tmp_path / "out" / "results.csv.gz").read_bytes()
+    run.main(words)
+    assert (tmp_path / "out" / "results.csv.gz").read_bytes() == table
+    for path in noise.iterdir():
+        soundfile.write(path, np.random.default_rng(9).normal(0, 0.1, 8000), 8000)
+    capsys.readouterr()
+    config._digest.cache_clear()  # as in a new process
+    with pytest.raises(SystemExit):
+        run.main(words)
+    assert "those of speech are of others. Give another --output_folder" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("snr_db", [5, -5])
 def test_sources_count_under_their_own_snr(snr_db):
     """The second source of a mixture has the negative SNR."""
@@ -87,13 +155,13 @@ def test_linked_recordings_form_one_group(small_set, tmp_path):
     clips = read_clips(small_set)[:6]
     clips[1] = clips[1]._replace(src_file=clips[0].src_file)
     items = make_items(parse("two_source"), clips, [], {}, tmp_path, 0)
-    names = dict(zip((item.clip.ID for item in items), conditions.recording_groups(items)))
+    names = dict(zip((item.clip.ID for item in items), recording_groups(items)))
     assert names[clips[0].ID] == names[clips[1].ID]
     for first, second in zip(items[::2], items[1::2]):
         assert names[first.clip.ID] == names[second.clip.ID]
     assert len(set(names.values())) == 2
-    alone = [conditions.EvaluationItem(clip.ID, clip) for clip in clips]
-    assert conditions.recording_groups(alone) == [clip.src_file for clip in clips]
+    alone = [EvaluationItem(clip.ID, clip) for clip in clips]
+    assert recording_groups(alone) == [clip.src_file for clip in clips]
 
 
 def test_stratified_order_balances_classes(small_set):

@@ -90,6 +90,16 @@ def test_record_file_has_one_writer(tmp_path):
         second.add([RECORD])
 
 
+def test_records_of_another_run_are_not_added_again(tmp_path):
+    """A record that another run has added meanwhile stays alone, in the file and in memory."""
+    path = tmp_path / "results.jsonl"
+    first, second = (RecordFile(path) for _ in range(2))
+    first.add([RECORD])
+    first._file.close()  # the first run ends
+    second.add([RECORD])
+    assert second.records == [RECORD] and len(path.read_text().splitlines()) == 1
+
+
 def test_clips_of_one_class_cannot_be_mixed(small_set):
     """Too many clips of a class are refused."""
     clips = read_clips(small_set)

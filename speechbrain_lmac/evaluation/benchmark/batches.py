@@ -5,7 +5,7 @@ from typing import NamedTuple, TypeVar
 
 import torch
 
-from speechbrain_lmac.evaluation.benchmark.conditions import EvaluationItem, render
+from speechbrain_lmac.evaluation.benchmark.items import EvaluationItem, render
 from speechbrain_lmac.evaluation.scoring import (
     ClassPrompts,
     EvaluationBatch,

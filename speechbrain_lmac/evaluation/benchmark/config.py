@@ -21,10 +21,9 @@ from speechbrain_lmac.evaluation.benchmark.conditions import (
     ABSENT,
     TWO_SOURCE,
     Condition,
-    EvaluationItem,
-    make_items,
     parse,
 )
+from speechbrain_lmac.evaluation.benchmark.items import EvaluationItem, make_items
 from speechbrain_lmac.evaluation.benchmark.results import FORMAT
 from speechbrain_lmac.evaluation.scoring import ClassPrompts
 from speechbrain_lmac.explainers import EXPLAINERS
@@ -198,7 +197,7 @@ def manifest_hash(
     """Hash what records were measured on: clips, classes and mixtures."""
     rows = [[c.ID, c.label, c.fold, c.start, c.stop, _digest(c.wav)] for c in clips]
     mixtures = [
-        [i.ID, i.prompt, i.snr_db, m and [Path(m.other).name, m.offset, m.seed]]
+        [i.ID, i.prompt, i.snr_db, m and [m.other and _digest(m.other), m.offset, m.seed]]
         for i in items
         for m in [i.mixture]
     ]

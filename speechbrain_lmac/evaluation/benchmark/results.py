@@ -81,9 +81,9 @@ class RecordFile:
         return key in self._keys
 
     def add(self, records: Iterable[Record]) -> None:
-        """Append records, all of a batch at once."""
-        records = list(records)
+        """Append records, all of a batch at once; those that another run has added are dropped."""
         file = self._file or self._open()
+        records = [record for record in records if _key(record) not in self._keys]
         file.write("".join(json.dumps(record) + "\n" for record in records).encode())
         file.flush()
         os.fsync(file.fileno())

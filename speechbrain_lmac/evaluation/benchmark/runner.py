@@ -8,8 +8,9 @@ from tqdm import tqdm
 
 from speechbrain_lmac.evaluation.benchmark import conditions, measures, tuning
 from speechbrain_lmac.evaluation.benchmark.batches import chunks, load_batch, mean_features
-from speechbrain_lmac.evaluation.benchmark.conditions import ABSENT, Condition, EvaluationItem
+from speechbrain_lmac.evaluation.benchmark.conditions import ABSENT, Condition
 from speechbrain_lmac.evaluation.benchmark.config import BenchmarkConfig, manifest_hash
+from speechbrain_lmac.evaluation.benchmark.items import EvaluationItem
 from speechbrain_lmac.evaluation.benchmark.measures import Measure
 from speechbrain_lmac.evaluation.benchmark.results import RecordFile
 from speechbrain_lmac.evaluation.benchmark.sanity_checks import SanityCheck, sanity_checks
@@ -24,6 +25,7 @@ from speechbrain_lmac.evaluation.benchmark.systems import (
 from speechbrain_lmac.evaluation.benchmark.tasks import (
     Task,
     WorkUnit,
+    check_same_sounds,
     count_pending,
     make_unit,
     run_unit,
@@ -61,9 +63,13 @@ class DomainRunner:
         self.tuning_rows: list[dict[str, Any]] = json.loads(text)
 
     def is_done(self) -> bool:
-        """Return whether nothing is left to tune or to measure."""
+        """Return whether nothing is left to tune or to measure.
+
+        Raises InputError if the folder holds results of other clips or mixtures.
+        """
         checks = [check.unit for check in self._sanity_checks()]
         units = [*self._units(), *checks]
+        check_same_sounds(units, self.records)
         return not self._untuned() and not count_pending(units, self.records)
 
     def run(self, position: int = 0) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from speechbrain_lmac.data.prompts import paraphrases
-from speechbrain_lmac.evaluation.benchmark.conditions import EvaluationItem
+from speechbrain_lmac.evaluation.benchmark.items import EvaluationItem
 from speechbrain_lmac.evaluation.benchmark.measures import similarity_measure
 from speechbrain_lmac.evaluation.benchmark.results import RecordFile
 from speechbrain_lmac.evaluation.benchmark.systems import SystemUnderTest

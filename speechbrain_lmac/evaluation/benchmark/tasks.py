@@ -11,7 +11,7 @@ from speechbrain_lmac.evaluation.benchmark.batches import (
     find_partners,
     load_batch,
 )
-from speechbrain_lmac.evaluation.benchmark.conditions import EvaluationItem, recording_groups
+from speechbrain_lmac.evaluation.benchmark.items import EvaluationItem, recording_groups
 from speechbrain_lmac.evaluation.benchmark.measures import Measure, take_measures
 from speechbrain_lmac.evaluation.benchmark.results import Key, RecordFile
 from speechbrain_lmac.evaluation.benchmark.systems import SystemUnderTest
@@ -19,6 +19,7 @@ from speechbrain_lmac.evaluation.long_format import Record, to_records
 from speechbrain_lmac.evaluation.scoring import ClassPrompts, explain
 from speechbrain_lmac.explainers.base import Explainer
 from speechbrain_lmac.masking.decoder_features import DecoderFeatures
+from speechbrain_lmac.utils.errors import InputError
 
 
 class Task(NamedTuple):
@@ -118,6 +119,18 @@ def _measure(unit: WorkUnit, task: Task, batch: ItemBatch) -> list[Record]:
         }
         for item, record in zip(batch.items, records)
     ]
+
+
+def check_same_sounds(units: Iterable[WorkUnit], records: RecordFile) -> None:
+    """Raise InputError if records of a condition are of other clips or mixtures than its unit."""
+    given = {(unit.system.domain, unit.condition): unit.facts["manifest"] for unit in units}
+    for record in records.records:
+        expected = given.get((record["domain"], record["condition"]))
+        if expected not in (None, record["manifest"]):
+            raise InputError(
+                f"{records.path} must hold results of the given sounds, but those of "
+                f"{record['condition']} are of others. Give another --output_folder"
+            )
 
 
 def count_pending(units: Iterable[WorkUnit], records: RecordFile) -> int:

@@ -124,9 +124,7 @@ def test_two_folders_of_one_split_are_refused(folder, sounds, tmp_path):
     """No sound of val or dev is dropped silently."""
     for name in ("train", "val", "dev"):
         shutil.copytree(folder, tmp_path / "parts" / name)
-    with pytest.raises(
-        InputError, match="must hold each split once, got"
-    ):
+    with pytest.raises(InputError, match="must hold each split once, got"):
         read_clips(tmp_path / "parts")
 
 

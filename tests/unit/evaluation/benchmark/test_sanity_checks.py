@@ -3,7 +3,7 @@
 import torch
 
 from speechbrain_lmac.data.manifest import Clip
-from speechbrain_lmac.evaluation.benchmark.conditions import EvaluationItem
+from speechbrain_lmac.evaluation.benchmark.items import EvaluationItem
 from speechbrain_lmac.evaluation.benchmark.sanity_checks import paraphrase_prompts
 from speechbrain_lmac.evaluation.scoring import ClassPrompts
 from tests.helpers.small_networks import hooked, small_cnn
