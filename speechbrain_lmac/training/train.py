@@ -27,6 +27,7 @@ from speechbrain_lmac.losses.objective import method_name
 from speechbrain_lmac.metrics.fills import check_fills
 from speechbrain_lmac.pretrained.decoder_weights import load_decoder
 from speechbrain_lmac.pretrained.export import check_exportable, export_interpreter
+from speechbrain_lmac.pretrained.training_sources import write_earlier_sources
 from speechbrain_lmac.training.brain import LMACBrain
 from speechbrain_lmac.training.calibration import calibrate_decoder, check_calibrate
 from speechbrain_lmac.training.data import clip_dataset
@@ -147,6 +148,8 @@ def prepare_folder(hparams: dict[str, Any], splits: Splits, settings: Mapping[st
     sb.create_experiment_directory(hparams["output_folder"])
     for name, clips in splits.items():
         on_main(manifest.write, args=[folder / f"{name}.csv", clips])
+    if hparams["pretrained_decoder"] is not None:
+        on_main(write_earlier_sources, args=[folder, hparams["pretrained_decoder"]])
     return folder
 
 

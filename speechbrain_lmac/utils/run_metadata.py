@@ -32,6 +32,7 @@ RUN_OUTPUTS = (
     *("hyperparams.yaml", METADATA_FILE, "train.csv", "valid.csv", "test.csv", "metrics.csv"),
     *("results.md", "train_log.txt", "log.txt", "env.log", "results.csv.gz", "report.md"),
     *("results_mel.jsonl", "results_stft.jsonl", "tuning_mel.json", "tuning_stft.json"),
+    "earlier_sources.json",
 )
 """Output files of runs. In a folder without ``run_config.json`` they belong to the user."""
 FREE_SETTINGS = (

@@ -15,6 +15,10 @@ from speechbrain_lmac.evaluation.benchmark.results import RecordFile
 from speechbrain_lmac.models.clap.mini import MiniCLAP
 from speechbrain_lmac.models.input_window import FixedLengthInput
 from speechbrain_lmac.pretrained.finding import PRETRAINED
+from speechbrain_lmac.pretrained.training_sources import (
+    read_training_sources,
+    write_earlier_sources,
+)
 from speechbrain_lmac.utils.errors import InputError
 from tests.helpers.runs import benchmark_arguments as arguments
 
@@ -71,6 +75,24 @@ def test_test_clips_must_be_held_out(small_set, tmp_path, capsys):
     with pytest.raises(SystemExit):
         run.main(arguments(small_set, tmp_path / "out", test_folds="[3]", **changes))
     assert "interpreter was trained or selected on" in capsys.readouterr().err
+
+
+def test_recordings_of_earlier_trainings_count(small_set, tmp_path):
+    """A run that starts from a decoder knows its recordings, over several runs; none is lost."""
+    clips = read_clips(small_set)
+    runs = [tmp_path / name for name in ("first", "second", "third")]
+    for number, folder in enumerate(runs):
+        folder.mkdir()
+        manifest.write(folder / "train.csv", [clips[number]])
+        manifest.write(folder / "valid.csv", [clips[3]])
+        if number:
+            earlier = runs[number - 1] / "interpreter" / "decoder.safetensors"
+            write_earlier_sources(folder, earlier)
+    known = read_training_sources(runs[2])
+    assert known == ({clip.src_file for clip in clips[:4]}, True)
+    write_earlier_sources(runs[2], PRETRAINED / "mini-mel" / "decoder.safetensors")
+    known = read_training_sources(runs[2])
+    assert known == ({clips[2].src_file, clips[3].src_file}, False)
 
 
 def test_clips_must_fit_the_input_window():

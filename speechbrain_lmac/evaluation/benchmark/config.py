@@ -102,13 +102,13 @@ class BenchmarkConfig:
 
     @property
     def caveat(self) -> str:
-        """Sentence on interpreters whose training data is unknown, or an empty string."""
-        unknown = [system.domain for system in self.systems if system.sources is None]
+        """Sentence on interpreters whose training data is not all known, or an empty string."""
+        unknown = [s.domain for s in self.systems if not s.sources.is_complete]
         if not unknown:
             return ""
         return (
-            f"The training data of the interpreter ({', '.join(unknown)}) is not recorded, so this "
-            "run did not check that it excludes these clips."
+            f"The training data of the interpreter ({', '.join(unknown)}) is not all recorded, so "
+            "this run did not check that it excludes these clips."
         )
 
     @property

@@ -1,6 +1,5 @@
 """Systems under test: a classifier, its masking domain, an interpreter, and the explainers."""
 
-import csv
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
@@ -19,6 +18,7 @@ from speechbrain_lmac.models.base import AudioClassifier
 from speechbrain_lmac.pretrained.building import check_given
 from speechbrain_lmac.pretrained.checkpoint import check_classifier, read_interpreter
 from speechbrain_lmac.pretrained.decoder_weights import DECODER_FILE, DECODERS, load_decoder
+from speechbrain_lmac.pretrained.training_sources import TrainingSources, read_training_sources
 from speechbrain_lmac.utils.errors import InputError
 
 LEARNED = "lmac"
@@ -35,8 +35,8 @@ class SystemUnderTest(NamedTuple):
     method: str | None
     """Method of the interpreter. None: no interpreter, the decoder is untrained."""
     decoder_sha256: str
-    sources: frozenset[str] | None = None
-    """Recordings that the interpreter was trained or selected on. None: unknown."""
+    sources: TrainingSources
+    """Recordings that the interpreter was trained or selected on."""
 
     @property
     def decoder_id(self) -> str:
@@ -62,7 +62,8 @@ def load_system(clap: AudioClassifier, domain: str, source: str | Path | None) -
     if source is None:
         untrained = MaskDecoder(clap.hidden_channels, clap.query_dim)
         model = InterpreterNetwork(classifier, untrained).eval().to(clap.filterbank.device)
-        return SystemUnderTest(domain, model, None, "", frozenset())
+        untrained_on = TrainingSources(frozenset(), is_complete=True)
+        return SystemUnderTest(domain, model, None, "", untrained_on)
     try:
         folder, config, files, weights, labels = read_interpreter(source)
     except InputError as error:
@@ -82,25 +83,15 @@ def load_system(clap: AudioClassifier, domain: str, source: str | Path | None) -
     model = InterpreterNetwork(classifier, decoder).eval().to(clap.filterbank.device)
     sha256 = hashlib.sha256(files.decoder).hexdigest()
     method = config.notes["method"]
-    return SystemUnderTest(domain, model, method, sha256, training_sources(folder))
-
-
-def training_sources(folder: Path) -> frozenset[str] | None:
-    """Read the recordings that an interpreter was trained and selected on; None if unknown."""
-    tables = [folder.parent / name for name in ("train.csv", "valid.csv")]
-    if not all(path.is_file() for path in tables):
-        return None
-    rows = [row for path in tables for row in csv.DictReader(path.open(encoding="utf-8"))]
-    return frozenset(row["src_file"] for row in rows)
+    return SystemUnderTest(domain, model, method, sha256, read_training_sources(folder.parent))
 
 
 def check_held_out(systems: Iterable[SystemUnderTest], clips: Iterable[Clip]) -> None:
     """Raise InputError if an interpreter was trained or selected on the recording of a clip."""
     clips = list(clips)
     for system in systems:
-        seen = system.sources or frozenset()
         for clip in clips:
-            if clip.src_file in seen:
+            if clip.src_file in system.sources.recordings:
                 raise InputError(
                     f"test_folds must be held out, but the {system.domain} interpreter was trained "
                     f"or selected on {clip.ID}. Give other --test_folds"
