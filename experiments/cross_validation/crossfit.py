@@ -31,6 +31,7 @@ from speechbrain_lmac.pretrained.export import DECODER_FILE
 from speechbrain_lmac.training.train import main as train
 from speechbrain_lmac.utils.config import as_arguments
 from speechbrain_lmac.utils.errors import report_errors
+from speechbrain_lmac.utils.temporary_files import exclusive_lock
 
 FOLDS = (1, 2, 3, 4, 5)
 SEEDS = (1986, 1, 2)
@@ -185,9 +186,12 @@ def train_interpreter(
 
 
 def train_once(recipe: Recipe, folder: Path, settings: dict[str, Any]) -> None:
-    """Train, unless the run is finished."""
-    if not (folder / "results.md").is_file():
-        train([recipe.training_file, *as_arguments({**settings, "output_folder": str(folder)})])
+    """Train, unless the run is finished; wait if another process trains it."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with exclusive_lock(folder.with_name(f".{folder.name}.lock")):
+        if not (folder / "results.md").is_file():
+            words = as_arguments({**settings, "output_folder": str(folder)})
+            train([recipe.training_file, *words])
 
 
 def merge_folds(root: Path, finished: Sequence[int], seed: int, clap: str) -> None:

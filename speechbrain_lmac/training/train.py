@@ -3,27 +3,22 @@
 ``python train.py hparams/lmac_zs.yaml`` runs :func:`main`.
 """
 
-import logging
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import speechbrain as sb
 import torch
 from speechbrain.utils.checkpoints import Checkpointer
-from tqdm import tqdm
 
 from speechbrain_lmac.data import manifest
 from speechbrain_lmac.data.datasets import class_names
 from speechbrain_lmac.data.manifest import Clip
-from speechbrain_lmac.evaluation import tables
-from speechbrain_lmac.evaluation.evaluate import evaluate, write_scores
 from speechbrain_lmac.evaluation.predictions import with_predicted_labels
 from speechbrain_lmac.evaluation.scoring import ClassPrompts
-from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.explainers.base import Explainer
-from speechbrain_lmac.losses.objective import method_name
 from speechbrain_lmac.metrics.fills import check_fills
 from speechbrain_lmac.pretrained.decoder_weights import load_decoder
 from speechbrain_lmac.pretrained.export import check_exportable, export_interpreter
@@ -32,12 +27,13 @@ from speechbrain_lmac.training.brain import LMACBrain
 from speechbrain_lmac.training.calibration import calibrate_decoder, check_calibrate
 from speechbrain_lmac.training.data import clip_dataset
 from speechbrain_lmac.training.loggers import check_loggers
+from speechbrain_lmac.training.report import chosen_explainers, report, trained_method
 from speechbrain_lmac.training.splits import Splits, data_folder_of, load_splits
 from speechbrain_lmac.utils.config import load_hparams, print_settings, save_settings, seed_of
 from speechbrain_lmac.utils.device import check_device, keep_freed_memory, warn_if_emulated
 from speechbrain_lmac.utils.distributed import local_batch_size, shutdown
 from speechbrain_lmac.utils.errors import InputError, report_errors
-from speechbrain_lmac.utils.files import write_text
+from speechbrain_lmac.utils.run_lock import run_lock
 from speechbrain_lmac.utils.run_metadata import (
     lock_output_folder,
     run_settings,
@@ -48,11 +44,8 @@ from speechbrain_lmac.utils.settings_help import is_help_request
 
 BACKEND = () if torch.cuda.is_available() else ("--distributed_backend", "gloo")
 """Default backend of distributed training."""
-AVAILABLE_INPUTS = {"query", "seeds", "class_queries"}
-"""Inputs of an explainer that the final table provides."""
 Report = Callable[[LMACBrain, Sequence[Clip], Mapping[str, Explainer], dict[str, Any]], None]
 """Function of the brain, the test clips, the explainers and the settings."""
-logger = logging.getLogger(__name__)
 
 
 @report_errors
@@ -117,18 +110,28 @@ def train(
     if hparams["pretrained_decoder"] is not None:
         load_decoder(hparams["decoder"], hparams["pretrained_decoder"])
     settings = run_settings(hparams_file, overrides, run_opts)
-    folder = prepare_folder(hparams, splits, settings)
-    on_main = sb.utils.distributed.run_on_main
-    on_main(save_settings, args=[hparams_file, overrides, folder])
-    on_main(write_run_metadata, args=[folder, command or ["python", "train.py", *arguments]])
-    brain = fit(hparams, splits, prompts, run_opts)
-    network = brain.restore_best()
-    if sb.utils.distributed.if_main_process():
-        calibrate_decoder(brain, splits["valid"], hparams)
-        method = trained_method(hparams)
-        export_interpreter(network, method, folder / "interpreter", include_classifier)
-        (evaluate_with or report)(brain, splits["test"], explainers, hparams)
+    with results_folder_lock(hparams["output_folder"]):
+        folder = prepare_folder(hparams, splits, settings)
+        on_main = sb.utils.distributed.run_on_main
+        on_main(save_settings, args=[hparams_file, overrides, folder])
+        on_main(write_run_metadata, args=[folder, command or ["python", "train.py", *arguments]])
+        brain = fit(hparams, splits, prompts, run_opts)
+        network = brain.restore_best()
+        if sb.utils.distributed.if_main_process():
+            calibrate_decoder(brain, splits["valid"], hparams)
+            method = trained_method(hparams)
+            export_interpreter(network, method, folder / "interpreter", include_classifier)
+            (evaluate_with or report)(brain, splits["test"], explainers, hparams)
     shutdown()
+
+
+@contextmanager
+def results_folder_lock(folder: str | Path) -> Iterator[None]:
+    """Hold a results folder against other trainings; InputError if one is running in it."""
+    with ExitStack() as stack:
+        if sb.utils.distributed.if_main_process():
+            stack.enter_context(run_lock(folder))
+        yield
 
 
 def check_choices(hparams: Mapping[str, Any]) -> None:
@@ -188,13 +191,6 @@ def check_trained(checkpointer: Checkpointer, folder: str | Path) -> None:
         )
 
 
-def trained_method(hparams: dict[str, Any]) -> str:
-    """Name of the method that the settings train."""
-    family = hparams["model"].classifier.audio_classifier.method_family
-    inputs = ["gradient_features"] if hparams["decoder"].gradient_features else []
-    return method_name(hparams["objective"].terms + hparams["gate"].terms + inputs, family)
-
-
 def label_splits(hparams: dict[str, Any], splits: Splits) -> Splits:
     """Splits with the labels that a supervised classifier predicts, otherwise unchanged."""
     classifier, seconds = hparams["model"].classifier.audio_classifier, hparams["clip_seconds"]
@@ -214,40 +210,3 @@ def class_prompts(hparams: dict[str, Any], of_data: Splits) -> ClassPrompts:
         data_folder_of(hparams), clips, hparams["classes"]
     )
     return ClassPrompts(names, classifier.class_queries(names, hparams["eval_templates"]))
-
-
-def chosen_explainers(hparams: dict[str, Any]) -> dict[str, Explainer]:
-    """Trained interpreter under the name of its method, and the baselines."""
-    for name in hparams["baselines"]:
-        if name not in EXPLAINERS:
-            raise InputError(f"baselines must name {', '.join(EXPLAINERS)}, got {name!r}")
-        if not AVAILABLE_INPUTS.issuperset(EXPLAINERS[name].needs):
-            raise InputError(
-                f"baselines must be explainers of single clips, got {name}. Run evaluate.py for it"
-            )
-    baselines = {name: EXPLAINERS[name] for name in hparams["baselines"]}
-    return {trained_method(hparams): EXPLAINERS["lmac"], **baselines}
-
-
-def report(
-    brain: LMACBrain,
-    clips: Sequence[Clip],
-    explainers: Mapping[str, Explainer],
-    hparams: dict[str, Any],
-) -> None:
-    """Evaluate the explainers on the test clips; log and write rows and tables."""
-    folder = Path(hparams["output_folder"])
-    loader = brain.make_dataloader(
-        clip_dataset(clips, hparams), sb.Stage.TEST, ckpt_prefix=None, **hparams["valid_loader"]
-    )
-    batches = [(batch.id, batch.sig.data.to(brain.device)) for batch in tqdm(loader, "reading")]
-    rows = evaluate(brain.model, explainers, batches, brain.prompts)
-    write_scores(folder / "metrics.csv", rows)
-    what = (
-        f"{len(clips)} test clips, {len(brain.prompts.names)} classes, {hparams['masking']} "
-        f"masking, folds {hparams['test_folds']}"
-    )
-    text = tables.report(rows, trained_method(hparams), what)
-    write_text(folder / "results.md", text)
-    logger.info("\n%s", text)
-    logger.info("rows: %s; tables: %s", folder / "metrics.csv", folder / "results.md")

@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from speechbrain_lmac.utils.held_signals import held_signals
 
@@ -27,7 +27,9 @@ HIDDEN = ".speechbrain-lmac"
 """Prefix of every auxiliary file of this package."""
 LOCK = f"{HIDDEN}.lock"
 """Name of the lock file of a folder."""
-AUXILIARY = re.compile(f"{re.escape(HIDDEN)}(-[0-9a-f]{{16}}{re.escape(PARTIAL)}|[.]lock)")
+RUN_LOCK = f"{HIDDEN}-run.lock"
+"""Lock file of a results folder in which a run is going on."""
+AUXILIARY = re.compile(f"{re.escape(HIDDEN)}(-[0-9a-f]{{16}}{re.escape(PARTIAL)}|(-run)?[.]lock)")
 """Pattern of the names of temporaries and lock files."""
 
 
@@ -121,17 +123,28 @@ def _remove_if_stale(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def exclusive_lock(path: Path) -> Iterator[None]:
+def exclusive_lock(path: Path, wait: bool = True) -> Iterator[None]:
     """Hold a lock file, among processes and threads; it is removed at the end.
 
     A process that waited for a lock file which was removed meanwhile creates a new one. On systems
     without flock the lock file stays.
+
+    Arguments
+    ---------
+    path : Path
+        Lock file, in an existing folder.
+    wait : bool
+        Wait for another holder. Otherwise BlockingIOError is raised. Default: True.
     """
     if fcntl is None:
-        with FileLock(path):
+        try:
+            lock = FileLock(path).acquire(timeout=-1 if wait else 0)
+        except Timeout as error:
+            raise BlockingIOError(f"{path} is held") from error
+        with lock:
             yield
         return
-    descriptor = _acquire(path)
+    descriptor = _acquire(path, wait)
     try:
         yield
     finally:
@@ -140,12 +153,17 @@ def exclusive_lock(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _acquire(path: Path) -> int:
+def _acquire(path: Path, wait: bool) -> int:
+    operation = fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB)
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
         try:
-            with contextlib.suppress(OSError):  # a file system without locks
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(descriptor, operation)
+            except BlockingIOError:
+                raise
+            except OSError:  # a file system without locks
+                pass
             if os.path.samestat(os.fstat(descriptor), path.stat()):
                 return descriptor
         except FileNotFoundError:

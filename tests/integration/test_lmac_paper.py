@@ -11,7 +11,7 @@ from speechbrain_lmac import Interpreter
 from speechbrain_lmac.audio.io import load_clip
 from speechbrain_lmac.data import manifest
 from speechbrain_lmac.data.datasets import read_clips
-from speechbrain_lmac.training import train
+from speechbrain_lmac.training import report, train
 from speechbrain_lmac.utils.config import hparams_path, load_hparams
 from tests.helpers.cnn14 import published_classifier
 from tests.helpers.runs import stop_after
@@ -124,7 +124,7 @@ def test_paper_settings_are_those_published(classifier):
     schedule = hparams["lr_annealing"]
     assert (schedule.factor, schedule.patience, schedule.dont_halve_until_epoch) == (0.5, 3, 100)
     assert (hparams["number_of_epochs"], hparams["batch_size"]) == (200, 16)
-    assert train.trained_method(hparams) == "L-MAC"
+    assert report.trained_method(hparams) == "L-MAC"
 
 
 def test_noise_is_added_to_clips(small_set, classifier):

@@ -9,6 +9,7 @@ from speechbrain_lmac.evaluation.benchmark import run
 from speechbrain_lmac.evaluation.benchmark.config import BenchmarkConfig
 from speechbrain_lmac.training import train
 from speechbrain_lmac.training.brain import LMACBrain
+from speechbrain_lmac.utils.run_lock import run_lock
 from speechbrain_lmac.utils.run_metadata import METADATA_FILE, RUN_FILE
 from tests.helpers.runs import benchmark_arguments, training_arguments
 
@@ -105,3 +106,12 @@ def test_benchmark_folder_accepts_free_settings(start, small_set, tmp_path):
         assert start(run, benchmark_arguments(small_set, output, **change)) == INTERRUPTED
     assert "data_folder" not in json.loads((output / RUN_FILE).read_text())
     assert len(json.loads((output / METADATA_FILE).read_text())) == 3
+
+
+def test_folder_of_a_running_training_is_refused(small_set, tmp_path, capsys):
+    """A second training would remove the checkpoint that the first one is writing."""
+    folder = tmp_path / "run"
+    with run_lock(folder), pytest.raises(SystemExit):
+        train.main(training_arguments(small_set, folder))
+    assert "run is in use by another run. Wait for its end" in capsys.readouterr().err
+    assert not list(folder.iterdir())

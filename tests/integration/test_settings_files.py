@@ -10,7 +10,7 @@ from speechbrain import parse_arguments
 from experiments.ablation import study
 from experiments.paper_table.reproduce import PAPER_SETTINGS
 from speechbrain_lmac.explainers import EXPLAINERS
-from speechbrain_lmac.training.train import trained_method
+from speechbrain_lmac.training.report import trained_method
 from speechbrain_lmac.utils.config import as_arguments, hparams_path, load_hparams
 from speechbrain_lmac.utils.errors import InputError
 from tests.unit.utils.test_config import BENCHMARK, FOLDER, TRAINING

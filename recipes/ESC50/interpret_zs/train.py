@@ -19,13 +19,8 @@ from speechbrain_lmac.pretrained.decoder_weights import load_decoder
 from speechbrain_lmac.pretrained.export import export_interpreter
 from speechbrain_lmac.training.brain import LMACBrain
 from speechbrain_lmac.training.calibration import calibrate_decoder
-from speechbrain_lmac.training.train import (
-    check_trained,
-    chosen_explainers,
-    class_prompts,
-    report,
-    trained_method,
-)
+from speechbrain_lmac.training.report import chosen_explainers, report, trained_method
+from speechbrain_lmac.training.train import check_trained, class_prompts
 
 DEBUG_CLIPS = 4
 """Validation and test clips of ``--debug``."""
