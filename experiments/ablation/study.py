@@ -18,6 +18,7 @@ from ruamel.yaml import YAML
 
 from experiments.ablation.page import make_page, summarize
 from experiments.ablation.rows import Row, read_rows, result_file
+from experiments.finished_runs import is_finished
 from speechbrain_lmac.evaluation.benchmark.results import read_table
 from speechbrain_lmac.evaluation.benchmark.run import main as evaluate
 from speechbrain_lmac.training.train import main as train
@@ -68,10 +69,11 @@ def make_parser() -> argparse.ArgumentParser:
 def run_row(row: Row, options: argparse.Namespace) -> None:
     """Train and evaluate a row, unless its result exists."""
     path = result_file(row, options)
-    if path.is_file():
-        return
     folder = path.parent
-    train(["lmac_zs_efficientat.yaml", *as_arguments(train_settings(row, options, folder))])
+    training = ["lmac_zs_efficientat.yaml", *as_arguments(train_settings(row, options, folder))]
+    if is_finished(folder, training, path.name):
+        return
+    train(training)
     settings = evaluate_settings(row, options, folder)
     evaluate(["evaluate_efficientat.yaml", *as_arguments(settings)])
     figures = {**summarize(read_table(folder / "bench")), "passes": count_passes(folder)}

@@ -23,6 +23,7 @@ import pandas as pd
 
 from experiments.cross_validation.recipes import RECIPES, Recipe
 from experiments.cross_validation.seeds_page import write_seeds_page
+from experiments.finished_runs import is_finished
 from experiments.result_pages.merge import merge_runs
 from speechbrain_lmac.evaluation.benchmark.results import read_table
 from speechbrain_lmac.evaluation.benchmark.run import main as evaluate
@@ -187,10 +188,10 @@ def train_interpreter(
 
 def train_once(recipe: Recipe, folder: Path, settings: dict[str, Any]) -> None:
     """Train, unless the run is finished; wait if another process trains it."""
+    words = as_arguments({**settings, "output_folder": str(folder)})
     folder.parent.mkdir(parents=True, exist_ok=True)
     with exclusive_lock(folder.with_name(f".{folder.name}.lock")):
-        if not (folder / "results.md").is_file():
-            words = as_arguments({**settings, "output_folder": str(folder)})
+        if not is_finished(folder, [recipe.training_file, *words]):
             train([recipe.training_file, *words])
 
 

@@ -20,6 +20,7 @@ import yaml
 from hyperpyyaml import load_hyperpyyaml
 from safetensors.torch import save_file
 
+from experiments.finished_runs import is_finished
 from speechbrain_lmac.metrics.top_k import TOP_K_FRACTIONS
 from speechbrain_lmac.training.train import main as train
 from speechbrain_lmac.utils.config import as_arguments
@@ -60,15 +61,14 @@ def row_folder(root: Path, name: str, seed: int) -> Path:
 
 def train_row(hparams: Path, folder: Path, settings: dict[str, Any]) -> None:
     """Train a row, unless that is done."""
-    if (folder / "results.md").is_file():
-        return
     start, offset = settings.pop("start", None), settings.pop("start_offset", None)
+    words = [str(hparams), *as_arguments({**settings, "output_folder": str(folder)})]
+    if is_finished(folder, words):
+        return
     if offset is not None:
         start = folder.with_name(f"{folder.name}.start.safetensors")
         write_start(hparams, start, settings, offset)
-    if start is not None:
-        settings["pretrained_decoder"] = str(start)
-    train([str(hparams), *as_arguments({**settings, "output_folder": str(folder)})])
+    train([*words, *(() if start is None else ("--pretrained_decoder", str(start)))])
 
 
 def write_start(hparams: Path, path: Path, settings: Mapping[str, Any], offset: float) -> None:
