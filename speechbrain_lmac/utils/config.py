@@ -1,21 +1,19 @@
-"""Settings files in HyperPyYAML: find, load and flatten them."""
+"""Settings files in HyperPyYAML: find, read, build and save them."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from hyperpyyaml import load_hyperpyyaml, resolve_references
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import MarkedYAMLError
-from ruamel.yaml.nodes import Node, ScalarNode, SequenceNode
 
 from speechbrain_lmac.utils.errors import InputError, first_line
 from speechbrain_lmac.utils.files import write_text
 from speechbrain_lmac.utils.settings_help import describe_settings, unknown_setting
-
-STANDARD_TAGS = "tag:yaml.org,2002:"
-"""Prefix of the tags of plain values; all other tags build something."""
 
 
 def hparams_path(name: str) -> Path:
@@ -49,7 +47,7 @@ def load_hparams(hparams_file: str | Path, overrides: str | None) -> dict[str, A
     InputError
         If a file is missing or malformed, or a change names an unknown setting.
     """
-    text = read_settings(hparams_file)
+    text = read_settings(hparams_file, overrides)
     try:
         return load_hyperpyyaml(text, overrides)
     except MarkedYAMLError as error:
@@ -88,7 +86,7 @@ def seed_of(hparams_file: str | Path, overrides: str | None) -> int:
         If the file has no ``seed``, or it is no whole number.
     """
     try:
-        resolved = resolve_references(read_settings(hparams_file), overrides)
+        resolved = resolve_references(read_settings(hparams_file, overrides), overrides)
         seed = YAML().load(resolved).get("seed")
     except (MarkedYAMLError, KeyError, TypeError, ValueError, AttributeError):
         seed = 0  # load_hparams explains the error
@@ -128,17 +126,22 @@ def save_settings(hparams_file: str | Path, overrides: str | None, folder: str |
     folder : str or Path
         Results folder.
     """
-    resolved = resolve_references(read_settings(hparams_file), overrides).getvalue()
+    text = read_settings(hparams_file, overrides)
+    resolved = resolve_references(text, overrides).getvalue()
     write_text(Path(folder) / "hyperparams.yaml", resolved)
 
 
-def read_settings(hparams_file: str | Path) -> str:
+def read_settings(hparams_file: str | Path, overrides: str | None = None) -> str:
     """Read a settings file.
 
     Arguments
     ---------
     hparams_file : str or Path
         HyperPyYAML file, or the name of one in the package.
+    overrides : str
+        YAML of the changes from the command line. Objects of another class, such as
+        ``opt_class: !name:torch.optim.SGD {momentum: 0.9}``, replace those of the file. HyperPyYAML
+        would keep the class of the file. Default: none.
 
     Returns
     -------
@@ -156,85 +159,41 @@ def read_settings(hparams_file: str | Path) -> str:
     if not path.is_file():
         raise InputError(f"no such hyperparameter file: {hparams_file}")
     try:
-        return path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read: {first_line(error)}") from error
+    return _replace_objects(text, overrides)
+
+
+def _replace_objects(text: str, overrides: str | None) -> str:
+    """Put the objects of ``overrides`` that have another tag into the text of a settings file."""
+    if "!" not in (overrides or ""):
+        return text
+    yaml = YAML()
+    try:
+        settings, changes = yaml.load(text), yaml.load(overrides)
+        if not _put_objects(settings, changes):
+            return text
+    except (MarkedYAMLError, TypeError):  # load_hparams explains the error
+        return text
+    stream = StringIO()
+    yaml.dump(settings, stream)
+    return stream.getvalue()
+
+
+def _put_objects(settings: CommentedMap, changes: CommentedMap) -> bool:
+    """Replace values that have another tag, at any depth; return whether there are some."""
+    replaced = False
+    for name, value in changes.items():
+        if isinstance(value, CommentedMap) and isinstance(settings.get(name), CommentedMap):
+            if value.tag.value not in (None, settings[name].tag.value):
+                settings[name] = value
+                replaced = True
+            else:
+                replaced |= _put_objects(settings[name], value)
+    return replaced
 
 
 def print_settings(hparams_file: str | Path) -> None:
     """Print the settings of a file with their values and comments."""
     print(describe_settings(Path(hparams_file).name, read_settings(hparams_file)))
-
-
-def flat_settings(hparams_file: str | Path, overrides: str | None) -> dict[str, Any]:
-    """Read settings as plain values, with references resolved and no object built.
-
-    Arguments
-    ---------
-    hparams_file : str or Path
-        HyperPyYAML file, or the name of one in the package.
-    overrides : str
-        YAML of the changes from the command line.
-
-    Returns
-    -------
-    dict
-        Dotted name, such as ``opt_class.lr`` -> plain value. The value of a setting that builds an
-        object is its tag. A second reference to an object or list ``x`` is ``<x>``.
-
-    Example
-    -------
-    >>> settings = flat_settings("lmac_zs.yaml", "lr: 0.01")
-    >>> settings["opt_class"], settings["opt_class.lr"], settings["domain.audio_classifier"]
-    ('!name:torch.optim.AdamW', 0.01, '<audio_classifier>')
-    """
-    resolved = resolve_references(read_settings(hparams_file), overrides).getvalue()
-    yaml = YAML(typ="safe", pure=True)
-    settings: dict[str, Any] = {}
-    names: dict[int, str] = {}  # of the nodes met so far
-    for name, node in _children(yaml.compose(resolved), ""):
-        settings.update(_flatten(name, node, names, yaml.constructor))
-    return settings
-
-
-def _flatten(
-    name: str, node: Node, names: dict[int, str], constructor: Any
-) -> Iterator[tuple[str, Any]]:
-    """Name and plain value of a YAML node and of all nodes below it."""
-    if _is_plain_scalar(node):
-        yield name, constructor.construct_object(node)
-    elif id(node) in names:
-        yield name, f"<{names[id(node)]}>"
-    else:
-        names[id(node)] = name
-        if isinstance(node, ScalarNode):
-            yield name, f"{node.tag} {node.value}".strip()
-        elif _is_plain_value(node):
-            yield name, constructor.construct_object(node, deep=True)
-        else:
-            if not str(node.tag).startswith(STANDARD_TAGS):
-                yield name, node.tag
-            for child_name, child in _children(node, name):
-                yield from _flatten(child_name, child, names, constructor)
-
-
-def _is_plain_scalar(node: Node) -> bool:
-    return isinstance(node, ScalarNode) and str(node.tag).startswith(STANDARD_TAGS)
-
-
-def _is_plain_value(node: Node) -> bool:
-    """Whether a node is an empty mapping, or a sequence of plain scalars, and builds nothing."""
-    if not str(node.tag).startswith(STANDARD_TAGS):
-        return False
-    return not node.value or (
-        isinstance(node, SequenceNode) and all(map(_is_plain_scalar, node.value))
-    )
-
-
-def _children(node: Node, name: str) -> Iterator[tuple[str, Node]]:
-    """Name and node of each entry of a mapping or sequence."""
-    if isinstance(node, SequenceNode):
-        yield from ((f"{name}[{index}]", item) for index, item in enumerate(node.value))
-    else:
-        prefix = f"{name}." if name else ""
-        yield from ((f"{prefix}{key.value}", value) for key, value in node.value)

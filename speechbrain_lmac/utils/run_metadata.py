@@ -19,9 +19,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from speechbrain_lmac.utils.config import flat_settings
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.files import file_sha256, write_text
+from speechbrain_lmac.utils.flat_settings import flat_settings
 from speechbrain_lmac.utils.setting_changes import describe_changes
 
 METADATA_FILE = "run_metadata.json"

@@ -7,10 +7,13 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
+from experiments.paper_table_lmac.reproduce import CLASSIFIER
 from speechbrain_lmac import Interpreter
 from speechbrain_lmac.audio.io import load_clip
 from speechbrain_lmac.data import manifest
 from speechbrain_lmac.data.datasets import read_clips
+from speechbrain_lmac.evaluation.benchmark.results import read_table
+from speechbrain_lmac.evaluation.benchmark.run import main as evaluate
 from speechbrain_lmac.training import report, train
 from speechbrain_lmac.utils.config import hparams_path, load_hparams
 from tests.helpers.cnn14 import published_classifier
@@ -38,6 +41,11 @@ def few(small_set, tmp_path_factory):
     return path
 
 
+def flow_style(settings):
+    """Return settings as YAML in one line."""
+    return yaml.safe_dump(settings, default_flow_style=True, width=1e9).strip()
+
+
 def arguments(small_set, few, output, classifier, **changes):
     """Return arguments of a short training as published, on clips of half a second."""
     settings = {
@@ -45,7 +53,7 @@ def arguments(small_set, few, output, classifier, **changes):
         **{"number_of_epochs": 2, "batch_size": 2, "left_out_frames": 3, "device": "cpu"},
         **{"noise_folder": small_set, "baselines": "[]", "chunk_size": 2},
         **{"train_folds": "[1]", "valid_folds": "[2]", "test_folds": "[3]"},
-        "audio_classifier": yaml.safe_dump(classifier, default_flow_style=True, width=1e9),
+        "audio_classifier": flow_style(classifier),
         **changes,
     }
     pairs = [(f"--{name}", str(value).strip()) for name, value in settings.items()]
@@ -66,6 +74,34 @@ def test_paper_training_is_named_lmac(trained):
     interpreter = Interpreter.from_hparams(source=trained, run_opts={"device": "cpu"})
     network = interpreter.mods.model
     assert not network.decoder.conditioned and network.classifier.domain.left_out_frames == 3
+
+
+def benchmark(few, classifier, trained, output, **changes):
+    """Return arguments of a benchmark of the published decoder."""
+    settings = {
+        **{"data_folder": few, "output_folder": output, "clip_seconds": 0.5, "device": "cpu"},
+        **{"test_folds": "[3]", "valid_folds": "[]", "tune_baselines": False, "gallery": False},
+        **{"explainers": "[lmac, energy]", "subset_only_explainers": "[]"},
+        **{"maskings": "[stft_log1p]", "interpreters": f"{{stft_log1p: {trained}}}"},
+        "audio_classifier": f"{CLASSIFIER} {flow_style(classifier)}",
+        **changes,
+    }
+    pairs = [(f"--{name}", str(value).strip()) for name, value in settings.items()]
+    return [str(hparams_path("evaluate_lmac.yaml")), *itertools.chain(*pairs)]
+
+
+def test_benchmark_asks_for_predicted_classes(trained, few, classifier, tmp_path, capsys):
+    """Conditions with other classes are refused before anything is measured; clean clips run."""
+    output = tmp_path / "bench"
+    sizes = "{{clips: 2, valid_clips: 0, subset: 0, randomized: {}}}"
+    asked = {"conditions": "[clean, two_source]", "num_clips": sizes.format(1)}
+    with pytest.raises(SystemExit):
+        evaluate(benchmark(few, classifier, trained, output, **asked))
+    message = "explains the predicted class only, but two_source, randomized ask for other classes"
+    assert message in capsys.readouterr().err and not output.exists()
+    asked = {"conditions": "[clean]", "num_clips": sizes.format(0)}
+    evaluate(benchmark(few, classifier, trained, output, **asked))
+    assert set(read_table(output).method) == {"L-MAC", "energy"}
 
 
 def test_fine_tuning_starts_from_a_decoder(trained, small_set, few, classifier, tmp_path):

@@ -74,6 +74,7 @@ class BenchmarkConfig:
         self.systems = systems.load_systems(hparams)
         systems.check_one_method(self.systems)
         systems.check_held_out(self.systems, self.clips.test)
+        systems.check_queries(self.systems, hparams, self.num_clips)
         self.clip_seconds: float = hparams["clip_seconds"]
         self.batch_size: int = hparams["batch_size"]
         self.classifier_sha256 = hparams["audio_classifier"].reference.sha256

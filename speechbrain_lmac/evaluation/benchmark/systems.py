@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from speechbrain_lmac.data.manifest import Clip
-from speechbrain_lmac.evaluation.benchmark.conditions import CLEAN, Condition
+from speechbrain_lmac.evaluation.benchmark.conditions import ABSENT, CLEAN, TWO_SOURCE, Condition
 from speechbrain_lmac.explainers import EXPLAINERS
 from speechbrain_lmac.explainers.base import Explainer
 from speechbrain_lmac.masking.decoder import MaskDecoder
@@ -106,6 +106,26 @@ def check_one_method(systems: Iterable[SystemUnderTest]) -> None:
             f"interpreters must be of one method, got {' and '.join(methods)}. Evaluate each "
             "masking domain in a run of its own"
         )
+
+
+def check_queries(
+    systems: Iterable[SystemUnderTest], hparams: Mapping[str, Any], num_clips: Mapping[str, Any]
+) -> None:
+    """Raise InputError for settings that ask for other classes of an unconditioned decoder.
+
+    Such a decoder, as that of ``lmac_paper.yaml``, explains the predicted class only.
+    """
+    kinds = (TWO_SOURCE, ABSENT)
+    asked = [name for name in hparams["conditions"] if name.partition("@")[0] in kinds]
+    asked += [name for name in hparams["explainers"] if name == "shuffled-prompt"]
+    asked += ["randomized"] if num_clips["randomized"] else []
+    for system in systems:
+        if asked and not system.model.explains_any_query:
+            raise InputError(
+                f"the {system.domain} interpreter explains the predicted class only, but "
+                f"{', '.join(asked)} ask for other classes. Leave them out of --conditions and "
+                "--explainers, and set randomized to 0 in --num_clips"
+            )
 
 
 def choose_explainers(hparams: Mapping[str, Any], system: SystemUnderTest) -> dict[str, Explainer]:

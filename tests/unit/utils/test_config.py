@@ -11,8 +11,14 @@ import sys
 import pytest
 import yaml
 
-from speechbrain_lmac.utils.config import hparams_path, load_hparams, read_settings
+from speechbrain_lmac.utils.config import (
+    hparams_path,
+    load_hparams,
+    read_settings,
+    save_settings,
+)
 from speechbrain_lmac.utils.errors import InputError
+from speechbrain_lmac.utils.flat_settings import flat_settings
 from tests.conftest import REPOSITORY
 
 FOLDER = hparams_path("lmac_zs.yaml").parent
@@ -122,3 +128,26 @@ def test_hparams_path_is_of_own_checkout(tmp_path):
     path, text = done.stdout.splitlines()[:2]
     assert path == str(tmp_path / "own" / "hparams" / "lmac_zs.yaml")
     assert text == "checkout: own"
+
+
+CHANGES = [
+    ("opt_class: !name:torch.optim.SGD {momentum: 0.9}", "SGD", {"momentum": 0.9}),
+    ("opt_class: {weight_decay: 0.5}", "AdamW", {"lr": 0.001, "weight_decay": 0.5}),
+    ("opt_class: !name:torch.optim.AdamW {lr: 0.5}", "AdamW", {"lr": 0.5, "weight_decay": 0.01}),
+]
+"""Changes of an object, its class afterwards and its arguments."""
+
+
+@pytest.mark.parametrize(("overrides", "name", "arguments"), CHANGES)
+def test_another_class_replaces_the_object(tmp_path, overrides, name, arguments):
+    """Its arguments are its own. Arguments without another class change those of the file."""
+    optimizer = load_hparams("lmac_zs.yaml", overrides)["opt_class"]
+    assert optimizer.func.__name__ == name and optimizer.keywords == arguments
+    settings = flat_settings("lmac_zs.yaml", overrides)
+    assert settings["opt_class"] == f"!name:torch.optim.{name}"
+    save_settings("lmac_zs.yaml", overrides, tmp_path)
+    saved = flat_settings(tmp_path / "hyperparams.yaml", None)
+    for place in (settings, saved):
+        found = {key: place[f"opt_class.{key}"] for key in arguments}
+        assert found == arguments and place["opt_class"] == settings["opt_class"]
+    assert ("opt_class.weight_decay" in settings) == ("weight_decay" in arguments)

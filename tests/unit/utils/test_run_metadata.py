@@ -6,8 +6,8 @@ from importlib.metadata import version
 import pytest
 from speechbrain import parse_arguments
 
-from speechbrain_lmac.utils.config import flat_settings
 from speechbrain_lmac.utils.errors import InputError
+from speechbrain_lmac.utils.flat_settings import flat_settings
 from speechbrain_lmac.utils.run_metadata import (
     METADATA_FILE,
     RUN_FILE,
