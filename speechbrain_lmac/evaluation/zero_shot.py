@@ -95,8 +95,9 @@ def classify(
     Returns
     -------
     pandas.DataFrame
-        One row per clip and wording: ``clip``, ``label``, ``wording``, ``predicted``, ``rank`` of
-        the label (1: correct) and ``confidence``, the probability of the prediction.
+        One row per clip and wording: ``clip``, its ``recording``, ``label``, ``wording``,
+        ``predicted``, ``rank`` of the label (1: correct) and ``confidence``, the probability of the
+        prediction.
     """
     labels = torch.tensor([names.index(clip.label) for clip in clips], device=embeddings.device)
     tables = []
@@ -113,6 +114,7 @@ def classify(
             pd.DataFrame(
                 {
                     "clip": [clip.ID for clip in clips],
+                    "recording": [clip.src_file for clip in clips],
                     "label": [clip.label for clip in clips],
                     "wording": wording,
                     "predicted": [names[i] for i in best.tolist()],

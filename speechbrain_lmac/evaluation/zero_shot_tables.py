@@ -1,17 +1,20 @@
 """Tables of the classification of a data set: accuracy, classes, confusion."""
 
+import math
 from collections.abc import Hashable, Sequence
 from typing import Any
 
 import pandas as pd
-from scipy.stats import binomtest
+from scipy.stats import norm
 
 MATRIX_NAMES = 12
 """Largest number of classes whose confusion matrix is printed."""
 
 
 def accuracies(rows: pd.DataFrame) -> pd.DataFrame:
-    """Compute accuracy and top-3 accuracy of each wording in percent, with 95 % Wilson intervals.
+    """Compute accuracy and top-3 accuracy of each wording in percent, with 95 % intervals.
+
+    The intervals are those of :func:`clustered_wilson_interval` over source recordings.
 
     Arguments
     ---------
@@ -25,15 +28,59 @@ def accuracies(rows: pd.DataFrame) -> pd.DataFrame:
     """
     lines: dict[Hashable, dict[str, Any]] = {}
     for wording, part in rows.groupby("wording", sort=False):
-        right = int((part["rank"] == 1).sum())
-        low, high = binomtest(right, len(part)).proportion_ci(method="wilson")
+        right = part["rank"] == 1
+        low, high = clustered_wilson_interval(right, part["recording"])
         lines[wording] = {
-            "accuracy": 100 * right / len(part),
+            "accuracy": 100 * right.mean(),
             "95 %": f"{100 * low:.1f} to {100 * high:.1f}",
             "top-3": 100 * (part["rank"] <= 3).mean(),
             "confidence": 100 * part["confidence"].mean(),
         }
     return pd.DataFrame.from_dict(lines, orient="index")
+
+
+def clustered_wilson_interval(
+    right: pd.Series, recordings: pd.Series, level: float = 0.95
+) -> tuple[float, float]:
+    """Compute Wilson's interval of a fraction of clips, of which some share a recording.
+
+    The number of clips is divided by the design effect (Rao and Scott 1992, Biometrics 48): the
+    variance of the fraction over recordings, relative to that of independent clips. Where all clips
+    are right or all are wrong, it is the number of recordings.
+
+    Arguments
+    ---------
+    right : pandas.Series
+        Whether each clip is right, ``[clips]`` of bool.
+    recordings : pandas.Series
+        Source recording of each clip, ``[clips]``.
+    level : float
+        Confidence level, inside (0, 1). Default: 0.95.
+
+    Returns
+    -------
+    float, float
+        Bounds in [0, 1].
+
+    Example
+    -------
+    >>> right = pd.Series([True, True, False, False])
+    >>> [round(bound, 3) for bound in clustered_wilson_interval(right, pd.Series([1, 2, 3, 4]))]
+    [0.15, 0.85]
+    >>> [round(bound, 3) for bound in clustered_wilson_interval(right, pd.Series([1, 1, 2, 2]))]
+    [0.095, 0.905]
+    """
+    mean, z = float(right.mean()), float(norm.ppf((1 + level) / 2))
+    variance = mean * (1 - mean)
+    if variance:
+        residuals = (right - mean).groupby(recordings.to_numpy()).sum()
+        effect = float(residuals.pow(2).sum()) / (len(right) * variance)
+        count = len(right) / max(1.0, effect)
+    else:
+        count = recordings.nunique()
+    center = (mean + z**2 / (2 * count)) / (1 + z**2 / count)
+    half = z * math.sqrt(variance / count + z**2 / (4 * count**2)) / (1 + z**2 / count)
+    return max(0.0, center - half), min(1.0, center + half)
 
 
 def per_class(rows: pd.DataFrame) -> pd.DataFrame:

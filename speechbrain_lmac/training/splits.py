@@ -107,6 +107,9 @@ def load_splits(
     excerpts = {(c.wav, c.start, c.stop) for clips in splits.values() for c in clips}
     for wav, start, stop in tqdm(sorted(excerpts), "checking sounds"):
         check_clip(wav, hparams["clip_seconds"], start, stop)
+    noises = hparams["noise"].files
+    for wav in tqdm(noises, "checking noise", disable=not noises):
+        check_clip(wav, hparams["clip_seconds"])
     return splits, of_data
 
 

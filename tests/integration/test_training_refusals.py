@@ -3,7 +3,9 @@
 import re
 import shutil
 
+import numpy as np
 import pytest
+import soundfile
 
 from speechbrain_lmac.training import loggers, train
 from tests.helpers.runs import stop_after
@@ -89,4 +91,16 @@ def test_training_refuses_missing_decoder(small_set, tmp_path, capsys):
     with pytest.raises(SystemExit):
         train.main(arguments(small_set, output, pretrained_decoder="gone.safetensors"))
     assert "gone.safetensors does not hold this decoder's weights" in capsys.readouterr().err
+    assert not (output / "run_config.json").exists()
+
+
+def test_training_checks_all_noise(small_set, tmp_path, capsys):
+    """A silent noise is an error at the start, not in the epoch that draws it."""
+    noise = tmp_path / "noise"
+    noise.mkdir()
+    soundfile.write(noise / "late.wav", np.zeros(32000), 32000)
+    output = tmp_path / "out"
+    with pytest.raises(SystemExit):
+        train.main(arguments(small_set, output, noise_folder=noise))
+    assert "late.wav is all silence" in capsys.readouterr().err
     assert not (output / "run_config.json").exists()

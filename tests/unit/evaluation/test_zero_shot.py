@@ -3,13 +3,19 @@
 import pandas as pd
 import pytest
 import torch
+from scipy.stats import binomtest
 
 from speechbrain_lmac.__main__ import main
 from speechbrain_lmac.data.datasets import read_clips
 from speechbrain_lmac.data.prompts import TEMPLATE
 from speechbrain_lmac.evaluation.prompt_wordings import chosen_wordings
 from speechbrain_lmac.evaluation.zero_shot import chosen_clips, classify
-from speechbrain_lmac.evaluation.zero_shot_tables import accuracies, confusion, per_class
+from speechbrain_lmac.evaluation.zero_shot_tables import (
+    accuracies,
+    clustered_wilson_interval,
+    confusion,
+    per_class,
+)
 from speechbrain_lmac.models.class_set import ScaledDotProduct
 from speechbrain_lmac.utils.errors import InputError
 
@@ -54,6 +60,17 @@ def test_accuracy_is_inside_its_interval(rows):
     assert line["accuracy"] == 100 * 7 / 8
     assert low < line["accuracy"] < high
     assert line["accuracy"] <= line["top-3"]
+
+
+@pytest.mark.parametrize("takes", [1, 3])
+@pytest.mark.parametrize("right", [0, 7, 20])
+def test_copies_of_a_clip_add_no_certainty(right, takes):
+    """With one clip per recording it is Wilson's interval; copies of each clip do not change it."""
+    correct = pd.Series([place < right for place in range(20)] * takes)
+    recordings = pd.Series([*range(20)] * takes)
+    expected = binomtest(right, 20).proportion_ci(method="wilson")
+    found = clustered_wilson_interval(correct, recordings)
+    assert found == pytest.approx((expected.low, expected.high), abs=1e-9)
 
 
 def test_confusion_counts_every_clip_once(rows, clips):
