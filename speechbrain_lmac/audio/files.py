@@ -1,6 +1,8 @@
 """Audio files on disk: their names in messages, opening, and finding them in folders."""
 
 import contextlib
+import os
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -75,7 +77,7 @@ def is_audio_file(path: str | Path) -> bool:
 
 
 def find_audio_files(folder: str | Path) -> tuple[list[Path], int]:
-    """Find audio files in a folder and its subfolders.
+    """Find audio files in a folder and its subfolders, also linked ones.
 
     Hidden files and folders, such as the ``._`` files of macOS, are ignored.
 
@@ -89,10 +91,40 @@ def find_audio_files(folder: str | Path) -> tuple[list[Path], int]:
     list of Path, int
         Audio files in sorted order, and the number of other files.
     """
-    paths = [path for path in sorted(Path(folder).rglob("*")) if not _is_hidden(path, folder)]
+    paths = sorted(_walk(Path(folder)))
     audio = [path for path in paths if is_audio_file(path)]
     return audio, sum(path.is_file() for path in paths) - len(audio)
 
 
-def _is_hidden(path: Path, folder: str | Path) -> bool:
-    return any(part.startswith(".") for part in path.relative_to(folder).parts)
+def _walk(folder: Path) -> Iterator[Path]:
+    links = LinkedFolders(folder)
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        paths = {name: os.path.join(parent, name) for name in folders}
+        folders[:] = [n for n, p in paths.items() if not os.path.islink(p) or links.is_new(p)]
+        yield from (Path(parent, name) for name in names if not name.startswith("."))
+
+
+class LinkedFolders:
+    """Symbolic links to folders in a search. Each target is searched once, and no loop is entered.
+
+    Arguments
+    ---------
+    root : str or Path
+        Folder that is searched.
+    """
+
+    def __init__(self, root: str | Path):
+        self.root = os.path.realpath(root)
+        self.targets: set[str] = set()
+
+    def is_new(self, link: str) -> bool:
+        """Whether the target of a link is to be searched: it is neither in the root nor around it.
+
+        A second link to the same target is not new.
+        """
+        target = os.path.realpath(link)
+        common = os.path.commonpath([self.root, target])
+        is_new = common not in (self.root, target) and target not in self.targets
+        self.targets.add(target)
+        return is_new

@@ -29,11 +29,11 @@ class KnownRows:
 
 
 def check_known(store: Store, settings: JobSettings) -> None:
-    """Raise InputError unless a job has embeddings of the same interpreter and stretches."""
+    """Raise InputError unless a job has embeddings as this one would compute them."""
     known = read_job(store)
     if not known.embeddings:
         raise InputError(f"{store.url} must hold embeddings. Run its job with --embeddings")
-    for name in ("interpreter", "stretch_seconds"):
+    for name in ("interpreter", "stretch_seconds", "precision"):
         if getattr(known, name) != getattr(settings, name):
             raise InputError(f"{store.url} must have the same {name.replace('_', ' ')}")
 

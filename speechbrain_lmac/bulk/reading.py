@@ -40,6 +40,11 @@ def read_blocks(entry: Entry, sample_rate: int) -> Iterator[Tensor]:
         raise InputError(entry.problem)
     source = as_readable(entry.file)
     with AudioFile(source) as file:
+        if entry.start and file.announced is not None and entry.start >= file.announced:
+            raise InputError(
+                f"start must be before the end of {file.name}, {file.announced:g} s, got "
+                f"{entry.start:g}. Correct the list"
+            )
         span = _span(entry.start, entry.stop, file.rate)
         yield from resample_blocks(mono_blocks(file, *span), file.rate, sample_rate)
 

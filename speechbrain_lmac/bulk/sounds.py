@@ -4,6 +4,7 @@ import hashlib
 import heapq
 import io
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -59,6 +60,8 @@ def write_sounds(
 ) -> None:
     """Write the sounds of the chosen hits and ``sounds.csv``; existing sounds stay.
 
+    A file that can no longer be read gets a warning, and a row without a sound.
+
     Arguments
     ---------
     store : Store
@@ -77,10 +80,21 @@ def write_sounds(
     with single_thread():
         for sound in chosen:
             name = sound.name(settings.prompts)
-            if not store.exists(name):
-                store.write(name, explanation(interpreter, sound))
-            rows.append((sound.prompt, sound.file, sound.start, sound.presence, name))
+            is_written = store.exists(name) or _write(store, name, interpreter, sound)
+            cells = (sound.prompt, sound.file, sound.start, sound.presence)
+            rows.append((*cells, name if is_written else None))
     store.write(TABLE, csv_bytes(rows))
+
+
+def _write(store: Store, name: str, interpreter: Any, sound: SoundOfHit) -> bool:
+    """Write a sound. Warn and return False if its file can no longer be read."""
+    try:
+        flac = explanation(interpreter, sound)
+    except InputError as error:
+        warnings.warn(f"a hit of {sound.file} gets no sound: {error}", stacklevel=2)
+        return False
+    store.write(name, flac)
+    return True
 
 
 def choose(store: Store, prompt: str, options: SoundOptions) -> list[SoundOfHit]:
@@ -95,11 +109,14 @@ def _candidates(store: Store, prompt: str, above: float) -> Iterator[SoundOfHit]
 
 
 def sound_of_hit(row: Row, hit: Any) -> SoundOfHit:
-    """Return the sound that a hit of a row has, whether it is written or not."""
-    start, stop = row["start"], row["stop"]
-    if stop - start > MAX_CLIP_SECONDS:  # the window with the highest presence
-        start = hit["peak_start"]
-        stop = min(stop, start + WINDOW_SECONDS)
+    """Return the sound that a hit of a row has, whether it is written or not.
+
+    It is the clip, or the window of the recording with the highest presence, which may continue
+    after the stretch of the row.
+    """
+    start, stop, peak = row["start"], row["stop"], hit["peak_start"]
+    if peak != start or stop - start > MAX_CLIP_SECONDS:
+        start, stop = peak, peak + WINDOW_SECONDS
     return SoundOfHit(hit["prompt"], row["id"], row["file"], start, stop, hit["presence"])
 
 

@@ -3,12 +3,13 @@
 import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from glob import has_magic, iglob
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from speechbrain_lmac.audio.containers import EXTENSIONS
-from speechbrain_lmac.audio.files import display_name
+from speechbrain_lmac.audio.files import LinkedFolders, display_name
 from speechbrain_lmac.bulk.extras import require
 from speechbrain_lmac.bulk.store import filesystem, is_url, remote_errors
 from speechbrain_lmac.utils.errors import InputError, first_line
@@ -55,15 +56,23 @@ def find_files(sources: Sequence[str], output: str) -> Iterator[SourceFile]:
     InputError
         If a source stands for no file.
     """
-    excluded = os.path.join(os.path.abspath(output), "")
+    excluded = os.path.join(os.path.realpath(output), "")
     for source in sources:
         count = 0
         for found in _find_remote(source) if is_url(source) else _find_local(source):
-            if not found.file.startswith(excluded):
+            if is_url(found.file) or not _real_folder(found.file).startswith(excluded):
                 count += 1
                 yield found
         if not count:
             raise InputError(f"{display_name(source)} must name sound files, got none")
+
+
+def _real_folder(file: str) -> str:
+    """Return the folder of a file without symbolic links, with a separator at its end."""
+    return os.path.join(_real_path(os.path.dirname(file)), "")
+
+
+_real_path = lru_cache(maxsize=1024)(os.path.realpath)  # many files have the same folder
 
 
 def _find_local(source: str) -> Iterator[SourceFile]:
@@ -82,16 +91,19 @@ def _find_local(source: str) -> Iterator[SourceFile]:
 
 def _walk(folder: str) -> Iterator[SourceFile]:
     """Yield the sounds in a folder and its subfolders, without hidden ones."""
-    pending = [folder]
-    while pending:
+    links, linked, pending = LinkedFolders(folder), list[str](), [folder]
+    while pending or linked:
+        if not pending:  # in a fixed order, because each target is searched once
+            pending, linked = [path for path in sorted(linked) if links.is_new(path)], []
+            continue
         path = pending.pop()
         try:
             with os.scandir(path) as entries:
                 for entry in entries:
                     if entry.name.startswith("."):
                         continue
-                    if entry.is_dir(follow_symlinks=False):
-                        pending.append(entry.path)
+                    if entry.is_dir():
+                        (linked if entry.is_symlink() else pending).append(entry.path)
                     elif _is_sound(entry.name):
                         yield _named(entry.path, _size_of(entry))
         except OSError as error:

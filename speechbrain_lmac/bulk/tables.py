@@ -1,6 +1,6 @@
 """Hits and regions of a job as tables, for spreadsheets, Raven and Audacity."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -86,7 +86,7 @@ def read_regions(
     merge_gap: float = MERGE_GAP,
     min_duration: float = MIN_DURATION,
 ) -> Iterator[FileRegion]:
-    """Yield the regions of hits, joined where a region crosses the end of a stretch.
+    """Yield the regions of hits, joined where a region crosses the end of a stretch or segment.
 
     Arguments
     ---------
@@ -116,27 +116,30 @@ def _merged_by_file(
     regions: list[FileRegion] = []
     for row, hit in read_hits(store, prompt, above):
         if regions and regions[0].file != row["file"]:
-            yield regions
+            yield _merged(regions, merge_gap)
             regions = []
         for values in hit["regions"]:
-            new = FileRegion(
-                file=row["file"], prompt=hit["prompt"], **values, presence=hit["presence"]
+            regions.append(
+                FileRegion(
+                    file=row["file"], prompt=hit["prompt"], **values, presence=hit["presence"]
+                )
             )
-            index = _same_region(regions, new, merge_gap)
-            if index is None:
-                regions.append(new)
-            else:
-                regions[index] = _joined(regions[index], new)
-    yield regions
+    yield _merged(regions, merge_gap)
 
 
-def _same_region(regions: list[FileRegion], new: FileRegion, merge_gap: float) -> int | None:
-    """Index of the region that a new one continues; regions of a prompt are in order of time."""
-    for index in reversed(range(len(regions))):
-        if regions[index].prompt == new.prompt:
-            gap = new.start - regions[index].stop
-            return index if -MERGE_GAP - 1e-6 <= gap <= merge_gap + 1e-6 else None
-    return None
+def _merged(regions: Iterable[FileRegion], merge_gap: float) -> list[FileRegion]:
+    """Merge regions of a prompt that overlap or have a short gap; return them in order of time.
+
+    Regions of overlapping segments of a list are merged, too.
+    """
+    merged: list[FileRegion] = []
+    for region in sorted(regions, key=lambda region: (region.prompt, region.start)):
+        last = merged[-1] if merged else None
+        if last and last.prompt == region.prompt and region.start <= last.stop + merge_gap + 1e-6:
+            merged[-1] = _joined(last, region)
+        else:
+            merged.append(region)
+    return sorted(merged, key=lambda region: (region.start, region.prompt))
 
 
 def _joined(first: FileRegion, second: FileRegion) -> FileRegion:

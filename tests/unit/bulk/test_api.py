@@ -169,6 +169,14 @@ def test_stored_embeddings_answer_new_prompts(run, clips, tmp_path):
     assert read_table(tmp_path / "stored") == read_table(tmp_path / "direct")
 
 
+def test_embeddings_of_another_precision_are_refused(run, tmp_path):
+    """One table never mixes bfloat16 and single precision."""
+    run("first", embeddings=True)
+    first = str(tmp_path / "first")
+    with pytest.raises(InputError, match="must have the same precision"):
+        run("other", sources=[], precision="bf16", embeddings_from=first)
+
+
 def test_sounds_are_capped_per_prompt(run, tmp_path):
     """Each prompt has at most N sounds, and the same ones for every unit size."""
     run("small", sounds_above=0.05, sounds_per_prompt=1)

@@ -97,6 +97,29 @@ def test_retry_reads_only_failed_files(interpreter, tmp_path):
     assert [Path(row["file"]).name for row in changed] == ["bad.wav"]
 
 
+def test_sound_of_a_removed_file_is_left_out(interpreter, tmp_path):
+    """A hit whose file is gone has a row without sound; the others have theirs."""
+    gone, kept = (write_clip(tmp_path / "in" / f"{n}.wav", "siren") for n in "ab")
+    (tmp_path / "in" / "text.wav").write_text("no sound")
+    explain(interpreter, [tmp_path / "in"], tmp_path / "out")
+    gone.unlink()
+    with pytest.warns(UserWarning, match=r"a\.wav gets no sound: no such sound file"):
+        result = explain(interpreter, [tmp_path / "in"], tmp_path / "out", sounds_above=0.05)
+    assert result.complete and result.failed == 1 and (tmp_path / "out" / "errors.csv").is_file()
+    with open(tmp_path / "out" / "sounds.csv", newline="") as file:
+        sounds = {row["file"]: row["sound"] for row in csv.DictReader(file)}
+    assert sounds[str(gone)] == "" and (tmp_path / "out" / sounds[str(kept)]).is_file()
+
+
+def test_start_after_the_end_is_named(interpreter, tmp_path):
+    """The reason of the row is the list, not the file."""
+    write_clip(tmp_path / "short.wav")
+    (tmp_path / "list.csv").write_text("file,start,stop\nshort.wav,9,12\n")
+    explain(interpreter, [tmp_path / "list.csv"], tmp_path / "out")
+    (row,) = read_table(tmp_path / "out")
+    assert "start must be before the end of" in row["error"] and "0.5 s, got 9" in row["error"]
+
+
 def test_bug_in_one_file_does_not_end_the_job(interpreter, tmp_path, monkeypatch):
     """An unexpected exception is the reason of its row."""
     write_clips(tmp_path / "clips", 2)

@@ -1,12 +1,14 @@
 """Plans: sorted, each file once, stable units, and no file is opened."""
 
 import builtins
+from pathlib import Path
 
 import pytest
 
 pytest.importorskip("pyarrow")
 pytest.importorskip("fsspec")
 
+from speechbrain_lmac.audio.files import find_audio_files
 from speechbrain_lmac.bulk.manifest import Manifest, plan
 from speechbrain_lmac.bulk.store import LocalStore
 from speechbrain_lmac.utils.errors import InputError
@@ -51,6 +53,28 @@ def test_output_inside_the_source_is_left_out(tmp_path):
     """Sounds in the output folder are no sources."""
     touch(tmp_path, "x.wav", "out/sounds/y.flac")
     assert planned(LocalStore(str(tmp_path / "out")), [tmp_path]) == [[str(tmp_path / "x.wav")]]
+
+
+def test_linked_folders_are_searched_once(store, tmp_path):
+    """No loop is entered, a target with two links counts once, and both searches agree."""
+    folder, archive = tmp_path / "a", tmp_path / "archive"
+    touch(folder, "x.wav")
+    touch(archive, "deep/y.wav")
+    for name, target in (("first", archive), ("second", archive), ("loop", folder)):
+        (folder / name).symlink_to(target)
+    (folder / "around").symlink_to(tmp_path)
+    (archive / "back").symlink_to(archive)
+    found = [str(folder / name) for name in ("first/deep/y.wav", "x.wav")]
+    assert planned(store, [folder]) == [found]
+    assert find_audio_files(folder) == ([Path(name) for name in found], 0)
+
+
+def test_linked_output_is_left_out(tmp_path):
+    """The output of a job is not explained, also if the source names its folder by a link."""
+    touch(tmp_path / "a", "x.wav", "out/sounds/y.wav")
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    store = LocalStore(str(tmp_path / "a" / "out"))
+    assert planned(store, [tmp_path / "link"]) == [[str(tmp_path / "link" / "x.wav")]]
 
 
 def test_large_files_complete_a_unit(store, tmp_path, monkeypatch):

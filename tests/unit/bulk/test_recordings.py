@@ -103,6 +103,40 @@ def test_merged_regions_equal_the_recording(stretches, timeline):
     assert sorted((r.prompt, r.start, r.stop) for r in regions) == sorted(expected)
 
 
+def test_overlapping_segments_give_one_region(recording, interpreter, tmp_path):
+    """An event in several segments of a list is one region, with its whole length."""
+    (tmp_path / "list.csv").write_text(
+        "".join(["file,start,stop\n", *(f"{recording},{s},{s + 12}\n" for s in (0, 3, 6))])
+    )
+    options = {"interpreter": interpreter, "progress": False}
+    explain_dataset(str(tmp_path / "list.csv"), PROMPTS[:1], str(tmp_path / "out"), **options)
+    parts = [r for row in read_table(tmp_path / "out") for h in row["hits"] for r in h["regions"]]
+    regions = list(read_regions(open_store(str(tmp_path / "out")), None, 0.05))
+    assert len(parts) > len(regions) >= 1
+    assert all(a.stop + 0.3 < b.start for a, b in pairwise(regions))
+    assert min(part["start"] for part in parts) == regions[0].start
+    assert max(part["stop"] for part in parts) == regions[-1].stop
+
+
+def test_sound_is_that_of_the_scored_window(interpreter, tmp_path):
+    """The window of the peak crosses the end of its stretch, which is digital silence."""
+    wav = torch.zeros(20 * SAMPLE_RATE)
+    first = round(11.27 * SAMPLE_RATE)
+    siren = synthesize("siren", seed=3, seconds=1.2)
+    wav[first : first + len(siren)] = siren
+    soundfile.write(tmp_path / "night.wav", wav.numpy(), SAMPLE_RATE)
+    out = tmp_path / "out"
+    options = {"interpreter": interpreter, "progress": False, "stretch_seconds": 10}
+    explain_dataset(str(tmp_path / "night.wav"), PROMPTS[:1], str(out), sounds_above=0.3, **options)
+    stretches = [row for row in read_table(out) if row["hits"]]
+    assert stretches[0]["stop"] < 11.27  # the siren is in the next stretch
+    for row in stretches:
+        start = row["hits"][0]["peak_start"]
+        (path,) = out.glob(f"sounds/*/*-{start:.1f}.flac")
+        sound, rate = soundfile.read(path)
+        assert len(sound) == 5 * rate and abs(sound).max() > 0
+
+
 def test_recording_presence_is_the_highest_one(stretches, interpreter, recording):
     """Presence of a stretch is the highest one of its windows."""
     rows = read_table(stretches)
