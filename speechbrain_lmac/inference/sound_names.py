@@ -1,5 +1,6 @@
 """Names of the masked-in and masked-out sounds of prompts, and of clips of their regions."""
 
+import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,8 @@ EXPLANATION_OF_REGIONS = "-explanation.flac"
 """End of the name of a masked-in sound that is silent outside the regions of its prompt."""
 MAX_NAME_BYTES = 200
 """Maximum size of a prompt or a stem in a file name, which has room for 255 bytes."""
+MAX_SLUG = 60
+"""Maximum number of characters of a prompt in a file name."""
 NAME = re.compile(r"\d+-(?P<slug>.+)-(explanation|residual|clip-[\d.]+-[\d.]+s)\.(wav|flac)")
 """Pattern of the names."""
 
@@ -76,13 +79,19 @@ def is_of_other_prompt(name: str, prompts: Sequence[str]) -> bool:
 
 
 def _slug(prompt: str) -> str:
-    """Return a prompt as part of a file name.
+    """Return a prompt as part of a file name. A long one ends with its hash, to differ from others.
 
     Example
     -------
     >>> _slug("this is the sound of crying baby!")
     'this-is-the-sound-of-crying-baby'
+    >>> _slug("a siren that passes by slowly on a wet street at night in the city")
+    'a-siren-that-passes-by-slowly-on-a-wet-street-at-ni-081d7623'
     """
     words = "".join(c.lower() if c.isalnum() else " " for c in prompt).split()
-    cut = "-".join(words)[:60].encode()[:MAX_NAME_BYTES]
-    return cut.decode(errors="ignore") or "prompt"
+    slug = "-".join(words) or "prompt"
+    if len(slug) <= MAX_SLUG and len(slug.encode()) <= MAX_NAME_BYTES:
+        return slug
+    digest = hashlib.sha256(slug.encode()).hexdigest()[:8]
+    cut = slug[: MAX_SLUG - 9].encode()[: MAX_NAME_BYTES - 9]
+    return f"{cut.decode(errors='ignore')}-{digest}"

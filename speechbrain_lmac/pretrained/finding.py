@@ -44,12 +44,17 @@ def find_interpreter(
     Raises
     ------
     InputError
-        If there is no interpreter.
+        If there is no interpreter, or a local one is given with a revision.
     """
     names = sorted(folder.name for folder in PRETRAINED.glob("*"))
     packaged = [PRETRAINED / str(source)] if str(source) in names else []
     for folder in (*packaged, Path(source) / "interpreter", Path(source)):
         if all(_safely((folder / name).is_file) for name in REQUIRED_FILES):
+            if revision is not None:
+                raise InputError(
+                    f"revision must be left out for {folder}, which is on this machine, got "
+                    f"{revision!r}. Leave it out, or run where no folder has the repository's name"
+                )
             return folder, False
     if _is_local_path(str(source)):
         raise InputError(

@@ -19,6 +19,13 @@ from speechbrain_lmac.utils.errors import InputError
 from tests.unit.inference.conftest import CPU, PROMPTS
 
 
+def test_revision_of_a_local_interpreter_is_refused(exported):
+    """A commit that is not used must not look as if it were pinned."""
+    for source in (exported, "mini-stft"):
+        with pytest.raises(InputError, match="revision must be left out"):
+            Interpreter.from_hparams(source=source, revision="abc", run_opts=CPU)
+
+
 def test_from_hparams_restores_the_masks(model, exported, wavs):
     """The interpreter folder and its results folder are both accepted."""
     audio_classifier = model.classifier.audio_classifier

@@ -7,6 +7,7 @@ import torch
 from speechbrain_lmac.audio.io import load_audio
 from speechbrain_lmac.data.synthetic import SAMPLE_RATE, synthesize
 from speechbrain_lmac.inference.recording import WINDOW_SECONDS
+from speechbrain_lmac.inference.sound_names import explanation_files, is_of_other_prompt
 from speechbrain_lmac.masking.interpreter_network import InterpreterNetwork
 from speechbrain_lmac.models.clap.base import CLAP
 from speechbrain_lmac.models.classifiers.base import SupervisedClassifier
@@ -139,6 +140,16 @@ def test_sounds_of_other_prompts_stay(interpreter, tmp_path):
     assert sounds() == ["0-a-dog-explanation.flac", *rain, "0-siren-explanation.wav"]
     interpreter.interpret_recording(other, "siren", tmp_path / "why")
     assert sounds() == ["0-siren-explanation.flac"]
+
+
+def test_long_prompts_have_names_of_their_own(tmp_path):
+    """Prompts that begin alike share no file, so that one does not delete the sounds of another."""
+    start = "the sound of a very loud siren that passes by slowly on a wet street "
+    prompts = [start + end for end in ("at night", "at noon")]
+    first, second = explanation_files(tmp_path, prompts)
+    assert first.name[2:] != second.name[2:] and len(first.name) < 100
+    assert is_of_other_prompt(first.name, prompts[1:])
+    assert not is_of_other_prompt(first.name, prompts[:1])
 
 
 def test_single_window_equals_interpret_file(interpreter, tmp_path):
