@@ -14,7 +14,7 @@ from speechbrain_lmac.evaluation.long_format import Record, to_frame
 from speechbrain_lmac.utils.errors import InputError
 from speechbrain_lmac.utils.files import atomic_write
 
-FORMAT = 3
+FORMAT = 4
 """Version of the results format, part of ``run_config.json``."""
 KEY = ("domain", "condition", "method", "clip")
 """Fields that identify a record."""
