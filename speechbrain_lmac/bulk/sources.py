@@ -56,23 +56,17 @@ def find_files(sources: Sequence[str], output: str) -> Iterator[SourceFile]:
     InputError
         If a source stands for no file.
     """
-    excluded = os.path.join(os.path.realpath(output), "")
+    real_path = lru_cache(maxsize=1024)(os.path.realpath)  # many files have the same folder
+    excluded = os.path.join(real_path(output), "")
     for source in sources:
         count = 0
         for found in _find_remote(source) if is_url(source) else _find_local(source):
-            if is_url(found.file) or not _real_folder(found.file).startswith(excluded):
+            folder = os.path.join(real_path(os.path.dirname(found.file)), "")
+            if is_url(found.file) or not folder.startswith(excluded):
                 count += 1
                 yield found
         if not count:
             raise InputError(f"{display_name(source)} must name sound files, got none")
-
-
-def _real_folder(file: str) -> str:
-    """Return the folder of a file without symbolic links, with a separator at its end."""
-    return os.path.join(_real_path(os.path.dirname(file)), "")
-
-
-_real_path = lru_cache(maxsize=1024)(os.path.realpath)  # many files have the same folder
 
 
 def _find_local(source: str) -> Iterator[SourceFile]:
