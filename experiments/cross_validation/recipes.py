@@ -50,7 +50,7 @@ STFT domain and lowered that of the mel domain."""
 def others_first(settings: Mapping[str, Any] = MappingProxyType({})) -> list[Stage]:
     """Return stages with these settings: synthetic and other sounds, then three folds.
 
-    The first stage takes 848 steps, and the second one 210 steps.
+    The first stage takes 816 to 848 steps, and the second one 210 steps.
     """
     base = {"number_of_epochs": 16, "valid_interval": 16, **settings}
     last = {"number_of_epochs": 30, "valid_interval": 7, **settings}
